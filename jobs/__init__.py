@@ -1,0 +1,1 @@
+"""What a person submits: configuration, command-line verbs, summaries."""

@@ -1,0 +1,1 @@
+"""The science: one algorithm a file, arrays in and arrays out."""

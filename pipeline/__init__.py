@@ -1,0 +1,1 @@
+"""The dataflow: data sets, models, stores, stages, the runner and the ledger."""

@@ -1,0 +1,266 @@
+"""The one data-set layout: Parquet tables and image files in a folder.
+
+A reader writes it through `DatasetWriter`; an audit reads it through `Dataset`. The folder appears whole or not at all.
+"""
+
+import hashlib
+import json
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+from pycocotools import mask as rle
+
+from pipeline.errors import InputError
+from schemas.dataset import TABLES
+
+MANIFEST = "dataset.json"
+_ROWS_PER_GROUP = 4096
+
+
+def encode_mask(mask: np.ndarray) -> bytes:
+    """Encode a mask (bool, shape (H, W)) as COCO compressed run lengths."""
+    return rle.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
+
+
+def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
+    """Decode COCO compressed run lengths into a mask (bool, shape (height, width))."""
+    return rle.decode({"size": [height, width], "counts": counts}).astype(bool)
+
+
+class DatasetWriter:
+    """Writes a data set: rows are checked, bad ones go to `rejects` with a reason, and the folder is committed at the end.
+
+    Parameters
+    ----------
+    folder : path
+        Where the data set will be; must not exist or be empty.
+    source : dict
+        How it was made (reader, paths, options); kept in the manifest.
+    in_place : bool
+        Refer to image files by absolute path instead of copying them.
+    """
+
+    def __init__(self, folder: str | Path, *, source: dict[str, Any], in_place: bool = False) -> None:
+        self.folder = Path(folder)
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise InputError(f"{self.folder} exists and is not empty; choose another folder or remove it first")
+        self._source, self._in_place = source, in_place
+        self._partial = self.folder.with_name(f".{self.folder.name}.partial")
+        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+        self._files: dict[str, pq.ParquetWriter] = {}
+        self._sizes: list[tuple[int, int]] = []
+        self._concepts: dict[str, dict[str, Any]] = {}
+        self._objects = 0
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        (self._partial / "images").mkdir(parents=True)
+        for name, schema in TABLES.items():
+            self._files[name] = pq.ParquetWriter(self._partial / f"{name}.parquet", schema, compression="zstd")
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        try:
+            if failure is None:
+                self._commit()
+        finally:
+            for file in self._files.values():
+                file.close()
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def concept(self, name: str, category: str, level: str = "pixel") -> int:
+        """Return the number of a concept, declared at its first use; the first category stays its primary one."""
+        name = unicodedata.normalize("NFC", name)
+        known = self._concepts.get(name)
+        if known is None:
+            known = {"concept": len(self._concepts) + 1, "name": name, "category": category, "level": level}
+            self._concepts[name] = known
+            self._add("concepts", known)
+        return int(known["concept"])
+
+    def image(self, path: Path, *, name: str = "", split: str | None = None) -> int | None:
+        """Add an image file and return its number, or None if it cannot be read and was rejected.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        name : str
+            Path under `images/` of the data set; the file's own name by default.
+        split : str, optional
+            train, val, test or a name of the source.
+        """
+        try:
+            data = path.read_bytes()
+            with Image.open(path) as file:
+                width, height = file.size
+        except FileNotFoundError:
+            self.reject(str(path), "the image file is missing")
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            self.reject(str(path), f"not a readable image: {error}")
+        else:
+            return self._add_image(data, name or path.name, height, width, split, path)
+        return None
+
+    def drawn(self, data: bytes, height: int, width: int, *, name: str, split: str | None = None) -> int:
+        """Add an image given as the bytes of an encoded file, and return its number."""
+        return self._add_image(data, name, height, width, split, None)
+
+    def size(self, image: int) -> tuple[int, int]:
+        """Return height and width of an image added before."""
+        return self._sizes[image]
+
+    def segment(self, image: int, concept: int, mask: np.ndarray | None) -> None:
+        """Label the pixels of a mask (bool, at the image's own size), or with None the whole image, with a concept."""
+        if mask is not None and mask.shape != self._sizes[image]:
+            raise InputError(f"mask of size {mask.shape} for image {image} of size {self._sizes[image]}")
+        if mask is None or mask.any():
+            counts = None if mask is None else encode_mask(mask)
+            self._add("segments", {"image": image, "concept": concept, "mask": counts})
+
+    def object(self, image: int, category: str, box: tuple[float, float, float, float]) -> int:
+        """Add an object with its box (x0, y0, x1, y1; x1 and y1 outside) and return its number."""
+        self._objects += 1
+        self._add("objects", {"image": image, "object": self._objects - 1, "category": category, "box": list(box)})
+        return self._objects - 1
+
+    def landmark(self, image: int, object: int | None, landmark: str, x: float, y: float) -> None:  # noqa: A002
+        """Add a landmark in pixels of the image, 0 at the centre of the top-left pixel."""
+        self._add("landmarks", {"image": image, "object": object, "landmark": landmark, "x": x, "y": y})
+
+    def attribute(self, image: int, attribute: str, value: str) -> None:
+        """State a property of the whole image."""
+        self._add("attributes", {"image": image, "attribute": attribute, "value": value})
+
+    def reject(self, item: str, reason: str) -> None:
+        """Record something of the source that could not be used."""
+        self._add("rejects", {"stage": "import", "item": item, "reason": reason})
+
+    def _add_image(self, data: bytes, name: str, height: int, width: int, split: str | None, path: Path | None) -> int:
+        number, uri = len(self._sizes), f"images/{name}"
+        if self._in_place and path is not None:
+            uri = str(path.resolve())
+        else:
+            target = self._partial / uri
+            if not target.resolve().is_relative_to((self._partial / "images").resolve()):
+                raise InputError(f"image name {name!r} leaves the data-set folder; rename the file")
+            if target.exists():
+                raise InputError(f"two images are named {name!r}; give each image its own name")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        row = {"image": number, "uri": uri, "height": height, "width": width, "split": split, "sha256": digest}
+        self._sizes.append((height, width))
+        self._add("images", row)
+        return number
+
+    def _add(self, table: str, row: dict[str, Any]) -> None:
+        self._rows[table].append(row)
+        if len(self._rows[table]) >= _ROWS_PER_GROUP:
+            self._flush(table)
+
+    def _flush(self, table: str) -> None:
+        if self._rows[table]:
+            self._files[table].write_table(pa.Table.from_pylist(self._rows[table], schema=TABLES[table]))
+            self._rows[table] = []
+
+    def _commit(self) -> None:
+        digest = hashlib.sha256()
+        for name in TABLES:
+            self._flush(name)
+            self._files[name].close()
+            digest.update((self._partial / f"{name}.parquet").read_bytes())
+        manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source}
+        (self._partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        if self.folder.exists():
+            self.folder.rmdir()
+        self._partial.rename(self.folder)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An imported data set, opened for reading; pickles as its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The data-set folder.
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a data set and check that an audit can use it.
+
+        Raises
+        ------
+        InputError
+            If the folder is no data set, holds no image or no concept.
+        """
+        folder = Path(folder).absolute()
+        if not (folder / MANIFEST).is_file():
+            raise InputError(
+                f"no data set at {folder} (it has no {MANIFEST}); make one with `filterscope import` or `filterscope sample`"
+            )
+        dataset = cls(folder)
+        if dataset.images.num_rows == 0:
+            raise InputError(f"the data set {folder} has no images; look at its rejects.parquet for the reasons")
+        if dataset.concepts.num_rows == 0 or dataset._rows("segments") == 0:
+            raise InputError(f"the data set {folder} has no concepts: nothing in it labels a pixel or an image")
+        return dataset
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest: format, identity, source."""
+        return json.loads((self.folder / MANIFEST).read_text())
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over the tables, which hold the digests of the images."""
+        return str(self.manifest["identity"])
+
+    @cached_property
+    def images(self) -> pa.Table:
+        """Table of images, in order of their numbers."""
+        return self.table("images")
+
+    @cached_property
+    def concepts(self) -> pa.Table:
+        """Table of concepts, in order of their numbers."""
+        return self.table("concepts")
+
+    def table(self, name: str) -> pa.Table:
+        """Read a whole table of `schemas.dataset.TABLES`."""
+        return pq.read_table(self.folder / f"{name}.parquet", schema=TABLES[name])
+
+    def path(self, uri: str) -> Path:
+        """Return where an image file lies."""
+        return self.folder / uri
+
+    def segments(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
+        """Yield the segments of images [start, stop), in order of images."""
+        rows = pq.read_table(
+            self.folder / "segments.parquet", filters=[("image", ">=", start), ("image", "<", stop)]
+        ).sort_by("image")
+        yield from rows.to_pylist()
+
+    def _rows(self, name: str) -> int:
+        return pq.read_metadata(self.folder / f"{name}.parquet").num_rows
+
+
+def files_of(folder: str | Path) -> list[Path]:
+    """Return the files whose size and time tell whether a data set changed."""
+    return [Path(folder) / MANIFEST]
+
+
+__all__ = ["MANIFEST", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of"]

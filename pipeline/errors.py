@@ -1,0 +1,18 @@
+"""Errors that a user can act on."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """What was asked for cannot be done as asked; the message says what was received and what to do (exit code 2)."""
+
+
+class RunError(RuntimeError):
+    """A run stopped with its finished work saved (exit code 1)."""
+
+
+def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest valid name, or an empty string."""
+    near = difflib.get_close_matches(wrong, list(valid), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,1 @@
+"""Networks: how they are named, opened, tapped and identified."""

@@ -1,0 +1,54 @@
+"""Arrow schemas of every table, and `scan_*` functions that return Polars LazyFrames of a run.
+
+>>> import schemas
+>>> schemas.scan_units("runs/first").filter(pl.col("detector")).collect()  # doctest: +SKIP
+"""
+
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from schemas import dataset, results
+
+
+def scan(run: str | Path, name: str) -> pl.LazyFrame:
+    """Open one table of a run lazily.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+    name : str
+        A table of `schemas.results.TABLES`.
+
+    Returns
+    -------
+    polars.LazyFrame
+        All rows of the table, in file order; empty with the right columns if the run has not written it.
+
+    Raises
+    ------
+    KeyError
+        If there is no such table.
+    """
+    if name not in results.TABLES:
+        raise KeyError(f"no table {name!r}; tables are: {', '.join(results.TABLES)}")
+    parts = sorted((Path(run) / "tables" / name).rglob("*.parquet"))
+    if not parts:
+        return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
+    return pl.scan_parquet(parts, hive_partitioning=False)
+
+
+scan_models = partial(scan, name="models")
+scan_layers = partial(scan, name="layers")
+scan_concepts = partial(scan, name="concepts")
+scan_thresholds = partial(scan, name="thresholds")
+scan_units = partial(scan, name="units")
+scan_unit_concept = partial(scan, name="unit_concept")
+scan_unit_image = partial(scan, name="unit_image")
+scan_top_images = partial(scan, name="top_images")
+scan_rejects = partial(scan, name="rejects")
+scan_runs = partial(scan, name="runs")
+
+__all__ = ["dataset", "results", "scan", *(name for name in dir() if name.startswith("scan_"))]

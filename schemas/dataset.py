@@ -1,0 +1,67 @@
+"""Tables of the one data-set layout that every reader writes and every audit reads."""
+
+import pyarrow as pa
+
+from schemas.columns import column, table
+
+#: Categories of the Broden data set; other categories are allowed and sort after these.
+CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
+
+IMAGES = table(
+    column("image", pa.int32(), "number of the image, 0-based and dense"),
+    column("uri", pa.string(), "image file: a path relative to the data-set folder, or an absolute path"),
+    column("height", pa.int32(), "height as stored", unit="pixel"),
+    column("width", pa.int32(), "width as stored", unit="pixel"),
+    column("split", pa.string(), "train, val, test or a name of the source", null="the source has no splits"),
+    column("sha256", pa.string(), "digest of the image file, hexadecimal"),
+)
+
+CONCEPTS = table(
+    column("concept", pa.int32(), "number of the concept, from 1; 0 is never a concept"),
+    column("name", pa.string(), "unique name of the concept"),
+    column("category", pa.string(), "primary category: object, part, scene, material, texture, color or another"),
+    column("level", pa.string(), "pixel: labels pixels; image: labels whole images"),
+)
+
+SEGMENTS = table(
+    column("image", pa.int32(), "number of the image"),
+    column("concept", pa.int32(), "number of the concept"),
+    column("mask", pa.binary(), "COCO compressed run lengths at native resolution", null="the whole image"),
+)
+
+OBJECTS = table(
+    column("image", pa.int32(), "number of the image"),
+    column("object", pa.int32(), "number of the object, unique in the data set"),
+    column("category", pa.string(), "what the object is, such as bird"),
+    column("box", pa.list_(pa.float32(), 4), "x0, y0, x1, y1; x1 and y1 lie outside", unit="pixel"),
+)
+
+LANDMARKS = table(
+    column("image", pa.int32(), "number of the image"),
+    column("object", pa.int32(), "the object it belongs to", null="the landmark belongs to the image"),
+    column("landmark", pa.string(), "name of the landmark, such as head"),
+    column("x", pa.float32(), "0 is the centre of the leftmost pixel", unit="pixel"),
+    column("y", pa.float32(), "0 is the centre of the topmost pixel", unit="pixel"),
+)
+
+ATTRIBUTES = table(
+    column("image", pa.int32(), "number of the image"),
+    column("attribute", pa.string(), "name of the attribute"),
+    column("value", pa.string(), "its value"),
+)
+
+REJECTS = table(
+    column("stage", pa.string(), "where it was rejected: import, extract, masks"),
+    column("item", pa.string(), "what was rejected: a file, a row of a file, an image"),
+    column("reason", pa.string(), "why"),
+)
+
+TABLES = {
+    "images": IMAGES,
+    "concepts": CONCEPTS,
+    "segments": SEGMENTS,
+    "objects": OBJECTS,
+    "landmarks": LANDMARKS,
+    "attributes": ATTRIBUTES,
+    "rejects": REJECTS,
+}

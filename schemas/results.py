@@ -1,0 +1,137 @@
+"""Result tables of a run. METHODS names in brackets: the symbols of network dissection (Bau et al. 2017)."""
+
+import pyarrow as pa
+
+from schemas.columns import column, table
+from schemas.dataset import REJECTS
+
+_MODEL = column("model", pa.string(), "name of the model in this run")
+_LAYER = column("layer", pa.string(), "qualified name of the tapped module, name#k for its k-th call")
+_UNIT = column("unit", pa.int32(), "channel of the layer, 0-based")
+_CONCEPT = column("concept", pa.string(), "name of the concept")
+_CATEGORY = column("category", pa.string(), "primary category of the concept")
+_NONE = "no eligible concept meets the unit anywhere"
+
+MODELS = table(
+    _MODEL,
+    column("source", pa.string(), "how the model was named, such as torchvision:resnet18@random:0"),
+    column("architecture", pa.string(), "name of the architecture"),
+    column("weights_sha256", pa.string(), "digest of the weights, hexadecimal"),
+    column("transform_hash", pa.string(), "digest of the preprocessing, hexadecimal"),
+    column("input_height", pa.int32(), "height of the network input", unit="pixel"),
+    column("input_width", pa.int32(), "width of the network input", unit="pixel"),
+    column("parameters", pa.int64(), "learnable parameters"),
+)
+
+LAYERS = table(
+    _MODEL,
+    _LAYER,
+    column("type", pa.string(), "class of the module"),
+    column("channels", pa.int32(), "units of the layer"),
+    column("height", pa.int32(), "rows of its maps"),
+    column("width", pa.int32(), "columns of its maps"),
+    column("stride", pa.float64(), "input pixels between neighbouring map positions", null="not computed"),
+    column("receptive_field", pa.int32(), "theoretical size", unit="input pixel", null="not computed"),
+)
+
+THRESHOLDS = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("threshold", pa.float32(), "smallest stored value v with P(x > v) <= quantile [T]"),
+    column("quantile", pa.float64(), "probability above the threshold, 0.005 by default"),
+    column("count", pa.int64(), "values it was computed from: positions of all raw maps"),
+)
+
+BEST = pa.struct([("category", pa.string()), ("concept", pa.string()), ("iou", pa.float64())])
+
+UNITS = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("status", pa.string(), "live; dead: never above zero or constant; saturated: T is the maximum"),
+    column("concept", pa.string(), "eligible concept of highest IoU", null=_NONE),
+    column("category", pa.string(), "primary category of that concept", null=_NONE),
+    column("iou", pa.float64(), "its data-set IoU; 0 where none"),
+    column("detector", pa.bool_(), "IoU > 0.04"),
+    column("runner_up", pa.string(), "eligible concept of second-highest IoU", null="fewer than two"),
+    column("runner_up_iou", pa.float64(), "its data-set IoU", null="fewer than two"),
+    column("association_concept", pa.string(), "eligible concept of highest association", null=_NONE),
+    column("association", pa.float64(), "its association P(f,k); 0 where none"),
+    column("activated_fraction", pa.float64(), "P(x > T) over the raw maps"),
+    column("minimum", pa.float32(), "smallest stored activation"),
+    column("maximum", pa.float32(), "largest stored activation"),
+    column("mean", pa.float64(), "mean of the stored activations"),
+    column("standard_deviation", pa.float64(), "population standard deviation of the stored activations"),
+    column("best_per_category", pa.list_(BEST), "eligible concept of highest IoU in each category, where above 0"),
+)
+
+UNIT_CONCEPT = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    _CONCEPT,
+    _CATEGORY,
+    column("intersection", pa.int64(), "pixels activated and labelled [I]", unit="mask pixel"),
+    column("activated", pa.int64(), "activated pixels of images that have the category [A]", unit="mask pixel"),
+    column("labelled", pa.int64(), "labelled pixels [G]", unit="mask pixel"),
+    column("iou", pa.float64(), "I / (A + G - I); 0 where the union is empty"),
+    column("association", pa.float64(), "share of the concept's images with IoU > 0.04 [P(f,k)]", null="in no image"),
+    column("lift", pa.float64(), "I over its expectation under independence of image", null="expectation is 0"),
+    column("effective_images", pa.float64(), "(sum I)^2 / sum I^2 over images; 0 where I is 0"),
+    column("standard_error", pa.float64(), "of the IoU, over images", null="under 5 effective images"),
+)
+
+UNIT_IMAGE = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("image", pa.int32(), "number of the image"),
+    column("maximum", pa.float32(), "largest activation on the image, above T"),
+    column("y", pa.uint16(), "map row of the first maximum in row-major order"),
+    column("x", pa.uint16(), "map column of that maximum"),
+    column("activated", pa.uint32(), "activated pixels", unit="mask pixel"),
+)
+
+TOP_IMAGES = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("rank", pa.int32(), "0 is the image of largest maximum; ties by image number"),
+    column("image", pa.int32(), "number of the image"),
+    column("maximum", pa.float32(), "largest activation on the image"),
+    column("height", pa.uint16(), "rows of the map"),
+    column("width", pa.uint16(), "columns of the map"),
+    column("map", pa.binary(), "raw map, row-major little-endian float16"),
+)
+
+CONCEPTS = table(
+    column("geometry", pa.string(), "geometry and mask resolution, such as squash-112"),
+    _CONCEPT,
+    _CATEGORY,
+    column("images", pa.int64(), "images that hold the concept"),
+    column("pixels", pa.int64(), "pixels it labels in all images [G]", unit="mask pixel"),
+    column("eligible", pa.bool_(), "in at least min_images images, so that it can label a unit"),
+)
+
+RUNS = table(
+    column("started", pa.timestamp("us", tz="UTC"), "when the command began"),
+    column("seconds", pa.float64(), "how long it took"),
+    column("outcome", pa.string(), "done, failed or interrupted"),
+    column("command", pa.string(), "arguments as given"),
+    column("parameters", pa.string(), "resolved configuration, JSON"),
+    column("versions", pa.string(), "versions of python, torch, ray and the other libraries, JSON"),
+)
+
+TABLES = {
+    "models": MODELS,
+    "layers": LAYERS,
+    "concepts": CONCEPTS,
+    "thresholds": THRESHOLDS,
+    "units": UNITS,
+    "unit_concept": UNIT_CONCEPT,
+    "unit_image": UNIT_IMAGE,
+    "top_images": TOP_IMAGES,
+    "rejects": REJECTS,
+    "runs": RUNS,
+}

@@ -1,0 +1,1 @@
+"""Slow twins: every kernel written again from its formula, one value at a time."""

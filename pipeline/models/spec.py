@@ -1,0 +1,133 @@
+"""How a network is named: ``SCHEME:ARCH[@WEIGHTS]`` and the settings a user's own network needs."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InputError, did_you_mean
+
+SCHEMES = ("torchvision", "timm", "package", "factory")
+INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
+FILE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".safetensors")
+_EXAMPLE = "write SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@IMAGENET1K_V1"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,119}")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network as the user asks for it; checked when made, opened by `pipeline.models.model.open_model`.
+
+    Parameters
+    ----------
+    source : str
+        ``SCHEME:ARCH[@WEIGHTS]``. SCHEME is torchvision, timm, package or factory; WEIGHTS is an official tag, a path
+        (it holds a ``/`` or ends in a suffix of `FILE_SUFFIXES`) or ``random:SEED``.
+    name : str
+        Name of the model in runs, safe as a path; empty for architecture + 8 hex digits of the weights.
+    input_size : int, optional
+        Height and width of the input in pixels, instead of the weights' own.
+    mean, std : tuple of 3 float, optional
+        Normalisation of RGB in 0..1, instead of the weights' own.
+    interpolation : str, optional
+        Filter of the resizing, one of `INTERPOLATIONS`.
+    state_key : str, optional
+        Key of the state dict inside the checkpoint file; dots lead deeper.
+
+    Raises
+    ------
+    InputError
+        If a value is not as described.
+    """
+
+    source: str
+    name: str = ""
+    input_size: int | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    interpolation: str | None = None
+    state_key: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.source)
+        if self.name and not (_NAME.fullmatch(self.name) and self.name.strip(".")):
+            raise InputError(f"model name {self.name!r} is not safe as a path; use letters, digits and . _ + - alone")
+        if self.input_size is not None and (type(self.input_size) is not int or self.input_size < 1):
+            raise InputError(
+                f"input_size is {self.input_size!r} for {self.source}; give the pixels of one side, such as 224"
+            )
+        if self.interpolation not in (None, *INTERPOLATIONS):
+            hint = did_you_mean(str(self.interpolation), INTERPOLATIONS)
+            raise InputError(
+                f"unknown interpolation {self.interpolation!r}; it is one of {', '.join(INTERPOLATIONS)}.{hint}"
+            )
+        for option in ("mean", "std"):
+            object.__setattr__(self, option, _channels(option, getattr(self, option), self.source))
+
+    @property
+    def scheme(self) -> str:
+        """Where the architecture comes from, one of `SCHEMES`."""
+        return self.source.partition(":")[0]
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture inside its scheme, ``pkg.module:function`` for a factory."""
+        return self.source.partition(":")[2].partition("@")[0]
+
+    @property
+    def weights(self) -> str | None:
+        """What follows the ``@``, or None."""
+        return self.source.partition("@")[2] or None
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of ``random:SEED`` weights, or None."""
+        return int(self.weights[len("random:") :]) if self.weights and self.weights.startswith("random:") else None
+
+    @property
+    def weights_path(self) -> Path | None:
+        """File of the weights, or None if they are a tag, random or not given."""
+        if self.weights is None or self.seed is not None:
+            return None
+        is_path = "/" in self.weights or self.weights.lower().endswith(FILE_SUFFIXES)
+        return Path(self.weights).expanduser() if is_path else None
+
+    @property
+    def tag(self) -> str | None:
+        """Official tag of the weights, or None."""
+        return self.weights if self.seed is None and self.weights_path is None else None
+
+
+def _check_source(source: str) -> None:
+    if not isinstance(source, str) or ":" not in source:
+        raise InputError(f"model {source!r} has no scheme; {_EXAMPLE}")
+    scheme, _, rest = source.partition(":")
+    if scheme not in SCHEMES:
+        hint = did_you_mean(scheme, SCHEMES)
+        raise InputError(f"unknown scheme {scheme!r} in model {source!r}; schemes are {', '.join(SCHEMES)}.{hint}")
+    architecture, at, weights = rest.partition("@")
+    if not architecture:
+        raise InputError(f"model {source!r} names no architecture; {_EXAMPLE}")
+    if at and not weights:
+        raise InputError(
+            f"model {source!r} ends in @ without weights; give a tag, a path or random:SEED, or drop the @"
+        )
+    if weights.partition(":")[0] == "random" and not re.fullmatch(r"random:\d{1,18}", weights):
+        raise InputError(f"weights {weights!r} of model {source!r} name no seed; write random:SEED, such as random:0")
+    if scheme == "factory" and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", architecture):
+        raise InputError(f"factory {architecture!r} is not of the form pkg.module:function")
+
+
+def _channels(option: str, values: object, source: str) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    numbers = isinstance(values, (list, tuple)) and all(type(v) in (int, float) and math.isfinite(v) for v in values)
+    if not numbers or len(values) != 3:  # type: ignore[arg-type]
+        raise InputError(f"{option} is {values!r} for {source}; give three numbers, for R, G and B in 0..1")
+    first, second, third = (float(value) for value in values)  # type: ignore[attr-defined]
+    if max(first, second, third) > 1 or min(first, second, third) < 0 or (option == "std" and 0 in values):  # type: ignore[operator]
+        raise InputError(f"{option} is {values!r} for {source}; it is in the scale 0..1 (divide by 255), std above 0")
+    return first, second, third
+
+
+__all__ = ["FILE_SUFFIXES", "INTERPOLATIONS", "SCHEMES", "ModelSpec"]

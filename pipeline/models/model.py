@@ -1,0 +1,195 @@
+"""Open a network: its module, identity and preprocessing."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+from pipeline.models.sources import (
+    Factory,
+    Source,
+    factory_source,
+    package_source,
+    timm_source,
+    torchvision_source,
+)
+from pipeline.models.spec import ModelSpec
+from pipeline.models.transform import Transform
+from pipeline.models.weights import load_state, read_state, renamed, reshaped, state_sha256
+
+BATCH_NORM_IMAGES = 64
+
+
+@dataclass
+class Model:
+    """An opened network.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What was asked for.
+    name : str
+        Name in the run: the spec's, or architecture + 8 hex digits of the weights.
+    architecture : str
+        Name inside the scheme.
+    weights_sha256 : str
+        Digest of the weights file's bytes; where no file was read, of the state (`weights.state_sha256`).
+    module : nn.Module
+        The network on the CPU, in evaluation mode, no gradients.
+    transform : Transform
+        Its preprocessing.
+    notes : list of str
+        What was unwrapped or assumed, for the user to read.
+    parameters : int
+        Learnable parameters.
+    needs_batch_norm : bool
+        Weights are random and there is batch norm: call `reestimate_batch_norm` before anything is measured.
+    """
+
+    spec: ModelSpec
+    name: str
+    architecture: str
+    weights_sha256: str
+    module: nn.Module
+    transform: Transform
+    notes: list[str] = field(default_factory=list)
+    parameters: int = 0
+    needs_batch_norm: bool = False
+
+
+def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
+    """Build a network and load its weights.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The network; its input_size, mean, std and interpolation override the weights' own.
+    factory : callable, optional
+        For a ``factory:`` spec, the function itself, where its module cannot be imported.
+
+    Raises
+    ------
+    InputError
+        If the network is unknown, or its weights are absent, unreadable or of another network.
+    """
+    source = _source(spec, factory)
+    module = _build(source, spec)
+    notes = list(source.notes)
+    if source.file is not None:
+        module, more = _loaded(module, source, spec)
+        notes += more
+    elif spec.scheme == "factory" and spec.seed is None:
+        notes.append("no weights given: the network is as its factory returns it (torch seed 0)")
+    module.eval().requires_grad_(False)
+    digest = source.file_digest or state_sha256(module.state_dict())
+    return Model(
+        spec=spec,
+        name=spec.name or _default_name(spec, digest),
+        architecture=spec.architecture,
+        weights_sha256=digest,
+        module=module,
+        transform=_overridden(source.transform(module), spec),
+        notes=notes,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        needs_batch_norm=spec.seed is not None and bool(_batch_norms(module)),
+    )
+
+
+def _source(spec: ModelSpec, factory: Factory | None) -> Source:
+    if spec.scheme == "factory":
+        return factory_source(spec, factory)
+    return {"torchvision": torchvision_source, "timm": timm_source, "package": package_source}[spec.scheme](spec)
+
+
+def _build(source: Source, spec: ModelSpec, classes: int | None = None) -> nn.Module:
+    """Build with a seed of its own, so that the caller's random state neither matters nor changes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed or 0)
+        return source.build(classes)
+
+
+def _loaded(module: nn.Module, source: Source, spec: ModelSpec) -> tuple[nn.Module, list[str]]:
+    assert source.file is not None
+    state, notes = read_state(source.file, module.state_dict().keys(), spec.state_key)
+    if source.rename:
+        state = renamed(state, source.rename)
+    classes = _head_classes(module, state) if source.resizable else None
+    if classes is not None:
+        module = _build(source, spec, classes)
+        notes.append(f"{source.file.name} has a head of {classes} classes")
+    load_state(module, state, what=spec.architecture, path=source.file)
+    return module, notes
+
+
+def _head_classes(module: nn.Module, state: dict[str, Tensor]) -> int | None:
+    """Return the one number of classes that explains every tensor of another shape, or None."""
+    pairs = reshaped(module, state).values()
+    ends = {(file[0], own[0]) for file, own in pairs if file and own and file[1:] == own[1:]}
+    alike = all(file and own and file[1:] == own[1:] for file, own in pairs)
+    own = Counter(shape[0] for shape in (tuple(v.shape) for v in module.state_dict().values()) if shape)
+    if len(ends) != 1 or not alike:
+        return None
+    found, expected = next(iter(ends))
+    return found if own[expected] == len(pairs) else None
+
+
+def _overridden(transform: Transform, spec: ModelSpec) -> Transform:
+    if spec.input_size is not None:
+        scale = spec.input_size / min(transform.input_size)
+        resize = max(spec.input_size, round(transform.resize_size * scale))
+        transform = replace(transform, input_size=(spec.input_size, spec.input_size), resize_size=resize)
+    own = {option: getattr(spec, option) for option in ("mean", "std", "interpolation")}
+    return replace(transform, **{option: value for option, value in own.items() if value is not None})
+
+
+def _default_name(spec: ModelSpec, digest: str) -> str:
+    short = re.sub(r"[^A-Za-z0-9._+-]", "-", spec.architecture.rpartition(":")[2])
+    return f"{short}-{digest[:8]}"
+
+
+def _batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    norms = (part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
+    return [norm for norm in norms if norm.track_running_stats]
+
+
+def reestimate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the statistics of every batch norm by plain averages over batches.
+
+    Without it nearly all last units of a random network are dead.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network; its running statistics change in place, nothing else does.
+    batches : iterable of Tensor of shape (N, 3, H, W)
+        Preprocessed images, `BATCH_NORM_IMAGES` or more in all, in batches of one size, for batches weigh alike.
+
+    Raises
+    ------
+    InputError
+        If there is no batch.
+    """
+    norms = _batch_norms(module)
+    before = [(norm, norm.momentum, norm.training) for norm in norms]
+    count = 0
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
+        with torch.no_grad():
+            for count, batch in enumerate(batches, start=1):  # noqa: B007
+                module(batch)
+    finally:
+        for norm, momentum, training in before:
+            norm.momentum = momentum
+            norm.train(training)
+    if not count:
+        raise InputError("batch-norm statistics need images, got none")
+
+
+__all__ = ["BATCH_NORM_IMAGES", "Model", "open_model", "reestimate_batch_norm"]

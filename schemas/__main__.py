@@ -1,0 +1,8 @@
+"""Prints the reference of all tables as Markdown: ``python -m schemas > docs/tables.md``."""
+
+import sys
+
+from schemas.reference import markdown
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -37,7 +37,7 @@ def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
 
 
 class DatasetWriter:
-    """Writes a data set: rows are checked, bad ones go to `rejects` with a reason, and the folder is committed at the end.
+    """Writes a data set: rows are checked, bad ones go to `rejects` with a reason, the folder is committed at the end.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: str | Path, *, source: dict[str, Any], in_place: bool = False) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"{self.folder} exists and is not empty; choose another folder or remove it first")
         self._source, self._in_place = source, in_place
@@ -58,6 +58,7 @@ class DatasetWriter:
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         self._files: dict[str, pq.ParquetWriter] = {}
         self._sizes: list[tuple[int, int]] = []
+        self._names: set[str] = set()
         self._concepts: dict[str, dict[str, Any]] = {}
         self._objects = 0
 
@@ -87,7 +88,9 @@ class DatasetWriter:
             self._add("concepts", known)
         return int(known["concept"])
 
-    def image(self, path: Path, *, name: str = "", split: str | None = None) -> int | None:
+    def image(
+        self, path: Path, *, name: str = "", split: str | None = None, size: tuple[int, int] | None = None
+    ) -> int | None:
         """Add an image file and return its number, or None if it cannot be read and was rejected.
 
         Parameters
@@ -98,6 +101,8 @@ class DatasetWriter:
             Path under `images/` of the data set; the file's own name by default.
         split : str, optional
             train, val, test or a name of the source.
+        size : (int, int), optional
+            Height and width that the source states; an image of another size is rejected.
         """
         try:
             data = path.read_bytes()
@@ -108,12 +113,20 @@ class DatasetWriter:
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             self.reject(str(path), f"not a readable image: {error}")
         else:
+            if size is not None and size != (height, width):
+                stated = f"{size[0]} x {size[1]}"
+                self.reject(str(path), f"the image is {height} x {width} but its source says {stated} (height x width)")
+                return None
             return self._add_image(data, name or path.name, height, width, split, path)
         return None
 
     def drawn(self, data: bytes, height: int, width: int, *, name: str, split: str | None = None) -> int:
         """Add an image given as the bytes of an encoded file, and return its number."""
         return self._add_image(data, name, height, width, split, None)
+
+    def has_image(self, name: str) -> bool:
+        """Return whether an image of this name was added before."""
+        return Path(name).as_posix() in self._names
 
     def size(self, image: int) -> tuple[int, int]:
         """Return height and width of an image added before."""
@@ -147,19 +160,20 @@ class DatasetWriter:
 
     def _add_image(self, data: bytes, name: str, height: int, width: int, split: str | None, path: Path | None) -> int:
         number, uri = len(self._sizes), f"images/{name}"
+        if self.has_image(name):
+            raise InputError(f"two images are named {name!r}; give each image its own name")
         if self._in_place and path is not None:
             uri = str(path.resolve())
         else:
             target = self._partial / uri
             if not target.resolve().is_relative_to((self._partial / "images").resolve()):
                 raise InputError(f"image name {name!r} leaves the data-set folder; rename the file")
-            if target.exists():
-                raise InputError(f"two images are named {name!r}; give each image its own name")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         row = {"image": number, "uri": uri, "height": height, "width": width, "split": split, "sha256": digest}
         self._sizes.append((height, width))
+        self._names.add(Path(name).as_posix())
         self._add("images", row)
         return number
 
@@ -209,9 +223,8 @@ class Dataset:
         """
         folder = Path(folder).absolute()
         if not (folder / MANIFEST).is_file():
-            raise InputError(
-                f"no data set at {folder} (it has no {MANIFEST}); make one with `filterscope import` or `filterscope sample`"
-            )
+            how = "make one with `filterscope import` or `filterscope sample`"
+            raise InputError(f"no data set at {folder} (it has no {MANIFEST}); {how}")
         dataset = cls(folder)
         if dataset.images.num_rows == 0:
             raise InputError(f"the data set {folder} has no images; look at its rejects.parquet for the reasons")

@@ -91,12 +91,7 @@ def test_unreadable_images_are_rejected_with_a_reason(tmp_path: Path) -> None:
         assert writer.image(tmp_path) is None
         assert writer.image(small := picture(tmp_path / "a.png"), size=(6, 4)) is None
     rejects = Dataset(tmp_path / "data").table("rejects").to_pylist()
-    assert [row["item"] for row in rejects] == [
-        str(tmp_path / "gone.jpg"),
-        str(text),
-        str(tmp_path),
-        f"{tmp_path}/a.png",
-    ]
+    assert [row["item"] for row in rejects] == [str(path) for path in (tmp_path / "gone.jpg", text, tmp_path, small)]
     assert rejects[0]["reason"] == "the image file is missing"
     assert rejects[1]["reason"].startswith("not a readable image: cannot identify image file")
     assert rejects[3]["reason"] == "the image is 4 x 6 but its source says 6 x 4 (height x width)"

@@ -134,5 +134,3 @@ def fastest_batch(model: Model, layers: Sequence[str], candidates: Sequence[int]
     finally:
         torch.set_num_threads(threads)
     return max(rates, key=lambda size: rates[size])
-
-

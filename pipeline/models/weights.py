@@ -145,7 +145,9 @@ def _follow(content: Any, state_key: str, path: Path) -> tuple[str, dict[str, Te
 
 
 def _contents(content: Any) -> str:
-    return f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else f"a {type(content).__name__}"
+    if not isinstance(content, Mapping):
+        return f"a {type(content).__name__}"
+    return f"the keys {', '.join(map(str, content))}" if content else "nothing"
 
 
 def _strip(state: dict[str, Tensor], expected: Collection[str]) -> tuple[dict[str, Tensor], str]:

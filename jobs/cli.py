@@ -1,0 +1,199 @@
+"""The command line. Every verb imports what it needs when it runs, so that `--help` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import InputError, RunError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Audit what the filters of convolutional networks represent.",
+)
+importers = typer.Typer(no_args_is_help=True, help="Bring an annotated data set into the one layout.")
+app.add_typer(importers, name="import")
+
+Folder = Annotated[Path, typer.Argument(help="Where the data set will be.")]
+Source = Annotated[Path, typer.Argument(help="Folder of the source data.")]
+Colors = Annotated[bool, typer.Option("--colors", help="Add the 11 basic colours, computed per pixel.")]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Refer to the image files instead of copying them.")]
+Run = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+@app.command()
+def sample(
+    folder: Folder,
+    images: Annotated[int, typer.Option(help="Images to draw.")] = 600,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed draws the same images.")] = 0,
+    cooccurrence: Annotated[float, typer.Option(help="How often paired attributes go together.")] = 0.8,
+) -> None:
+    """Draw the embedded sample: objects, parts, textures, materials, colours and scenes, exactly annotated.
+
+    Example: filterscope sample data/sample --images 600 --seed 0
+    """
+    from pipeline.datasets.sample import draw_sample
+
+    draw_sample(folder, images=images, seed=seed, cooccurrence=cooccurrence)
+    _describe(folder)
+
+
+@importers.command("broden")
+def import_broden(source: Source, folder: Folder, colors: Colors = False, in_place: InPlace = False) -> None:
+    """Import Broden: index.csv, label.csv, label PNGs.
+
+    Example: filterscope import broden broden1_224 data/broden
+    """
+    from pipeline.datasets.broden import import_broden as run
+
+    run(source, folder, colors=colors, in_place=in_place)
+    _describe(folder)
+
+
+@importers.command("coco")
+def import_coco(
+    source: Source,
+    folder: Folder,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, if not beside the JSON.")] = None,
+    colors: Colors = False,
+    in_place: InPlace = False,
+) -> None:
+    """Import COCO instances: a JSON and its images.
+
+    Example: filterscope import coco coco/annotations/instances_val2017.json data/coco --images coco/val2017
+    """
+    from pipeline.datasets.coco import import_coco as run
+
+    run(source, folder, images=images, colors=colors, in_place=in_place)
+    _describe(folder)
+
+
+@importers.command("masks")
+def import_masks(
+    source: Source,
+    folder: Folder,
+    names: Annotated[Path | None, typer.Option(help="CSV with index,name[,category]; default labels.csv.")] = None,
+    category: Annotated[str, typer.Option(help="Category of concepts whose row states none.")] = "object",
+    colors: Colors = False,
+    in_place: InPlace = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Reject bad masks instead of stopping.")] = False,
+) -> None:
+    """Import images/ and index PNGs in masks/ with a CSV of names: VOC, ADE20K-style exports, your own data.
+
+    Example: filterscope import masks my_data data/mine --colors
+    """
+    from pipeline.datasets.masks import import_masks as run
+
+    run(source, folder, names=names, category=category, colors=colors, in_place=in_place, skip_bad=skip_bad)
+    _describe(folder)
+
+
+@app.command()
+def layers(
+    model: Annotated[str, typer.Argument(help="SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@random:0.")],
+    input_size: Annotated[int | None, typer.Option(help="Height and width of the input.")] = None,
+) -> None:
+    """List the layers of a network that can be audited.
+
+    Example: filterscope layers package:efficientnet-lite0
+    """
+    from jobs.layers import print_layers
+
+    print_layers(model, input_size)
+
+
+@app.command()
+def audit(
+    zoo: Annotated[Path | None, typer.Argument(help="A TOML file; flags override it.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="SCHEME:ARCH[@WEIGHTS]; may be repeated.")] = None,
+    data: Annotated[Path | None, typer.Option(help="An imported data set.")] = None,
+    layers: Annotated[str | None, typer.Option(help="Names, globs or -1, separated by commas.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; an existing run is resumed or extended.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="What to compute, separated by commas.")] = None,
+    geometry: Annotated[str | None, typer.Option(help="squash or crop.")] = None,
+    anchoring: Annotated[str | None, typer.Option(help="resize or receptive_field.")] = None,
+    quantile: Annotated[float | None, typer.Option(help="Probability above the threshold (0.005).")] = None,
+    min_images: Annotated[int | None, typer.Option(help="Images a concept needs to label a unit (10).")] = None,
+    mask_size: Annotated[int | None, typer.Option(help="Rows and columns of masks (half the input).")] = None,
+    unit_image: Annotated[str | None, typer.Option(help="active, top or off.")] = None,
+    top_images: Annotated[int | None, typer.Option(help="Strongest images kept for every unit (15).")] = None,
+    max_rejects: Annotated[float | None, typer.Option(help="Fraction of images that may be unreadable (0.01).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a forward pass; by default the fastest.")] = None,
+    image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,
+    unit_block: Annotated[int | None, typer.Option(help="Units in a unit of work (64).")] = None,
+    actors: Annotated[int | None, typer.Option(help="Processes that hold a network; one a core or GPU.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    activation_scale: Annotated[float | None, typer.Option(help="Factor before float16, a power of two.")] = None,
+    redo: Annotated[str | None, typer.Option(help="Recompute a stage and what depends on it.")] = None,
+) -> None:
+    """Audit networks on a data set; a rerun finishes or extends what is there.
+
+    Example: filterscope audit --model torchvision:resnet18@weights.pth --data data/sample --layers layer4 --out runs/a
+    """
+    from jobs.audit import audit as run
+    from jobs.config import load_config
+    from jobs.progress import say
+
+    flags = {k: v for k, v in locals().items() if k not in ("zoo", "model", "redo", "run", "load_config", "say")}
+    config = load_config(zoo, models=model, **flags)
+    if not run(config, redo=redo, command=" ".join(sys.argv[1:])):
+        say(f"nothing to do: {config.out} is complete")
+        return
+    from jobs.summary import print_summary
+
+    print_summary(config.out)
+
+
+@app.command()
+def status(run: Run, json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Say what is done and what is left of a run.
+
+    Example: filterscope status runs/first
+    """
+    from jobs.status import print_status
+
+    print_status(run, as_json=json)
+
+
+@app.command()
+def query(
+    run: Run,
+    sql: Annotated[str, typer.Argument(help="A SELECT over the tables of the run.")],
+    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",  # noqa: A002
+) -> None:
+    """Ask the tables of a run in SQL.
+
+    Example: filterscope query runs/first "select layer, count(*) from units where detector group by layer"
+    """
+    from jobs.query import run_query
+
+    typer.echo(run_query(run, sql, format), nl=False)
+
+
+def _describe(folder: Path) -> None:
+    from pipeline.datasets.layout import Dataset
+
+    dataset = Dataset.open(folder)
+    rejects = dataset.table("rejects").num_rows
+    typer.echo(
+        f"{folder}: {dataset.images.num_rows} images, {dataset.concepts.num_rows} concepts"
+        + (f", {rejects} rejects (see rejects.parquet)" if rejects else "")
+    )
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; exit code 0 done, 1 failed with work saved, 2 bad usage or input, 130 interrupted."""
+    try:
+        app(args=arguments, standalone_mode=True)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from None
+    except RunError as error:
+        sys.stderr.write(f"error: {error}\nFinished work is saved; the same command resumes it.\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; finished work is saved, the same command resumes it\n")
+        raise SystemExit(130) from None

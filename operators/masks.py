@@ -1,0 +1,117 @@
+"""Concept masks as the tally reads them: sampled, packed 64 pixels a word, whole images without pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def sample_positions(start: float, extent: float, size: int, limit: int) -> NDArray[np.int64]:
+    """Return which source row (or column) each of `size` mask pixels takes its label from.
+
+    Mask pixel r takes the label at ``floor(start + (r + .5) extent / size)`` (METHODS section 1, Geometry).
+
+    Parameters
+    ----------
+    start, extent : float
+        The part of the source that the network sees, in source pixels.
+    size : int
+        Mask pixels S.
+    limit : int
+        Source pixels; positions are kept inside.
+    """
+    position = np.floor(start + (np.arange(size) + 0.5) * extent / size).astype(np.int64)
+    return np.clip(position, 0, limit - 1)
+
+
+def pack(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Pack masks (bool, shape (m, rows, columns)) into words, uint64 of shape (m, W, rows), W = ceil(columns / 64).
+
+    Bit b of word [i, w, r] is pixel (r, 64 w + b). All rows of one word column lie together, so that a band of rows
+    inside one word column is contiguous.
+    """
+    count, rows, columns = masks.shape
+    padded = np.zeros((count, rows, -(-columns // 64) * 64), np.uint8)
+    padded[:, :, :columns] = masks
+    packed = np.packbits(padded, axis=-1, bitorder="little").view("<u8")
+    return np.ascontiguousarray(packed.transpose(0, 2, 1)).astype(np.uint64, copy=False)
+
+
+def unpack(words: NDArray[np.uint64], columns: int) -> NDArray[np.bool_]:
+    """Undo `pack`: uint64 of shape (m, W, rows) to bool of shape (m, rows, columns)."""
+    rows = np.ascontiguousarray(words.transpose(0, 2, 1)).astype("<u8", copy=False)
+    return np.unpackbits(rows.view(np.uint8), axis=-1, bitorder="little")[:, :, :columns].astype(bool)
+
+
+@dataclass(frozen=True)
+class MaskBlock:
+    """Labels of consecutive images, n of them, with m (image, concept) pairs that have at least one mask pixel.
+
+    Attributes
+    ----------
+    first : int64 ndarray of shape (n + 1,)
+        Pairs ``first[i]`` to ``first[i + 1] - 1`` belong to image i.
+    concept : int32 ndarray of shape (m,)
+        Index of the concept, 0-based, ascending inside an image.
+    area : int64 ndarray of shape (m,)
+        Labelled pixels.
+    bitmap : int64 ndarray of shape (m,)
+        Row of `words`, or -1 where the whole image is labelled.
+    band : int64 ndarray of shape (m, 2)
+        First row with a labelled pixel, and one past the last.
+    words : uint64 ndarray of shape (b, W, S)
+        Packed masks (`pack`).
+    """
+
+    first: NDArray[np.int64]
+    concept: NDArray[np.int32]
+    area: NDArray[np.int64]
+    bitmap: NDArray[np.int64]
+    band: NDArray[np.int64]
+    words: NDArray[np.uint64]
+
+    def take(self, images: NDArray[np.int64]) -> "MaskBlock":
+        """Return the labels of the given images (int64, 0-based in the block), in that order."""
+        pairs = [np.arange(self.first[i], self.first[i + 1]) for i in images]
+        chosen = np.concatenate(pairs) if pairs else np.empty(0, np.int64)
+        first = np.cumsum([0, *(len(p) for p in pairs)]).astype(np.int64)
+        columns = (self.concept[chosen], self.area[chosen], self.bitmap[chosen], self.band[chosen])
+        return MaskBlock(first, *columns, self.words)
+
+
+def mask_block(labels: list[dict[int, NDArray[np.bool_] | None]], rows: int, columns: int) -> MaskBlock:
+    """Build the block of images from each image's masks.
+
+    Parameters
+    ----------
+    labels : list of dict
+        For each image, concept index -> mask (bool, shape (rows, columns)), or None for the whole image. Empty
+        masks are dropped.
+    rows, columns : int
+        Mask pixels.
+    """
+    first, concept, area, bitmap, band = [0], [], [], [], []
+    drawn: list[NDArray[np.bool_]] = []
+    for image in labels:
+        for index in sorted(image):
+            mask = image[index]
+            whole = mask is None or bool(mask.all())
+            if not whole and not mask.any():  # type: ignore[union-attr]
+                continue
+            labelled = np.flatnonzero(mask.any(axis=1)) if mask is not None else np.array([0, rows - 1])
+            concept.append(index)
+            area.append(rows * columns if whole else int(mask.sum()))  # type: ignore[union-attr]
+            bitmap.append(-1 if whole else len(drawn))
+            band.append((labelled[0], labelled[-1] + 1))
+            if not whole:
+                drawn.append(mask)  # type: ignore[arg-type]
+        first.append(len(concept))
+    stack = np.array(drawn) if drawn else np.zeros((0, rows, columns), bool)
+    return MaskBlock(
+        np.array(first, np.int64),
+        np.array(concept, np.int32),
+        np.array(area, np.int64),
+        np.array(bitmap, np.int64),
+        np.array(band, np.int64).reshape(-1, 2),
+        pack(stack),
+    )

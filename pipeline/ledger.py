@@ -1,0 +1,111 @@
+"""The ledger: one small marker file for each finished unit of work, written after everything else.
+
+A marker's name ends in the unit's fingerprint, so that one listing of the folder tells what is done.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.stage import Output, Unit
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Markers of finished units under a folder."""
+
+    folder: Path
+
+    def mark(self, output: Output, seconds: float) -> None:
+        """Record that a unit is finished and its outputs are in place."""
+        unit = output.unit
+        record = {
+            "unit": unit.key,
+            **{key: value for key, value in asdict(output).items() if key != "unit"},
+            "seconds": round(seconds, 3),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "parameters": dict(unit.fingerprint.parameters),
+            "inputs": dict(unit.fingerprint.inputs),
+        }
+        write_atomically(self._path(unit), json.dumps(record, indent=1).encode())
+
+    def missing(self, units: Iterable[Unit]) -> list[Unit]:
+        """Return the units that have no marker of their present fingerprint, in the order given."""
+        listings: dict[Path, set[str]] = {}
+        missing = []
+        for unit in units:
+            path = self._path(unit)
+            names = listings.setdefault(path.parent, _listing(path.parent))
+            if path.name not in names:
+                missing.append(unit)
+        return missing
+
+    def refuse_changes(self, units: Iterable[Unit]) -> None:
+        """Stop if a unit was finished under another fingerprint.
+
+        Raises
+        ------
+        InputError
+            Naming the parameter that changed, its old and new value and what can be done.
+        """
+        listings: dict[Path, dict[str, str]] = {}
+        for unit in units:
+            path = self._path(unit)
+            if path.parent not in listings:
+                listings[path.parent] = {name.rsplit(".", 2)[0]: name for name in _listing(path.parent)}
+            found = listings[path.parent].get(path.name.rsplit(".", 2)[0])
+            if found and found != path.name:
+                self._refuse(unit, json.loads((path.parent / found).read_bytes()))
+
+    def records(self, stage: str) -> Iterable[dict[str, Any]]:
+        """Yield what the markers of a stage say."""
+        for path in sorted((self.folder / stage).rglob("*.json")):
+            yield json.loads(path.read_bytes())
+
+    def forget(self, units: Iterable[Unit]) -> int:
+        """Remove the markers of units, whatever their fingerprint; return how many there were."""
+        removed = 0
+        for unit in units:
+            path = self._path(unit)
+            for marker in path.parent.glob(f"{path.name.rsplit('.', 2)[0]}.*.json"):
+                marker.unlink()
+                removed += 1
+        return removed
+
+    def _path(self, unit: Unit) -> Path:
+        *folders, name = unit.place
+        return self.folder.joinpath(unit.stage, *folders, f"{name}.{unit.fingerprint.digest}.json")
+
+    @staticmethod
+    def _refuse(unit: Unit, record: dict[str, Any]) -> None:
+        now = {**unit.fingerprint.parameters, **unit.fingerprint.inputs}
+        then = {**record["parameters"], **record["inputs"]}
+        changed = [
+            f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
+            for name in sorted(now.keys() | then.keys())
+            if now.get(name) != then.get(name)
+        ]
+        raise InputError(
+            f"{unit.key} was computed with other parameters: {'; '.join(changed)}. "
+            f"Set them back, recompute with --redo {unit.stage}, or choose another --out."
+        )
+
+
+def _listing(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except FileNotFoundError:
+        return set()

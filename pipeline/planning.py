@@ -1,0 +1,179 @@
+"""Make the plan of a run: open every network, find its layers, settle what is left open. Nothing is computed here."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from pipeline.datasets.layout import Dataset
+from pipeline.errors import InputError
+from pipeline.models.spec import ModelSpec
+from pipeline.plan import Options, Plan, PlannedModel
+from pipeline.runner import cores
+
+_CPU_BATCHES = (1, 2, 4, 8, 16)
+_CPU_BATCH = 4
+_GPU_BATCH = 128
+#: Fewer images than this are over before timing batches has paid.
+_WORTH_TIMING = 512
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked of one model."""
+
+    spec: ModelSpec
+    layers: tuple[str, ...]
+
+
+def make_plan(
+    run: Path,
+    data: Path,
+    requests: Sequence[Request],
+    options: Options,
+    batch_size: int | None,
+    before: Plan | None,
+    tell: Callable[[str], None],
+) -> Plan:
+    """Open and check everything that a run needs.
+
+    Parameters
+    ----------
+    run, data : Path
+        Run folder and data-set folder.
+    requests : sequence of Request
+        Models with the layers asked for.
+    options : Options
+        Settings; `device` "auto" and `actors` 0 are settled here.
+    batch_size : int, optional
+        Images a forward pass; by default the recorded one, else the one that runs fastest here.
+    before : Plan, optional
+        Plan of the same run folder, which the new one extends.
+    tell : callable
+        Receives what was assumed about a model, a line each.
+
+    Raises
+    ------
+    InputError
+        If a model does not open, a layer is not in it, or the data cannot answer anything.
+    """
+    import torch
+
+    dataset = Dataset.open(data)
+    _refuse_rare(dataset, options.min_images)
+    options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
+    images = dataset.images.num_rows
+    models = [_planned(request, options.device, images, batch_size, before, tell) for request in requests]
+    _refuse_same_names(models)
+    plan = Plan(run, dataset.folder, dataset.identity, images, torch.__version__, tuple(models), options)
+    return _extended(plan, before) if before else plan
+
+
+def _planned(
+    request: Request,
+    device: str,
+    images: int,
+    batch_size: int | None,
+    before: Plan | None,
+    tell: Callable[[str], None],
+) -> PlannedModel:
+    from pipeline.models.forward import fastest_batch
+    from pipeline.models.model import open_model
+    from pipeline.models.taps import list_layers, resolve_layers
+
+    model = open_model(request.spec)
+    for note in model.notes:
+        tell(f"{model.name}: {note}")
+    found = list_layers(model.module, model.transform.input_size, what=model.name)
+    layers = resolve_layers(request.layers, found, what=model.name)
+    known = {m.name: m.batch_size for m in before.models} if before else {}
+    batch_size = batch_size or known.get(model.name)
+    if batch_size is None and device == "cuda":
+        batch_size = _GPU_BATCH
+    elif batch_size is None and images < _WORTH_TIMING:
+        batch_size = _CPU_BATCH
+    elif batch_size is None:
+        batch_size = fastest_batch(model, [layer.name for layer in layers], _CPU_BATCHES)
+    return PlannedModel(
+        model.spec,
+        model.name,
+        model.architecture,
+        model.weights_sha256,
+        model.transform,
+        model.parameters,
+        batch_size,
+        tuple(replace(layer, output=-1) for layer in layers),
+    )
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    available = torch.cuda.is_available()
+    if asked == "cuda" and not available:
+        raise InputError("--device cuda was asked, but torch finds no CUDA device; use --device cpu")
+    return "cuda" if asked != "cpu" and available else "cpu"
+
+
+def _actors(device: str) -> int:
+    import torch
+
+    return torch.cuda.device_count() if _device(device) == "cuda" else cores()
+
+
+def _refuse_rare(dataset: Dataset, min_images: int) -> None:
+    """Stop before the expensive work if no concept can label a unit."""
+    pairs = dataset.table("segments").select(["image", "concept"]).group_by(["image", "concept"]).aggregate([])
+    images = pairs.group_by("concept").aggregate([("image", "count")])["image_count"]
+    most = pc.max(images).as_py() or 0
+    if most < min_images:
+        raise InputError(
+            f"no concept of {dataset.folder} is in {min_images} images or more (the commonest is in {most}), so none "
+            f"could label a unit; lower --min-images to {most} or less, or add images"
+        )
+
+
+def _refuse_same_names(models: Sequence[PlannedModel]) -> None:
+    names = [model.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two models are named {name!r}; give each a `name` of its own")
+
+
+def _extended(plan: Plan, before: Plan) -> Plan:
+    """Keep models and layers that the run already has and the new request does not name."""
+    models = {model.name: model for model in before.models}
+    for model in plan.models:
+        kept = models.get(model.name)
+        own = {layer.name for layer in model.layers}
+        more = tuple(layer for layer in kept.layers if layer.name not in own) if kept else ()
+        models[model.name] = replace(model, layers=model.layers + more)
+    return replace(plan, models=tuple(models.values()))
+
+
+def refuse_full_disk(plan: Plan, needed: int) -> None:
+    """Stop if what may be written does not fit.
+
+    Raises
+    ------
+    InputError
+        With the projected and the free bytes.
+    """
+    place = next(folder for folder in (plan.run, *plan.run.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise InputError(
+            f"the activations may take {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
+            "ask for fewer or later layers, or choose an --out on another disk"
+        )
+
+
+def weight_files(plan: Plan) -> list[Path]:
+    """Return the files of weights that the plan was made from."""
+    paths = (model.spec.weights_path for model in plan.models)
+    return [path.absolute() for path in paths if path is not None]
+
+
+__all__ = ["Request", "make_plan", "refuse_full_disk", "weight_files"]

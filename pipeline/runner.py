@@ -1,0 +1,141 @@
+"""The one runner: carries out any stage over Ray Data and knows no science."""
+
+import os
+import pickle
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError, RunError
+from pipeline.ledger import Ledger
+from pipeline.stage import Output, Stage, Step, Unit, Work
+
+#: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
+_SPARE_CPUS = 2
+_OBJECT_STORE_BYTES = 1 << 30
+
+
+def start_ray(address: str | None = None) -> None:
+    """Join a Ray cluster, or start one on this machine, quietly.
+
+    Parameters
+    ----------
+    address : str, optional
+        Address of a cluster; by default RAY_ADDRESS, else a cluster of this machine's own.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if not ray.is_initialized():
+        address = address or os.environ.get("RAY_ADDRESS")
+        local = {} if address else {"num_cpus": cores() + _SPARE_CPUS, "object_store_memory": _OBJECT_STORE_BYTES}
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error", **local)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.enable_rich_progress_bars = False
+    context.print_on_execution_start = False
+
+
+def cores() -> int:
+    """Return the CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Runner:
+    """Carries out stages; finished units are marked by the worker that finished them.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where finished units are recorded.
+    progress : callable
+        Called with a list of `Output` whenever a piece of work is done.
+    """
+
+    def __init__(self, ledger: Ledger, progress: Callable[[list[Output]], None] = lambda outputs: None) -> None:
+        self._ledger, self._progress = ledger, progress
+
+    def run(self, stage: Stage) -> int:
+        """Compute the units of a stage that are missing; return how many there were.
+
+        Raises
+        ------
+        InputError, RunError
+            As a step raised it, or with the unit's key for any other failure. What was finished stays finished.
+        """
+        missing = self._ledger.missing(stage.units)
+        if not missing:
+            return 0
+        for receipt in self._receipts(stage, stage.group(missing)):
+            outcome = pickle.loads(receipt["outcome"])
+            if isinstance(outcome, Exception):
+                raise outcome
+            self._progress(outcome)
+        return len(missing)
+
+    def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
+        import ray
+        from ray import cloudpickle
+        from ray.data import ActorPoolStrategy
+
+        start_ray()
+        rows = [{"work": cloudpickle.dumps(work)} for work in works]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+        for number, step in enumerate(stage.steps):
+            ledger = self._ledger.folder if number == len(stage.steps) - 1 else None
+            resources = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
+            if step.actors:
+                pool = ActorPoolStrategy(size=min(step.actors, len(works)))
+                # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
+                dataset = dataset.map(_StepRunner, fn_constructor_args=(step, ledger), compute=pool, **resources)
+            else:
+                dataset = dataset.map(_run_step, fn_args=(step, ledger), **resources)
+        yield from dataset.iter_rows()
+
+
+class _StepRunner:
+    """Runs one step on rows: builds its function once, turns failures into data, marks units after the last step."""
+
+    def __init__(self, step: Step, ledger: Path | None) -> None:
+        self._step, self._ledger = step, ledger
+        self._call: Callable[..., Any] | None = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        if "outcome" in row:
+            return {"work": row["work"], "outcome": row["outcome"]}
+        began = time.perf_counter()
+        work: Work = pickle.loads(row["work"])
+        arrays = {key: value for key, value in row.items() if key not in ("work", "outcome")}
+        try:
+            if self._call is None:
+                self._call = self._step.make()
+            result = self._call(work.task, **arrays)
+            if self._ledger is None:
+                return {"work": row["work"], **result}
+            self._mark(result, time.perf_counter() - began)
+        except (InputError, RunError) as error:
+            result = error
+        except Exception as error:
+            result = RunError(f"{_names(work.units)} failed: {error!r}\n{traceback.format_exc()}")
+        return {"work": row["work"], "outcome": pickle.dumps(result)}
+
+    def _mark(self, outputs: list[Output], seconds: float) -> None:
+        assert self._ledger is not None
+        for output in outputs:
+            Ledger(self._ledger).mark(output, seconds)
+
+
+def _run_step(row: dict[str, Any], step: Step, ledger: Path | None) -> dict[str, Any]:
+    """Run a step without state, as a task."""
+    return _StepRunner(step, ledger)(row)
+
+
+def _names(units: tuple[Unit, ...]) -> str:
+    more = f" and {len(units) - 1} more" if len(units) > 1 else ""
+    return units[0].key + more

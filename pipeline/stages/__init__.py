@@ -1,0 +1,1 @@
+"""The stages of an audit, in the order they run."""

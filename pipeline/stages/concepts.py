@@ -1,0 +1,127 @@
+"""Stage `concepts`: count what the labels of a geometry hold, over the images that could be decoded."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from operators.tally import Labels
+from pipeline.datasets.layout import Dataset
+from pipeline.ledger import write_atomically
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stages import masks
+from pipeline.stores import ActivationStore, MaskStore, write_table
+from schemas.dataset import CATEGORIES
+from schemas.results import TABLES
+
+
+@dataclass(frozen=True)
+class ConceptTask:
+    """The labels of one geometry; `model` is any model that uses it and knows which images could be decoded."""
+
+    unit: Unit
+    plan: Plan
+    model: PlannedModel
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Concepts of a data set as the operators number them, from 0.
+
+    Attributes
+    ----------
+    names : list of str
+        Concept of each number.
+    categories : list of str
+        Categories in order: Broden's, then others by name.
+    category : int64 ndarray of shape (concepts,)
+        Number of each concept's primary category.
+    """
+
+    names: list[str]
+    categories: list[str]
+    category: np.ndarray
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Vocabulary":
+        """Read the vocabulary of a data set."""
+        own = dataset.concepts["category"].to_pylist()
+        others = sorted(set(own) - set(CATEGORIES))
+        categories = [category for category in (*CATEGORIES, *others) if category in own]
+        number = {category: index for index, category in enumerate(categories)}
+        names = dataset.concepts["name"].to_pylist()
+        return cls(names, categories, np.array([number[category] for category in own], np.int64))
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the counts of a geometry depend on."""
+    key = plan.mask_key(model)
+    return Fingerprint({"min_images": plan.options.min_images}, {"masks": masks.fingerprint(plan, key).digest})
+
+
+def concepts_stage(plan: Plan) -> Stage:
+    """Plan the counts: one unit for each geometry."""
+    tasks = {}
+    for model in plan.models:
+        unit = Unit("concepts", (plan.mask_key(model),), fingerprint(plan, model))
+        tasks.setdefault(unit, ConceptTask(unit, plan, model))
+    return Stage("concepts", tuple(tasks), partial(_group, tasks), (Step(_maker),))
+
+
+def _group(tasks: dict[Unit, ConceptTask], missing: Sequence[Unit]) -> list[Work]:
+    return [Work((unit,), tasks[unit]) for unit in missing]
+
+
+def _maker():
+    return count_labels
+
+
+def label_path(run: Path, key: str) -> Path:
+    """Return where the label counts of a geometry lie."""
+    return run / "masks" / key / "labels.npz"
+
+
+def read_labels(run: Path, key: str) -> Labels:
+    """Read the label counts of a geometry."""
+    with np.load(label_path(run, key), allow_pickle=False) as stored:
+        return Labels(int(stored["images"]), stored["concepts"], stored["category_images"], stored["coverage"])
+
+
+def count_labels(task: ConceptTask) -> list[Output]:
+    """Sum the labels of all decoded images, store the sums and write the table of concepts."""
+    plan, key = task.plan, task.plan.mask_key(task.model)
+    vocabulary = Vocabulary.of(Dataset(plan.data))
+    labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model))
+    store, seen = MaskStore(plan.run, key), ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
+    for block, start, stop in blocks("images", plan.images, plan.options.image_block):
+        decoded = np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0]))
+        labels.add(store.read(block).take(decoded), vocabulary.category)
+    sink = io.BytesIO()
+    np.savez_compressed(
+        sink,
+        images=labels.images,
+        concepts=labels.concepts,
+        category_images=labels.category_images,
+        coverage=labels.coverage,
+    )
+    write_atomically(label_path(plan.run, key), sink.getvalue())
+    rows, digest = write_table(plan.run, "concepts", task.unit.place, [_table(key, vocabulary, labels, plan)])
+    return [Output(task.unit, rows, checksums={"concepts": digest})]
+
+
+def _table(key: str, vocabulary: Vocabulary, labels: Labels, plan: Plan) -> pa.Table:
+    images, pixels = labels.concepts[:, 0], labels.concepts[:, 1]
+    columns = {
+        "geometry": [key] * len(images),
+        "concept": vocabulary.names,
+        "category": [vocabulary.categories[number] for number in vocabulary.category],
+        "images": images,
+        "pixels": pixels,
+        "eligible": images >= plan.options.min_images,
+    }
+    return pa.table(columns, schema=TABLES["concepts"])

@@ -1,0 +1,181 @@
+"""Stage `extract`: decode images on CPU tasks, run the networks on actors, store activations and their maxima.
+
+One forward pass computes all layers of a model that an image block still lacks.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.datasets.layout import Dataset
+from pipeline.decode import decode
+from pipeline.errors import RunError
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stores import ActivationStore, write_table
+from schemas.results import TABLES
+
+_MODELS_HELD = 2
+
+
+@dataclass(frozen=True)
+class ExtractTask:
+    """One image block through one model, for the layers in `units`."""
+
+    units: tuple[Unit, ...]
+    plan: Plan
+    model: PlannedModel
+    start: int
+    stop: int
+    factory: Callable[[], Any] | None
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the activations of a model depend on."""
+    return Fingerprint(
+        {
+            "data": plan.data_identity,
+            "architecture": model.architecture,
+            "weights": model.weights_sha256,
+            "transform": model.transform.hash,
+            "geometry": plan.options.geometry,
+            "batch_size": model.batch_size,
+            "image_block": plan.options.image_block,
+            "activation_scale": plan.options.activation_scale,
+            "device": plan.options.device,
+            "torch": plan.torch,
+        }
+    )
+
+
+def extract_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
+    """Plan the forward passes: one unit for each model, layer and image block."""
+    image_blocks = blocks("images", plan.images, plan.options.image_block)
+    spans = {name: (start, stop) for name, start, stop in image_blocks}
+    units = []
+    for model in plan.models:
+        depends = fingerprint(plan, model)
+        units += [
+            Unit("extract", (model.name, layer.name, name), depends)
+            for name, _, _ in image_blocks
+            for layer in model.layers
+        ]
+    on_gpu = plan.options.device == "cuda"
+    steps = (
+        Step(lambda: decode_block, cpus=1),
+        Step(_Extractor, cpus=1, gpus=1 if on_gpu else 0, actors=plan.options.actors),
+    )
+    return Stage("extract", tuple(units), partial(_group, plan, spans, factories), steps)
+
+
+def _group(
+    plan: Plan, spans: dict[str, tuple[int, int]], factories: dict[str, Callable[[], Any]], missing: Sequence[Unit]
+) -> list[Work]:
+    together: dict[tuple[str, str], list[Unit]] = {}
+    for unit in missing:
+        model, _, block = unit.place
+        together.setdefault((model, block), []).append(unit)
+    return [
+        Work(tuple(units), ExtractTask(tuple(units), plan, plan.model(model), *spans[block], factories.get(model)))
+        for (model, block), units in together.items()
+    ]
+
+
+def decode_block(task: ExtractTask) -> dict[str, Any]:
+    """Decode the images of one block: pixels uint8 (images, height, width, 3) and why images were rejected."""
+    dataset = Dataset(task.plan.data)
+    uris = dataset.images["uri"].slice(task.start, task.stop - task.start).to_pylist()
+    decoded = decode([dataset.path(uri) for uri in uris], task.model.geometry(task.plan.options.geometry))
+    return {"pixels": decoded.pixels, "reasons": np.array(decoded.reasons, dtype=object)}
+
+
+class _Extractor:
+    """Holds the networks it used last; called once for each decoded block."""
+
+    def __init__(self) -> None:
+        import torch
+
+        # One thread an actor: float results depend on the number of threads, and actors are the parallelism.
+        torch.set_num_threads(1)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        self._models: OrderedDict[tuple[str, tuple[str, ...]], Any] = OrderedDict()
+
+    def __call__(self, task: ExtractTask, pixels: np.ndarray, reasons: Sequence[str]) -> list[Output]:
+        layers = tuple(unit.place[1] for unit in task.units)
+        forward = self._forward(task, layers)
+        rejected = np.array([bool(reason) for reason in reasons])
+        outputs = []
+        maps = forward(pixels)
+        for unit, layer in zip(task.units, layers, strict=True):
+            maxima = _finished(maps[layer], task, layer, rejected)
+            store = ActivationStore(task.plan.run, task.model.name, layer)
+            store.write(task.start, maps[layer], maxima)
+            outputs.append(Output(unit, len(maxima), len(pixels), int(rejected.sum())))
+        _write_rejects(task, reasons)
+        return outputs
+
+    def _forward(self, task: ExtractTask, layers: tuple[str, ...]) -> Any:
+        from pipeline.models.forward import Forward
+
+        key = task.model.name, layers
+        if key not in self._models:
+            while len(self._models) >= _MODELS_HELD:
+                self._models.popitem(last=False)
+            self._models[key] = Forward.open(task.plan, task.model, layers, task.factory)
+        self._models.move_to_end(key)
+        return self._models[key]
+
+
+def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndarray) -> np.ndarray:
+    """Check and canonicalise the maps of a block in place, and return their maxima, NaN where an image was rejected."""
+    from operators.half import settle
+
+    maps[rejected] = 0
+    broken = np.flatnonzero(~settle(maps))
+    if len(broken):
+        image = task.start + int(broken[0])
+        uri = Dataset(task.plan.data).images["uri"][image].as_py()
+        raise RunError(
+            f"layer {layer!r} of {task.model.name} gives NaN or overflows float16 on image {image} ({uri}); "
+            "if its activations are large, rerun with --activation-scale 0.0625 (a power of two)"
+        )
+    maxima = maps.max(axis=(2, 3))
+    maxima[rejected] = np.nan
+    return maxima
+
+
+def _write_rejects(task: ExtractTask, reasons: Sequence[str]) -> None:
+    uris = Dataset(task.plan.data).images["uri"].slice(task.start, task.stop - task.start).to_pylist()
+    bad = [(uri, reason) for uri, reason in zip(uris, reasons, strict=True) if reason]
+    if bad:
+        rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
+        place = (f"extract-{task.units[0].place[-1]}",)  # the same for every model: the file is bad, not the model
+        write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
+
+
+def create_stores(plan: Plan) -> None:
+    """Create the arrays that the stage writes into, where they are not there yet."""
+    for model in plan.models:
+        for layer in model.layers:
+            ActivationStore(plan.run, model.name, layer.name).create(
+                plan.images,
+                layer.channels,
+                layer.height,
+                layer.width,
+                image_block=plan.options.image_block,
+                unit_block=plan.options.unit_block,
+            )
+
+
+def stored_bytes(plan: Plan) -> int:
+    """Return the bytes of all activations before compression: an upper bound of what the stage writes."""
+    sizes = (layer.channels * layer.height * layer.width for model in plan.models for layer in model.layers)
+    return 2 * plan.images * sum(sizes)

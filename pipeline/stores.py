@@ -1,0 +1,180 @@
+"""Where a run keeps its arrays and tables: Zarr for activations, Arrow for masks, Parquet for results."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from operators.masks import MaskBlock
+from pipeline.ledger import write_atomically
+from schemas.results import TABLES
+
+# zarrs is the Rust codec pipeline; one thread, because parallelism is Ray's.
+_ZARR = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
+
+
+@dataclass(frozen=True)
+class ActivationStore:
+    """Activations of one layer of one model, written by image and read by unit.
+
+    `activations` is float16 of shape (views, units, height, width), one shard an image block, so that each shard has one
+    writer; inner chunks of `unit_block` units, so that a block of units is read without the others. `maxima` is float16 of
+    shape (views, units), NaN for a view that was rejected, and outlives the activations.
+    """
+
+    run: Path
+    model: str
+    layer: str
+
+    def create(self, views: int, units: int, height: int, width: int, *, image_block: int, unit_block: int) -> None:
+        """Create both arrays if they are not there; the view axis is padded to whole shards."""
+        import zarr
+
+        padded = -(-views // image_block) * image_block
+        unit_block = min(unit_block, units)
+        shapes = {
+            "activations": ((padded, units, height, width), (image_block, unit_block, height, width)),
+            "maxima": ((padded, units), (image_block, units)),
+        }
+        for name, (shape, chunks) in shapes.items():
+            if (self._place(name) / "zarr.json").exists():
+                continue
+            zarr.create_array(
+                str(self._place(name)),
+                shape=shape,
+                chunks=chunks,
+                # a shard holds whole chunks, so its unit axis is rounded up
+                shards=(image_block, -(-units // unit_block) * unit_block, height, width) if len(shape) == 4 else None,
+                dtype="float16",
+                compressors=zarr.codecs.ZstdCodec(level=1),
+                fill_value=0 if name == "activations" else np.nan,
+                attributes={"views": views},
+                overwrite=True,
+            )
+
+    def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> None:
+        """Write one image block, whole; what an interrupted writer left there is removed first."""
+        stop = start + len(activations)
+        for name, values in (("activations", activations), ("maxima", maxima)):
+            with _quick_zarr():
+                array = self._open(name)
+                index = start // array.chunks[0]
+                self._place(name).joinpath("c", *map(str, (index, *[0] * (array.ndim - 1)))).unlink(missing_ok=True)
+                array[start:stop] = values
+
+    def read(self, start: int, stop: int, units: slice) -> np.ndarray:
+        """Read the maps of some units on views [start, stop): float16 of shape (views, units, height, width)."""
+        with _quick_zarr():
+            return np.asarray(self._open("activations")[start:stop, units])
+
+    def read_maxima(self, start: int, stop: int, units: slice) -> np.ndarray:
+        """Read the maxima of some units on views [start, stop): float16 of shape (views, units)."""
+        with _quick_zarr():
+            return np.asarray(self._open("maxima")[start:stop, units])
+
+    def _place(self, name: str) -> Path:
+        return self.run / f"{name}.zarr" / self.model / self.layer
+
+    def _open(self, name: str):
+        return self._arrays[name]
+
+    @cached_property
+    def _arrays(self) -> dict:
+        import zarr
+
+        return {name: zarr.open_array(str(self._place(name)), mode="r+") for name in ("activations", "maxima")}
+
+
+@contextmanager
+def _quick_zarr() -> Iterator[None]:
+    import zarr
+
+    with zarr.config.set(_ZARR):
+        yield
+
+
+@dataclass(frozen=True)
+class MaskStore:
+    """Concept masks of a data set in one geometry and resolution, shared by all models: one file an image block."""
+
+    run: Path
+    key: str
+
+    def write(self, block: str, masks: MaskBlock) -> str:
+        """Write the labels of one image block; return the file's SHA-256."""
+        bitmaps = masks.bitmap.tolist()
+        table = pa.table(
+            {
+                "image": np.repeat(np.arange(len(masks.first) - 1, dtype=np.int32), np.diff(masks.first)),
+                "concept": masks.concept,
+                "area": masks.area,
+                "top": masks.band[:, 0],
+                "bottom": masks.band[:, 1],
+                "words": pa.array([None if b < 0 else masks.words[b].tobytes() for b in bitmaps], pa.binary()),
+            }
+        ).replace_schema_metadata(
+            {"images": str(len(masks.first) - 1), "words": str(masks.words.shape[1]), "size": str(masks.words.shape[2])}
+        )
+        sink = io.BytesIO()
+        options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
+        with pyarrow.ipc.new_file(sink, table.schema, options=options) as writer:
+            writer.write_table(table)
+        write_atomically(self._path(block), sink.getvalue())
+        return hashlib.sha256(sink.getvalue()).hexdigest()
+
+    def read(self, block: str) -> MaskBlock:
+        """Read the labels of one image block."""
+        table = pyarrow.ipc.open_file(pa.memory_map(str(self._path(block)))).read_all().combine_chunks()
+        notes = {key.decode(): int(value) for key, value in table.schema.metadata.items()}
+        column = {name: table[name].to_numpy() for name in ("image", "concept", "area", "top", "bottom")}
+        drawn = np.asarray(table["words"].is_valid())
+        words = b"".join(table["words"].drop_null().to_pylist())
+        return MaskBlock(
+            np.searchsorted(column["image"], np.arange(notes["images"] + 1)).astype(np.int64),
+            column["concept"],
+            column["area"],
+            np.where(drawn, np.cumsum(drawn) - 1, -1).astype(np.int64),
+            np.stack([column["top"], column["bottom"]], axis=1),
+            np.frombuffer(words, np.uint64).reshape(-1, notes["words"], notes["size"]),
+        )
+
+    def _path(self, block: str) -> Path:
+        return self.run / "masks" / self.key / f"{block}.arrow"
+
+
+def table_path(run: Path, table: str, place: Iterable[str]) -> Path:
+    """Return where a unit's part of a table lies; (model, layer, block) become Hive folders."""
+    *folders, block = place
+    hive = [f"{key}={value}" for key, value in zip(("model", "layer"), folders, strict=False)]
+    return run.joinpath("tables", table, *hive, f"{block}.parquet")
+
+
+def write_table(
+    run: Path, table: str, place: Iterable[str], rows: Iterable[pa.RecordBatch | pa.Table]
+) -> tuple[int, str]:
+    """Write a unit's part of a table, piece by piece, and put it in place at the end.
+
+    Returns
+    -------
+    (int, str)
+        Rows written and the file's SHA-256.
+    """
+    path, schema, count = table_path(run, table, place), TABLES[table], 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for piece in rows:
+            count += piece.num_rows
+            writer.write(piece)
+    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    partial.replace(path)
+    return count, digest

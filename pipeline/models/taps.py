@@ -138,7 +138,7 @@ def _last(layers: Sequence[Layer], what: str) -> Layer:
     if not maps:
         raise InputError(f"no layer of {what} has height and width above 1, so -1 means none")
     alike = [layer for layer in maps if layer == maps[-1] or 0 <= layer.output == maps[-1].output]
-    return min(alike, key=lambda layer: 0)
+    return min(alike, key=lambda layer: layer.name.count("."))
 
 
 def _unknown(pattern: str, layers: Sequence[Layer], what: str) -> str:

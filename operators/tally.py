@@ -146,7 +146,7 @@ def _activate(
                 edges[top + row, begin] += 1
                 edges[top + row, begin + inside] -= 1
                 area += inside
-                span[0], span[1] = min(span[0], top + row), top + row + 1
+                span[0], span[1] = min(span[0], top + row), max(span[1], top + row + 1)
                 span[2], span[3] = min(span[2], begin), max(span[3], begin + inside)
     return area
 
@@ -396,8 +396,9 @@ def add_to_tally(
     images, units, height, width = activations.shape
     activated = np.zeros((images, units), np.uint32)
     _tally(
-        np.ascontiguousarray(activations).view(np.int16).reshape(images, units, -1), (height, width), half,
-        np.ascontiguousarray(maxima, np.float32), thresholds, _orders(thresholds), rows.weight, rows.first, columns.weight, columns.first,
+        np.ascontiguousarray(activations).view(np.int16).reshape(images, units, height * width), (height, width), half,
+        np.ascontiguousarray(maxima, np.float32), thresholds, _orders(thresholds),
+        rows.weight, rows.first, columns.weight, columns.first,
         masks.first, masks.concept, masks.area, masks.bitmap, masks.band, masks.words, category,
         tally.pairs, tally.categories, tally.edges, activated,
     )  # fmt: skip

@@ -64,7 +64,7 @@ class Geometry:
     def offset(self, height: int, width: int) -> tuple[int, int]:
         """Return the top and left of the cut in the resized image; negative where the resized image is smaller."""
         resized = self.resized(height, width)
-        return tuple(int(round((big - cut) / 2.0)) for big, cut in zip(resized, self.size, strict=True))
+        return tuple(round((big - cut) / 2.0) for big, cut in zip(resized, self.size, strict=True))
 
     def image(self, image: Image.Image) -> np.ndarray:
         """Return the network's view of an image: uint8 of shape (height, width, 3); black outside the image."""

@@ -114,7 +114,8 @@ class _StepRunner:
         arrays = {key: value for key, value in row.items() if key not in ("work", "outcome")}
         try:
             if self._call is None:
-                self._call = self._step.make()
+                call = self._step.call
+                self._call = call() if isinstance(call, type) else call
             result = self._call(work.task, **arrays)
             if self._ledger is None:
                 return {"work": row["work"], **result}

@@ -71,16 +71,16 @@ class Step:
 
     Attributes
     ----------
-    make : callable
-        Makes the step's function in the worker, once: ``make()(task, **arrays)``. A step but the last returns a dict
-        of arrays, the arguments of the next; the last returns a list of `Output`.
+    call : callable
+        A function, or a class whose instance is made once in each worker and called: ``call(task, **arrays)``. A step
+        but the last returns a dict of arrays, the arguments of the next; the last returns a list of `Output`.
     cpus, gpus : float
         What one worker takes.
     actors : int
-        Workers that hold what `make` built; 0 for tasks without state.
+        Workers that hold an instance; 0 for tasks without state.
     """
 
-    make: Callable[[], Callable[..., Any]]
+    call: Callable[..., Any]
     cpus: float = 1.0
     gpus: float = 0.0
     actors: int = 0

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,7 +67,7 @@ class ActivationStore:
         stop = start + len(activations)
         for name, values in (("activations", activations), ("maxima", maxima)):
             with _quick_zarr():
-                array = self._open(name)
+                array = self._arrays[name]
                 index = start // array.chunks[0]
                 self._place(name).joinpath("c", *map(str, (index, *[0] * (array.ndim - 1)))).unlink(missing_ok=True)
                 array[start:stop] = values
@@ -74,21 +75,18 @@ class ActivationStore:
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
         """Read the maps of some units on views [start, stop): float16 of shape (views, units, height, width)."""
         with _quick_zarr():
-            return np.asarray(self._open("activations")[start:stop, units])
+            return np.asarray(self._arrays["activations"][start:stop, units])
 
     def read_maxima(self, start: int, stop: int, units: slice) -> np.ndarray:
         """Read the maxima of some units on views [start, stop): float16 of shape (views, units)."""
         with _quick_zarr():
-            return np.asarray(self._open("maxima")[start:stop, units])
+            return np.asarray(self._arrays["maxima"][start:stop, units])
 
     def _place(self, name: str) -> Path:
         return self.run / f"{name}.zarr" / self.model / self.layer
 
-    def _open(self, name: str):
-        return self._arrays[name]
-
     @cached_property
-    def _arrays(self) -> dict:
+    def _arrays(self) -> dict[str, Any]:
         import zarr
 
         return {name: zarr.open_array(str(self._place(name)), mode="r+") for name in ("activations", "maxima")}

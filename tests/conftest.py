@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Kernels compile at first use and machines differ in speed: an example may take as long as it takes.
+settings.register_profile("filterscope", deadline=None, derandomize=True)
+settings.load_profile("filterscope")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import math
 from fractions import Fraction
 
+import numpy as np
+
 
 def color_name(red: int, green: int, blue: int) -> str:
     """Name one colour by the table of `operators.colors`, in exact fractions."""
@@ -37,3 +39,83 @@ def color_name(red: int, green: int, blue: int) -> str:
         (hue >= 310 and value >= 176, "pink"),
     )
     return next((name for fits, name in rows if fits), "purple")
+
+
+def threshold(values: np.ndarray, quantile: float) -> float:
+    """Smallest value v of the data with P(x > v) <= quantile."""
+    for v in sorted(values.tolist()):
+        if sum(x > v for x in values.tolist()) <= quantile * len(values) + 1e-9:
+            return v
+    raise AssertionError
+
+
+def upsample(raw: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Bilinear upsampling with half-pixel centres, clamped at the edges: METHODS section 1, `resize`."""
+    height, width = raw.shape
+    out = np.empty((rows, columns))
+    for r in range(rows):
+        y = min(max((r + 0.5) * height / rows - 0.5, 0.0), height - 1.0)
+        for c in range(columns):
+            x = min(max((c + 0.5) * width / columns - 0.5, 0.0), width - 1.0)
+            i, j = int(y), int(x)
+            below, beside = min(i + 1, height - 1), min(j + 1, width - 1)
+            a, b = float(raw[i, j]), float(raw[i, beside])
+            d, e = float(raw[below, j]), float(raw[below, beside])
+            left, right = a + (y - i) * (d - a), b + (y - i) * (e - b)
+            out[r, c] = left + (x - j) * (right - left)
+    return out
+
+
+def sample_mask(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Mask pixel (r, c) takes the label at row floor((r + .5) H / S), column floor((c + .5) W / S)."""
+    height, width = mask.shape
+    out = np.empty((rows, columns), bool)
+    for r in range(rows):
+        for c in range(columns):
+            out[r, c] = mask[math.floor((r + 0.5) * height / rows), math.floor((c + 0.5) * width / columns)]
+    return out
+
+
+def dissect(activated: np.ndarray, labels: list[dict[int, np.ndarray]], category: list[int]) -> dict[str, np.ndarray]:
+    """Network dissection of one unit from its definition, image by image.
+
+    Parameters
+    ----------
+    activated : bool ndarray of shape (images, rows, columns)
+        Pixels of each image above the threshold.
+    labels : list of dict
+        For each image, concept -> mask (bool, shape (rows, columns)) with at least one pixel.
+    category : list of int
+        Category of each concept.
+    """
+    concepts, images = len(category), len(labels)
+    out = {name: np.zeros(concepts) for name in ("i", "a", "g", "iou", "association", "lift", "effective", "error")}
+    for c in range(concepts):
+        pairs = []  # (intersection, union) on every image of the category
+        holds, associated = 0, 0
+        for image, masks in enumerate(labels):
+            if not any(category[other] == category[c] for other in masks):
+                continue
+            area = int(activated[image].sum())
+            label = masks.get(c, np.zeros_like(activated[image]))
+            both, either = int((activated[image] & label).sum()), int((activated[image] | label).sum())
+            pairs.append((both, either))
+            out["a"][c] += area
+            if c in masks:
+                holds += 1
+                associated += both / either > 0.04
+                out["g"][c] += label.sum()
+        out["i"][c] = sum(both for both, _ in pairs)
+        union = sum(either for _, either in pairs)
+        out["iou"][c] = out["i"][c] / union if union else 0.0
+        out["association"][c] = associated / holds if holds else np.nan
+        squares = sum(both**2 for both, _ in pairs)
+        out["effective"][c] = out["i"][c] ** 2 / squares if squares else 0.0
+        out["error"][c] = np.nan
+        if out["effective"][c] >= 5:
+            residual = sum((both - out["iou"][c] * either) ** 2 for both, either in pairs)
+            out["error"][c] = math.sqrt(len(pairs) / (len(pairs) - 1) * residual) / union
+        places = sum((masks[c].astype(int) for masks in labels if c in masks), np.zeros(activated.shape[1:], int))
+        expected = (activated.sum(axis=0) * places).sum() / images
+        out["lift"][c] = out["i"][c] / expected if expected else np.nan
+    return out

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -139,6 +139,27 @@ class DatasetWriter:
         if mask is None or mask.any():
             counts = None if mask is None else encode_mask(mask)
             self._add("segments", {"image": image, "concept": concept, "mask": counts})
+
+    def segments(self, image: int, concepts: Sequence[int], masks: np.ndarray) -> None:
+        """Label the pixels of many masks at once, which is faster than one by one.
+
+        Parameters
+        ----------
+        image : int
+            Number of the image.
+        concepts : sequence of int
+            Number of each mask's concept.
+        masks : ndarray of shape (len(concepts), H, W), bool or uint8
+            At the image's own size. Fastest where columns lie together in memory; an empty mask labels nothing.
+        """
+        if masks.shape != (len(concepts), *self._sizes[image]):
+            raise InputError(
+                f"masks of shape {masks.shape} for {len(concepts)} concepts of image {image} of size {self._sizes[image]}"
+            )
+        coded = rle.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
+        for concept, mask, filled in zip(concepts, coded, rle.area(coded) > 0, strict=True):
+            if filled:
+                self._add("segments", {"image": image, "concept": concept, "mask": mask["counts"]})
 
     def object(self, image: int, category: str, box: tuple[float, float, float, float]) -> int:
         """Add an object with its box (x0, y0, x1, y1; x1 and y1 outside) and return its number."""

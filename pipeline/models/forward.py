@@ -1,6 +1,6 @@
 """A network ready for a run: fixed batches of decoded images in, float16 maps of the tapped layers out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +15,8 @@ from pipeline.geometry import Geometry
 from pipeline.models.model import BATCH_NORM_IMAGES, Model, open_model, reestimate_batch_norm
 from pipeline.models.taps import Taps
 from pipeline.plan import Plan, PlannedModel
+
+_BATCH_NORM_BATCH = 32
 
 
 @dataclass
@@ -100,17 +102,17 @@ def settle_batch_norm(model: Model, plan: Plan) -> None:
     mean, std = normalisation(model, "cpu")
     geometry = Geometry.of(model.transform, plan.options.geometry)
 
-    def batches() -> Iterator[Tensor]:
-        seen = 0
-        for start in range(0, plan.images, 16):
-            uris = dataset.images["uri"].slice(start, 16).to_pylist()
-            decoded = decode([dataset.path(uri) for uri in uris], geometry)
-            good = decoded.pixels[[not reason for reason in decoded.reasons]]
-            if len(good) and seen < BATCH_NORM_IMAGES:
-                seen += len(good)
-                yield prepare(good, mean, std, "cpu")
-
-    reestimate_batch_norm(model.module, batches())
+    good: list[np.ndarray] = []
+    for start in range(0, plan.images, _BATCH_NORM_BATCH):
+        if len(good) >= BATCH_NORM_IMAGES:
+            break
+        uris = dataset.images["uri"].slice(start, _BATCH_NORM_BATCH).to_pylist()
+        decoded = decode([dataset.path(uri) for uri in uris], geometry)
+        good += [pixels for pixels, reason in zip(decoded.pixels, decoded.reasons, strict=True) if not reason]
+    # Batches weigh alike, so they are of one size unless there are few images.
+    whole = max(len(good) // _BATCH_NORM_BATCH, 1) * _BATCH_NORM_BATCH
+    batches = torch.split(prepare(np.stack(good[:whole]), mean, std, "cpu"), _BATCH_NORM_BATCH)
+    reestimate_batch_norm(model.module, batches)
 
 
 def fastest_batch(model: Model, layers: Sequence[str], candidates: Sequence[int]) -> int:

@@ -70,15 +70,11 @@ def concepts_stage(plan: Plan) -> Stage:
     for model in plan.models:
         unit = Unit("concepts", (plan.mask_key(model),), fingerprint(plan, model))
         tasks.setdefault(unit, ConceptTask(unit, plan, model))
-    return Stage("concepts", tuple(tasks), partial(_group, tasks), (Step(_maker),))
+    return Stage("concepts", tuple(tasks), partial(_group, tasks), (Step(count_labels),))
 
 
 def _group(tasks: dict[Unit, ConceptTask], missing: Sequence[Unit]) -> list[Work]:
     return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def _maker():
-    return count_labels
 
 
 def label_path(run: Path, key: str) -> Path:

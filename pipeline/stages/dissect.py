@@ -15,7 +15,7 @@ from operators.anchoring import resize_axis
 from operators.dissection import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from operators.quantile import add_to_histogram, empty_histogram, fraction_above, moments, upper_quantile
 from operators.strongest import Strongest
-from operators.tally import Tally, add_to_tally, half_values
+from operators.tally import Labels, Tally, add_to_tally, half_values
 from pipeline.datasets.layout import Dataset
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
@@ -63,15 +63,11 @@ def dissect_stage(plan: Plan) -> Stage:
             for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
                 unit = Unit("dissect", (model.name, layer.name, name), depends)
                 tasks[unit] = DissectTask(unit, plan, model, layer, start, stop)
-    return Stage("dissect", tuple(tasks), partial(_group, tasks), (Step(_maker),))
+    return Stage("dissect", tuple(tasks), partial(_group, tasks), (Step(dissect),))
 
 
 def _group(tasks: dict[Unit, DissectTask], missing: Sequence[Unit]) -> list[Work]:
     return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def _maker():
-    return dissect
 
 
 def dissect(task: DissectTask) -> list[Output]:
@@ -199,7 +195,7 @@ class _Dissection:
         )
 
     @cached_property
-    def labels(self):
+    def labels(self) -> Labels:
         """Label counts of the geometry."""
         return read_labels(self.task.plan.run, self.key)
 

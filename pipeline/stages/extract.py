@@ -67,7 +67,7 @@ def extract_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
         ]
     on_gpu = plan.options.device == "cuda"
     steps = (
-        Step(lambda: decode_block, cpus=1),
+        Step(decode_block, cpus=1),
         Step(_Extractor, cpus=1, gpus=1 if on_gpu else 0, actors=plan.options.actors),
     )
     return Stage("extract", tuple(units), partial(_group, plan, spans, factories), steps)

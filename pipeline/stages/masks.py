@@ -43,15 +43,11 @@ def masks_stage(plan: Plan) -> Stage:
         for name, start, stop in image_blocks:
             unit = Unit("masks", (key, name), depends)
             tasks[unit] = MaskTask(unit, MaskStore(plan.run, key), plan.data, geometry, size, start, stop)
-    return Stage("masks", tuple(tasks), partial(_group, tasks), (Step(_maker),))
+    return Stage("masks", tuple(tasks), partial(_group, tasks), (Step(rasterise),))
 
 
 def _group(tasks: dict[Unit, MaskTask], missing: Sequence[Unit]) -> list[Work]:
     return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def _maker():
-    return rasterise
 
 
 def rasterise(task: MaskTask) -> list[Output]:

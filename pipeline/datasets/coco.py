@@ -1,0 +1,207 @@
+"""Reader of COCO instance annotations: polygons, run lengths, crowd regions.
+
+References
+----------
+Lin et al. Microsoft COCO: common objects in context. ECCV 2014. https://cocodataset.org/#format-data
+"""
+
+import json
+import os.path
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pycocotools import mask as rle
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+
+from pipeline.datasets.colors import ColorLabels
+from pipeline.datasets.layout import DatasetWriter
+from pipeline.datasets.reading import BadRowError, Progress, join_inside
+from pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
+from pipeline.errors import InputError
+
+
+class _Image(BaseModel):
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
+class _Category(BaseModel):
+    id: int
+    name: str = Field(min_length=1)
+
+
+class _Annotation(BaseModel):
+    id: int | None = None
+    image_id: int
+    category_id: int
+    segmentation: list[Polygon] | RunLengths
+    bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    iscrowd: bool = False
+
+
+_Row = TypeVar("_Row", _Image, _Category, _Annotation)
+
+
+def import_coco(
+    source: Path,
+    folder: Path,
+    *,
+    images: Path | None = None,
+    colors: bool = False,
+    in_place: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Import a data set in COCO instances format.
+
+    All objects of a category in an image make one segment, their union; each has a row of its own in `objects`. A crowd
+    region (`iscrowd` 1) labels the pixels of its category and is no object. Polygons are filled by pycocotools, so that
+    a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; with an
+    image go its annotations.
+
+    Parameters
+    ----------
+    source : Path
+        An instances JSON file, or a folder with `instances.json` or one `annotations/instances_*.json`.
+    folder : Path
+        The data set to make.
+    images : Path, optional
+        Folder of the images; by default `images/`, a folder named as the split, or the JSON file's own.
+    colors : bool
+        Add the 11 colour concepts.
+    in_place : bool
+        Refer to the images instead of copying them.
+    progress : callable, optional
+        Told the numbers of images done and of all.
+
+    Raises
+    ------
+    InputError
+        If there is no instances file, it is not in the format, or none of its images is found.
+    """
+    path = _find_instances(Path(source))
+    content = _read_json(path)
+    pixels = Path(images) if images is not None else _find_images(path, content["images"])
+    if not pixels.is_dir():
+        raise InputError(f"no folder {pixels}; --images must name the folder of the images of {path}")
+    how = {"reader": "coco", "path": str(path), "images": str(pixels), "colors": colors}
+    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+        listed = _unique(_parse(content["images"], _Image, "image", writer), "image", writer)
+        categories = _unique(_parse(content["categories"], _Category, "category", writer), "category", writer)
+        regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)
+        palette = ColorLabels(writer, (category.name for category in categories.values())) if colors else None
+        for done, row in enumerate(listed.values(), 1):
+            image = _add_image(row, pixels, _split(path), writer)
+            if image is not None:
+                _add_regions(image, regions[row.id], categories, writer)
+                if palette is not None:
+                    palette.add(image, pixels / row.file_name)
+            if progress is not None:
+                progress(done, len(listed))
+
+
+def _find_instances(source: Path) -> Path:
+    if source.is_file():
+        return source
+    if not source.is_dir():
+        raise InputError(f"no file or folder {source}; give a COCO instances JSON file or its folder")
+    for pattern in ("instances.json", "instances_*.json", "annotations/instances.json", "annotations/instances_*.json"):
+        found = sorted(source.glob(pattern))
+        if len(found) > 1:
+            raise InputError(f"{source} has several instances files; give one of {', '.join(map(str, found))}")
+        if found:
+            return found[0]
+    raise InputError(f"{source} has no instances.json or annotations/instances_*.json; give the JSON file itself")
+
+
+def _read_json(path: Path) -> dict[str, list[Any]]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    names = ("images", "annotations", "categories")
+    missing = [name for name in names if not isinstance(content, dict) or not isinstance(content.get(name), list)]
+    if missing:
+        raise InputError(f"{path} is no COCO instances file: it has no list named {', '.join(missing)}")
+    return {name: content[name] for name in names}
+
+
+def _split(path: Path) -> str | None:
+    return path.stem.partition("_")[2] or None
+
+
+def _find_images(path: Path, rows: list[Any]) -> Path:
+    roots = [path.parent.parent, path.parent] if path.parent.name == "annotations" else [path.parent]
+    split = _split(path) or "."
+    places = list(dict.fromkeys(root / place for root in roots for place in (f"images/{split}", "images", split, ".")))
+    names = [row["file_name"] for row in rows if isinstance(row, dict) and isinstance(row.get("file_name"), str)]
+    for folder in places:
+        if any(os.path.isfile(folder / name) for name in names):
+            return folder
+    tried = ", ".join(map(str, places))
+    raise InputError(f"none of the {len(rows)} images of {path} lies in {tried}; name their folder with --images")
+
+
+def _parse(rows: list[Any], kind: type[_Row], what: str, writer: DatasetWriter) -> list[_Row]:
+    parsed = []
+    for position, row in enumerate(rows):
+        try:
+            parsed.append(kind.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            number = ascii(row["id"])[:40] if isinstance(row, dict) and "id" in row else f"at position {position}"
+            writer.reject(f"{what} {number}", ": ".join([*map(str, first["loc"][:1]), first["msg"]]))
+    return parsed
+
+
+def _unique(rows: list[_Row], what: str, writer: DatasetWriter) -> dict[int, _Row]:
+    known: dict[int, _Row] = {}
+    for row in rows:
+        if known.setdefault(row.id, row) is not row:
+            writer.reject(f"{what} {row.id}", f"the id {row.id} is given twice; the first stays")
+    return known
+
+
+def _group(
+    rows: list[_Annotation], images: dict[int, _Image], categories: dict[int, _Category], writer: DatasetWriter
+) -> dict[int, list[_Annotation]]:
+    grouped: dict[int, list[_Annotation]] = defaultdict(list)
+    for row in rows:
+        if row.image_id not in images:
+            writer.reject(f"annotation {row.id}", f"image {row.image_id} is not in the list of images")
+        elif row.category_id not in categories:
+            writer.reject(f"annotation {row.id}", f"category {row.category_id} is not in the list of categories")
+        else:
+            grouped[row.image_id].append(row)
+    return grouped
+
+
+def _add_image(row: _Image, folder: Path, split: str | None, writer: DatasetWriter) -> int | None:
+    try:
+        path = join_inside(folder, row.file_name)
+        if writer.has_image(row.file_name):
+            raise BadRowError(f"{row.file_name!r} is the file of another image already")
+    except BadRowError as bad:
+        writer.reject(f"image {row.id}", str(bad))
+        return None
+    return writer.image(path, name=row.file_name, split=split, size=(row.height, row.width))
+
+
+def _add_regions(image: int, rows: list[_Annotation], categories: dict[int, _Category], writer: DatasetWriter) -> None:
+    size = writer.size(image)
+    masks: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        name = categories[row.category_id].name
+        try:
+            mask = encode_region(row.segmentation, *size)
+            box = clip_box(row.bbox or tuple(rle.toBbox(mask).tolist()), *size)
+        except BadRowError as bad:
+            writer.reject(f"annotation {row.id} of image {row.image_id}", str(bad))
+            continue
+        masks[name].append(mask)
+        if not row.iscrowd:
+            writer.object(image, name, box)
+    for name, parts in masks.items():
+        writer.segment(image, writer.concept(name, "object"), rle.decode(rle.merge(parts)).astype(bool))

@@ -1,0 +1,234 @@
+"""Reader of images with index masks: the shape of VOC, of ADE20K-style exports and of a user's own data."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.colors import ColorLabels
+from pipeline.datasets.layout import DatasetWriter
+from pipeline.datasets.reading import UNDECODABLE, BadRowError, Progress, read_rows
+from pipeline.errors import InputError
+
+_IMAGE_FOLDERS = ("images", "JPEGImages")
+_MASK_FOLDERS = ("masks", "annotations", "SegmentationClass")
+_NAME_FILES = ("labels.csv", "names.csv")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+#: The highest index of an 8-bit and of a 16-bit mask; without a name it means "ignore", as in VOC.
+_IGNORED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+#: PIL stretches grey levels of fewer than 8 bits to 0..255; the indices are these levels over this step.
+_STEPS = {"L;2": 85, "L;4": 17}
+
+
+class WrongMaskError(BadRowError):
+    """A mask that stops the import unless it may be skipped; `fix` says what to do."""
+
+    def __init__(self, reason: str, fix: str) -> None:
+        super().__init__(reason)
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class _Concept:
+    index: int
+    name: str
+    category: str
+
+
+def import_masks(
+    source: Path,
+    folder: Path,
+    *,
+    names: Path | None = None,
+    category: str = "object",
+    colors: bool = False,
+    in_place: bool = False,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Import images with index masks.
+
+    A mask is a PNG with the stem of its image (and its sub-folder): grey of up to 16 bits, or palette, whose indices
+    count and not its colours. Index 0 is background and no concept; 255 in an 8-bit mask and 65535 in a 16-bit one are
+    ignored unless they have a name. Indices of one name are one concept. An image without a mask, a mask without an
+    image and a file that cannot be decoded are rejected.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with `images/` (or `JPEGImages/`) and `masks/` (or `annotations/`, `SegmentationClass/`).
+    folder : Path
+        The data set to make.
+    names : Path, optional
+        CSV file with columns index, name and optionally category; `labels.csv` or `names.csv` of `source` by default.
+    category : str
+        Category of concepts for which the CSV file has none.
+    colors : bool
+        Add the 11 colour concepts.
+    in_place : bool
+        Refer to the images instead of copying them.
+    skip_bad : bool
+        Reject an image whose mask has another size or is no index mask, and leave the pixels of an index without a name
+        unlabelled, instead of stopping.
+    progress : callable, optional
+        Told the numbers of images done and of all.
+
+    Raises
+    ------
+    InputError
+        If there are no images, no masks, no names, a bad row in the names, or a bad mask without `skip_bad`.
+    """
+    source = Path(source)
+    names_path = Path(names) if names is not None else _find_names(source)
+    concepts = _read_names(names_path, category)
+    images = _files(source, _IMAGE_FOLDERS, _SUFFIXES)
+    masks = {_stem(relative): path for relative, path in _files(source, _MASK_FOLDERS, (".png",)).items()}
+    how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
+    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+        reader = _Reader(source, writer, concepts, names_path.name, skip_bad)
+        palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
+        for done, (relative, path) in enumerate(images.items(), 1):
+            image = reader.add_image(relative, path, masks)
+            if image is not None and palette is not None:
+                palette.add(image, path)
+            if progress is not None:
+                progress(done, len(images))
+        reader.reject_unused(masks)
+
+
+def _find_names(source: Path) -> Path:
+    for name in _NAME_FILES:
+        if (source / name).is_file():
+            return source / name
+    raise InputError(f"{source} has no {' or '.join(_NAME_FILES)}; name a CSV file with columns index,name by --names")
+
+
+def _read_names(path: Path, category: str) -> dict[int, _Concept]:
+    """Read the concept of each index; indices of one name share the concept of the first."""
+    rows: dict[int, _Concept] = {}
+    by_name: dict[str, _Concept] = {}
+    for line, row in read_rows(path, ("index", "name")):
+        if not re.fullmatch(r"[0-9]{1,5}", row["index"]) or not row["name"]:
+            received = f"index {row['index']!r}, name {row['name']!r}"
+            raise InputError(f"{path} line {line} has {received}; a row needs a whole number and a name")
+        concept = _Concept(int(row["index"]), row["name"], row.get("category") or category)
+        if concept.index in rows:
+            raise InputError(f"{path} line {line} names index {concept.index} again; give each index one row")
+        first = rows[concept.index] = by_name.setdefault(concept.name, concept)
+        if first.category != concept.category:
+            given = f"{concept.category} to {concept.name!r}, which was {first.category}"
+            raise InputError(f"{path} line {line} gives category {given}; one name has one category")
+    return {index: concept for index, concept in rows.items() if index != 0}
+
+
+def _files(source: Path, folders: tuple[str, ...], suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Return the files of the first of `folders` that exists, by path inside it, in order of that path."""
+    folder = next((source / name for name in folders if (source / name).is_dir()), None)
+    if folder is None:
+        raise InputError(f"{source} has no folder {' or '.join(f'{name}/' for name in folders)}")
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and not path.name.startswith("."))
+    files = {path.relative_to(folder).as_posix(): path for path in found if path.is_file()}
+    if not files:
+        raise InputError(f"{folder} has no file ending in {', '.join(suffixes)}")
+    return dict(sorted(files.items()))
+
+
+def _stem(relative: str) -> str:
+    return str(PurePosixPath(relative).with_suffix(""))
+
+
+def read_indices(path: Path) -> np.ndarray:
+    """Read an index mask as uint8 or uint16 of shape (H, W), palette indices and grey levels as they are stored.
+
+    Raises
+    ------
+    BadRowError
+        If the file cannot be decoded, or as its subclass WrongMaskError if it holds colours.
+    """
+    try:
+        with Image.open(path) as file:
+            step = _STEPS.get(str(file.tile[0][3]), 1) if file.tile else 1
+            mode, indices = file.mode, np.asarray(file)
+    except UNDECODABLE as error:
+        raise BadRowError(f"cannot be decoded: {error}") from error
+    if mode in ("I;16", "I"):
+        return indices.astype(np.uint16)
+    if mode not in ("1", "L", "P"):
+        raise WrongMaskError(
+            f"holds {mode} colours, not indices", "save it as grey or palette PNG, or reject its image"
+        )
+    return indices.astype(np.uint8) // step
+
+
+def _check_size(indices: np.ndarray, path: Path, item: str) -> None:
+    try:
+        with Image.open(path) as file:
+            height, width = file.height, file.width
+    except UNDECODABLE:
+        return  # the writer rejects the image and says why
+    if indices.shape != (height, width):
+        sizes = (
+            f"is {indices.shape[0]} x {indices.shape[1]} but its image {item} is {height} x {width} (height x width)"
+        )
+        raise WrongMaskError(sizes, "a mask must have the size of its image; mend it, or reject its image")
+
+
+class _Reader:
+    def __init__(
+        self, source: Path, writer: DatasetWriter, concepts: dict[int, _Concept], names: str, skip_bad: bool
+    ) -> None:
+        self._source, self._writer, self._concepts = source, writer, concepts
+        self._names, self._skip_bad = names, skip_bad
+        self._used: set[str] = set()
+
+    def add_image(self, relative: str, path: Path, masks: dict[str, Path]) -> int | None:
+        """Add an image with its mask, or reject it."""
+        mask = masks.get(_stem(relative))
+        if mask is None or _stem(relative) in self._used:
+            reason = "has no mask" if mask is None else "shares its mask with another image"
+            self._writer.reject(self._item(path), reason)
+            return None
+        self._used.add(_stem(relative))
+        try:
+            indices = read_indices(mask)
+            _check_size(indices, path, self._item(path))
+        except BadRowError as bad:
+            self._reject(mask, bad)
+            return None
+        image = self._writer.image(path, name=relative)
+        if image is not None:
+            self._add_segments(image, indices, mask)
+        return image
+
+    def reject_unused(self, masks: dict[str, Path]) -> None:
+        """Reject the masks that no image has asked for."""
+        for stem, mask in masks.items():
+            if stem not in self._used:
+                self._writer.reject(self._item(mask), "has no image")
+
+    def _add_segments(self, image: int, indices: np.ndarray, mask: Path) -> None:
+        found = np.flatnonzero(np.bincount(indices.ravel())).tolist()
+        unnamed = [index for index in found if index not in self._concepts and index != 0]
+        unnamed = [index for index in unnamed if index != _IGNORED[indices.dtype]]
+        if unnamed:
+            which = f"{'index' if len(unnamed) == 1 else 'indices'} {', '.join(map(str, unnamed))}"
+            fix = "add a row for it, or leave its pixels unlabelled"
+            self._reject(mask, WrongMaskError(f"has {which}, which {self._names} does not name", fix))
+        labelled: dict[_Concept, np.ndarray] = {}
+        columns = np.asfortranarray(indices)
+        for index in found:
+            if concept := self._concepts.get(index):
+                pixels = columns == index
+                labelled[concept] = labelled[concept] | pixels if concept in labelled else pixels
+        for concept, pixels in labelled.items():
+            self._writer.segment(image, self._writer.concept(concept.name, concept.category), pixels)
+
+    def _reject(self, mask: Path, bad: BadRowError) -> None:
+        if isinstance(bad, WrongMaskError) and not self._skip_bad:
+            raise InputError(f"{self._item(mask)} {bad}; {bad.fix} with --skip-bad") from bad
+        self._writer.reject(self._item(mask), str(bad))
+
+    def _item(self, path: Path) -> str:
+        return path.relative_to(self._source).as_posix()

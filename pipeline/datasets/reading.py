@@ -1,0 +1,72 @@
+"""What the readers share: CSV files, paths inside a source, pixels of an image file."""
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import InputError
+
+#: Called after each image with the number of images done and of all.
+Progress = Callable[[int, int], None]
+
+#: What PIL raises on a file whose pixels cannot be decoded.
+UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+class BadRowError(ValueError):
+    """A row or file of the source that goes to `rejects`; the message is the reason."""
+
+
+def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV file with a header: UTF-8 with or without byte-order mark, any line ends, quotes allowed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : iterable of str
+        Columns that it must have; it may have more.
+
+    Returns
+    -------
+    list of (int, dict)
+        Line of the file where the row ends, and the row's cells without outer white space; a missing cell is empty.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is no UTF-8 CSV, or lacks a column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [cell.strip() for cell in next(reader, [])]
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
+    except FileNotFoundError:
+        raise InputError(f"no file {path}; it must be a CSV file with the columns {', '.join(columns)}") from None
+    except (csv.Error, UnicodeDecodeError, IsADirectoryError) as error:
+        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise InputError(f"{path} has no column {', '.join(missing)}; its columns are: {', '.join(header) or 'none'}")
+    return [(line, dict(zip(header, cells + [""] * len(header), strict=False))) for line, cells in lines]
+
+
+def join_inside(folder: Path, relative: str) -> Path:
+    """Return `folder` / `relative`, and refuse a path that is empty, absolute or climbs with ``..``."""
+    windows = PureWindowsPath(relative)
+    if relative in ("", ".") or "\0" in relative or windows.anchor or ".." in windows.parts:
+        raise BadRowError(f"the path {relative!r} is empty or leaves the source folder")
+    return folder / relative
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Read the pixels of an image file as stored (uint8, shape (H, W, 3)); an orientation tag is not applied."""
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file.convert("RGB"))
+    except UNDECODABLE as error:
+        raise BadRowError(f"the pixels cannot be decoded: {error}") from error

@@ -1,0 +1,159 @@
+"""The tally equals its definition: every pixel, every image, every pair, in integers."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.anchoring import Axis, resize_axis, upsample
+from operators.dissection import score
+from operators.half import settle
+from operators.masks import mask_block, pack, unpack
+from operators.strongest import Strongest
+from operators.tally import Labels, Tally, add_to_tally, half_values
+from tests import naive
+
+HALF = half_values()
+VALUES = {
+    "spread": lambda rng, shape: rng.standard_normal(shape),
+    "rectified": lambda rng, shape: np.maximum(rng.standard_normal(shape) - 0.5, 0),
+    "tied": lambda rng, shape: rng.choice([0.0, 1.0, 6.0], shape, p=[0.6, 0.2, 0.2]),
+    "zero": lambda rng, shape: np.zeros(shape),
+    "negative": lambda rng, shape: -1 - np.abs(rng.standard_normal(shape)),
+}
+
+
+def draw_labels(rng, images, concepts, shape):
+    """Masks of all kinds: pixels, overlapping, whole images, and images without any."""
+    labels = []
+    for _ in range(images):
+        image = {}
+        for concept in rng.choice(concepts, rng.integers(0, concepts + 1), replace=False):
+            kind = rng.integers(4)
+            mask = rng.random(shape) < (0.1, 0.5, 0.9, 0.0)[kind]
+            image[int(concept)] = None if kind == 0 and rng.random() < 0.5 else mask
+        labels.append(image)
+    return labels
+
+
+def tallied(maps, threshold, labels, category, shape, split=None):
+    """Tally in blocks cut at `split`."""
+    rows, columns = resize_axis(maps.shape[2], shape[0]), resize_axis(maps.shape[3], shape[1])
+    cuts = [0, *(split or []), len(maps)]
+    tally = Tally.empty(maps.shape[1], len(category), max(category) + 1, shape)
+    counts = Labels.empty(len(category), max(category) + 1, shape)
+    areas = []
+    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+        block = mask_block(labels[start:stop], *shape)
+        part = maps[start:stop]
+        maxima = part.max(axis=(2, 3)).astype(np.float32)
+        own = Tally.empty(maps.shape[1], len(category), max(category) + 1, shape)
+        areas.append(add_to_tally(own, part, maxima, threshold, block, np.array(category), rows, columns, HALF))
+        tally = own + tally
+        counts.add(block, np.array(category))
+    return tally, counts, np.concatenate(areas)
+
+
+@settings(max_examples=80)
+@given(
+    st.sampled_from(sorted(VALUES)),
+    st.tuples(st.integers(1, 4), st.integers(1, 3)),
+    st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    st.tuples(st.integers(1, 20), st.sampled_from([1, 7, 63, 64, 65, 70])),
+    st.integers(0, 2**32 - 1),
+)
+def test_tally_and_scores_equal_their_twin(kind, sizes, extent, shape, seed):
+    rng = np.random.default_rng(seed)
+    maps = VALUES[kind](rng, (*sizes, *extent)).astype(np.float16)
+    settle(maps)
+    threshold = np.float32(rng.choice(maps.ravel(), maps.shape[1]))
+    concepts = int(rng.integers(1, 6))
+    category = rng.integers(0, 3, concepts).tolist()
+    labels = draw_labels(rng, len(maps), concepts, shape)
+    tally, counts, areas = tallied(maps, threshold, labels, category, shape)
+    scores = score(tally, counts, np.array(category))
+
+    up = upsample(maps, resize_axis(extent[0], shape[0]), resize_axis(extent[1], shape[1]))
+    whole = np.ones(shape, bool)
+    solid = [{c: whole if m is None else m for c, m in image.items() if m is None or m.any()} for image in labels]
+    for unit in range(maps.shape[1]):
+        activated = up[:, unit] > threshold[unit]
+        expected = naive.dissect(activated, solid, category)
+        np.testing.assert_array_equal(areas[:, unit], activated.sum(axis=(1, 2)))
+        np.testing.assert_array_equal(tally.coverage()[unit], activated.sum(axis=0))
+        np.testing.assert_array_equal(scores.intersection[unit], expected["i"])
+        np.testing.assert_array_equal(scores.activated[unit], expected["a"])
+        np.testing.assert_array_equal(scores.labelled[unit], expected["g"])
+        np.testing.assert_array_equal(scores.iou[unit], expected["iou"])
+        np.testing.assert_array_equal(scores.association[unit], expected["association"])
+        np.testing.assert_allclose(scores.lift[unit], expected["lift"], rtol=1e-12)
+        np.testing.assert_allclose(scores.effective_images[unit], expected["effective"], rtol=1e-12)
+
+
+def test_standard_error_equals_its_twin_and_is_null_under_five_effective_images():
+    rng = np.random.default_rng(3)
+    maps = rng.standard_normal((40, 6, 5, 5)).astype(np.float16)
+    labels = draw_labels(rng, 40, 4, (12, 12))
+    category = [0, 0, 1, 1]
+    threshold = np.full(6, 0.5, np.float32)
+    threshold[5] = np.sort(maps[:, 5].ravel())[-3].astype(np.float32)
+    tally, counts, _ = tallied(maps, threshold, labels, category, (12, 12))
+    found = score(tally, counts, np.array(category)).standard_error
+    up = upsample(maps, resize_axis(5, 12), resize_axis(5, 12)) > threshold[:, None, None]
+    whole = np.ones((12, 12), bool)
+    solid = [{c: whole if m is None else m for c, m in image.items() if m is None or m.any()} for image in labels]
+    expected = np.array([naive.dissect(up[:, unit], solid, category)["error"] for unit in range(6)])
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert np.isnan(found[5]).all()
+    assert (found[:5] > 0).all()
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 6), max_size=4), st.integers(0, 2**32 - 1))
+def test_blocks_of_images_may_be_cut_anywhere(split, seed):
+    rng = np.random.default_rng(seed)
+    maps = rng.standard_normal((6, 3, 4, 4)).astype(np.float16)
+    labels = draw_labels(rng, 6, 4, (9, 9))
+    args = (maps, np.zeros(3, np.float32), labels, [0, 1, 1, 0], (9, 9))
+    whole, cut = tallied(*args), tallied(*args, split=sorted(split))
+    for a, b in zip(whole[:2], cut[:2], strict=True):
+        for name, value in vars(a).items():
+            np.testing.assert_array_equal(value, vars(b)[name], err_msg=name)
+    np.testing.assert_array_equal(whole[2], cut[2])
+
+
+def test_any_axis_may_be_given():
+    # every mask pixel on the same map cell, and cells without a pixel
+    axis = Axis(np.array([1, 1, 1]), np.array([0.0, 0.5, 0.75]), np.array([0, 0, 3, 3]))
+    maps = np.zeros((1, 1, 3, 3), np.float16)
+    maps[0, 0, 1, 1], maps[0, 0, 2, 2] = 4, 2
+    tally = Tally.empty(1, 1, 1, (3, 3))
+    block = mask_block([{0: np.eye(3, dtype=bool)}], 3, 3)
+    up = upsample(maps[0, 0], axis, axis)
+    area = add_to_tally(
+        tally, maps, np.array([[4.0]], np.float32), np.array([1.5], np.float32), block, np.array([0]), axis, axis, HALF
+    )
+    assert area[0, 0] == (up > 1.5).sum()
+    assert tally.pairs[0, 0, 0] == np.trace(up > 1.5)
+
+
+@given(st.integers(0, 4), st.integers(1, 5), st.integers(1, 130), st.integers(0, 2**32 - 1))
+def test_packing_is_undone_by_unpacking(count, rows, columns, seed):
+    masks = np.random.default_rng(seed).random((count, rows, columns)) < 0.5
+    words = pack(masks)
+    assert words.shape == (count, -(-columns // 64), rows)
+    np.testing.assert_array_equal(unpack(words, columns), masks)
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_strongest_images_do_not_depend_on_blocks(images, keep, seed):
+    rng = np.random.default_rng(seed)
+    maxima = rng.integers(0, 3, (images, 2)).astype(np.float32)
+    cut = int(rng.integers(0, images + 1))
+    numbers = np.arange(images)
+    blocks = [(numbers[cut:], maxima[cut:]), (numbers[:cut], maxima[:cut])]
+    found = Strongest.empty(2)
+    for image, maximum in blocks:
+        found = found.merge(image, maximum, keep)
+    for unit in range(2):
+        expected = sorted(range(images), key=lambda i: (-maxima[i, unit], i))[:keep]  # noqa: B023
+        assert found.image[unit].tolist() == expected

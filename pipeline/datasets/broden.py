@@ -35,10 +35,10 @@ def import_broden(
     """Import a data set in Broden format.
 
     Masks are kept at the size of their image: pixel (r, c) of H x W takes the label at row floor((r + .5) h / H) and
-    column floor((c + .5) w / W) of the h x w label image. Sampling back to h x w gives the label image again. Several
-    layers of one image are united; a concept's category is the first of its category cell in label.csv; label 0 is no
-    concept. The categories are those that category.csv names, or without that file all columns but the fixed six. A bad
-    label image or cell is rejected and the image keeps its other labels.
+    column floor((c + .5) w / W) of the h x w label image. Sampling back to h x w gives the label image again, unless it
+    is larger than the image. Several layers of one image are united; a concept's category is the first of its category
+    cell in label.csv; label 0 is no concept. The categories are those that category.csv names, or without that file all
+    columns but the fixed six. A bad label image or cell is rejected and the image keeps its other labels.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, skipinitialspace=True)
             header = [cell.strip() for cell in next(reader, [])]
             lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
     except FileNotFoundError:

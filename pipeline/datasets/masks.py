@@ -81,6 +81,8 @@ def import_masks(
         If there are no images, no masks, no names, a bad row in the names, or a bad mask without `skip_bad`.
     """
     source = Path(source)
+    if not source.is_dir():
+        raise InputError(f"no folder {source}; give the folder that holds images/, masks/ and labels.csv")
     names_path = Path(names) if names is not None else _find_names(source)
     concepts = _read_names(names_path, category)
     images = _files(source, _IMAGE_FOLDERS, _SUFFIXES)

@@ -123,6 +123,7 @@ def _files(plan: Plan) -> list[Any]:
 
 
 def _carry_out(run: RunFolder, plan: Plan) -> None:
+    from pipeline.quiet import native_messages_to
     from pipeline.runner import Runner, start_ray
     from pipeline.stages.extract import create_stores
     from pipeline.tables import write_plan_tables
@@ -130,7 +131,7 @@ def _carry_out(run: RunFolder, plan: Plan) -> None:
     factories = _factories(plan)
     create_stores(plan)
     write_plan_tables(plan)
-    with Progress() as progress:
+    with native_messages_to(run.path / "ray.log"), Progress() as progress:
         progress.note("starting Ray")
         start_ray()
         for stage in stages_of(plan, factories):

@@ -28,10 +28,12 @@ def start_ray(address: str | None = None) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import warnings
+
     import ray
 
+    warnings.filterwarnings("ignore", module="ray")
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
         local = {} if address else {"num_cpus": cores() + _SPARE_CPUS, "object_store_memory": _OBJECT_STORE_BYTES}
@@ -40,6 +42,10 @@ def start_ray(address: str | None = None) -> None:
     context.enable_progress_bars = False
     context.enable_rich_progress_bars = False
     context.print_on_execution_start = False
+
+
+def _joined_cluster() -> bool:
+    return bool(os.environ.get("RAY_ADDRESS"))
 
 
 def cores() -> int:
@@ -82,7 +88,7 @@ class Runner:
     def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
         import ray
         from ray import cloudpickle
-        from ray.data import ActorPoolStrategy
+        from ray.data import ActorPoolStrategy, TaskPoolStrategy
 
         start_ray()
         rows = [{"work": cloudpickle.dumps(work)} for work in works]
@@ -95,7 +101,8 @@ class Runner:
                 # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
                 dataset = dataset.map(_StepRunner, fn_constructor_args=(step, ledger), compute=pool, **resources)
             else:
-                dataset = dataset.map(_run_step, fn_args=(step, ledger), **resources)
+                tasks = TaskPoolStrategy(size=None if _joined_cluster() else min(cores(), len(works)))
+                dataset = dataset.map(_run_step, fn_args=(step, ledger), compute=tasks, **resources)
         yield from dataset.iter_rows()
 
 

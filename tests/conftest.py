@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,4 +18,31 @@ def test_data() -> Path:
     folder = Path(os.environ.get("FILTERSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; set FILTERSCOPE_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that audits with the given settings into a new folder, on one Ray cluster for the session."""
+    import ray
+
+    from jobs.audit import audit
+    from jobs.config import load_config
+
+    def run(toml: Path | None = None, *, out: Path | None = None, redo: str | None = None, **settings: object) -> Path:
+        out = out or tmp_path_factory.mktemp("run") / "run"
+        audit(load_config(toml, out=out, **settings), redo=redo)
+        return out
+
+    yield run
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def coco(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 128 COCO images, imported."""
+    from pipeline.datasets.coco import import_coco
+
+    folder = tmp_path_factory.mktemp("data") / "coco"
+    import_coco(test_data / "coco128", folder, in_place=True)
     return folder

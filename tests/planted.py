@@ -1,0 +1,71 @@
+"""A network whose filters are set by hand, and images on which they must find what they were made for."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from pipeline.datasets.layout import DatasetWriter
+
+SIZE = 32
+
+
+def network() -> nn.Module:
+    """Unit 0 fires on red, unit 1 on vertical stripes of period 2, unit 2 on nothing."""
+    conv = nn.Conv2d(3, 3, 3, padding=1, padding_mode="replicate")
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.bias.zero_()
+        conv.weight[0, 0, 1, 1], conv.weight[0, 1, 1, 1], conv.weight[0, 2, 1, 1] = 1.0, -1.0, -1.0
+        conv.weight[1, :, :, 1] = 1.0
+        conv.weight[1, :, :, 0] = conv.weight[1, :, :, 2] = -0.5
+        conv.bias[2] = -1.0
+    return nn.Sequential(conv, nn.ReLU())
+
+
+def write_dataset(folder: Path, *, images: int = 12) -> None:
+    """Write grey images; every third holds a red square, every third striped ones."""
+    rng = np.random.default_rng(0)
+    with DatasetWriter(folder, source={"reader": "planted"}) as out:
+        red = out.concept("red", "color")
+        grey = out.concept("grey", "color")
+        striped = out.concept("striped", "texture")
+        for number in range(images):
+            pixels = np.full((SIZE, SIZE, 3), 120, np.uint8)
+            top, left = rng.integers(2, SIZE - 12, 2)
+            here = np.zeros((SIZE, SIZE), bool)
+            here[top : top + 10, left : left + 10] = number % 3 != 2
+            if number % 3 == 0:
+                pixels[here] = (255, 0, 0)
+            elif number % 3 == 1:
+                pixels[here] = (
+                    np.where(np.arange(SIZE) % 2, 255, 0).astype(np.uint8)[None, :, None].repeat(SIZE, 0)[here]
+                )
+            path = folder.parent / f"planted-{number}.png"
+            Image.fromarray(pixels).save(path)
+            image = out.image(path)
+            assert image is not None
+            if number % 3 == 0:
+                out.segment(image, red, here)
+            elif number % 3 == 1:
+                out.segment(image, striped, here)
+            out.segment(image, grey, ~here)
+
+
+def not_a_number() -> nn.Module:
+    """Return a network whose only layer gives NaN."""
+    return _filled(float("nan"))
+
+
+def too_large() -> nn.Module:
+    """Return a network whose only layer gives numbers beyond float16."""
+    return _filled(200000.0)
+
+
+def _filled(value: float) -> nn.Module:
+    conv = nn.Conv2d(3, 2, 1, bias=False)
+    with torch.no_grad():
+        conv.weight.fill_(value)
+    return nn.Sequential(conv)

@@ -119,3 +119,13 @@ def dissect(activated: np.ndarray, labels: list[dict[int, np.ndarray]], category
         expected = (activated.sum(axis=0) * places).sum() / images
         out["lift"][c] = out["i"][c] / expected if expected else np.nan
     return out
+
+
+def inside(contours: list[list[tuple[int, int]]], x: int, y: int) -> bool:
+    """Tell whether a point lies inside closed contours: a ray to the left crosses their borders an odd number of times."""
+    crossed = 0
+    for contour in contours:
+        for (x0, y0), (x1, y1) in zip(contour, [*contour[1:], contour[0]], strict=True):
+            if (y0 <= y) != (y1 <= y) and x0 + Fraction((y - y0) * (x1 - x0), y1 - y0) <= x:
+                crossed += 1
+    return crossed % 2 == 1

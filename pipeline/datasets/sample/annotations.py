@@ -39,9 +39,8 @@ def label_masks(canvas: Canvas, rgb: np.ndarray) -> tuple[list[Label], np.ndarra
     masks : ndarray of shape (len(labels), SIZE, SIZE), uint8
         One where a concept is. Columns lie together in memory, as run-length coding reads them.
     """
-    visible = np.bincount(canvas.owner.ravel(), minlength=len(canvas.surfaces)) > 0
     rows: dict[Label, list[int]] = {}
-    for index in np.flatnonzero(visible):
+    for index in _visible(canvas):
         for label in canvas.surfaces[index].labels:
             rows.setdefault(label, []).append(index)
     lookup = np.zeros((len(rows), len(canvas.surfaces)), dtype=np.uint8)
@@ -50,7 +49,7 @@ def label_masks(canvas: Canvas, rgb: np.ndarray) -> tuple[list[Label], np.ndarra
     named = name_colors(rgb)
     present = np.flatnonzero(np.bincount(named.ravel(), minlength=len(COLORS)))
     masks = np.empty((len(rows) + len(present), SIZE, SIZE), dtype=np.uint8)
-    np.take(lookup, canvas.owner.T, axis=1, out=masks[: len(rows)])
+    np.take(lookup, canvas.owner.T, axis=1, out=masks[: len(rows)], mode="clip")
     np.equal(named.T[None], present[:, None, None], out=masks[len(rows) :].view(bool))
     return [*rows, *((COLORS[k], "color") for k in present)], masks.transpose(0, 2, 1)
 
@@ -74,8 +73,12 @@ def seen_objects(canvas: Canvas) -> list[Seen]:
 
 def seen_attributes(canvas: Canvas) -> dict[str, str]:
     """Return the properties of the image, among those of surfaces only the visible ones."""
-    shown = (canvas.surfaces[index].attribute for index in np.unique(canvas.owner))
+    shown = (canvas.surfaces[index].attribute for index in _visible(canvas))
     return canvas.attributes | dict(pair for pair in shown if pair)
+
+
+def _visible(canvas: Canvas) -> list[int]:
+    return np.flatnonzero(np.bincount(canvas.owner.ravel())).tolist()
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:

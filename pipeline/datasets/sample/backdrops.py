@@ -4,7 +4,7 @@ from pipeline.datasets.sample.canvas import SIZE, Canvas
 from pipeline.datasets.sample.dice import Dice
 from pipeline.datasets.sample.paint import Color, Paint, falling, flat, mottled, scaled, shaded
 from pipeline.datasets.sample.palette import shade
-from pipeline.datasets.sample.shapes import TURN, blob, box, ellipse, polygon, star, stroke
+from pipeline.datasets.sample.shapes import TURN, Outline, blob, box, ellipse, polygon, star, stroke
 from pipeline.datasets.sample.traits import TIME
 
 STUFF = (
@@ -20,7 +20,7 @@ _SKIES: dict[str, tuple[tuple[Color, ...], ...]] = {
 }
 
 
-def surface_of(canvas: Canvas, name: str, outline: list, paint: Paint) -> int:
+def surface_of(canvas: Canvas, name: str, outline: Outline, paint: Paint) -> int:
     """Paint a surface of `STUFF`."""
     return canvas.region(outline, paint, (name, "object"))
 
@@ -90,7 +90,7 @@ def seaweed(canvas: Canvas, dice: Dice, x: int, y: int, height: int) -> None:
         canvas.fill(weed, polygon(*left, *right), shaded(scaled(color, dice.between(80, 115))))
 
 
-def mat(x: int, y: int, width: int, height: int, lean: int = 0) -> list:
+def mat(x: int, y: int, width: int, height: int, lean: int = 0) -> Outline:
     """Return the outline of a flat thing that lies on the ground, in perspective, with its middle at a pixel."""
     far, near = width * 38 // 100, width // 2
     return polygon(

@@ -4,6 +4,7 @@ Whatever is painted later hides what is under it, so labels are exact: a pixel h
 """
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -156,20 +157,20 @@ class Canvas:
         flip : bool
             Paint its mirror image.
         """
-        number = len(self.things)
+        number, first = len(self.things), len(self.surfaces)
         self.things.append(thing.category)
-        first = len(self.surfaces)
         frame = _Frame(x, y, size, turn, flip)
         for piece in thing.pieces:
             labels = ((thing.category, "object"), *((part, "part") for part in piece.parts), *piece.paint.labels)
             surface = self.surface(*labels, thing=number, attribute=piece.attribute)
-            self._fill(surface, [frame.to_pixels(contour) for contour in piece.outline], piece.paint)
-        for offset, piece in enumerate(thing.pieces):
-            if piece.landmark:
-                place = frame.to_pixels(np.array([centre(piece.outline)], dtype=np.int64))[0]
-                family = _family(thing, offset, first)
-                name = _mirrored(piece.landmark) if flip else piece.landmark
-                self.keypoints.append(Keypoint(number, name, family, int(place[0]), int(place[1])))
+            self._fill(surface, frame.to_pixels(piece.outline), piece.paint)
+        bearers = [index for index, piece in enumerate(thing.pieces) if piece.landmark]
+        places = frame.to_pixels([np.array([centre(thing.pieces[index].outline)]) for index in bearers])
+        for index, place in zip(bearers, places, strict=True):
+            name = thing.pieces[index].landmark
+            family = tuple(first + k for k in _family(thing, index))
+            px, py = place[0].tolist()
+            self.keypoints.append(Keypoint(number, _mirrored(name) if flip else name, family, px, py))
 
     def _fill(self, surface: int, outline: Outline, paint: Paint) -> None:
         top, left, mask = covered(outline, SIZE)
@@ -188,11 +189,18 @@ def _mirrored(name: str) -> str:
     return " ".join(sides.get(word, word) for word in name.split())
 
 
-def _family(thing: Thing, index: int, first: int) -> tuple[int, ...]:
-    """Surfaces of the part whose landmark a piece bears: the piece itself, and all that lie within its part."""
+def _family(thing: Thing, index: int) -> list[int]:
+    """Return the pieces of the part whose landmark a piece bears.
+
+    If several pieces bear landmarks of that part, such as two wheels, each begins one and the pieces up to the next follow it.
+    """
     own = thing.pieces[index].parts[0]
-    within = [k for k, piece in enumerate(thing.pieces) if own in piece.parts[1:]]
-    return tuple(first + k for k in [index, *within])
+    family = [k for k, piece in enumerate(thing.pieces) if own in piece.parts]
+    bearers = [k for k in family if thing.pieces[k].landmark and thing.pieces[k].parts[0] == own]
+    if len(bearers) == 1:
+        return family
+    end = next((k for k in bearers if k > index), len(thing.pieces))
+    return [k for k in family if index <= k < end]
 
 
 @dataclass(frozen=True)
@@ -203,11 +211,18 @@ class _Frame:
     turn: int
     flip: bool
 
-    def to_pixels(self, points: np.ndarray) -> np.ndarray:
-        """Return points of the thing in 1/256 pixels."""
+    def to_pixels(self, outline: Outline) -> Outline:
+        """Return an outline of the thing in 1/256 pixels."""
         s, c = sine(self.turn), cosine(self.turn)
+        points = outline[0] if len(outline) == 1 else np.concatenate(outline)
         x, y = (-points[:, 0] if self.flip else points[:, 0]), points[:, 1]
-        scale = self.size * SUB
-        across = (x * c - y * s) * scale // (ONE * UNITS) + self.x * SUB
-        along = (x * s + y * c) * scale // (ONE * UNITS) + self.y * SUB
-        return np.stack([across, along], 1)
+        moved = np.empty((len(points), 2), dtype=np.int64)
+        moved[:, 0] = (x * c - y * s) * (self.size * SUB) // (ONE * UNITS) + self.x * SUB
+        moved[:, 1] = (x * s + y * c) * (self.size * SUB) // (ONE * UNITS) + self.y * SUB
+        return _split(moved, outline)
+
+
+def _split(points: np.ndarray, outline: Outline) -> Outline:
+    """Cut points into contours of the lengths of those of an outline."""
+    ends = list(accumulate(len(contour) for contour in outline))
+    return [points[end - len(contour) : end] for end, contour in zip(ends, outline, strict=True)]

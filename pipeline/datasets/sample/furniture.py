@@ -19,14 +19,14 @@ def chair(dice: Dice) -> Thing:
     wooden = dice.chance(0.6)
     color = shade(dice, "brown", "white", "black", "red", "blue", "yellow")
     frame = material(dice, "wood", zoom=70) if wooden else shaded(color)
-    for x, y, name in ((-130, -60, "back left leg"), (330, -60, "back right leg")):
+    for x, y, name in ((-130, -60, "back left chair leg"), (330, -60, "back right chair leg")):
         thing.add("chair leg", box(x - 28, -480, x + 28, y), frame, landmark=name)
     for x in (-130, 330):
         thing.add("backrest", box(x - 30, -1000, x + 30, -480), frame, landmark="")
     cushioned = dice.chance(0.5)
     back = textured(dice, dice.pick(("striped", "lined", "crosshatched", "woven")), percent=60) if cushioned else frame
     thing.add("backrest", box(-130, -980, 330, -640), back)
-    for x, name in ((-250, "front left leg"), (210, "front right leg")):
+    for x, name in ((-250, "front left chair leg"), (210, "front right chair leg")):
         thing.add("chair leg", box(x - 30, -420, x + 30, 0), frame, landmark=name)
     soft = material(dice, "fabric") if dice.chance(0.5) else frame
     thing.add("seat", polygon((-160, -520), (370, -520), (270, -390), (-300, -390)), soft)

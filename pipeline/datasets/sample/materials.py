@@ -1,9 +1,10 @@
 """Materials cut from the photographs that scikit-image carries, tinted, mirrored and shifted."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
+from pipeline.datasets.sample.canvas import SIZE
 from pipeline.datasets.sample.dice import Dice
 from pipeline.datasets.sample.paint import Color, Paint, mixed, ramp, scaled
 
@@ -31,7 +32,7 @@ TINTS: dict[str, tuple[Color, ...]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def photograph(name: str) -> np.ndarray:
     """Return the cut of a material in greys stretched to 0 to 255, mirrored so that it tiles: uint8 of shape (2h, 2w)."""
     from skimage import data
@@ -65,11 +66,14 @@ def material(dice: Dice, name: str, *, tint: Color | None = None, zoom: int = 10
     grain = photograph(name)
     height, width = grain.shape
     middle = tint or dice.pick(TINTS[name])
-    top, left, across = dice.below(height), dice.below(width), dice.chance(0.25) or name == "brick"
+    # A cut that is larger than the canvas is laid so that its mirror image does not show.
+    spare = (side // 2 - SIZE * 100 // zoom for side in grain.shape)
+    top, left = (dice.below(room if room > 0 else side) for room, side in zip(spare, grain.shape, strict=True))
+    across = dice.chance(0.25) or name == "brick"
 
     def field(y: np.ndarray, x: np.ndarray) -> np.ndarray:
         rows, columns = (y * 100 // zoom + top) % height, (x * 100 // zoom + left) % width
-        return grain[columns % height, rows % width] if across else grain[rows, columns]
+        return grain[columns[0] % height][:, rows[:, 0] % width].T if across else grain[rows[:, 0]][:, columns[0]]
 
     shades = ramp(scaled(middle, 35), middle, mixed(middle, (255, 255, 255), 60))
     return Paint(field, shades, ((name, "material"),) if name in MATERIALS else ())

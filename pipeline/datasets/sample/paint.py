@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -109,10 +109,10 @@ def mottled(dice: Dice, color: Color, depth: int = 14) -> Paint:
     """Return paint with soft patches up to `depth` percent lighter and darker."""
     dy, dx = dice.below(256), dice.below(256)
     shades = ramp(scaled(color, 100 - depth), scaled(color, 100 + depth))
-    return Paint(lambda y, x: patches()[(y + dy) & 255, (x + dx) & 255], shades)
+    return Paint(lambda y, x: patches()[(y[:, 0] + dy) & 255][:, (x[0] + dx) & 255], shades)
 
 
-@lru_cache(maxsize=None)
+@cache
 def patches(octaves: int = 5) -> np.ndarray:
     """Return soft random patches that tile the plane, finer with more octaves: uint8 of shape (256, 256), from 0 to 255."""
     total = np.zeros((256, 256), dtype=np.int64)

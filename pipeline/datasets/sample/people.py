@@ -7,7 +7,7 @@ from pipeline.datasets.sample.dice import Dice
 from pipeline.datasets.sample.materials import material
 from pipeline.datasets.sample.paint import Color, Paint, flat, scaled, shaded
 from pipeline.datasets.sample.palette import SKIN, VIVID, shade
-from pipeline.datasets.sample.shapes import TURN, arc, blob, box, ellipse, polygon
+from pipeline.datasets.sample.shapes import TURN, blob, box, ellipse, polygon, stroke
 from pipeline.datasets.sample.textures import textured
 
 PARTS = ("torso", "neck", "head", "hair", "ear", "eye", "eyebrow", "nose", "mouth")
@@ -59,7 +59,7 @@ def _face(thing: Thing, dice: Dice, traits: dict[str, str], skin: Color, hair: C
         thing.add("eye", ellipse(x, -690, 56, 36), flat((248, 248, 246)), within=("head",), landmark=f"{name} eye")
         thing.add("", ellipse(x, -690, 28, 30), iris, within=("eye", "head"))
         thing.add("", ellipse(x, -690, 13, 13), flat((20, 20, 22)), within=("eye", "head"))
-        lid = arc(x, -722, 82, 50, TURN // 2 + 40, TURN - 40, 24)
+        lid = stroke(side * 42, -772, side * 150, -756, 24)
         thing.add("eyebrow", lid, brow, within=("head",), landmark=f"{name} eyebrow")
     thing.add(
         "nose",
@@ -83,4 +83,3 @@ def _fringe(thing: Thing, dice: Dice, mane: Paint, shown: tuple[str, str]) -> No
     thing.add("hair", [np.concatenate([top, brow])], mane, within=("head",), attribute=shown)
     if dice.chance(0.3):
         thing.add("", blob(dice, 0, -960, 110, 90, 8), mane, within=("hair", "head"))
-

@@ -1,10 +1,21 @@
 """Which pixels lie inside an outline, exactly and in whole numbers."""
 
+from itertools import accumulate
+
 import numpy as np
 from numba import njit
 
 #: Parts of a pixel that points are given in; whole pixels are the centres.
 SUB = 256
+
+
+@njit(cache=True, nogil=True)
+def _bounds(points: np.ndarray) -> tuple[int, int, int, int]:
+    low_x = high_x = points[0, 0]
+    low_y = high_y = points[0, 1]
+    for x, y in points:
+        low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
+    return low_x, high_x, low_y, high_y
 
 
 @njit(cache=True, nogil=True)
@@ -55,13 +66,13 @@ def covered(outline: list[np.ndarray], size: int) -> tuple[int, int, np.ndarray]
         Clipped to the canvas; empty if nothing is inside.
     """
     points = outline[0] if len(outline) == 1 else np.concatenate(outline)
-    x, y = points[:, 0], points[:, 1]
-    left, top = max(0, -(-int(x.min()) // SUB)), max(0, -(-int(y.min()) // SUB))
-    right, bottom = min(size - 1, int(x.max()) // SUB), min(size - 1, int(y.max()) // SUB)
+    low_x, high_x, low_y, high_y = _bounds(points)
+    left, top = max(0, -(-low_x // SUB)), max(0, -(-low_y // SUB))
+    right, bottom = min(size - 1, high_x // SUB), min(size - 1, high_y // SUB)
     if right < left or bottom < top:
         return top, left, np.zeros((0, 0), dtype=bool)
     flips = np.zeros((bottom - top + 1, right - left + 2), dtype=np.uint8)
-    ends = np.cumsum(np.array([len(contour) for contour in outline]))
-    _flip_edges(x, y, ends, top, left, flips)
+    ends = np.array(list(accumulate(len(contour) for contour in outline)))
+    _flip_edges(points[:, 0], points[:, 1], ends, top, left, flips)
     _fill_rows(flips)
     return top, left, flips[:, :-1].view(bool)

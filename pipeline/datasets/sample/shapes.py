@@ -5,6 +5,7 @@ An outline is a list of contours; a contour is an int64 array of shape (N, 2) of
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,8 +39,9 @@ def box(x0: int, y0: int, x1: int, y1: int) -> Outline:
     return polygon((x0, y0), (x1, y0), (x1, y1), (x0, y1))
 
 
+@lru_cache(maxsize=4096)
 def ellipse(x: int, y: int, rx: int, ry: int, *, tilt: int = 0, start: int = 0, stop: int = TURN) -> Outline:
-    """Return an ellipse around (x, y), or the segment of it from one angle to another."""
+    """Return an ellipse around (x, y), or the segment of it from one angle to another. Not to be changed in place."""
     count = max(8, 28 * (stop - start) // TURN)
     angles = start + (stop - start) * np.arange(count + (stop - start < TURN), dtype=np.int64) // count
     across = rx * _SINE_TABLE[(angles + TURN // 4) % TURN] // ONE

@@ -7,7 +7,7 @@ from pipeline.datasets.sample.dice import Dice
 from pipeline.datasets.sample.materials import MATERIALS, material
 from pipeline.datasets.sample.paint import Paint
 from pipeline.datasets.sample.shapes import box, polygon
-from pipeline.datasets.sample.textures import TEXTURES, textured
+from pipeline.datasets.sample.textures import any_texture, textured
 
 
 def swatch(canvas: Canvas, dice: Dice) -> None:
@@ -28,5 +28,6 @@ def collage(canvas: Canvas, dice: Dice) -> None:
 
 
 def _any_paint(dice: Dice, percent: int) -> Paint:
-    name = dice.pick((*TEXTURES, *MATERIALS))
-    return textured(dice, name, percent=percent) if name in TEXTURES else material(dice, name, zoom=percent)
+    if dice.chance(0.15):
+        return material(dice, dice.pick(MATERIALS), zoom=percent)
+    return textured(dice, any_texture(dice), percent=percent)

@@ -31,8 +31,8 @@ def car(dice: Dice, traits: dict[str, str]) -> Thing:
     middle = (back + front) // 2 - 60
     rear = polygon((back + 90, -650), (back + 265, -920), (middle - 40, -930), (middle - 40, -650))
     ahead = polygon((middle + 40, -650), (middle + 40, -930), (front - 350, -940), (front - 80, -650))
-    thing.add("car window", rear, glass, landmark="rear window")
-    thing.add("car window", ahead, glass, landmark="front window")
+    thing.add("car window", rear, glass, landmark="rear car window")
+    thing.add("car window", ahead, glass, landmark="front car window")
     dark = flat(scaled(color, 62))
     thing.add("", stroke(middle, -630, middle, -260, 22), dark, within=("car body",))
     thing.add("", box(middle - 190, -540, middle - 70, -510), dark, within=("car body",))
@@ -92,8 +92,8 @@ def boat(dice: Dice) -> Thing:
     """Return a sailing boat."""
     thing = Thing("boat")
     thing.add("mast", box(-22, -980, 22, -200), shaded((120, 84, 54)))
-    thing.add("sail", polygon((45, -940), (45, -270), (520, -270)), _sail(dice))
-    thing.add("sail", polygon((-45, -880), (-45, -270), (-400, -270)), _sail(dice), landmark="jib")
+    thing.add("sail", polygon((45, -940), (45, -270), (520, -270)), _sail(dice), landmark="main sail")
+    thing.add("sail", polygon((-45, -880), (-45, -270), (-400, -270)), _sail(dice), landmark="front sail")
     thing.add("flag", polygon((20, -1000), (230, -950), (20, -890)), flat(shade(dice, *VIVID)))
     wooden = dice.chance(0.5)
     color = shade(dice, "red", "blue", "green", "black", "white", "orange")
@@ -124,7 +124,6 @@ def balloon(dice: Dice) -> Thing:
         thing.add("", _envelope(130, 65), shaded(shade(dice, *VIVID)), within=("envelope",))
     thing.add("basket", polygon((-95, -160), (95, -160), (75, 0), (-75, 0)), shaded((150, 100, 56)))
     return thing
-
 
 
 def _envelope(wide: int, narrow: int) -> Outline:

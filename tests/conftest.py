@@ -12,6 +12,14 @@ settings.register_profile("filterscope", deadline=None, derandomize=True)
 settings.load_profile("filterscope")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the slow tests unless FILTERSCOPE_SLOW is set, as .ci/run does."""
+    if not os.environ.get("FILTERSCOPE_SLOW"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow; set FILTERSCOPE_SLOW=1"))
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Folder of real images, annotations and weights; tests that need it skip where it is absent."""

@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+from PIL import Image
 
 
 def color_name(red: int, green: int, blue: int) -> str:
@@ -129,3 +130,44 @@ def inside(contours: list[list[tuple[int, int]]], x: int, y: int) -> bool:
             if (y0 <= y) != (y1 <= y) and x0 + Fraction((y - y0) * (x1 - x0), y1 - y0) <= x:
                 crossed += 1
     return crossed % 2 == 1
+
+
+def layer_labels(labels: dict[int, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Spread the masks of one image over label layers (int64, concept + 1, 0 = none): a layer holds one label a pixel."""
+    layers: list[np.ndarray] = []
+    for concept in sorted(labels):
+        layer = next((free for free in layers if not free[labels[concept]].any()), None)
+        if layer is None:
+            layer = np.zeros(shape, np.int64)
+            layers.append(layer)
+        layer[labels[concept]] = concept + 1
+    return np.array(layers).reshape(-1, *shape)
+
+
+def light_tally(
+    maps: np.ndarray, thresholds: np.ndarray, layers: np.ndarray, category: np.ndarray, intersection: np.ndarray
+) -> None:
+    """Tally one image as the light re-implementation of network dissection does: a loop over units, in PIL and numpy.
+
+    Parameters
+    ----------
+    maps : float32 ndarray of shape (units, height, width)
+        Raw maps of the image.
+    thresholds : float32 ndarray of shape (units,)
+        T of each unit.
+    layers : int64 ndarray of shape (layers, rows, columns)
+        From `layer_labels`.
+    category : int64 ndarray of shape (concepts + 1,)
+        Category of each label, 0 for label 0.
+    intersection : int64 ndarray of shape (units, concepts + 1)
+        Added to in place.
+    """
+    rows, columns = layers.shape[1:]
+    activated = np.zeros((len(maps), category.max() + 1), np.int64)
+    for unit, raw in enumerate(maps):
+        if raw.max() > thresholds[unit]:
+            up = np.asarray(Image.fromarray(raw).resize((columns, rows), Image.Resampling.BILINEAR))
+            pixels = np.argwhere(up > thresholds[unit])
+            counts = np.bincount(layers[:, pixels[:, 0], pixels[:, 1]].ravel(), minlength=len(category))
+            intersection[unit] += counts
+            activated[unit, np.unique(category[counts > 0])] += len(pixels)

@@ -1,0 +1,64 @@
+"""The inner loop of dissection against the light re-implementation's, and how its cost grows."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from operators.anchoring import resize_axis
+from operators.tally import Tally, add_to_tally, half_values
+from tests import naive
+from tests.bench.real import MASK_SIZE, Subject, subject
+from tests.bench.row import Row, interleaved
+
+#: Images of the light loop, which is slow; the ratio is taken on the same ones.
+_LIGHT_IMAGES = 32
+_SHAPE = MASK_SIZE, MASK_SIZE
+
+
+def _ours(of: Subject) -> Callable[[], None]:
+    side, half = of.maps.shape[2], half_values()
+    axis = resize_axis(side, MASK_SIZE)
+    units, concepts, categories = of.maps.shape[1], len(of.category), int(of.category.max()) + 1
+    work = []
+    for images, span, masks in of.blocks():
+        # as the store hands them over: a block of its own
+        work.append((span, np.ascontiguousarray(of.maps[images, span]), of.maxima[images, span].copy(), masks))
+    tallies = {
+        span.start: Tally.empty(len(range(*span.indices(units))), concepts, categories, _SHAPE) for span, *_ in work
+    }
+
+    def run() -> None:
+        for span, maps, maxima, masks in work:
+            args = (maps, maxima, of.threshold[span], masks, of.category, axis, axis, half)
+            add_to_tally(tallies[span.start], *args)
+
+    return run
+
+
+def _light(of: Subject) -> Callable[[], None]:
+    layers = [naive.layer_labels(image, _SHAPE) for image in of.labels]
+    maps, category = of.maps.astype(np.float32), np.concatenate([[0], of.category + 1])
+    intersection = np.zeros((maps.shape[1], len(category)), np.int64)
+
+    def run() -> None:
+        for image, own in zip(maps, layers, strict=True):
+            naive.light_tally(image, of.threshold, own, category, intersection)
+
+    return run
+
+
+def _first(of: Subject, images: int) -> Subject:
+    return Subject(of.maps[:images], of.maxima[:images], of.threshold, of.labels[:images], of.category)
+
+
+def tally_vs_light() -> Iterator[Row]:
+    """Time a pair of a unit and an image whose maximum is above the unit's threshold, on one core."""
+    for side, least in ((7, 100), (14, 20), (28, 20), (56, 20)):
+        for colors in (True, False):
+            whole = subject(side, colors=colors)
+            few = _first(whole, _LIGHT_IMAGES)
+            ours, light = interleaved([_ours(whole), _light(few)], repeats=5)
+            mine, peer = 1e6 * ours / whole.active, 1e6 * light / few.active
+            name = f"tally_vs_light.{side}x{side}" + ("" if colors else ".without_colors")
+            yield Row(name, mine, "us/active pair", f"light loop {peer:.0f} us", peer / mine, f">= {least}")
+            yield Row(f"{name}.cell", 1e9 * ours / whole.active_cells, "ns/active cell")

@@ -169,10 +169,13 @@ def write_table(
     path, schema, count = table_path(run, table, place), TABLES[table], 0
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-        for piece in rows:
-            count += piece.num_rows
-            writer.write(piece)
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    partial.replace(path)
+    try:
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            for piece in rows:
+                count += piece.num_rows
+                writer.write(piece)
+        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return count, digest

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.tally import ASSOCIATED, CROSS, INTERSECTION, INTERSECTION_UNION, SQUARED_INTERSECTION, Labels, Tally
+from operators.labels import Labels
+from operators.tally import ASSOCIATED, CROSS, INTERSECTION, INTERSECTION_UNION, SQUARED_INTERSECTION, Tally
 
 #: IoU above which a unit detects a concept (Bau et al. 2017, section 2.3).
 DETECTOR_IOU = 0.04
@@ -88,7 +89,7 @@ def score(tally: Tally, labels: Labels, category: NDArray[np.int64]) -> Scores:
 
 def _lift(tally: Tally, labels: Labels) -> NDArray[np.float64]:
     # Counts below 2^53 in float64: the product is exact, whatever its order.
-    units = tally.coverage().reshape(len(tally.edges), -1).astype(np.float64)
+    units = tally.coverage().reshape(len(tally.pairs), -1).astype(np.float64)
     concepts = labels.coverage.reshape(len(labels.coverage), -1).astype(np.float64)
     expected = units @ concepts.T / max(labels.images, 1)
     return _divide(tally.pairs[:, :, INTERSECTION], expected, np.nan)

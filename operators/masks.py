@@ -1,6 +1,6 @@
 """Concept masks as the tally reads them: sampled, packed 64 pixels a word, whole images without pixels."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,7 @@ def unpack(words: NDArray[np.uint64], columns: int) -> NDArray[np.bool_]:
     return np.unpackbits(rows.view(np.uint8), axis=-1, bitorder="little")[:, :, :columns].astype(bool)
 
 
-@dataclass(frozen=True)
-class MaskBlock:
+class MaskBlock(NamedTuple):
     """Labels of consecutive images, n of them, with m (image, concept) pairs that have at least one mask pixel.
 
     Attributes

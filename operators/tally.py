@@ -5,25 +5,63 @@ set of its labelled pixels. The tally adds |A|, |A ∩ L| and their second momen
 of image blocks merge by addition and do not depend on order (Bau et al. 2017, section 2.3).
 
 What cannot be above T is never computed. Bilinear interpolation stays between its corners, so an image whose raw maximum
-is not above T contributes nothing, and neither does a row of cells without a raw value above T. Inside one mask row and
-one cell the value is monotone, so the activated pixels of a row are a few intervals, found at cell borders.
+is not above T contributes nothing, and neither does a cell between raw values that are not above T. Only the other
+cells that touch a raw value above T are interpolated, pixel by pixel; a cell with all four corners above is whole.
+
+Activated pixels are drawn as packed bits, so that a concept's share is a popcount, and the counts of each pixel over images
+are added 64 at a time, as bit planes.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from operators.anchoring import Axis
-from operators.masks import MaskBlock
+from operators.masks import MaskBlock, unpack
 
 # Columns of Tally.pairs.
 INTERSECTION, SQUARED_INTERSECTION, INTERSECTION_UNION, CROSS, ASSOCIATED = range(5)
 
 #: IoU on one image that counts as association: 0.04 = 1 / 25, compared in integers.
 _ASSOCIATION_FACTOR = 25
+
+
+#: Bits of the count of a pixel's activated images.
+_PLANES = 32
+
+
+class _Grid(NamedTuple):
+    """Where mask pixels fall on the map; a piece is the part of a map column that lies in one word."""
+
+    row_weight: NDArray[np.float64]
+    row_first: NDArray[np.uint64]
+    column_weight: NDArray[np.float64]
+    bit: NDArray[np.uint64]
+    cell: NDArray[np.int64]
+    word: NDArray[np.int64]
+    start: NDArray[np.uint64]
+    stop: NDArray[np.uint64]
+    whole: NDArray[np.uint64]
+
+
+class _Canvas(NamedTuple):
+    """Scratch for one map: raw values above T, cells they touch, activated pixels and the rows these span in each word."""
+
+    above: NDArray[np.uint8]
+    found: NDArray[np.uint8]
+    touched: NDArray[np.uint8]
+    words: NDArray[np.uint64]
+    top_row: NDArray[np.uint64]
+    end_row: NDArray[np.uint64]
+
+
+class _Sums(NamedTuple):
+    pairs: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    planes: NDArray[np.uint64]
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -34,234 +72,151 @@ def _popcount(word: np.uint64) -> np.int64:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _set_bits(words: NDArray[np.uint64], row: int, start: int, stop: int) -> None:
-    ones = np.uint64(0xFFFFFFFFFFFFFFFF)
-    first, last = start >> 6, (stop - 1) >> 6
-    head = ones << np.uint64(start & 63)
-    tail = ones >> np.uint64(63 - ((stop - 1) & 63))
-    if first == last:
-        words[first, row] |= head & tail
-        return
-    words[first, row] |= head
-    for word in range(first + 1, last):
-        words[word, row] = ones
-    words[last, row] |= tail
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _above(pattern: np.int16, order: np.int16) -> bool:
-    """Compare a float16 bit pattern with a threshold whose pattern was folded by `_orders`."""
-    if order >= 0:
-        return bool(pattern > order)
-    return bool(pattern >= 0 or (pattern ^ 0x7FFF) > order)
-
-
 @njit(cache=True, nogil=True)
-def _find_rows(patterns: NDArray[np.int16], order: np.int16, found: NDArray[np.bool_]) -> None:
-    """Find the map rows with a value above the threshold."""
-    width = len(patterns) // len(found)
-    for i in range(len(found)):
-        above = False
-        if order >= 0:
-            for position in range(i * width, (i + 1) * width):
-                above |= patterns[position] > order
-        else:
-            for position in range(i * width, (i + 1) * width):
-                above |= _above(patterns[position], order)
-        found[i] = above
-
-
-@njit(cache=True, nogil=True)
-def _count_row_pixels(
-    corners: tuple[float, float, float, float],
-    threshold: float,
-    row_weight: NDArray[np.float64],
-    column_weight: NDArray[np.float64],
-    left: NDArray[np.float64],
-    step: NDArray[np.float64],
-    count: NDArray[np.int64],
-) -> None:
-    """Count the pixels above the threshold in each row of one cell: the definition, pixel by pixel, rows side by side."""
-    for row in range(len(row_weight)):
-        left[row] = corners[0] + row_weight[row] * (corners[2] - corners[0])
-        step[row] = corners[1] + row_weight[row] * (corners[3] - corners[1]) - left[row]
-        count[row] = 0
-    for column in range(len(column_weight)):
-        weight = column_weight[column]
-        for row in range(len(row_weight)):
-            count[row] += left[row] + weight * step[row] > threshold
-
-
-@njit(cache=True, nogil=True)
-def _activate(
-    patterns: NDArray[np.int16],
-    width: int,
-    half: NDArray[np.float64],
-    threshold: float,
-    order: np.int16,
-    row_weight: NDArray[np.float64],
-    row_first: NDArray[np.int64],
-    column_weight: NDArray[np.float64],
-    column_first: NDArray[np.int64],
-    found: NDArray[np.bool_],
-    left: NDArray[np.float64],
-    step: NDArray[np.float64],
-    count: NDArray[np.int64],
-    words: NDArray[np.uint64],
-    edges: NDArray[np.int32],
-    span: NDArray[np.int64],
-) -> int:
-    """Set the bits of all activated pixels of one map; return their number and put their rows and columns into `span`."""
-    height, area = len(found), 0
-    span[0], span[1], span[2], span[3] = len(row_weight), 0, len(column_weight), 0
-    _find_rows(patterns, order, found)
+def _mark(patterns: NDArray[np.int16], image: int, unit: int, order: np.int16, canvas: _Canvas) -> None:
+    """Mark the raw values above the threshold; the last row and column are repeated, as interpolation does."""
+    above, found = canvas.above, canvas.found
+    height, width = patterns.shape[2:]
     for i in range(height):
-        below = min(i + 1, height - 1)
-        top, bottom = row_first[i], row_first[i + 1]
-        if not (found[i] or found[below]) or top == bottom:
-            continue
-        weights = row_weight[top:bottom]
+        some = np.uint8(0)
         for j in range(width):
-            beside = min(j + 1, width - 1)
-            nw, ne = patterns[i * width + j], patterns[i * width + beside]
-            sw, se = patterns[below * width + j], patterns[below * width + beside]
-            above = _above(nw, order) + _above(ne, order) + _above(sw, order) + _above(se, order)
-            start, stop = column_first[j], column_first[j + 1]
-            if above == 0 or start == stop:
+            pattern = patterns[image, unit, i, j]
+            # sign and magnitude become two's complement, so that patterns sort like the numbers
+            marked = np.uint8(np.int16(pattern ^ ((pattern >> 15) & 0x7FFF)) > order)
+            above[i, j] = marked
+            some |= marked
+        above[i, width] = above[i, width - 1]
+        found[i] = some
+    above[height] = above[height - 1]
+    found[height] = found[height - 1]
+
+
+@njit(cache=True, nogil=True)
+def _draw_cell(
+    corners: tuple[float, float, float, float], threshold: float, grid: _Grid, piece: int,
+    top: np.uint64, bottom: np.uint64, words: NDArray[np.uint64],
+) -> None:  # fmt: skip
+    """Set the bits of the pixels above the threshold in one cell: the definition, pixel by pixel."""
+    nw, ne, sw, se = corners
+    word, start, stop = grid.word[piece], grid.start[piece], grid.stop[piece]
+    for row in range(top, bottom):
+        left = nw + grid.row_weight[row] * (sw - nw)
+        step = ne + grid.row_weight[row] * (se - ne) - left
+        bits = np.uint64(0)
+        for column in range(start, stop):
+            bits |= grid.bit[column] if left + grid.column_weight[column] * step > threshold else np.uint64(0)
+        words[word, row] |= bits
+
+
+@njit(cache=True, nogil=True)
+def _draw(
+    patterns: NDArray[np.int16], image: int, unit: int, half: NDArray[np.float64], threshold: float, grid: _Grid,
+    canvas: _Canvas,
+) -> None:  # fmt: skip
+    """Set the bits of all activated pixels of one map, and note which rows they span."""
+    height, width = patterns.shape[2:]
+    above, found, touched, words, top_row, end_row = canvas
+    top_row[:] = words.shape[1]
+    end_row[:] = 0
+    for i in range(height):
+        top, bottom = grid.row_first[i], grid.row_first[i + 1]
+        if not (found[i] or found[i + 1]) or top == bottom:
+            continue
+        for j in range(width):
+            touched[j] = above[i, j] + above[i, j + 1] + above[i + 1, j] + above[i + 1, j + 1]
+        below = min(i + 1, height - 1)
+        for piece in range(len(grid.cell)):
+            j = grid.cell[piece]
+            if touched[j] == 0:
                 continue
-            if above == 4:
-                left[: bottom - top] = np.inf
-                count[: bottom - top] = stop - start
-            else:
-                values = (half[nw], half[ne], half[sw], half[se])
-                _count_row_pixels(values, threshold, weights, column_weight[start:stop], left, step, count)
-            for row in range(bottom - top):
-                inside = count[row]
-                if inside == 0:
-                    continue
-                # Along a row the value is monotone: the activated pixels end the cell or begin it.
-                begin = start if left[row] > threshold else stop - inside
-                _set_bits(words, top + row, begin, begin + inside)
-                edges[top + row, begin] += 1
-                edges[top + row, begin + inside] -= 1
-                area += inside
-                span[0], span[1] = min(span[0], top + row), max(span[1], top + row + 1)
-                span[2], span[3] = min(span[2], begin), max(span[3], begin + inside)
+            word = grid.word[piece]
+            top_row[word], end_row[word] = min(top_row[word], top), bottom
+            if touched[j] == 4:
+                for row in range(top, bottom):
+                    words[word, row] |= grid.whole[piece]
+                continue
+            beside = min(j + 1, width - 1)
+            corners = (
+                half[patterns[image, unit, i, j]], half[patterns[image, unit, i, beside]],
+                half[patterns[image, unit, below, j]], half[patterns[image, unit, below, beside]],
+            )  # fmt: skip
+            _draw_cell(corners, threshold, grid, piece, top, bottom, words)
+
+
+@njit(cache=True, nogil=True)
+def _area(canvas: _Canvas) -> np.int64:
+    area = np.int64(0)
+    for word in range(len(canvas.words)):
+        for row in range(canvas.top_row[word], canvas.end_row[word]):
+            area += _popcount(canvas.words[word, row])
     return area
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _meet(
-    words: NDArray[np.uint64], masks: NDArray[np.uint64], mask: int, top: int, bottom: int, west: int, east: int
-) -> np.int64:
-    """Count the pixels that `words` and a mask share in rows [top, bottom) of words west to east."""
-    common = np.int64(0)
-    for word in range(west, east + 1):
-        for row in range(top, bottom):
-            common += _popcount(words[word, row] & masks[mask, word, row])
+@njit(cache=True, nogil=True)
+def _meet(canvas: _Canvas, masks: MaskBlock, pair: int) -> np.int64:
+    """Count the activated pixels inside a mask."""
+    common, mask = np.int64(0), masks.bitmap[pair]
+    first, last = np.uint64(masks.band[pair, 0]), np.uint64(masks.band[pair, 1])
+    for word in range(len(canvas.words)):
+        for row in range(max(canvas.top_row[word], first), min(canvas.end_row[word], last)):
+            common += _popcount(canvas.words[word, row] & masks.words[mask, word, row])
     return common
 
 
 @njit(cache=True, nogil=True)
+def _cover(planes: NDArray[np.uint64], unit: int, canvas: _Canvas) -> None:
+    """Add 1 to the count of every activated pixel, 64 counts at a time; the carry runs out and leaves `words` empty."""
+    words = canvas.words
+    for word in range(len(words)):
+        for plane in range(planes.shape[1]):
+            some = np.uint64(0)
+            for row in range(canvas.top_row[word], canvas.end_row[word]):
+                carry, bits = words[word, row], planes[unit, plane, word, row]
+                planes[unit, plane, word, row] = bits ^ carry
+                words[word, row] = bits & carry
+                some |= bits & carry
+            if some == 0:
+                break
+
+
+@njit(cache=True, nogil=True)
 def _tally(
-    patterns: NDArray[np.int16],
-    shape: tuple[int, int],
-    half: NDArray[np.float64],
-    maxima: NDArray[np.float32],
-    thresholds: NDArray[np.float32],
-    orders: NDArray[np.int16],
-    row_weight: NDArray[np.float64],
-    row_first: NDArray[np.int64],
-    column_weight: NDArray[np.float64],
-    column_first: NDArray[np.int64],
-    first: NDArray[np.int64],
-    concept: NDArray[np.int32],
-    area: NDArray[np.int64],
-    bitmap: NDArray[np.int64],
-    band: NDArray[np.int64],
-    masks: NDArray[np.uint64],
-    category: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    categories: NDArray[np.int64],
-    edges: NDArray[np.int32],
-    activated: NDArray[np.uint32],
-) -> None:
-    height, width = shape
-    size = len(row_weight)
-    found, span = np.empty(height, np.bool_), np.empty(4, np.int64)
-    left, step, count = np.empty(size), np.empty(size), np.empty(size, np.int64)
-    words = np.zeros((-(-len(column_weight) // 64), size), np.uint64)
+    patterns: NDArray[np.int16], half: NDArray[np.float64], maxima: NDArray[np.float32],
+    thresholds: NDArray[np.float32], orders: NDArray[np.int16], grid: _Grid, masks: MaskBlock,
+    category: NDArray[np.int64], sums: _Sums, canvas: _Canvas, activated: NDArray[np.uint32],
+) -> None:  # fmt: skip
+    pairs, categories = sums.pairs, sums.categories
     present = np.zeros(categories.shape[1], np.bool_)
-    for image in range(len(patterns)):
+    for image in range(patterns.shape[0]):
+        first, last = masks.first[image], masks.first[image + 1]
         present[:] = False
-        for pair in range(first[image], first[image + 1]):
-            present[category[concept[pair]]] = True
+        for pair in range(first, last):
+            present[category[masks.concept[pair]]] = True
         for unit in range(patterns.shape[1]):
             if not maxima[image, unit] > thresholds[unit]:
                 continue
-            inside = _activate(
-                patterns[image, unit], width, half, thresholds[unit], orders[unit], row_weight, row_first, column_weight,
-                column_first, found, left, step, count, words, edges[unit], span,
-            )  # fmt: skip
+            _mark(patterns, image, unit, orders[unit], canvas)
+            _draw(patterns, image, unit, half, thresholds[unit], grid, canvas)
+            inside = _area(canvas)
             activated[image, unit] = inside
             if inside == 0:
                 continue
-            top, bottom, west, east = span[0], span[1], span[2] >> 6, (span[3] - 1) >> 6
             for group in range(len(present)):
                 if present[group]:
                     categories[unit, group, 0] += inside
                     categories[unit, group, 1] += inside * inside
-            for pair in range(first[image], first[image + 1]):
-                common = np.int64(inside)
-                if bitmap[pair] >= 0:
-                    start, stop = max(top, band[pair, 0]), min(bottom, band[pair, 1])
-                    common = _meet(words, masks, bitmap[pair], start, stop, west, east)
-                sums = pairs[unit, concept[pair]]
-                sums[3] += inside * area[pair]
+            for pair in range(first, last):
+                concept, area = masks.concept[pair], masks.area[pair]
+                common = inside if masks.bitmap[pair] < 0 else _meet(canvas, masks, pair)
+                # The second moment of the union needs only these: (A + L - I)^2 = (A + L)^2 - 2 I U - I^2.
+                pairs[unit, concept, CROSS] += inside * area
                 if common > 0:
-                    union = inside + area[pair] - common
-                    sums[0] += common
-                    sums[1] += common * common
-                    sums[2] += common * union
-                    if common * _ASSOCIATION_FACTOR > union:
-                        sums[4] += 1
-                    # Kept for the second moment of the union: (A + L - I)^2 = (A + L)^2 - 2 I U - I^2.
-            words[west : east + 1, top:bottom] = 0
-
-
-@njit(cache=True, nogil=True)
-def _label(
-    first: NDArray[np.int64],
-    concept: NDArray[np.int32],
-    area: NDArray[np.int64],
-    bitmap: NDArray[np.int64],
-    masks: NDArray[np.uint64],
-    category: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    category_images: NDArray[np.int64],
-    coverage: NDArray[np.int32],
-) -> None:
-    rows, columns = coverage.shape[1:]
-    present = np.zeros(len(category_images), np.bool_)
-    for image in range(len(first) - 1):
-        present[:] = False
-        for pair in range(first[image], first[image + 1]):
-            index = concept[pair]
-            present[category[index]] = True
-            labels[index, 0] += 1
-            labels[index, 1] += area[pair]
-            labels[index, 2] += area[pair] * area[pair]
-            if bitmap[pair] < 0:
-                coverage[index] += 1
-                continue
-            for row in range(rows):
-                for word in range(masks.shape[1]):
-                    bits = masks[bitmap[pair], word, row]
-                    for column in range(word * 64, min(columns, word * 64 + 64)):
-                        coverage[index, row, column] += np.int32(bits & np.uint64(1))
-                        bits >>= np.uint64(1)
-        category_images += present
+                    union = inside + area - common
+                    pairs[unit, concept, INTERSECTION] += common
+                    pairs[unit, concept, SQUARED_INTERSECTION] += common * common
+                    pairs[unit, concept, INTERSECTION_UNION] += common * union
+                    pairs[unit, concept, ASSOCIATED] += common * _ASSOCIATION_FACTOR > union
+            _cover(sums.planes, unit, canvas)
 
 
 def _orders(thresholds: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -270,9 +225,35 @@ def _orders(thresholds: NDArray[np.float32]) -> NDArray[np.int16]:
     return signed ^ ((signed >> np.int16(15)) & np.int16(0x7FFF))
 
 
+def _grid(rows: Axis, columns: Axis) -> _Grid:
+    column = np.arange(len(columns.lower))
+    bit = np.uint64(1) << (column & 63).astype(np.uint64)
+    start = np.flatnonzero((column % 64 == 0) | (np.diff(columns.lower, prepend=-1) != 0))
+    stop = np.append(start[1:], len(column))
+    whole = np.bitwise_or.reduceat(bit, start)
+    pieces = columns.lower[start], start >> 6, start.astype(np.uint64), stop.astype(np.uint64), whole
+    return _Grid(rows.weight, rows.first.astype(np.uint64), columns.weight, bit, *pieces)
+
+
+def _canvas(height: int, width: int, planes: NDArray[np.uint64]) -> _Canvas:
+    above = np.empty((height + 1, width + 1), np.uint8)
+    spans = np.empty((2, planes.shape[2]), np.uint64)
+    return _Canvas(above, above[:, 0].copy(), above[0].copy(), np.zeros(planes.shape[2:], np.uint64), *spans)
+
+
 def half_values() -> NDArray[np.float64]:
     """Return the number of every float16 bit pattern, float64 of shape (65536,); a signed pattern indexes it too."""
     return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
+
+
+def _add_planes(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Add two counts in bit planes (shape (U, planes, W, rows)), as a ripple of full adders."""
+    out, carry = np.empty_like(a), np.zeros_like(a[:, 0])
+    for plane in range(a.shape[1]):
+        either, both = a[:, plane] ^ b[:, plane], a[:, plane] & b[:, plane]
+        out[:, plane] = either ^ carry
+        carry = both | (either & carry)
+    return out
 
 
 @dataclass
@@ -285,13 +266,16 @@ class Tally:
         Over the images of a concept: I, I^2, I U with U the union, A L, and images with I / U > 0.04.
     categories : int64 ndarray of shape (U, G, 2)
         Over the images that have a category: A and A^2.
-    edges : int32 ndarray of shape (U, rows, columns + 1)
-        Activated images of each pixel, as differences along the row: the cumulative sum is the count.
+    planes : uint64 ndarray of shape (U, 32, W, rows)
+        Activated images of each pixel in binary: plane p holds bit p of the counts, packed as `operators.masks.pack` does.
+    columns : int
+        Mask columns.
     """
 
     pairs: NDArray[np.int64]
     categories: NDArray[np.int64]
-    edges: NDArray[np.int32]
+    planes: NDArray[np.uint64]
+    columns: int
 
     @classmethod
     def empty(cls, units: int, concepts: int, categories: int, shape: tuple[int, int]) -> Self:
@@ -299,61 +283,23 @@ class Tally:
         return cls(
             np.zeros((units, concepts, 5), np.int64),
             np.zeros((units, categories, 2), np.int64),
-            np.zeros((units, shape[0], shape[1] + 1), np.int32),
+            np.zeros((units, _PLANES, -(-shape[1] // 64), shape[0]), np.uint64),
+            shape[1],
         )
 
     def __add__(self, other: Self) -> "Tally":
         """Merge with the tally of other images."""
-        return Tally(self.pairs + other.pairs, self.categories + other.categories, self.edges + other.edges)
+        planes = _add_planes(self.planes, other.planes)
+        return Tally(self.pairs + other.pairs, self.categories + other.categories, planes, self.columns)
 
     def coverage(self) -> NDArray[np.int64]:
         """Return in how many images each pixel is activated, int64 of shape (U, rows, columns)."""
-        return np.cumsum(self.edges, axis=2, dtype=np.int64)[:, :, :-1]
-
-
-@dataclass
-class Labels:
-    """Sums over images of the labels alone, C concepts in G categories; merges by addition.
-
-    Attributes
-    ----------
-    images : int
-        Images seen.
-    concepts : int64 ndarray of shape (C, 3)
-        Images that hold the concept, labelled pixels L, and L^2.
-    category_images : int64 ndarray of shape (G,)
-        Images that have the category.
-    coverage : int32 ndarray of shape (C, rows, columns)
-        In how many images each pixel is labelled.
-    """
-
-    images: int
-    concepts: NDArray[np.int64]
-    category_images: NDArray[np.int64]
-    coverage: NDArray[np.int32]
-
-    @classmethod
-    def empty(cls, concepts: int, categories: int, shape: tuple[int, int]) -> Self:
-        """Return the labels of no images."""
-        sums = np.zeros((concepts, 3), np.int64), np.zeros(categories, np.int64)
-        return cls(0, *sums, np.zeros((concepts, *shape), np.int32))
-
-    def __add__(self, other: Self) -> "Labels":
-        """Merge with the labels of other images."""
-        return Labels(
-            self.images + other.images,
-            self.concepts + other.concepts,
-            self.category_images + other.category_images,
-            self.coverage + other.coverage,
-        )
-
-    def add(self, masks: MaskBlock, category: NDArray[np.int64]) -> None:
-        """Add the labels of a block of images in place; `category` (int64, shape (C,)) numbers each concept's category."""
-        self.images += len(masks.first) - 1
-        _label(
-            masks.first, masks.concept, masks.area, masks.bitmap, masks.words, category,
-            self.concepts, self.category_images, self.coverage,
-        )  # fmt: skip
+        units, planes, _, rows = self.planes.shape
+        counts = np.zeros((units, rows, self.columns), np.int64)
+        for plane in range(planes):
+            if self.planes[:, plane].any():
+                counts += unpack(self.planes[:, plane], self.columns).astype(np.int64) << plane
+        return counts
 
 
 def add_to_tally(
@@ -396,10 +342,8 @@ def add_to_tally(
     images, units, height, width = activations.shape
     activated = np.zeros((images, units), np.uint32)
     _tally(
-        np.ascontiguousarray(activations).view(np.int16).reshape(images, units, height * width), (height, width), half,
-        np.ascontiguousarray(maxima, np.float32), thresholds, _orders(thresholds),
-        rows.weight, rows.first, columns.weight, columns.first,
-        masks.first, masks.concept, masks.area, masks.bitmap, masks.band, masks.words, category,
-        tally.pairs, tally.categories, tally.edges, activated,
+        np.ascontiguousarray(activations).view(np.int16), half, np.ascontiguousarray(maxima, np.float32),
+        thresholds, _orders(thresholds), _grid(rows, columns), masks, category,
+        _Sums(tally.pairs, tally.categories, tally.planes), _canvas(height, width, tally.planes), activated,
     )  # fmt: skip
     return activated

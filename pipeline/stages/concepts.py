@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from operators.tally import Labels
+from operators.labels import Labels
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel

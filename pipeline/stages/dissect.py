@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from operators.anchoring import resize_axis
 from operators.dissection import DETECTOR_IOU, Scores, best_concept, score, unit_status
+from operators.labels import Labels
 from operators.quantile import add_to_histogram, empty_histogram, fraction_above, moments, upper_quantile
 from operators.strongest import Strongest
-from operators.tally import Labels, Tally, add_to_tally, half_values
+from operators.tally import Tally, add_to_tally, half_values
 from pipeline.datasets.layout import Dataset
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel

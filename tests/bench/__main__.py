@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from tests.bench.real import SkipRow
+from tests.bench.real import RowSkippedError
 from tests.bench.row import Row
 
 #: Measurements in the order they run: name -> module of this package that holds a function of that name.
@@ -42,7 +42,7 @@ def main(names: list[str]) -> int:
 def _measured(name: str, measure: Callable[[], Iterable[Row]]) -> Iterator[Row]:
     try:
         yield from measure()
-    except SkipRow as why:
+    except RowSkippedError as why:
         print(f"{name}: skipped, {why}", flush=True)
 
 

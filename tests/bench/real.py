@@ -22,7 +22,7 @@ MOBILENET_LAYERS = {7: "features.18", 14: "features.13", 28: "features.6", 56: "
 EFFICIENTNET_LAYERS = {7: "-1", 14: "blocks.4.2"}
 
 
-class SkipRow(Exception):
+class RowSkippedError(Exception):
     """A row cannot be measured here; the message says why."""
 
 
@@ -31,7 +31,7 @@ def data_folder() -> Path:
     default = Path(__file__).parents[3] / "shared" / "data"
     folder = Path(os.environ.get("FILTERSCOPE_TEST_DATA", default))
     if not folder.is_dir():
-        raise SkipRow(f"no real data at {folder}; set FILTERSCOPE_TEST_DATA")
+        raise RowSkippedError(f"no real data at {folder}; set FILTERSCOPE_TEST_DATA")
     return folder
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from operators.anchoring import Axis, resize_axis, upsample
 from operators.dissection import score
 from operators.half import settle
+from operators.labels import Labels
 from operators.masks import mask_block, pack, unpack
 from operators.strongest import Strongest
-from operators.tally import Labels, Tally, add_to_tally, half_values
+from operators.tally import Tally, add_to_tally, half_values
 from tests import naive
 
 HALF = half_values()

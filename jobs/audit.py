@@ -1,19 +1,17 @@
 """The verb `audit`: plan, run the stages, summarise; a finished run is recognised without opening anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.config import AuditConfig
 from jobs.progress import Progress, say
+from jobs.stages import METRICS, STAGES, analyses, before_extract, extract, stages_of
 from pipeline.datasets.layout import files_of
 from pipeline.errors import InputError, RunError
 from pipeline.plan import Options, Plan
 from pipeline.run import RunFolder, unchanged
-from pipeline.stage import Stage
-
-#: Order of the stages: each reads what earlier ones wrote.
-STAGES = ("masks", "extract", "concepts", "dissect")
+from pipeline.stage import Output, Stage
 
 
 def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") -> bool:
@@ -67,16 +65,6 @@ def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") ->
     return True
 
 
-def stages_of(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> list[Stage]:
-    """Return the stages of a plan in the order they run."""
-    from pipeline.stages.concepts import concepts_stage
-    from pipeline.stages.dissect import dissect_stage
-    from pipeline.stages.extract import extract_stage
-    from pipeline.stages.masks import masks_stage
-
-    return [masks_stage(plan), extract_stage(plan, factories or {}), concepts_stage(plan), dissect_stage(plan)]
-
-
 def _recorded_plan(run: RunFolder, request: dict[str, Any]) -> Plan | None:
     """Return the recorded plan if the same was asked then and no file changed since."""
     if not run.exists:
@@ -92,7 +80,8 @@ def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
     from pipeline.stages.extract import stored_bytes
 
     names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
-    names += ("image_block", "unit_block", "device", "activation_scale")
+    names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
+    names += ("metrics", "keep_activations")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
     before = run.plan() if run.exists else None
@@ -107,13 +96,17 @@ def _refuse_unready(config: AuditConfig, redo: str | None) -> None:
         raise InputError(
             "--anchoring receptive_field needs the geometry of the layers, which is not computed yet; use resize"
         )
+    unready = [metric for metric in config.metrics if metric not in METRICS]
+    if unready:
+        raise InputError(f"--metrics {unready[0]} is not in this version; metrics are: {', '.join(METRICS)}")
     if redo is not None and redo not in STAGES:
         raise InputError(f"--redo {redo}: no such stage; stages are {', '.join(STAGES)}")
 
 
 def _forget(run: RunFolder, stages: list[Stage], redo: str) -> None:
-    for stage in stages[STAGES.index(redo) :]:
-        run.ledger.forget(stage.units)
+    for stage in stages:
+        if STAGES.index(stage.name) >= STAGES.index(redo):
+            run.ledger.forget(stage.units)
 
 
 def _files(plan: Plan) -> list[Any]:
@@ -125,46 +118,69 @@ def _files(plan: Plan) -> list[Any]:
 def _carry_out(run: RunFolder, plan: Plan) -> None:
     from pipeline.quiet import native_messages_to
     from pipeline.runner import Runner, start_ray
-    from pipeline.stages.extract import create_stores
+    from pipeline.schedule import Schedule
+    from pipeline.stages.extract import create_stores, remove_activations
     from pipeline.tables import write_plan_tables
 
     factories = _factories(plan)
     create_stores(plan)
     write_plan_tables(plan)
-    with native_messages_to(run.path / "ray.log"), Progress() as progress:
-        progress.note("starting Ray")
+    _extract_again(run, plan)
+    finished = (lambda part: None) if plan.options.keep_activations else remove_activations
+    left = [(stage.name, len(stage.units), len(run.ledger.missing(stage.units))) for stage in stages_of(plan)]
+    with native_messages_to(run.path / "ray.log"), Progress(left) as progress:
         start_ray()
-        for stage in stages_of(plan, factories):
-            missing = run.ledger.missing(stage.units)
-            with progress.stage(stage.name, len(stage.units), len(missing)) as advance:
-                Runner(run.ledger, _Limit(run, plan, advance)).run(stage)
+        Schedule(Runner(run.ledger), _Limit(run, plan, progress)).run(
+            plan,
+            before=before_extract(plan),
+            extract=extract(plan, factories),
+            analyses=analyses(plan),
+            finished=finished,
+        )
+
+
+def _extract_again(run: RunFolder, plan: Plan) -> None:
+    """Have activations computed again that were removed and that something now needs."""
+    from pipeline.stores import ActivationStore
+
+    needed = {unit.place[:2] for stage in analyses(plan)(plan) for unit in run.ledger.missing(stage.units)}
+    for model in plan.models:
+        for layer in model.layers:
+            store = ActivationStore(plan.run, model.name, layer.name)
+            if store.removed and (model.name, layer.name) in needed:
+                run.ledger.forget(u for u in extract(plan).units if u.place[:2] == (model.name, layer.name))
+                store.readmit()
 
 
 class _Limit:
     """Passes progress on, and stops the run when too many images were rejected."""
 
-    def __init__(self, run: RunFolder, plan: Plan, advance: Callable[[list[Any]], None]) -> None:
-        self._plan, self._advance = plan, advance
+    def __init__(self, run: RunFolder, plan: Plan, progress: Progress) -> None:
+        self._plan, self._progress = plan, progress
         self._rejects: dict[tuple[str, str], int] = {}
         for record in run.ledger.records("extract"):
             _, model, _, block = record["unit"].split("/")
             self._rejects[model, block] = record["rejects"]
 
-    def __call__(self, outputs: list[Any]) -> None:
-        self._advance(outputs)
+    def begin(self, name: str) -> None:
+        """Pass on that a stage begins."""
+        self._progress.begin(name)
+
+    def advance(self, outputs: Sequence[Output]) -> None:
+        """Pass on what is done, and count its rejects."""
+        self._progress.advance(outputs)
         for output in outputs:
             if output.rejects:
                 self._rejects[output.unit.place[0], output.unit.place[-1]] = output.rejects
-        worst: dict[str, int] = {}
-        for (model, _), count in self._rejects.items():
-            worst[model] = worst.get(model, 0) + count
-        allowed = self._plan.options.max_rejects * self._plan.images
-        for model, count in worst.items():
-            if count > allowed:
-                raise RunError(
-                    f"{count} of {self._plan.images} images could not be decoded for {model}, more than --max-rejects "
-                    f'{self._plan.options.max_rejects} allows; `filterscope query RUN "select * from rejects"` says why'
-                )
+                self._check(output.unit.place[0])
+
+    def _check(self, model: str) -> None:
+        count = sum(rejects for (name, _), rejects in self._rejects.items() if name == model)
+        if count > self._plan.options.max_rejects * self._plan.images:
+            raise RunError(
+                f"{count} of {self._plan.images} images could not be decoded for {model}, more than --max-rejects "
+                f'{self._plan.options.max_rejects} allows; `filterscope query RUN "select * from rejects"` says why'
+            )
 
 
 def _factories(plan: Plan) -> dict[str, Callable[[], Any]]:
@@ -184,4 +200,4 @@ def _factories(plan: Plan) -> dict[str, Callable[[], Any]]:
     return factories
 
 
-__all__ = ["STAGES", "audit", "stages_of"]
+__all__ = ["audit"]

@@ -114,12 +114,18 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="The run folder; an existing run is resumed or extended.")] = None,
     metrics: Annotated[str | None, typer.Option(help="What to compute, separated by commas.")] = None,
     geometry: Annotated[str | None, typer.Option(help="squash or crop.")] = None,
+    views: Annotated[str | None, typer.Option(help="image, objects or objects:CATEGORY: whole images or crops.")] = None,
+    flips: Annotated[bool | None, typer.Option("--flips", help="Every view a second time, mirrored.")] = None,
+    negatives: Annotated[bool | None, typer.Option("--negatives", help="With objects: negative images, whole.")] = None,
     anchoring: Annotated[str | None, typer.Option(help="resize or receptive_field.")] = None,
     quantile: Annotated[float | None, typer.Option(help="Probability above the threshold (0.005).")] = None,
     min_images: Annotated[int | None, typer.Option(help="Images a concept needs to label a unit (10).")] = None,
     mask_size: Annotated[int | None, typer.Option(help="Rows and columns of masks (half the input).")] = None,
     unit_image: Annotated[str | None, typer.Option(help="active, top or off.")] = None,
     top_images: Annotated[int | None, typer.Option(help="Strongest images kept for every unit (15).")] = None,
+    keep_activations: Annotated[
+        bool | None, typer.Option(help="Keep activations when all is computed from them.")
+    ] = None,
     max_rejects: Annotated[float | None, typer.Option(help="Fraction of images that may be unreadable (0.01).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass; by default the fastest.")] = None,
     image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,

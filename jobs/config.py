@@ -12,8 +12,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictFloat,
     StrictInt,
+    StrictStr,
     ValidationError,
     model_validator,
 )
@@ -41,6 +43,13 @@ def _listed(value: object) -> object:
 def _power_of_two(value: float) -> float:
     if not (math.isfinite(value) and value > 0 and math.frexp(value)[0] == 0.5):
         raise ValueError("a power of two, such as 0.0625")
+    return value
+
+
+def _views(value: str) -> str:
+    kind, colon, category = value.partition(":")
+    if value not in ("image", "objects") and not (kind == "objects" and colon and category):
+        raise ValueError("image, objects or objects:CATEGORY")
     return value
 
 
@@ -94,14 +103,20 @@ class AuditConfig(BaseModel):
         "resize", description="where map positions lie in the input"
     )
     geometry: Literal["squash", "crop"] = Field("squash", description="how images and masks are fitted to the input")
+    views: Annotated[StrictStr, AfterValidator(_views)] = Field(
+        "image", description="image, objects or objects:CATEGORY: what enters the networks"
+    )
+    flips: StrictBool = Field(False, description="every view a second time, mirrored left to right")
+    negatives: StrictBool = Field(False, description="with objects: the images of the split negative too, whole")
     min_images: Positive = Field(10, description="images a concept must be in to label a unit")
     quantile: StrictFloat = Field(0.005, gt=0, lt=1, description="probability of an activation above the threshold")
     mask_size: Positive | None = Field(None, description="rows and columns of masks; unset: half the input")
     metrics: Annotated[tuple[Metric, ...], BeforeValidator(_listed)] = Field(
-        ("dissection", "significance"), description="what is computed from the activations"
+        ("dissection",), description="what is computed from the activations"
     )
     unit_image: Literal["active", "top", "off"] = Field("active", description="which rows the table unit_image keeps")
     top_images: Positive = Field(15, description="images of largest maximum kept for every unit")
+    keep_activations: bool = Field(True, description="keep a layer's activations when all is computed from them")
     max_rejects: StrictFloat = Field(0.01, ge=0, le=1, description="fraction of images that may be unreadable")
     batch_size: Positive | None = Field(None, description="images a forward pass; unset: measured once for every model")
     image_block: Positive = Field(64, description="images in a unit of work of extract")

@@ -2,9 +2,12 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from pipeline.stage import Output
 
 
 def say(text: str) -> None:
@@ -13,18 +16,40 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-class Progress:
-    """A live display on a terminal; one line a stage elsewhere."""
+@dataclass
+class _Stage:
+    name: str
+    units: int
+    left: int
+    bar: Any
+    began: float | None = None
+    images: int = 0
 
-    def __init__(self) -> None:
+    @property
+    def rate(self) -> str:
+        """Images a second since the first unit was started, where the stage counts images."""
+        seconds = time.monotonic() - (self.began or time.monotonic())
+        return f"{self.images / seconds:.0f} images/s" if self.images and seconds else ""
+
+
+class Progress:
+    """One bar a stage on a terminal; one line a finished stage elsewhere.
+
+    Parameters
+    ----------
+    stages : sequence of (str, int, int)
+        Name, units in all and units left of each stage, in order.
+    """
+
+    def __init__(self, stages: Sequence[tuple[str, int, int]]) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import Progress as Bars
 
-        console = Console(stderr=True)
+        console = Console(file=sys.stderr)
         self._live = console.is_terminal
-        self._bar = Bar(
-            TextColumn("{task.description:<9}"),
+        self._bars = Bars(
+            TextColumn("{task.description:<12}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>14}"),
@@ -33,34 +58,34 @@ class Progress:
             console=console,
             disable=not self._live,
         )
+        self._stages: dict[str, _Stage] = {}
+        for name, units, left in stages:
+            bar = self._bars.add_task(name, total=units, completed=units - left, rate="", start=False)
+            self._stages[name] = _Stage(name, units, left, bar)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._bars.stop()
 
-    def note(self, text: str) -> None:
-        """Show a passing remark on a terminal."""
-        if self._live:
-            self._bar.console.print(f"[dim]{text}[/dim]")
+    def begin(self, name: str) -> None:
+        """Start the clock of a stage, once."""
+        stage = self._stages[name]
+        if stage.began is None:
+            stage.began = time.monotonic()
+            self._bars.start_task(stage.bar)
 
-    @contextmanager
-    def stage(self, name: str, units: int, missing: int) -> Iterator[Callable[[list[Any]], None]]:
-        """Show one stage; yields the function that takes the outputs of finished work."""
-        began, images, done = time.monotonic(), 0, 0
-        bar = self._bar.add_task(name, total=units, completed=units - missing, rate="")
-
-        def advance(outputs: list[Any]) -> None:
-            nonlocal images, done
-            done += len(outputs)
-            images += max((output.images for output in outputs), default=0)
-            rate = f"{images / (time.monotonic() - began):.0f} images/s" if images else ""
-            self._bar.update(bar, advance=len(outputs), rate=rate)
-
-        yield advance
-        if not self._live and missing:
-            seconds = time.monotonic() - began
-            rate = f", {images / seconds:.0f} images/s" if images else ""
-            say(f"{name:<9} {done} of {units} units in {seconds:.1f} s{rate}")
+    def advance(self, outputs: "Sequence[Output]") -> None:
+        """Take note of a finished piece of work."""
+        if not outputs:
+            return
+        stage = self._stages[outputs[0].unit.stage]
+        stage.left -= len(outputs)
+        stage.images += max(output.images for output in outputs)
+        self._bars.update(stage.bar, advance=len(outputs), rate=stage.rate)
+        if stage.left <= 0 and not self._live:
+            seconds = time.monotonic() - (stage.began or time.monotonic())
+            rate = f", {stage.rate}" if stage.rate else ""
+            say(f"{stage.name:<12} {stage.units} of {stage.units} units in {seconds:.1f} s{rate}")

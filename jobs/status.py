@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from jobs.audit import stages_of
+from jobs.stages import stages_of
 from pipeline.run import RunFolder
 
 

@@ -4,6 +4,7 @@ import os
 import pickle
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,30 +61,42 @@ class Runner:
     ----------
     ledger : Ledger
         Where finished units are recorded.
-    progress : callable
-        Called with a list of `Output` whenever a piece of work is done.
     """
 
-    def __init__(self, ledger: Ledger, progress: Callable[[list[Output]], None] = lambda outputs: None) -> None:
-        self._ledger, self._progress = ledger, progress
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
-    def run(self, stage: Stage) -> int:
-        """Compute the units of a stage that are missing; return how many there were.
+    def missing(self, stage: Stage) -> list[Unit]:
+        """Return the units of a stage that are not done."""
+        return self._ledger.missing(stage.units)
+
+    def missing_by_model(self, stage: Stage) -> Counter[str]:
+        """Count the units that are not done of a stage whose places begin with a model's name."""
+        return Counter(unit.place[0] for unit in self.missing(stage))
+
+    def run(self, stage: Stage, advance: Callable[[list[Output]], None] = lambda outputs: None) -> None:
+        """Compute the units of a stage that are missing.
+
+        Parameters
+        ----------
+        stage : Stage
+            What to carry out.
+        advance : callable
+            Called with a list of `Output` whenever a piece of work is done.
 
         Raises
         ------
         InputError, RunError
             As a step raised it, or with the unit's key for any other failure. What was finished stays finished.
         """
-        missing = self._ledger.missing(stage.units)
+        missing = self.missing(stage)
         if not missing:
-            return 0
+            return
         for receipt in self._receipts(stage, stage.group(missing)):
             outcome = pickle.loads(receipt["outcome"])
             if isinstance(outcome, Exception):
                 raise outcome
-            self._progress(outcome)
-        return len(missing)
+            advance(outcome)
 
     def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
         import ray

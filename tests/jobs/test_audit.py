@@ -192,3 +192,26 @@ def test_tables_agree_with_the_definition_on_stored_activations(planted_run, pla
             assert found[name]["lift"] == pytest.approx(
                 None if np.isnan(expected["lift"][number]) else expected["lift"][number]
             )
+
+
+def test_activations_may_be_removed_and_are_computed_again_when_needed(
+    audited, planted_settings, planted_run, tmp_path
+):
+    settings = {**planted_settings, "out": tmp_path / "run"}
+    run = audited(**settings, keep_activations=False)
+    maps = run / "activations.zarr" / "planted" / "1" / "c"
+    assert not maps.exists()
+    assert_same(run, planted_run)
+    audited(**{**settings, "quantile": 0.02}, redo="dissect")
+    assert maps.exists()
+    audited(**settings, redo="dissect")
+    assert_same(run, planted_run)
+
+
+def test_the_findings_of_several_models_are_those_of_each_alone(audited, planted_settings, planted_run, tmp_path):
+    twin = {**PLANTED, "name": "twin"}
+    run = audited(**{**planted_settings, "models": [twin, PLANTED]}, image_block=4)
+    for name, frame in tables(run).items():
+        one = frame.filter(pl.col("model") == "planted")
+        assert one.equals(tables(planted_run)[name]), name
+        assert one.drop("model").equals(frame.filter(pl.col("model") == "twin").drop("model")), name

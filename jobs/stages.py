@@ -1,0 +1,42 @@
+"""Which stages an audit consists of: what comes before the activations, the activations, and what each metric reads of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pipeline.plan import Plan
+from pipeline.stage import Stage
+
+#: Order of the stages: each reads what earlier ones wrote.
+STAGES = ("masks", "extract", "concepts", "dissect")
+
+#: Stages of each metric, in order.
+METRICS = {"dissection": ("concepts", "dissect")}
+
+
+def before_extract(plan: Plan) -> list[Stage]:
+    """Return the stages that need no activations."""
+    from pipeline.stages.masks import masks_stage
+
+    return [masks_stage(plan)]
+
+
+def extract(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Stage:
+    """Return the stage that computes the activations."""
+    from pipeline.stages.extract import extract_stage
+
+    return extract_stage(plan, factories or {})
+
+
+def analyses(plan: Plan) -> Callable[[Plan], Sequence[Stage]]:
+    """Return the function that gives, for a part of the plan, the stages that the metrics of the run need."""
+    from pipeline.stages.concepts import concepts_stage
+    from pipeline.stages.dissect import dissect_stage
+
+    makers = {"concepts": concepts_stage, "dissect": dissect_stage}
+    wanted = {name for metric in plan.options.metrics for name in METRICS[metric]}
+    return lambda part: [makers[name](part) for name in STAGES if name in wanted]
+
+
+def stages_of(plan: Plan) -> list[Stage]:
+    """Return all stages of a plan, in the order they run."""
+    return [*before_extract(plan), extract(plan), *analyses(plan)(plan)]

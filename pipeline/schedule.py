@@ -1,0 +1,117 @@
+"""The order of a run: the activations of all models one after the other, the findings of each as soon as it has them."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from pipeline.plan import Plan
+from pipeline.runner import Runner
+from pipeline.stage import Output, Stage
+
+
+class Watcher(Protocol):
+    """What is told of the progress of a run."""
+
+    def begin(self, name: str) -> None:
+        """Hear that a stage begins."""
+
+    def advance(self, outputs: Sequence[Output]) -> None:
+        """Hear that a piece of work is done; may raise to stop the run."""
+
+
+class Schedule:
+    """Runs stages so that the analyses of one model run while the next model is extracted.
+
+    Parameters
+    ----------
+    runner : Runner
+        Carries out stages.
+    watcher : Watcher
+        Is told what begins and what is done.
+    """
+
+    def __init__(self, runner: Runner, watcher: Watcher) -> None:
+        self._runner, self._watcher = runner, watcher
+
+    def run(
+        self,
+        plan: Plan,
+        *,
+        before: Sequence[Stage],
+        extract: Stage,
+        analyses: Callable[[Plan], Sequence[Stage]],
+        finished: Callable[[Plan], None],
+    ) -> None:
+        """Run everything that is missing.
+
+        Parameters
+        ----------
+        plan : Plan
+            The models.
+        before : sequence of Stage
+            Run first, for all models.
+        extract : Stage
+            Its units' places begin with the model's name.
+        analyses : callable
+            Stages of a plan that read activations, in order; called with a plan of one model each.
+        finished : callable
+            Called with a plan of one model when its analyses are done.
+        """
+        for stage in before:
+            self._carry_out(stage)
+        left = self._runner.missing_by_model(extract)
+        ready = [model.name for model in plan.models if not left.get(model.name)]
+        with _Background(lambda name: self._analyse(plan.only({name}), analyses, finished)) as background:
+            for name in ready:
+                background.submit(name)
+
+            def advance(outputs: Sequence[Output]) -> None:
+                self._watcher.advance(outputs)
+                background.check()
+                for output in outputs:
+                    name = output.unit.place[0]
+                    left[name] -= 1
+                    if not left[name]:
+                        background.submit(name)
+
+            self._watcher.begin(extract.name)
+            self._runner.run(extract, advance)
+
+    def _carry_out(self, stage: Stage) -> None:
+        if self._runner.missing(stage):
+            self._watcher.begin(stage.name)
+            self._runner.run(stage, self._watcher.advance)
+
+    def _analyse(
+        self, plan: Plan, analyses: Callable[[Plan], Sequence[Stage]], finished: Callable[[Plan], None]
+    ) -> None:
+        for stage in analyses(plan):
+            self._carry_out(stage)
+        finished(plan)
+
+
+class _Background:
+    """Calls a function for one model after the other, beside the main thread; its failure stops the main thread."""
+
+    def __init__(self, call: Callable[[str], None]) -> None:
+        self._call = call
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._futures: list[Future[None]] = []
+
+    def __enter__(self) -> "_Background":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(wait=failure is None, cancel_futures=failure is not None)
+        if failure is None:
+            self.check()
+
+    def submit(self, name: str) -> None:
+        """Call the function for a model when those before it are done."""
+        self._futures.append(self._thread.submit(self._call, name))
+
+    def check(self) -> None:
+        """Raise what a finished call raised."""
+        for future in self._futures:
+            if future.done():
+                future.result()

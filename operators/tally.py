@@ -51,7 +51,6 @@ class _Canvas(NamedTuple):
     """Scratch for one map: raw values above T, cells they touch, activated pixels and the rows these span in each word."""
 
     above: NDArray[np.uint8]
-    found: NDArray[np.uint8]
     touched: NDArray[np.uint8]
     words: NDArray[np.uint64]
     top_row: NDArray[np.uint64]
@@ -73,22 +72,28 @@ def _popcount(word: np.uint64) -> np.int64:
 
 
 @njit(cache=True, nogil=True)
-def _mark(patterns: NDArray[np.int16], image: int, unit: int, order: np.int16, canvas: _Canvas) -> None:
+def _mark(patterns: NDArray[np.int16], image: int, unit: int, order: np.int16, above: NDArray[np.uint8]) -> None:
     """Mark the raw values above the threshold; the last row and column are repeated, as interpolation does."""
-    above, found = canvas.above, canvas.found
     height, width = patterns.shape[2:]
     for i in range(height):
-        some = np.uint8(0)
         for j in range(width):
             pattern = patterns[image, unit, i, j]
             # sign and magnitude become two's complement, so that patterns sort like the numbers
-            marked = np.uint8(np.int16(pattern ^ ((pattern >> 15) & 0x7FFF)) > order)
-            above[i, j] = marked
-            some |= marked
+            above[i, j] = np.int16(pattern ^ ((pattern >> 15) & 0x7FFF)) > order
         above[i, width] = above[i, width - 1]
-        found[i] = some
-    above[height] = above[height - 1]
-    found[height] = found[height - 1]
+    for j in range(width + 1):
+        above[height, j] = above[height - 1, j]
+
+
+@njit(cache=True, nogil=True)
+def _touch(above: NDArray[np.uint8], i: int, touched: NDArray[np.uint8]) -> bool:
+    """Count, for each cell between raw rows i and i + 1, its corners above the threshold; tell if there are any."""
+    some = np.uint8(0)
+    for j in range(len(touched)):
+        corners = above[i, j] + above[i, j + 1] + above[i + 1, j] + above[i + 1, j + 1]
+        touched[j] = corners
+        some |= np.uint8(corners)
+    return some != 0
 
 
 @njit(cache=True, nogil=True)
@@ -115,15 +120,13 @@ def _draw(
 ) -> None:  # fmt: skip
     """Set the bits of all activated pixels of one map, and note which rows they span."""
     height, width = patterns.shape[2:]
-    above, found, touched, words, top_row, end_row = canvas
-    top_row[:] = words.shape[1]
-    end_row[:] = 0
+    above, touched, words, top_row, end_row = canvas
+    for word in range(len(words)):
+        top_row[word], end_row[word] = words.shape[1], 0
     for i in range(height):
         top, bottom = grid.row_first[i], grid.row_first[i + 1]
-        if not (found[i] or found[i + 1]) or top == bottom:
+        if top == bottom or not _touch(above, i, touched):
             continue
-        for j in range(width):
-            touched[j] = above[i, j] + above[i, j + 1] + above[i + 1, j] + above[i + 1, j + 1]
         below = min(i + 1, height - 1)
         for piece in range(len(grid.cell)):
             j = grid.cell[piece]
@@ -195,7 +198,7 @@ def _tally(
         for unit in range(patterns.shape[1]):
             if not maxima[image, unit] > thresholds[unit]:
                 continue
-            _mark(patterns, image, unit, orders[unit], canvas)
+            _mark(patterns, image, unit, orders[unit], canvas.above)
             _draw(patterns, image, unit, half, thresholds[unit], grid, canvas)
             inside = _area(canvas)
             activated[image, unit] = inside
@@ -236,9 +239,15 @@ def _grid(rows: Axis, columns: Axis) -> _Grid:
 
 
 def _canvas(height: int, width: int, planes: NDArray[np.uint64]) -> _Canvas:
-    above = np.empty((height + 1, width + 1), np.uint8)
+    # whole vectors of cells; those past the map stay untouched
+    padded = -(-(width + 1) // 32) * 32
     spans = np.empty((2, planes.shape[2]), np.uint64)
-    return _Canvas(above, above[:, 0].copy(), above[0].copy(), np.zeros(planes.shape[2:], np.uint64), *spans)
+    return _Canvas(
+        np.zeros((height + 1, padded + 1), np.uint8),
+        np.zeros(padded, np.uint8),
+        np.zeros(planes.shape[2:], np.uint64),
+        *spans,
+    )
 
 
 def half_values() -> NDArray[np.float64]:

@@ -61,9 +61,11 @@ def warnings(run: str | Path) -> list[str]:
             )
         if row["dead"]:
             lines.append(f"{row['model']} {row['layer']}: {row['dead']} of {row['units']} units are dead")
-    rejects = schemas.scan_rejects(run).collect().height
-    if rejects:
-        lines.append(f'{rejects} images were rejected; `filterscope query {run} "select * from rejects"` says why')
+    rejects = schemas.scan_rejects(run).collect()
+    small = (rejects["stage"] == "views").sum()
+    for count, what in ((rejects.height - small, "images were rejected"), (small, "objects make no view")):
+        if count:
+            lines.append(f'{count} {what}; `filterscope query {run} "select * from rejects"` says why')
     return lines
 
 

@@ -1,21 +1,27 @@
 """Decode image files into network inputs; what cannot be decoded is reported, not raised."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from pipeline.geometry import Geometry
+from pipeline.datasets.layout import Dataset
+from pipeline.geometry import WHOLE, Geometry, Window
+
+if TYPE_CHECKING:
+    from pipeline.plan import Plan
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Decoded images of one block.
+    """Decoded views of one block.
 
     Attributes
     ----------
-    pixels : uint8 ndarray of shape (images, height, width, 3)
+    pixels : uint8 ndarray of shape (views, height, width, 3)
         RGB; zeros where the image was rejected.
     reasons : list of str
         Why each image was rejected; empty where it was not.
@@ -25,15 +31,38 @@ class Decoded:
     reasons: list[str]
 
 
-def decode(paths: list[Path], geometry: Geometry) -> Decoded:
-    """Decode image files in the given geometry."""
+def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] | None = None) -> Decoded:
+    """Decode image files in the given geometry: a window of each, or all of it. Files named in a row are read once."""
     pixels = np.zeros((len(paths), *geometry.size, 3), np.uint8)
-    reasons = []
-    for row, path in zip(pixels, paths, strict=True):
-        try:
-            with Image.open(path) as image:
-                row[:] = geometry.image(image)
+    reasons: list[str] = []
+    known: Path | None = None
+    for row, path, window in zip(pixels, paths, windows or [WHOLE] * len(paths), strict=True):
+        if path != known:
+            known, image = path, _load(path)
+        if isinstance(image, str):
+            reasons.append(image)
+        else:
+            row[:] = geometry.image(image, window)
             reasons.append("")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reasons.append(f"{type(error).__name__}: {error}".replace(str(path), path.name))
     return Decoded(pixels, reasons)
+
+
+def decode_views(plan: "Plan", start: int, stop: int, geometry: Geometry) -> Decoded:
+    """Decode views [start, stop) of a run."""
+    dataset, views = Dataset(plan.data), plan.views
+    paths = [dataset.path(uri) for uri in view_files(dataset, views.image[start:stop])]
+    return decode(paths, geometry, [window for _, window in views.windows(start, stop)])
+
+
+def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
+    """Return where the files of the given images lie, relative to the data set, in that order."""
+    return dataset.images["uri"].take(images).to_pylist()
+
+
+def _load(path: Path) -> Image.Image | str:
+    """Return the decoded image in RGB, or why it cannot be decoded."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return f"{type(error).__name__}: {error}".replace(str(path), path.name)

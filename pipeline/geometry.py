@@ -19,9 +19,40 @@ _FILTERS = {
 }
 
 
+Point = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of an image that a view shows.
+
+    Attributes
+    ----------
+    box : (int, int, int, int), optional
+        x0, y0, x1, y1 in whole pixels; x1 and y1 lie outside. None is the whole image.
+    flip : bool
+        Mirrored left to right.
+    """
+
+    box: tuple[int, int, int, int] | None = None
+    flip: bool = False
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of what it shows of an image."""
+        if self.box is None:
+            return height, width
+        return self.box[3] - self.box[1], self.box[2] - self.box[0]
+
+
+WHOLE = Window()
+
+
 @dataclass(frozen=True)
 class Geometry:
     """How images of any size become network inputs of one size.
+
+    A window is cut out first and then treated as an image of its own; a flip mirrors what comes out, so that a view and
+    its flip are mirror images pixel by pixel.
 
     Attributes
     ----------
@@ -66,21 +97,42 @@ class Geometry:
         resized = self.resized(height, width)
         return tuple(round((big - cut) / 2.0) for big, cut in zip(resized, self.size, strict=True))
 
-    def image(self, image: Image.Image) -> np.ndarray:
+    def image(self, image: Image.Image, window: Window = WHOLE) -> np.ndarray:
         """Return the network's view of an image: uint8 of shape (height, width, 3); black outside the image."""
-        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        part = image if window.box is None else image.crop(window.box)
+        rgb = part if part.mode == "RGB" else part.convert("RGB")
         rows, columns = self.resized(rgb.height, rgb.width)
         top, left = self.offset(rgb.height, rgb.width)
         resized = rgb.resize((columns, rows), _FILTERS[self.interpolation])
         if self.kind == "crop":
             resized = resized.crop((left, top, left + self.size[1], top + self.size[0]))
-        return np.asarray(resized)
+        pixels = np.asarray(resized)
+        return pixels[:, ::-1] if window.flip else pixels
 
-    def mask(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def mask(self, mask: np.ndarray, size: tuple[int, int], window: Window = WHOLE) -> np.ndarray:
         """Return the mask (bool, shape (H, W)) that the network sees, sampled to `size`, never averaged."""
+        if window.box is not None:
+            x0, y0, x1, y1 = window.box
+            mask = mask[y0:y1, x0:x1]
         axes = zip(mask.shape, self.resized(*mask.shape), self.offset(*mask.shape), self.size, size, strict=True)
         sampled = []
         for native, resized, start, extent, pixels in axes:
             scale = native / resized
             sampled.append(sample_positions(start * scale, extent * scale, pixels, native))
-        return mask[np.ix_(*sampled)]
+        rows, columns = sampled
+        return mask[np.ix_(rows, columns[::-1] if window.flip else columns)]
+
+    def points(self, x: np.ndarray, y: np.ndarray, size: tuple[int, int], window: Window = WHOLE) -> Point:
+        """Map points of an image of `size` (height, width) to the network input.
+
+        Coordinates are in pixels, 0 at the centre of the leftmost or topmost pixel, before and after; a point that the
+        network does not see comes out below -0.5 or at the input's size minus 0.5 and above.
+        """
+        left, top = (0, 0) if window.box is None else window.box[:2]
+        shown = window.size(*size)
+        axes = zip((y - top, x - left), shown, self.resized(*shown), self.offset(*shown), strict=True)
+        rows, columns = (
+            (np.asarray(values, np.float64) + 0.5) * resized / native - start - 0.5
+            for values, native, resized, start in axes
+        )
+        return (self.size[1] - 1 - columns if window.flip else columns), rows

@@ -12,6 +12,7 @@ from pipeline.geometry import Geometry, Kind
 from pipeline.models.layer import Layer
 from pipeline.models.spec import ModelSpec
 from pipeline.models.transform import Transform
+from pipeline.views import Views, ViewSettings, open_views
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class Options:
 
     anchoring: str
     geometry: Kind
+    views: str
+    flips: bool
+    negatives: bool
     min_images: int
     quantile: float
     mask_size: int | None
@@ -31,6 +35,11 @@ class Options:
     actors: int
     device: str
     activation_scale: float
+
+    @property
+    def view_settings(self) -> ViewSettings:
+        """Which views the run has."""
+        return ViewSettings(self.views, self.flips, self.negatives)
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the stages of a run need to know."""
+    """Everything that the stages of a run need to know; `images` counts views, which are whole images by default."""
 
     run: Path
     data: Path
@@ -62,6 +71,11 @@ class Plan:
     torch: str
     models: tuple[PlannedModel, ...]
     options: Options
+
+    @property
+    def views(self) -> Views:
+        """What enters the networks, made anew from the data set."""
+        return open_views(self.data, self.data_identity, self.options.view_settings)
 
     def mask_size(self, model: PlannedModel) -> tuple[int, int]:
         """Return rows and columns of the masks for a model: half its input unless set."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.datasets.layout import Dataset
@@ -12,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.models.spec import ModelSpec
 from pipeline.plan import Options, Plan, PlannedModel
 from pipeline.runner import cores
+from pipeline.views import Views
 
 _CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
@@ -62,9 +65,10 @@ def make_plan(
     import torch
 
     dataset = Dataset.open(data)
-    _refuse_rare(dataset, options.min_images)
+    views = Views.of(dataset, options.view_settings)
+    _refuse_rare(dataset, views, options.min_images)
     options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
-    images = dataset.images.num_rows
+    images = len(views)
     models = [_planned(request, options.device, images, batch_size, before, tell) for request in requests]
     _refuse_same_names(models)
     plan = Plan(run, dataset.folder, dataset.identity, images, torch.__version__, tuple(models), options)
@@ -123,9 +127,10 @@ def _actors(device: str) -> int:
     return torch.cuda.device_count() if _device(device) == "cuda" else cores()
 
 
-def _refuse_rare(dataset: Dataset, min_images: int) -> None:
+def _refuse_rare(dataset: Dataset, views: Views, min_images: int) -> None:
     """Stop before the expensive work if no concept can label a unit."""
     pairs = dataset.table("segments").select(["image", "concept"]).group_by(["image", "concept"]).aggregate([])
+    pairs = pairs.filter(pc.is_in(pairs["image"], pa.array(np.unique(views.image))))
     images = pairs.group_by("concept").aggregate([("image", "count")])["image_count"]
     most = pc.max(images).as_py() or 0
     if most < min_images:

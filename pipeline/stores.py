@@ -47,7 +47,7 @@ class ActivationStore:
             "maxima": ((padded, units), (image_block, units)),
         }
         for name, (shape, chunks) in shapes.items():
-            if (self._place(name) / "zarr.json").exists():
+            if self._fits(name, shape, image_block):
                 continue
             zarr.create_array(
                 str(self._place(name)),
@@ -61,6 +61,15 @@ class ActivationStore:
                 attributes={"views": views},
                 overwrite=True,
             )
+
+    def _fits(self, name: str, shape: tuple[int, ...], image_block: int) -> bool:
+        """Tell whether the array is there; one of another shape is left from before a --redo."""
+        import zarr
+
+        if not (self._place(name) / "zarr.json").exists():
+            return False
+        there = zarr.open_array(str(self._place(name)), mode="r")
+        return (there.shape, (there.shards or there.chunks)[0]) == (shape, image_block)
 
     def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> None:
         """Write one image block, whole; what an interrupted writer left there is removed first."""

@@ -8,7 +8,8 @@ from schemas.results import TABLES
 
 
 def write_plan_tables(plan: Plan) -> None:
-    """Write the tables `models` and `layers`, one part a model."""
+    """Write the tables `views`, `models` and `layers`, one part a model."""
+    write_views(plan)
     for model in plan.models:
         height, width = model.transform.input_size
         row = {
@@ -34,6 +35,15 @@ def write_plan_tables(plan: Plan) -> None:
             for layer in model.layers
         ]
         write_table(plan.run, "layers", (model.name, "layers"), [_table("layers", layers)])
+
+
+def write_views(plan: Plan) -> None:
+    """Write the table `views`, and the objects that make none into `rejects`."""
+    views = plan.views
+    write_table(plan.run, "views", ("views",), [views.table()])
+    rows = [{"stage": "views", "item": item, "reason": reason} for item, reason in views.dropped]
+    if rows:
+        write_table(plan.run, "rejects", ("views",), [_table("rejects", rows)])
 
 
 def _table(name: str, rows: list[dict[str, object]]) -> pa.Table:

@@ -42,6 +42,7 @@ def scan(run: str | Path, name: str) -> pl.LazyFrame:
 
 scan_models = partial(scan, name="models")
 scan_layers = partial(scan, name="layers")
+scan_views = partial(scan, name="views")
 scan_concepts = partial(scan, name="concepts")
 scan_thresholds = partial(scan, name="thresholds")
 scan_units = partial(scan, name="units")

@@ -51,7 +51,7 @@ ATTRIBUTES = table(
 )
 
 REJECTS = table(
-    column("stage", pa.string(), "where it was rejected: import, extract, masks"),
+    column("stage", pa.string(), "where it was rejected: import, views, extract"),
     column("item", pa.string(), "what was rejected: a file, a row of a file, an image"),
     column("reason", pa.string(), "why"),
 )

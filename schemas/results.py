@@ -10,6 +10,9 @@ _LAYER = column("layer", pa.string(), "qualified name of the tapped module, name
 _UNIT = column("unit", pa.int32(), "channel of the layer, 0-based")
 _CONCEPT = column("concept", pa.string(), "name of the concept")
 _CATEGORY = column("category", pa.string(), "primary category of the concept")
+_IMAGE = column("image", pa.int32(), "number of the image in the data set")
+_VIEW = column("view", pa.int32(), "number of the view, as in the table views; the image's own where views are images")
+_WHOLE = "the view is the whole image"
 _NONE = "no eligible concept meets the unit anywhere"
 
 MODELS = table(
@@ -32,6 +35,18 @@ LAYERS = table(
     column("width", pa.int32(), "columns of its maps"),
     column("stride", pa.float64(), "input pixels between neighbouring map positions", null="not computed"),
     column("receptive_field", pa.int32(), "theoretical size", unit="input pixel", null="not computed"),
+)
+
+VIEWS = table(
+    column("view", pa.int32(), "number of the view, 0-based and dense"),
+    column("image", pa.int32(), "image it shows; views of one image stay together in every resampling"),
+    column("object", pa.int32(), "object whose box it shows", null=_WHOLE),
+    column("category", pa.string(), "category of the object", null=_WHOLE),
+    column("flip", pa.bool_(), "mirrored left to right"),
+    column("x0", pa.int32(), "left edge of what it shows", unit="pixel", null=_WHOLE),
+    column("y0", pa.int32(), "top edge", unit="pixel", null=_WHOLE),
+    column("x1", pa.int32(), "right edge, outside", unit="pixel", null=_WHOLE),
+    column("y1", pa.int32(), "bottom edge, outside", unit="pixel", null=_WHOLE),
 )
 
 THRESHOLDS = table(
@@ -86,8 +101,9 @@ UNIT_IMAGE = table(
     _MODEL,
     _LAYER,
     _UNIT,
-    column("image", pa.int32(), "number of the image"),
-    column("maximum", pa.float32(), "largest activation on the image, above T"),
+    _IMAGE,
+    _VIEW,
+    column("maximum", pa.float32(), "largest activation on the view, above T"),
     column("y", pa.uint16(), "map row of the first maximum in row-major order"),
     column("x", pa.uint16(), "map column of that maximum"),
     column("activated", pa.uint32(), "activated pixels", unit="mask pixel"),
@@ -97,9 +113,10 @@ TOP_IMAGES = table(
     _MODEL,
     _LAYER,
     _UNIT,
-    column("rank", pa.int32(), "0 is the image of largest maximum; ties by image number"),
-    column("image", pa.int32(), "number of the image"),
-    column("maximum", pa.float32(), "largest activation on the image"),
+    column("rank", pa.int32(), "0 is the view of largest maximum; ties by number of the view"),
+    _IMAGE,
+    _VIEW,
+    column("maximum", pa.float32(), "largest activation on the view"),
     column("height", pa.uint16(), "rows of the map"),
     column("width", pa.uint16(), "columns of the map"),
     column("map", pa.binary(), "raw map, row-major little-endian float16"),
@@ -109,8 +126,8 @@ CONCEPTS = table(
     column("geometry", pa.string(), "geometry and mask resolution, such as squash-112"),
     _CONCEPT,
     _CATEGORY,
-    column("images", pa.int64(), "images that hold the concept"),
-    column("pixels", pa.int64(), "pixels it labels in all images [G]", unit="mask pixel"),
+    column("images", pa.int64(), "images that hold the concept in any of their views"),
+    column("pixels", pa.int64(), "pixels it labels in all views [G]", unit="mask pixel"),
     column("eligible", pa.bool_(), "in at least min_images images, so that it can label a unit"),
 )
 
@@ -126,6 +143,7 @@ RUNS = table(
 TABLES = {
     "models": MODELS,
     "layers": LAYERS,
+    "views": VIEWS,
     "concepts": CONCEPTS,
     "thresholds": THRESHOLDS,
     "units": UNITS,

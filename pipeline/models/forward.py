@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.datasets.layout import Dataset
-from pipeline.decode import decode
+from pipeline.decode import decode_views
 from pipeline.errors import RunError
 from pipeline.geometry import Geometry
 from pipeline.models.model import BATCH_NORM_IMAGES, Model, open_model, reestimate_batch_norm
@@ -95,10 +94,9 @@ def prepare(pixels: np.ndarray, mean: Tensor, std: Tensor, device: str) -> Tenso
 
 
 def settle_batch_norm(model: Model, plan: Plan) -> None:
-    """Re-estimate the batch-norm statistics of a random network on the first images of the data set."""
+    """Re-estimate the batch-norm statistics of a random network on the first views of the run."""
     if not model.needs_batch_norm:
         return
-    dataset = Dataset(plan.data)
     mean, std = normalisation(model, "cpu")
     geometry = Geometry.of(model.transform, plan.options.geometry)
 
@@ -106,8 +104,7 @@ def settle_batch_norm(model: Model, plan: Plan) -> None:
     for start in range(0, plan.images, _BATCH_NORM_BATCH):
         if len(good) >= BATCH_NORM_IMAGES:
             break
-        uris = dataset.images["uri"].slice(start, _BATCH_NORM_BATCH).to_pylist()
-        decoded = decode([dataset.path(uri) for uri in uris], geometry)
+        decoded = decode_views(plan, start, min(start + _BATCH_NORM_BATCH, plan.images), geometry)
         good += [pixels for pixels, reason in zip(decoded.pixels, decoded.reasons, strict=True) if not reason]
     # Batches weigh alike, so they are of one size unless there are few images.
     whole = max(len(good) // _BATCH_NORM_BATCH, 1) * _BATCH_NORM_BATCH

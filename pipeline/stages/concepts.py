@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from operators.labels import Labels
+from operators.masks import MaskBlock
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
@@ -88,15 +89,24 @@ def read_labels(run: Path, key: str) -> Labels:
         return Labels(int(stored["images"]), stored["concepts"], stored["category_images"], stored["coverage"])
 
 
+def read_eligible(run: Path, key: str) -> np.ndarray:
+    """Read which concepts are in enough images to label a unit: bool of shape (concepts,)."""
+    with np.load(label_path(run, key), allow_pickle=False) as stored:
+        return stored["eligible"]
+
+
 def count_labels(task: ConceptTask) -> list[Output]:
     """Sum the labels of all decoded images, store the sums and write the table of concepts."""
     plan, key = task.plan, task.plan.mask_key(task.model)
     vocabulary = Vocabulary.of(Dataset(plan.data))
     labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model))
     store, seen = MaskStore(plan.run, key), ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
+    sources = _Sources(len(vocabulary.names))
     for block, start, stop in blocks("images", plan.images, plan.options.image_block):
         decoded = np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0]))
-        labels.add(store.read(block).take(decoded), vocabulary.category)
+        held = store.read(block).take(decoded)
+        labels.add(held, vocabulary.category)
+        sources.add(held, plan.views.image[start + decoded])
     sink = io.BytesIO()
     np.savez_compressed(
         sink,
@@ -104,14 +114,32 @@ def count_labels(task: ConceptTask) -> list[Output]:
         concepts=labels.concepts,
         category_images=labels.category_images,
         coverage=labels.coverage,
+        eligible=sources.images >= plan.options.min_images,
     )
     write_atomically(label_path(plan.run, key), sink.getvalue())
-    rows, digest = write_table(plan.run, "concepts", task.unit.place, [_table(key, vocabulary, labels, plan)])
+    rows, digest = write_table(plan.run, "concepts", task.unit.place, [_table(key, vocabulary, labels, sources, plan)])
     return [Output(task.unit, rows, checksums={"concepts": digest})]
 
 
-def _table(key: str, vocabulary: Vocabulary, labels: Labels, plan: Plan) -> pa.Table:
-    images, pixels = labels.concepts[:, 0], labels.concepts[:, 1]
+class _Sources:
+    """Counts the images that hold each concept, where views of one image follow each other."""
+
+    def __init__(self, concepts: int) -> None:
+        self.images = np.zeros(concepts, np.int64)
+        self._last, self._counted = -1, np.zeros(concepts, bool)
+
+    def add(self, masks: MaskBlock, images: np.ndarray) -> None:
+        """Count the labels of a block of views with the given source images."""
+        for view, image in enumerate(images.tolist()):
+            if image != self._last:
+                self._last, self._counted[:] = image, False
+            here = masks.concept[masks.first[view] : masks.first[view + 1]]
+            self.images[here] += ~self._counted[here]
+            self._counted[here] = True
+
+
+def _table(key: str, vocabulary: Vocabulary, labels: Labels, sources: _Sources, plan: Plan) -> pa.Table:
+    images, pixels = sources.images, labels.concepts[:, 1]
     columns = {
         "geometry": [key] * len(images),
         "concept": vocabulary.names,

@@ -22,7 +22,7 @@ from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
 from pipeline.stages import concepts, extract
-from pipeline.stages.concepts import Vocabulary, read_labels
+from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import ActivationStore, MaskStore, write_table
 from schemas.results import TABLES
 
@@ -101,7 +101,7 @@ class _Dissection:
         self.store = ActivationStore(plan.run, task.model.name, task.layer.name)
         self.masks = MaskStore(plan.run, self.key)
         self.units = np.arange(task.start, task.stop)
-        self.vocabulary = Vocabulary.of(Dataset(plan.data))
+        self.vocabulary, self.views = Vocabulary.of(Dataset(plan.data)), plan.views
         self.blocks = blocks("images", plan.images, plan.options.image_block)
         self._first_pass()
 
@@ -164,7 +164,8 @@ class _Dissection:
         return self._rows(
             "unit_image",
             unit,
-            image=images[image].astype(np.int32),
+            image=self.views.image[images[image]],
+            view=images[image].astype(np.int32),
             maximum=self._natural(maxima[image, unit]),
             y=(position // width).astype(np.uint16),
             x=(position % width).astype(np.uint16),
@@ -207,7 +208,7 @@ class _Dissection:
 
     def units_table(self) -> Iterator[pa.Table]:
         """Yield the rows of `units`."""
-        eligible = self.labels.concepts[:, 0] >= self.task.plan.options.min_images
+        eligible = read_eligible(self.task.plan.run, self.key)
         best, second = (best_concept(self.scores.iou, eligible, rank=rank) for rank in (0, 1))
         associated = best_concept(self.scores.association, eligible)
         name, category = self._name, self._category
@@ -276,7 +277,8 @@ class _Dissection:
             "top_images",
             unit,
             rank=rank.astype(np.int32),
-            image=image[unit, rank].astype(np.int32),
+            image=self.views.image[image[unit, rank]],
+            view=image[unit, rank].astype(np.int32),
             maximum=self._natural(maximum[unit, rank]),
             height=np.full(count, self.task.layer.height, np.uint16),
             width=np.full(count, self.task.layer.width, np.uint16),

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.datasets.layout import Dataset
-from pipeline.decode import decode
+from pipeline.decode import decode_views, view_files
 from pipeline.errors import RunError
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
@@ -49,6 +49,7 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
             "activation_scale": plan.options.activation_scale,
             "device": plan.options.device,
             "torch": plan.torch,
+            **plan.options.view_settings.parameters,
         }
     )
 
@@ -88,9 +89,7 @@ def _group(
 
 def decode_block(task: ExtractTask) -> dict[str, Any]:
     """Decode the images of one block: pixels uint8 (images, height, width, 3) and why images were rejected."""
-    dataset = Dataset(task.plan.data)
-    uris = dataset.images["uri"].slice(task.start, task.stop - task.start).to_pylist()
-    decoded = decode([dataset.path(uri) for uri in uris], task.model.geometry(task.plan.options.geometry))
+    decoded = decode_views(task.plan, task.start, task.stop, task.model.geometry(task.plan.options.geometry))
     return {"pixels": decoded.pixels, "reasons": np.array(decoded.reasons, dtype=object)}
 
 
@@ -142,7 +141,7 @@ def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndar
     broken = np.flatnonzero(~settle(maps))
     if len(broken):
         image = task.start + int(broken[0])
-        uri = Dataset(task.plan.data).images["uri"][image].as_py()
+        uri = _files(task)[int(broken[0])]
         raise RunError(
             f"layer {layer!r} of {task.model.name} gives NaN or overflows float16 on image {image} ({uri}); "
             "if its activations are large, rerun with --activation-scale 0.0625 (a power of two)"
@@ -153,12 +152,16 @@ def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndar
 
 
 def _write_rejects(task: ExtractTask, reasons: Sequence[str]) -> None:
-    uris = Dataset(task.plan.data).images["uri"].slice(task.start, task.stop - task.start).to_pylist()
-    bad = [(uri, reason) for uri, reason in zip(uris, reasons, strict=True) if reason]
+    # an image has as many views as objects and flips
+    bad = list(dict.fromkeys((uri, reason) for uri, reason in zip(_files(task), reasons, strict=True) if reason))
     if bad:
         rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
         place = (f"extract-{task.units[0].place[-1]}",)  # the same for every model: the file is bad, not the model
         write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
+
+
+def _files(task: ExtractTask) -> list[str]:
+    return view_files(Dataset(task.plan.data), task.plan.views.image[task.start : task.stop])
 
 
 def create_stores(plan: Plan) -> None:

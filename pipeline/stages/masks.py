@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,9 @@ from pipeline.plan import Plan
 from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
 from pipeline.stores import MaskStore
 
+#: Mask of each concept of a view; None labels all of it.
+Labels = dict[int, np.ndarray | None]
+
 
 @dataclass(frozen=True)
 class MaskTask:
@@ -21,7 +23,7 @@ class MaskTask:
 
     unit: Unit
     store: MaskStore
-    data: Path
+    plan: Plan
     geometry: Geometry
     size: tuple[int, int]
     start: int
@@ -30,7 +32,8 @@ class MaskTask:
 
 def fingerprint(plan: Plan, key: str) -> Fingerprint:
     """Return what masks depend on."""
-    return Fingerprint({"data": plan.data_identity, "masks": key, "image_block": plan.options.image_block})
+    block, views = plan.options.image_block, plan.options.view_settings.parameters
+    return Fingerprint({"data": plan.data_identity, "masks": key, "image_block": block, **views})
 
 
 def masks_stage(plan: Plan) -> Stage:
@@ -42,7 +45,7 @@ def masks_stage(plan: Plan) -> Stage:
         depends = fingerprint(plan, key)
         for name, start, stop in image_blocks:
             unit = Unit("masks", (key, name), depends)
-            tasks[unit] = MaskTask(unit, MaskStore(plan.run, key), plan.data, geometry, size, start, stop)
+            tasks[unit] = MaskTask(unit, MaskStore(plan.run, key), plan, geometry, size, start, stop)
     return Stage("masks", tuple(tasks), partial(_group, tasks), (Step(rasterise),))
 
 
@@ -52,22 +55,25 @@ def _group(tasks: dict[Unit, MaskTask], missing: Sequence[Unit]) -> list[Work]:
 
 def rasterise(task: MaskTask) -> list[Output]:
     """Sample, pack and store the masks of one image block."""
-    dataset = Dataset(task.data)
-    sizes = dataset.images.slice(task.start, task.stop - task.start)
-    heights, widths = sizes["height"].to_pylist(), sizes["width"].to_pylist()
-    labels: list[dict[int, np.ndarray | None]] = [{} for _ in heights]
-    for row in dataset.segments(task.start, task.stop):
-        image, concept = row["image"] - task.start, row["concept"] - 1
-        if row["mask"] is None:
-            labels[image][concept] = None
-            continue
-        mask = decode_mask(row["mask"], heights[image], widths[image])
-        sampled = task.geometry.mask(mask, task.size)
-        if concept in labels[image]:
-            before = labels[image][concept]
-            labels[image][concept] = None if before is None else before | sampled
-        else:
-            labels[image][concept] = sampled
+    dataset, views = Dataset(task.plan.data), list(task.plan.views.windows(task.start, task.stop))
+    first, last = min(image for image, _ in views), max(image for image, _ in views)
+    sizes = dataset.images.select(["height", "width"]).slice(first, last + 1 - first).to_pylist()
+    shown: dict[int, list[int]] = {}
+    for view, (image, _) in enumerate(views):
+        shown.setdefault(image, []).append(view)
+    labels: list[Labels] = [{} for _ in views]
+    for row in dataset.segments(first, last + 1):
+        here, concept = shown.get(row["image"], ()), row["concept"] - 1
+        mask = None if row["mask"] is None or not here else decode_mask(row["mask"], **sizes[row["image"] - first])
+        for view in here:
+            sampled = None if mask is None else task.geometry.mask(mask, task.size, views[view][1])
+            _unite(labels[view], concept, sampled)
     masks = mask_block(labels, *task.size)
     digest = task.store.write(task.unit.place[-1], masks)
-    return [Output(task.unit, len(masks.concept), len(heights), checksums={"masks": digest})]
+    return [Output(task.unit, len(masks.concept), len(views), checksums={"masks": digest})]
+
+
+def _unite(labels: Labels, concept: int, mask: np.ndarray | None) -> None:
+    """Add a mask, or with None the whole view, to what a concept labels of a view."""
+    before = labels.get(concept, mask)
+    labels[concept] = None if before is None or mask is None else before | mask

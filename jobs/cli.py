@@ -91,6 +91,60 @@ def import_masks(
     _describe(folder)
 
 
+@importers.command("landmarks")
+def import_landmarks(source: Source, folder: Folder, in_place: InPlace = False) -> None:
+    """Import images/ with a landmarks.csv (image,landmark,x,y[,object]) and objects.csv (image,object,category,xmin,...).
+
+    Example: filterscope import landmarks my_points data/points
+    """
+    from pipeline.datasets.landmarks import import_landmarks as run
+
+    run(source, folder, in_place=in_place)
+    _describe(folder)
+
+
+@importers.command("animals")
+def import_animals(source: Source, folder: Folder, in_place: InPlace = False) -> None:
+    """Import the animal-part set: objects.csv, landmarks.csv, images/, negatives/.
+
+    Example: filterscope import animals animals data/animals
+    """
+    from pipeline.datasets.animals import import_animals as run
+
+    run(source, folder, in_place=in_place)
+    _describe(folder)
+
+
+@importers.command("cub")
+def import_cub(source: Source, folder: Folder, in_place: InPlace = False) -> None:
+    """Import CUB-200-2011: boxes and part locations of birds, species as an attribute.
+
+    Example: filterscope import cub CUB_200_2011 data/cub
+    """
+    from pipeline.datasets.cub import import_cub as run
+
+    run(source, folder, in_place=in_place)
+    _describe(folder)
+
+
+@importers.command("pascal-part")
+def import_pascal_part(
+    source: Source,
+    folder: Folder,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images; by default SRC/JPEGImages.")] = None,
+    raw_parts: Annotated[bool, typer.Option("--raw-parts", help="Parts as annotated, not merged as published.")] = False,
+    in_place: InPlace = False,
+) -> None:
+    """Import Pascal-Part: object and part masks as concepts, boxes, part centres as landmarks.
+
+    Example: filterscope import pascal-part pascal_part data/voc --images VOC2010/JPEGImages
+    """
+    from pipeline.datasets.pascal_part import import_pascal_part as run
+
+    run(source, folder, images=images, merge=not raw_parts, in_place=in_place)
+    _describe(folder)
+
+
 @app.command()
 def layers(
     model: Annotated[str, typer.Argument(help="SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@random:0.")],
@@ -182,12 +236,11 @@ def query(
 def _describe(folder: Path) -> None:
     from pipeline.datasets.layout import Dataset
 
-    dataset = Dataset.open(folder)
-    rejects = dataset.table("rejects").num_rows
-    typer.echo(
-        f"{folder}: {dataset.images.num_rows} images, {dataset.concepts.num_rows} concepts"
-        + (f", {rejects} rejects (see rejects.parquet)" if rejects else "")
-    )
+    dataset = Dataset.open(folder, need=None)
+    counts = {name: dataset.table(name).num_rows for name in ("objects", "landmarks", "rejects")}
+    more = "".join(f", {counts[name]} {name}" for name in ("objects", "landmarks") if counts[name])
+    more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
+    typer.echo(f"{folder}: {dataset.images.num_rows} images, {dataset.concepts.num_rows} concepts{more}")
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.datasets.layout import Dataset
+from pipeline.datasets.layout import NEGATIVE, Dataset
 from pipeline.errors import InputError, did_you_mean
 from pipeline.geometry import Window
 
 #: Objects with a box of fewer pixels are dropped: 50 x 50, an area as in the interpretable-CNN release.
 MIN_BOX_PIXELS = 50 * 50
-#: Split of images that hold no object of any category.
-NEGATIVE = "negative"
 
 
 @dataclass(frozen=True)
@@ -206,4 +204,4 @@ def open_views(folder: Path, identity: str, settings: ViewSettings) -> Views:
     return Views.of(Dataset(folder), settings)
 
 
-__all__ = ["MIN_BOX_PIXELS", "NEGATIVE", "ViewSettings", "Views", "open_views"]
+__all__ = ["MIN_BOX_PIXELS", "ViewSettings", "Views", "open_views"]

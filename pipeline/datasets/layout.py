@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,12 @@ from pycocotools import mask as rle
 
 from pipeline.errors import InputError
 from schemas.dataset import TABLES
+
+#: What an audit may need of a data set beside its images.
+Need = Literal["concepts", "landmarks"]
+
+#: Split of images that hold no object of any category.
+NEGATIVE = "negative"
 
 MANIFEST = "dataset.json"
 _ROWS_PER_GROUP = 4096
@@ -234,13 +240,20 @@ class Dataset:
     folder: Path
 
     @classmethod
-    def open(cls, folder: str | Path) -> Self:
+    def open(cls, folder: str | Path, *, need: Need | None = "concepts") -> Self:
         """Open a data set and check that an audit can use it.
+
+        Parameters
+        ----------
+        folder : path
+            The data-set folder.
+        need : "concepts" or "landmarks", optional
+            What it must hold beside images: dissection reads concepts, location reads landmarks.
 
         Raises
         ------
         InputError
-            If the folder is no data set, holds no image or no concept.
+            If the folder is no data set, holds no image or not what is needed.
         """
         folder = Path(folder).absolute()
         if not (folder / MANIFEST).is_file():
@@ -249,8 +262,10 @@ class Dataset:
         dataset = cls(folder)
         if dataset.images.num_rows == 0:
             raise InputError(f"the data set {folder} has no images; look at its rejects.parquet for the reasons")
-        if dataset.concepts.num_rows == 0 or dataset._rows("segments") == 0:
+        if need == "concepts" and (dataset.concepts.num_rows == 0 or dataset._rows("segments") == 0):
             raise InputError(f"the data set {folder} has no concepts: nothing in it labels a pixel or an image")
+        if need == "landmarks" and dataset._rows("landmarks") == 0:
+            raise InputError(f"the data set {folder} has no landmarks; import one that has, such as CUB or a landmarks.csv")
         return dataset
 
     @cached_property
@@ -297,4 +312,4 @@ def files_of(folder: str | Path) -> list[Path]:
     return [Path(folder) / MANIFEST]
 
 
-__all__ = ["MANIFEST", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of"]
+__all__ = ["MANIFEST", "NEGATIVE", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of"]

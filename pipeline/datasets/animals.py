@@ -1,0 +1,36 @@
+"""Reader of the animal-part set: ILSVRC animals with boxes, heads, frontal legs, and random images as negatives.
+
+References
+----------
+Zhang, Cao, Shi, Wu, Zhu. Interpreting CNN knowledge via an explanatory graph. AAAI 2018: ILSVRC 2013 DET Animal-Part.
+"""
+
+from pathlib import Path
+
+from pipeline.datasets.landmarks import read_landmarks
+from pipeline.datasets.reading import Progress
+
+
+def import_animals(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
+    """Import the animal-part set: as `import_landmarks`, but the landmarks are named in a column `part`.
+
+    It has objects and landmarks but no concepts. Several points of one part in one box (two animals) are kept; boxes of
+    any size are kept, for views drop the small ones.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with `objects.csv`, `landmarks.csv`, `images/` and `negatives/`.
+    folder : Path
+        The data set to make.
+    in_place : bool
+        Refer to the images instead of copying them.
+    progress : callable, optional
+        Told the numbers of images done and of all.
+
+    Raises
+    ------
+    InputError
+        If there are no images or no landmarks.csv, or a CSV file lacks a column.
+    """
+    read_landmarks(Path(source), folder, "animals", "part", in_place, progress)

@@ -1,0 +1,149 @@
+"""Reader of landmarks in CSV files: a user's own points on images, with or without objects."""
+
+import math
+from pathlib import Path
+
+from pipeline.datasets.layout import NEGATIVE, DatasetWriter
+from pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
+from pipeline.errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
+    """Import images with landmarks, and objects if there are any.
+
+    `landmarks.csv` has the columns image, landmark, x, y and optionally object; `objects.csv`, which may be missing, has
+    image, object, category, xmin, ymin, xmax, ymax. Other columns are ignored. An image is named by its path inside
+    `images/`, an object by anything that is unique inside its image; a landmark without an object belongs to the image.
+    Coordinates are in pixels, 0 at the centre of the top-left pixel, and a box includes both ends. Images of a folder
+    `negatives/` come in with the split `negative`; they hold no object. Images without a row come in as they are.
+
+    A row that names no image or object, or whose numbers are no position in the image, is rejected; a landmark outside
+    its object's box is kept, and so are several of one name on one object.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with `images/`, `landmarks.csv` and optionally `objects.csv` and `negatives/`.
+    folder : Path
+        The data set to make.
+    in_place : bool
+        Refer to the images instead of copying them.
+    progress : callable, optional
+        Told the numbers of images done and of all.
+
+    Raises
+    ------
+    InputError
+        If there are no images or no landmarks.csv, or a CSV file lacks a column.
+    """
+    read_landmarks(Path(source), folder, "landmarks", "landmark", in_place, progress)
+
+
+def read_landmarks(
+    source: Path, folder: Path, reader: str, column: str, in_place: bool, progress: Progress | None
+) -> None:
+    """Import a folder whose landmarks are named in `column` of landmarks.csv; see `import_landmarks`."""
+    files = _files(source)
+    points = read_rows(source / "landmarks.csv", ("image", column, "x", "y"))
+    boxes = []
+    if (source / "objects.csv").exists():
+        boxes = read_rows(source / "objects.csv", ("image", "object", "category", "xmin", "ymin", "xmax", "ymax"))
+    with DatasetWriter(folder, source={"reader": reader, "path": str(source)}, in_place=in_place) as writer:
+        annotated = _Annotations(source, writer, column)
+        for done, (name, split) in enumerate(files.items(), 1):
+            annotated.add_image(name, split)
+            if progress is not None:
+                progress(done, len(files))
+        for line, row in boxes:
+            annotated.add("objects.csv", line, row)
+        for line, row in points:
+            annotated.add("landmarks.csv", line, row)
+
+
+def _files(source: Path) -> dict[str, str | None]:
+    """Return the images and then the negatives by path inside the source, with their split."""
+    if not (source / "images").is_dir():
+        raise InputError(f"no folder {source / 'images'}; give the folder that holds images/ and landmarks.csv")
+    listed: dict[str, str | None] = {}
+    for place, split in (("images", None), ("negatives", NEGATIVE)):
+        found = (path for path in (source / place).rglob("*") if path.suffix.lower() in SUFFIXES)
+        names = sorted(path.relative_to(source).as_posix() for path in found if path.is_file())
+        listed |= dict.fromkeys((name for name in names if not Path(name).name.startswith(".")), split)
+    if not listed:
+        raise InputError(f"{source / 'images'} has no file ending in {', '.join(SUFFIXES)}")
+    return listed
+
+
+class _Annotations:
+    """Writes images, then their objects, then their landmarks."""
+
+    def __init__(self, source: Path, writer: DatasetWriter, column: str) -> None:
+        self._source, self._writer, self._column = source, writer, column
+        self._images: dict[str, int] = {}
+        self._objects: dict[tuple[int, str], int] = {}
+
+    def add_image(self, name: str, split: str | None) -> None:
+        inside = name if split == NEGATIVE else name.removeprefix("images/")
+        image = self._writer.image(join_inside(self._source, name), name=inside, split=split)
+        if image is not None:
+            self._images[inside] = image
+
+    def add(self, file: str, line: int, row: dict[str, str]) -> None:
+        try:
+            image = self._images.get(row["image"])
+            if image is None:
+                raise BadRowError(f"no usable image {row['image']!r} in images/")
+            if file == "objects.csv":
+                self._add_object(image, row)
+            else:
+                self._add_landmark(image, row)
+        except BadRowError as bad:
+            self._writer.reject(f"{file} line {line}", str(bad))
+
+    def _add_object(self, image: int, row: dict[str, str]) -> None:
+        key = image, row["object"]
+        if key in self._objects:
+            raise BadRowError(f"object {row['object']!r} of {row['image']!r} is given twice; the first stays")
+        if not row["category"] or not row["object"]:
+            raise BadRowError("the object has no name or no category")
+        x0, y0, x1, y1 = (number(row[name]) for name in ("xmin", "ymin", "xmax", "ymax"))
+        self._objects[key] = self._writer.object(
+            image, row["category"], box_inside((x0, y0, x1 + 1, y1 + 1), *self._writer.size(image))
+        )
+
+    def _add_landmark(self, image: int, row: dict[str, str]) -> None:
+        name, owner = row[self._column], row.get("object") or None
+        if not name:
+            raise BadRowError("the landmark has no name")
+        if owner is not None and (image, owner) not in self._objects:
+            raise BadRowError(f"object {owner!r} of {row['image']!r} is not in objects.csv")
+        x, y = point_inside(number(row["x"]), number(row["y"]), *self._writer.size(image))
+        self._writer.landmark(image, None if owner is None else self._objects[image, owner], name, x, y)
+
+
+def number(text: str) -> float:
+    """Read a finite number, or raise BadRowError."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise BadRowError(f"{text!r} is no number") from None
+    if not math.isfinite(value):
+        raise BadRowError(f"{text!r} is no position")
+    return value
+
+
+def point_inside(x: float, y: float, height: int, width: int) -> tuple[float, float]:
+    """Return the point, or raise BadRowError if it lies outside the image."""
+    if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+        raise BadRowError(f"({x:g}, {y:g}) lies outside the image of {height} x {width} (height x width)")
+    return x, y
+
+
+def box_inside(box: tuple[float, float, float, float], height: int, width: int) -> tuple[float, float, float, float]:
+    """Return the box x0, y0, x1, y1 cut at the edges of the image, or raise BadRowError if nothing is left."""
+    x0, y0, x1, y1 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height))
+    if x1 <= x0 or y1 <= y0:
+        raise BadRowError(f"the box {list(box)} has no area inside the image of {height} x {width} (height x width)")
+    return x0, y0, x1, y1

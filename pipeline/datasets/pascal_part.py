@@ -1,0 +1,192 @@
+"""Reader of Pascal-Part: masks of objects and of their parts in MATLAB files, on the images of PASCAL VOC 2010.
+
+References
+----------
+Chen et al. Detect what you can: detecting and representing objects using holistic models and body parts. CVPR 2014.
+"""
+
+import re
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.landmarks import SUFFIXES
+from pipeline.datasets.layout import DatasetWriter
+from pipeline.datasets.reading import BadRowError, Progress, join_inside
+from pipeline.errors import InputError
+from schemas.parts import PART_MERGES
+
+#: What scipy raises on a file that is damaged, of another kind or of MATLAB 7.3.
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, EOFError, OverflowError)
+_UNREADABLE += (MemoryError, struct.error, zlib.error)
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Object:
+    category: str
+    mask: np.ndarray
+    parts: list[_Part]
+
+
+def import_pascal_part(
+    source: Path,
+    folder: Path,
+    *,
+    images: Path | None = None,
+    merge: bool = True,
+    in_place: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Import Pascal-Part.
+
+    Objects are concepts of the category object, with the extent of their mask as box. Parts are concepts of the category
+    part, named after object and part (`bird head`); for the categories in `schemas.parts.PART_MERGES` they are merged as
+    there. The centre of the extent of every annotated part is a landmark of its object, unmerged. Numbers of repeated
+    parts (`wheel_2`) are dropped, so that one object may have several landmarks of a name.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with the MATLAB files, or the one that holds it as `Annotations_Part/`.
+    folder : Path
+        The data set to make.
+    images : Path, optional
+        Folder of the images, by default `JPEGImages/` beside the annotations.
+    merge : bool
+        Merge parts; otherwise the annotated parts are the concepts.
+    in_place : bool
+        Refer to the images instead of copying them.
+    progress : callable, optional
+        Told the numbers of images done and of all.
+
+    Raises
+    ------
+    InputError
+        If there are no annotations or no folder of images.
+    """
+    source = Path(source)
+    annotations = source / "Annotations_Part" if (source / "Annotations_Part").is_dir() else source
+    files = sorted(annotations.glob("*.mat"))
+    if not files:
+        raise InputError(f"{annotations} has no .mat file; give the folder of Annotations_Part")
+    places = (source / "JPEGImages", annotations.parent / "JPEGImages", annotations.parent / "images")
+    pixels = Path(images) if images is not None else next((place for place in places if place.is_dir()), places[0])
+    if not pixels.is_dir():
+        raise InputError(f"no folder {pixels}; name the folder JPEGImages of VOC 2010 with --images")
+    how = {"reader": "pascal-part", "path": str(source), "images": str(pixels), "merge": merge}
+    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+        for done, file in enumerate(files, 1):
+            try:
+                _add(file, pixels, merge, writer)
+            except BadRowError as bad:
+                writer.reject(file.name, str(bad))
+            if progress is not None:
+                progress(done, len(files))
+
+
+def _add(file: Path, pixels: Path, merge: bool, writer: DatasetWriter) -> None:
+    name, objects = read_annotation(file)
+    path = next((p for s in SUFFIXES if (p := join_inside(pixels, name + s)).is_file()), None)
+    if path is None:
+        raise BadRowError(f"no image {name} in {pixels.name}/")
+    if writer.has_image(path.name):
+        raise BadRowError(f"the image {path.name} has annotations already")
+    image = writer.image(path)
+    if image is None:
+        return
+    size = writer.size(image)
+    fitting = [item for item in objects if {item.mask.shape, *(part.mask.shape for part in item.parts)} == {size}]
+    if len(fitting) < len(objects):
+        writer.reject(file.name, f"{len(objects) - len(fitting)} objects have masks of another size than the image")
+    _add_objects(image, fitting, writer)
+    for category, concepts in _labelled(fitting, merge).items():
+        for concept, mask in concepts.items():
+            writer.segment(image, writer.concept(concept, category), mask)
+
+
+def _add_objects(image: int, objects: list[_Object], writer: DatasetWriter) -> None:
+    for item in objects:
+        if not item.mask.any():
+            writer.reject(f"{item.category} of image {image}", "its mask is empty")
+            continue
+        number = writer.object(image, item.category, _extent(item.mask))
+        for part in item.parts:
+            if part.mask.any():
+                x0, y0, x1, y1 = _extent(part.mask)
+                writer.landmark(image, number, part.name, (x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
+
+
+def _labelled(objects: list[_Object], merge: bool) -> dict[str, dict[str, np.ndarray]]:
+    """Return the pixels of each concept in an image: all its objects, all their parts."""
+    concepts: dict[str, dict[str, np.ndarray]] = {"object": {}, "part": {}}
+    for item in objects:
+        for category, name, mask in (("object", item.category, item.mask), *_part_concepts(item, merge)):
+            known = concepts[category]
+            known[name] = known[name] | mask if name in known else mask
+    return concepts
+
+
+def _part_concepts(item: _Object, merge: bool) -> Iterator[tuple[str, str, np.ndarray]]:
+    merges = PART_MERGES.get(item.category) if merge else None
+    merged: dict[str, list[str]] = defaultdict(list)
+    for name, members in (merges or {}).items():
+        for member in members:
+            merged[member].append(name)
+    for part in item.parts:
+        for name in [part.name] if merges is None else merged[part.name]:
+            yield "part", f"{item.category} {name}", part.mask
+
+
+def _extent(mask: np.ndarray) -> tuple[float, float, float, float]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def read_annotation(file: Path) -> tuple[str, list[_Object]]:
+    """Read one MATLAB file: name of the image, and its objects with their parts. Nothing in it is ever executed.
+
+    Raises
+    ------
+    BadRowError
+        If the file cannot be read or has another structure.
+    """
+    from scipy.io import loadmat
+
+    try:
+        root = loadmat(file, variable_names=["anno"])["anno"][0, 0]
+        return _text(root["imname"]), [_object(item) for item in np.ravel(root["objects"])]
+    except BadRowError:
+        raise
+    except _UNREADABLE as error:
+        raise BadRowError(f"not an annotation of Pascal-Part: {type(error).__name__}: {error}") from error
+
+
+def _object(item: Any) -> _Object:
+    parts = [_Part(re.sub(r"_\d+$", "", _text(p["part_name"])), _mask(p["mask"])) for p in np.ravel(item["parts"])]
+    return _Object(_text(item["class"]), _mask(item["mask"]), parts)
+
+
+def _text(value: Any) -> str:
+    text = str(np.ravel(value)[0])
+    if not text or len(text) > 200:
+        raise BadRowError(f"a name of {len(text)} characters")
+    return text
+
+
+def _mask(value: Any) -> np.ndarray:
+    mask = np.asarray(value)
+    if mask.ndim != 2 or mask.dtype.kind not in "buif":
+        raise BadRowError(f"a mask of shape {mask.shape} and type {mask.dtype}")
+    return mask != 0

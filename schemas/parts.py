@@ -1,0 +1,39 @@
+"""Parts of Pascal-Part merged as in the evaluation of the interpretable CNN.
+
+References
+----------
+Zhang, Wu, Zhu. Interpretable convolutional neural networks. CVPR 2018, section 4 and the released code.
+"""
+
+from collections.abc import Mapping
+
+_FACE = ("head", "leye", "reye", "lear", "rear")
+_TORSO = ("torso", "neck")
+_PAWS = {"front legs": ("lfleg", "lfpa", "rfleg", "rfpa"), "back legs": ("lbleg", "lbpa", "rbleg", "rbpa")}
+_LEGS = {"front legs": ("lfuleg", "lflleg", "rfuleg", "rflleg"), "back legs": ("lbuleg", "lblleg", "rbuleg", "rblleg")}
+_HORNED = {"head": (*_FACE, "muzzle", "lhorn", "rhorn"), "torso": _TORSO, **_LEGS}
+
+#: For each category, the merged parts and the names of the annotated parts they hold; other parts are left out.
+PART_MERGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "bird": {
+        "head": ("head", "leye", "reye", "beak"),
+        "torso": (*_TORSO, "lwing", "rwing"),
+        "legs": ("lleg", "lfoot", "rleg", "rfoot"),
+        "tail": ("tail",),
+    },
+    "cat": {"head": (*_FACE, "nose"), "torso": _TORSO, **_PAWS, "tail": ("tail",)},
+    "cow": _HORNED,
+    "dog": {"head": (*_FACE, "nose", "muzzle"), "torso": _TORSO, **_PAWS, "tail": ("tail",)},
+    "horse": {
+        "head": (*_FACE, "muzzle"),
+        "torso": _TORSO,
+        "front legs": (*_LEGS["front legs"], "lfho", "rfho"),
+        "back legs": (*_LEGS["back legs"], "lbho", "rbho"),
+    },
+    "sheep": _HORNED,
+}
+
+#: Landmarks of the published tables of location instability.
+LOCATION_PARTS = ("head", "neck", "torso")
+
+__all__ = ["LOCATION_PARTS", "PART_MERGES"]

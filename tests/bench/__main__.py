@@ -18,6 +18,9 @@ MEASUREMENTS = {
     "store_write": "store",
     "store_read_by_unit": "store",
     "decode": "decode",
+    "start_up": "dataflow",
+    "audit_over_forward": "dataflow",
+    "rss_growth": "dataflow",
 }
 
 _OUTPUT = Path("bench.json")

@@ -1,0 +1,160 @@
+"""Measurements that need a process of their own: ``python -m tests.bench.alone NAME JSON`` prints figures as JSON."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def forward(*, data: str, model: str, batch: int, workers: int, images: int) -> dict[str, float]:
+    """Decode and run forward passes in a plain torch loop with a DataLoader; the first pass over 64 images is not timed."""
+    import numpy as np
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    from pipeline.datasets.layout import Dataset as Images
+    from pipeline.decode import decode
+    from pipeline.geometry import Geometry
+    from pipeline.models.forward import normalisation, prepare
+    from pipeline.models.model import open_model
+    from pipeline.models.spec import ModelSpec
+
+    opened = open_model(ModelSpec(model))
+    folder = Images(Path(data))
+    paths = [folder.path(uri) for uri in folder.images["uri"].to_pylist()]
+    geometry = Geometry.of(opened.transform, "squash")
+
+    class Decoded(Dataset[Any]):
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+        def __len__(self) -> int:
+            return self.count
+
+        def __getitem__(self, index: int) -> Any:
+            return torch.from_numpy(decode([paths[index]], geometry).pixels[0])
+
+    module = opened.module.to(memory_format=torch.channels_last)
+    mean, std = normalisation(opened, "cpu")
+
+    def loop(count: int) -> float:
+        began = time.perf_counter()
+        with torch.inference_mode():
+            for pixels in DataLoader(Decoded(count), batch_size=batch, num_workers=workers):
+                module(prepare(np.asarray(pixels), mean, std, "cpu"))
+        return time.perf_counter() - began
+
+    loop(64)
+    seconds = loop(images)
+    return {"seconds": seconds, "images_per_s": images / seconds}
+
+
+def _plan(data: str, model: str, layers: str, out: str) -> Any:
+    from jobs.audit import _new_plan
+    from jobs.config import load_config
+    from pipeline.run import RunFolder
+
+    config = load_config(data=data, out=out, models=[model], layers=layers, min_images=1, metrics="dissection")
+    return _new_plan(RunFolder(Path(out)), config)
+
+
+def audit(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
+    """Time extract, concepts and dissect with Ray started and masks rasterised; planning is not timed."""
+    from jobs.stages import analyses, before_extract, extract
+    from pipeline.ledger import Ledger
+    from pipeline.runner import Runner, start_ray
+    from pipeline.schedule import Schedule
+    from pipeline.stages.extract import create_stores
+
+    class Silent:
+        def begin(self, name: str) -> None:
+            pass
+
+        def advance(self, outputs: object) -> None:
+            pass
+
+    plan = _plan(data, model, layers, out)
+    create_stores(plan)
+    start_ray()
+    runner = Runner(Ledger(Path(out) / "ledger"))
+    for stage in before_extract(plan):
+        runner.run(stage)
+    began = time.perf_counter()
+    Schedule(runner, Silent()).run(
+        plan, before=[], extract=extract(plan), analyses=analyses(plan), finished=lambda part: None
+    )
+    return {"seconds": time.perf_counter() - began}
+
+
+def _extracted(plan: Any) -> None:
+    from jobs.stages import extract
+    from pipeline.stages.extract import _Extractor, create_stores, decode_block
+
+    create_stores(plan)
+    stage, extractor = extract(plan), _Extractor()
+    for work in stage.group(stage.units):
+        extractor(work.task, **decode_block(work.task))
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def extract_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
+    """Extract all images in this process, as an actor does, and return the peak of its resident memory."""
+    _extracted(_plan(data, model, layers, out))
+    return {"mib": _peak()}
+
+
+def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
+    """Dissect one block of units in this process, after another process extracted."""
+    import multiprocessing
+
+    from jobs.stages import analyses
+
+    plan = _plan(data, model, layers, out)
+    context = multiprocessing.get_context("spawn")
+    first = context.Process(target=_before_dissect, args=(data, model, layers, out))
+    first.start()
+    first.join()
+    if first.exitcode:
+        raise SystemExit(first.exitcode)
+    dissect = analyses(plan)(plan)[-1]
+    dissect.steps[0].call(dissect.group(dissect.units)[0].task)
+    return {"mib": _peak()}
+
+
+def _before_dissect(data: str, model: str, layers: str, out: str) -> None:
+    from jobs.stages import analyses, before_extract
+
+    plan = _plan(data, model, layers, out)
+    for stage in before_extract(plan):
+        for work in stage.group(stage.units):
+            stage.steps[0].call(work.task)
+    _extracted(plan)
+    concepts = analyses(plan)(plan)[0]
+    for work in concepts.group(concepts.units):
+        concepts.steps[0].call(work.task)
+
+
+def ray() -> dict[str, float]:
+    """Time the start of Ray."""
+    from pipeline.runner import start_ray
+
+    began = time.perf_counter()
+    start_ray()
+    return {"seconds": time.perf_counter() - began}
+
+
+MEASURES = {
+    "forward": forward,
+    "audit": audit,
+    "extract_memory": extract_memory,
+    "dissect_memory": dissect_memory,
+    "ray": ray,
+}
+
+if __name__ == "__main__":
+    print(json.dumps(MEASURES[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -15,22 +15,19 @@ BINS = 1 << 16
 _ZERO = 1 << 15
 
 
+#: Values of a unit worth counting at once: its bins, scattered over half a megabyte, are then fetched into cache once.
+_GATHERED = 1 << 17
+
+
 @njit(cache=True, nogil=True)
-def _accumulate(bits: NDArray[np.uint16], counts: NDArray[np.int64]) -> None:
+def _accumulate(bits: NDArray[np.int16], counts: NDArray[np.int64]) -> None:
     images, units, positions = bits.shape
     for unit in range(units):
-        row = counts[unit]
-        zeros = 0
         for image in range(images):
             for position in range(positions):
                 pattern = bits[image, unit, position]
-                if pattern == 0:
-                    zeros += 1  # most values behind a ReLU; kept in a register
-                elif pattern < _ZERO:
-                    row[_ZERO + np.int64(pattern)] += 1
-                else:
-                    row[BINS - 1 - np.int64(pattern)] += 1
-        row[_ZERO] += zeros
+                # No branch on the sign, which is a coin toss; an unsigned index cannot be taken for one from the end.
+                counts[unit, np.uint16(pattern ^ ((pattern >> 15) | _ZERO))] += 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,40 @@ def add_to_histogram(counts: NDArray[np.int64], activations: NDArray[np.float16]
         Finite values; -0.0 counts as a number just below 0.0, so store 0.0 instead.
     """
     images, units = activations.shape[:2]
-    _accumulate(np.ascontiguousarray(activations).view(np.uint16).reshape(images, units, -1), counts)
+    _accumulate(np.ascontiguousarray(activations).view(np.int16).reshape(images, units, -1), counts)
+
+
+class Gathered:
+    """Counts blocks of activations as `add_to_histogram` does, small ones gathered by unit first.
+
+    Parameters
+    ----------
+    counts : int64 ndarray of shape (units, 65536)
+        Added to; complete after `flush`.
+    """
+
+    def __init__(self, counts: NDArray[np.int64]) -> None:
+        self._counts = counts
+        self._values = np.empty((len(counts), _GATHERED), np.float16)
+        self._filled = 0
+
+    def add(self, activations: NDArray[np.float16]) -> None:
+        """Take a block (float16, shape (images, units, height, width))."""
+        images, units, height, width = activations.shape
+        size = images * height * width
+        if size > _GATHERED // 2:
+            add_to_histogram(self._counts, activations)
+            return
+        if self._filled + size > _GATHERED:
+            self.flush()
+        place = self._values[:, self._filled : self._filled + size]
+        place.reshape(units, images, -1, copy=False)[:] = activations.reshape(images, units, -1).transpose(1, 0, 2)
+        self._filled += size
+
+    def flush(self) -> None:
+        """Count what was gathered."""
+        _accumulate(self._values[None, :, : self._filled].view(np.int16), self._counts)
+        self._filled = 0
 
 
 def upper_quantile(counts: NDArray[np.int64], quantile: float) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from operators.anchoring import resize_axis
 from operators.dissection import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from operators.labels import Labels
-from operators.quantile import add_to_histogram, empty_histogram, fraction_above, moments, upper_quantile
+from operators.quantile import Gathered, empty_histogram, fraction_above, moments, upper_quantile
 from operators.strongest import Strongest
 from operators.tally import Tally, add_to_tally, half_values
 from pipeline.datasets.layout import Dataset
@@ -109,9 +109,11 @@ class _Dissection:
         options = self.task.plan.options
         keep = max(options.top_images, _TOP_ROWS if options.unit_image == "top" else 0)
         counts, strongest = empty_histogram(len(self.units)), Strongest.empty(len(self.units))
+        gathered = Gathered(counts)
         for _, images, maxima, maps in self._stream():
-            add_to_histogram(counts, maps)
+            gathered.add(maps)
             strongest = strongest.merge(images, maxima, keep)
+        gathered.flush()
         self.threshold = upper_quantile(counts, options.quantile)
         self.moments, self.count = moments(counts), counts.sum(axis=1)
         self.strongest = strongest

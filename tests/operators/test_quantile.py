@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from operators.half import settle
-from operators.quantile import add_to_histogram, empty_histogram, fraction_above, moments, upper_quantile
+from operators.quantile import Gathered, add_to_histogram, empty_histogram, fraction_above, moments, upper_quantile
 from tests import naive
 
 finite = st.floats(width=16, allow_nan=False, allow_infinity=False)
@@ -47,6 +47,21 @@ def test_histograms_merge_by_addition(activations):
     settle(activations)
     parts = [histogram(activations[i : i + 1].copy()) for i in range(len(activations))]
     np.testing.assert_array_equal(sum(reversed(parts)), histogram(activations))
+
+
+@given(st.lists(st.sampled_from([1, 3, 40, 700]), max_size=12), st.integers(0, 2**32 - 1))
+def test_gathered_blocks_count_alike(images, seed):
+    rng = np.random.default_rng(seed)
+    blocks = [rng.standard_normal((n, 2, 9, 9)).astype(np.float16) for n in images]
+    counts, expected = empty_histogram(2), empty_histogram(2)
+    gathered = Gathered(counts)
+    for block in blocks:
+        gathered.add(block)
+        add_to_histogram(expected, block)
+    gathered.flush()
+    gathered.flush()
+    np.testing.assert_array_equal(counts, expected)
+    assert counts.sum() == sum(block.size for block in blocks)
 
 
 @given(maps)

@@ -1,0 +1,175 @@
+"""Run a network without computing values, and follow through its operations what the positions of its maps see.
+
+Every operation says what its outputs see, given what its operands see: the recursion of Araujo, Norris and Sim 2019
+("Computing receptive fields of convolutional neural networks") over operations instead of layers.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from pipeline.models.field import Field
+from pipeline.models.geometry.positions import Positions
+from pipeline.models.geometry.rules import Call, follow, is_pointwise, tensors_in
+from pipeline.models.geometry.span import NoFieldError, Span
+
+#: Positions, or the reason why there are none.
+_State = Positions | str
+
+
+def receptive_fields(module: nn.Module, input_size: tuple[int, int]) -> dict[str, Field | str]:
+    """Find the theoretical receptive field of every layer.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network, in evaluation mode.
+    input_size : tuple of int
+        (height, width) of its input, pixels.
+
+    Returns
+    -------
+    dict of Field or str
+        Name of the layer, as `pipeline.models.taps.list_layers` gives it, -> its field, or why it has none: ``global``
+        where every value depends on the whole input.
+    """
+    try:
+        calls = _calls(module, input_size, torch.device("meta"))
+    except (RuntimeError, NotImplementedError, ValueError, TypeError):  # the network asks for values
+        calls = _calls(module, input_size, next(module.parameters(), torch.empty(0)).device)
+    counts, seen, fields = Counter(name for name, _ in calls), Counter[str](), {}
+    for name, field in calls:
+        fields[name if counts[name] == 1 else f"{name}#{seen[name]}"] = field
+        seen[name] += 1
+    return fields
+
+
+def _calls(module: nn.Module, input_size: tuple[int, int], device: torch.device) -> list[tuple[str, Field | str]]:
+    calls: list[tuple[str, Field | str]] = []
+    like = next(module.parameters(), torch.empty(0))
+    image = torch.zeros((1, 3, *input_size), dtype=like.dtype, device=device)
+    follower = _Follower(image)
+
+    def note(name: str) -> Any:
+        def hook(part: nn.Module, arguments: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4:
+                calls.append((name, follower.field(output)))
+
+        return hook
+
+    with ExitStack() as stack:
+        for name, part in module.named_modules():
+            if name:
+                stack.callback(part.register_forward_hook(note(name)).remove)
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(follower)
+        module(image)
+    return calls
+
+
+class _Follower(TorchDispatchMode):
+    """Keeps the positions of every tensor that depends on the input.
+
+    On the meta device other tensors, such as weights, are replaced by tensors without values.
+    """
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        self._states: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self._meta = image.is_meta
+        rows, columns = (Span.of_input(extent) for extent in image.shape[2:])
+        self._states[image] = Positions((2, 3), (rows, columns))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        arguments = _bound(func, args, kwargs)
+        if self._meta and any(tensor.is_meta for tensor in tensors_in(arguments.values())):
+            args, kwargs = tree_map_only(Tensor, _without_values, (args, kwargs))
+        outputs = func(*args, **kwargs)
+        self._note(func, arguments, outputs)
+        return outputs
+
+    def _note(self, func: Any, arguments: dict[str, Any], outputs: Any) -> None:
+        states = [self._states.get(tensor) for tensor in tensors_in(arguments.values())]
+        if all(state is None for state in states):
+            return
+        results = list(tensors_in([outputs]))
+        if not results:
+            return
+        state = self._outcome(func, arguments, states, results[0])
+        for name in _written(func):
+            if isinstance(arguments.get(name), Tensor):
+                self._write(arguments[name], state)
+        for result in results:
+            self._set(result, state)
+
+    def _outcome(
+        self, func: Any, arguments: dict[str, Any], states: Iterable[_State | None], result: Tensor
+    ) -> _State | None:
+        reason = next((state for state in states if isinstance(state, str)), None)
+        if reason is not None:
+            return reason
+        name = func._schema.name.partition("::")[2]
+        try:
+            return follow(Call(name, arguments, result.shape, self._states.get), pointwise=is_pointwise(func))
+        except NoFieldError as error:
+            return str(error)
+
+    def _write(self, tensor: Tensor, state: _State | None) -> None:
+        """Note a write in place; where it changes what a part of another tensor sees, that one is given up."""
+        if tensor._base is not None and self._states.get(tensor) != state:
+            self._states[tensor._base] = "a part of the map is overwritten"
+        self._set(tensor, state)
+
+    def _set(self, tensor: Tensor, state: _State | None) -> None:
+        if state is not None:
+            self._states[tensor] = state
+        else:
+            self._states.pop(tensor, None)
+
+    def field(self, output: Tensor) -> Field | str:
+        """Return the field of a map (N, C, H, W), or why it has none."""
+        state = self._states.get(output)
+        if state is None:
+            return "it does not depend on the input"
+        if isinstance(state, str):
+            return state
+        rows, columns = state.spans
+        if rows is None or columns is None:
+            return "global"
+        if state.dims != (2, 3):
+            return "its rows and columns are not its last two dimensions"
+        return _field(rows, columns, state.through_global)
+
+
+def _field(rows: Span, columns: Span, through_global: bool) -> Field:
+    spans = (rows, columns)
+    height, width = (ceil(span.last - span.first) + 1 for span in spans)
+    y, x = ((span.first + span.last) / 2 for span in spans)
+    down, across = ((max(ceil(span.low), 0), int(span.high)) for span in spans)
+    return Field((height, width), (float(rows.stride), float(columns.stride)), (y, x), (down, across), through_global)
+
+
+def _without_values(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_meta else tensor.to("meta")
+
+
+def _bound(func: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return the arguments of an operation by name, defaults filled in."""
+    stated = func._schema.arguments
+    named = {argument.name: argument.default_value for argument in stated if argument.has_default_value()}
+    positional = [argument.name for argument in stated if not argument.kwarg_only]
+    return named | dict(zip(positional, args, strict=False)) | kwargs
+
+
+def _written(func: Any) -> list[str]:
+    arguments = func._schema.arguments
+    return [argument.name for argument in arguments if argument.alias_info is not None and argument.alias_info.is_write]

@@ -1,38 +1,48 @@
-"""Float16 activations made fit for storing: one zero, no NaN, no infinity."""
+"""Float16 activations made fit for storing: one zero, no NaN, no infinity; and the maximum of each map."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_NEGATIVE_ZERO = 0x8000
+_NEGATIVE_ZERO = np.int16(-0x8000)
+_MAGNITUDE = np.int16(0x7FFF)
 _INFINITY = 0x7C00
 
 
 @njit(cache=True, nogil=True)
-def _settle(bits: NDArray[np.uint16], finite: NDArray[np.bool_]) -> None:
-    for image in range(len(bits)):
-        largest = np.uint16(0)
-        for position in range(bits.shape[1]):
-            pattern = bits[image, position]
-            if pattern == _NEGATIVE_ZERO:
-                bits[image, position] = 0
-            largest = max(largest, np.uint16(pattern & 0x7FFF))
+def _settle(patterns: NDArray[np.int16], maxima: NDArray[np.int16], finite: NDArray[np.bool_]) -> None:
+    images, units, positions = patterns.shape
+    for image in range(images):
+        largest = np.int16(0)
+        for unit in range(units):
+            highest = _NEGATIVE_ZERO
+            for position in range(positions):
+                pattern = patterns[image, unit, position]
+                pattern = np.int16(0) if pattern == _NEGATIVE_ZERO else pattern
+                patterns[image, unit, position] = pattern
+                largest = max(largest, np.int16(pattern & _MAGNITUDE))
+                # sign and magnitude become two's complement, so that patterns sort like the numbers
+                highest = max(highest, np.int16(pattern ^ ((pattern >> 15) & _MAGNITUDE)))
+            maxima[image, unit] = highest ^ ((highest >> 15) & _MAGNITUDE)
         finite[image] = largest < _INFINITY
 
 
-def settle(activations: NDArray[np.float16]) -> NDArray[np.bool_]:
-    """Replace -0.0 by 0.0 in place, and tell which images are free of NaN and infinity.
+def settle(activations: NDArray[np.float16]) -> tuple[NDArray[np.bool_], NDArray[np.float16]]:
+    """Replace -0.0 by 0.0 in place; tell which images are free of NaN and infinity, and the maximum of each map.
 
     Parameters
     ----------
     activations : float16 ndarray of shape (images, units, height, width)
-        C-contiguous; changed in place.
+        C-contiguous, with at least one position; changed in place.
 
     Returns
     -------
-    bool ndarray of shape (images,)
+    finite : bool ndarray of shape (images,)
         True where every value is finite.
+    maxima : float16 ndarray of shape (images, units)
+        Maximum of each map; undefined in images that are not finite.
     """
-    finite = np.empty(len(activations), np.bool_)
-    _settle(activations.view(np.uint16).reshape(len(activations), -1), finite)
-    return finite
+    images, units = activations.shape[:2]
+    finite, maxima = np.empty(images, np.bool_), np.empty((images, units), np.float16)
+    _settle(activations.view(np.int16).reshape(images, units, -1), maxima.view(np.int16), finite)
+    return finite, maxima

@@ -138,7 +138,8 @@ def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndar
     from operators.half import settle
 
     maps[rejected] = 0
-    broken = np.flatnonzero(~settle(maps))
+    finite, maxima = settle(maps)
+    broken = np.flatnonzero(~finite)
     if len(broken):
         image = task.start + int(broken[0])
         uri = _files(task)[int(broken[0])]
@@ -146,7 +147,6 @@ def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndar
             f"layer {layer!r} of {task.model.name} gives NaN or overflows float16 on image {image} ({uri}); "
             "if its activations are large, rerun with --activation-scale 0.0625 (a power of two)"
         )
-    maxima = maps.max(axis=(2, 3))
     maxima[rejected] = np.nan
     return maxima
 

@@ -86,5 +86,14 @@ def test_settle_finds_what_is_not_finite_and_removes_negative_zero(bad):
     activations = np.zeros((3, 2, 2, 2), np.float16)
     activations[0, 0, 0, 0] = -0.0
     activations[1, 1, 1, 1] = bad
-    assert settle(activations).tolist() == [True, False, True]
+    assert settle(activations)[0].tolist() == [True, False, True]
     assert not np.signbit(activations[0]).any()
+
+
+@given(maps)
+def test_settle_finds_the_maximum_of_each_map(activations):
+    expected = activations.max(axis=(2, 3))
+    finite, maxima = settle(activations)
+    assert finite.all()
+    np.testing.assert_array_equal(maxima, expected)
+    assert not (np.signbit(maxima) & (maxima == 0)).any()

@@ -171,3 +171,69 @@ def light_tally(
             counts = np.bincount(layers[:, pixels[:, 0], pixels[:, 1]].ravel(), minlength=len(category))
             intersection[unit] += counts
             activated[unit, np.unique(category[counts > 0])] += len(pixels)
+
+
+def strongest_views(maps: np.ndarray, views: list[int], keep: int, *, keep_constant: bool) -> list[tuple[int, int]]:
+    """Strongest views of one unit and their first map position of the maximum, best first, ties by lower view.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (views of the data set, height, width)
+        Raw maps of the unit.
+    views : list of int
+        The views that may be chosen.
+    """
+    open_to = [v for v in views if keep_constant or maps[v].min() != maps[v].max()]
+    ranked = sorted(open_to, key=lambda v: (-float(maps[v].max()), v))[:keep]
+    return [(v, maps[v].ravel().tolist().index(maps[v].max())) for v in ranked]
+
+
+def location_instability(
+    position: np.ndarray, landmark: np.ndarray, extent: tuple[int, int], *, fewest: int, unbiased: bool
+) -> tuple[float, float]:
+    """Location instability and tracking of one unit from METHODS (g), given (y, x) of n inferences and landmarks.
+
+    Images without a landmark (NaN) are dropped.
+    """
+    pairs = [(p, k) for p, k in zip(position.tolist(), landmark.tolist(), strict=True) if not math.isnan(k[0])]
+    n = len(pairs)
+    if n < fewest:
+        return math.nan, math.nan
+    d = [math.dist(p, k) / math.hypot(*extent) for p, k in pairs]
+    deviation = math.sqrt(sum((x - sum(d) / n) ** 2 for x in d) / (n - 1))
+    if unbiased:
+        deviation /= math.sqrt(2 / (n - 1)) * math.gamma(n / 2) / math.gamma((n - 1) / 2)
+    difference = np.array([[k[0] - p[0], k[1] - p[1]] for p, k in pairs])
+    moved = np.trace(np.cov(np.array([k for _, k in pairs]).T))
+    return deviation, 1 - np.trace(np.cov(difference.T)) / moved if moved else math.nan
+
+
+def bootstrap_not_better(unit: list[float], baseline: list[float], groups: list[int], weights: np.ndarray) -> int:
+    """Count the draws in which a unit's distances vary at least as much as a baseline's; weights (images, draws)."""
+    first = [groups.index(group) for group in groups]
+    count = 0
+    for draw in range(weights.shape[1]):
+        times = [int(weights[f, draw]) for f in first]
+        drawn = [np.repeat(series, times) for series in (unit, baseline)]
+        spread = [((d - d.mean()) ** 2).mean() if len(d) else 0.0 for d in drawn]
+        count += spread[0] >= spread[1] - 1e-12
+    return count
+
+
+def permuted_best(
+    activated: np.ndarray, labels: list[dict[int, np.ndarray]], category: list[int], eligible: list[int], source: list[int]
+) -> float:
+    """Best IoU of one unit over the eligible concepts, when image i is annotated with the labels of image `source[i]`."""
+    given = [labels[number] for number in source]
+    return max((dissect(activated, given, category)["iou"][concept] for concept in eligible), default=0.0)
+
+
+def q_values(observed: list[float], null: list[list[float]]) -> list[float]:
+    """Q value of each unit: the smallest share of chance over all cut-offs that it passes; as annotated is one more draw."""
+    draws = [*null, observed]
+
+    def share(cutoff: float) -> float:
+        chance = sum(sum(value >= cutoff for value in draw) for draw in draws) / len(draws)
+        return min(1.0, chance / sum(value >= cutoff for value in observed))
+
+    return [min(share(cutoff) for cutoff in observed if cutoff <= value) for value in observed]

@@ -132,7 +132,9 @@ def import_pascal_part(
     source: Source,
     folder: Folder,
     images: Annotated[Path | None, typer.Option(help="Folder of the images; by default SRC/JPEGImages.")] = None,
-    raw_parts: Annotated[bool, typer.Option("--raw-parts", help="Parts as annotated, not merged as published.")] = False,
+    raw_parts: Annotated[
+        bool, typer.Option("--raw-parts", help="Parts as annotated, not merged as published.")
+    ] = False,
     in_place: InPlace = False,
 ) -> None:
     """Import Pascal-Part: object and part masks as concepts, boxes, part centres as landmarks.
@@ -168,7 +170,9 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="The run folder; an existing run is resumed or extended.")] = None,
     metrics: Annotated[str | None, typer.Option(help="What to compute, separated by commas.")] = None,
     geometry: Annotated[str | None, typer.Option(help="squash or crop.")] = None,
-    views: Annotated[str | None, typer.Option(help="image, objects or objects:CATEGORY: whole images or crops.")] = None,
+    views: Annotated[
+        str | None, typer.Option(help="image, objects or objects:CATEGORY: whole images or crops.")
+    ] = None,
     flips: Annotated[bool | None, typer.Option("--flips", help="Every view a second time, mirrored.")] = None,
     negatives: Annotated[bool | None, typer.Option("--negatives", help="With objects: negative images, whole.")] = None,
     anchoring: Annotated[str | None, typer.Option(help="resize or receptive_field.")] = None,

@@ -265,7 +265,9 @@ class Dataset:
         if need == "concepts" and (dataset.concepts.num_rows == 0 or dataset._rows("segments") == 0):
             raise InputError(f"the data set {folder} has no concepts: nothing in it labels a pixel or an image")
         if need == "landmarks" and dataset._rows("landmarks") == 0:
-            raise InputError(f"the data set {folder} has no landmarks; import one that has, such as CUB or a landmarks.csv")
+            raise InputError(
+                f"the data set {folder} has no landmarks; import one that has, such as CUB or a landmarks.csv"
+            )
         return dataset
 
     @cached_property

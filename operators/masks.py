@@ -71,9 +71,11 @@ class MaskBlock(NamedTuple):
 
     def take(self, images: NDArray[np.int64]) -> "MaskBlock":
         """Return the labels of the given images (int64, 0-based in the block), in that order."""
-        pairs = [np.arange(self.first[i], self.first[i + 1]) for i in images]
-        chosen = np.concatenate(pairs) if pairs else np.empty(0, np.int64)
-        first = np.cumsum([0, *(len(p) for p in pairs)]).astype(np.int64)
+        if np.array_equal(images, np.arange(len(self.first) - 1)):
+            return self
+        count = np.diff(self.first)[images]
+        first = np.append(0, np.cumsum(count))
+        chosen = np.arange(first[-1]) + np.repeat(self.first[images] - first[:-1], count)
         columns = (self.concept[chosen], self.area[chosen], self.bitmap[chosen], self.band[chosen])
         return MaskBlock(first, *columns, self.words)
 

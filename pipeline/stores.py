@@ -140,22 +140,32 @@ class MaskStore:
 
     def read(self, block: str) -> MaskBlock:
         """Read the labels of one image block."""
-        table = pyarrow.ipc.open_file(pa.memory_map(str(self._path(block)))).read_all().combine_chunks()
+        with pa.memory_map(str(self._path(block))) as file:
+            table = pyarrow.ipc.open_file(file).read_all()
         notes = {key.decode(): int(value) for key, value in table.schema.metadata.items()}
         column = {name: table[name].to_numpy() for name in ("image", "concept", "area", "top", "bottom")}
         drawn = np.asarray(table["words"].is_valid())
-        words = b"".join(table["words"].drop_null().to_pylist())
         return MaskBlock(
             np.searchsorted(column["image"], np.arange(notes["images"] + 1)).astype(np.int64),
             column["concept"],
             column["area"],
             np.where(drawn, np.cumsum(drawn) - 1, -1).astype(np.int64),
             np.stack([column["top"], column["bottom"]], axis=1),
-            np.frombuffer(words, np.uint64).reshape(-1, notes["words"], notes["size"]),
+            _joined(table["words"]).view(np.uint64).reshape(-1, notes["words"], notes["size"]),
         )
 
     def _path(self, block: str) -> Path:
         return self.run / "masks" / self.key / f"{block}.arrow"
+
+
+def _joined(values: pa.ChunkedArray) -> np.ndarray:
+    """Return the bytes of all values of a binary column one after the other, uint8; as Arrow holds them, where it can."""
+    parts = []
+    for chunk in values.chunks:
+        _, ends, content = chunk.buffers()
+        start, stop = np.frombuffer(ends, np.int32)[[chunk.offset, chunk.offset + len(chunk)]]
+        parts.append(np.frombuffer(content or b"", np.uint8)[start:stop])
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint8), *parts])
 
 
 def table_path(run: Path, table: str, place: Iterable[str]) -> Path:

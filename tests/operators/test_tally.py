@@ -137,6 +137,18 @@ def test_any_axis_may_be_given():
     assert tally.pairs[0, 0, 0] == np.trace(up > 1.5)
 
 
+@given(st.lists(st.integers(0, 4), max_size=6), st.integers(0, 2**32 - 1))
+def test_taking_images_is_building_the_block_of_them(images, seed):
+    labels = draw_labels(np.random.default_rng(seed), 5, 4, (9, 9))
+    found = mask_block(labels, 9, 9).take(np.array(images, np.int64))
+    expected = mask_block([labels[i] for i in images], 9, 9)
+    for name in ("first", "concept", "area", "band"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    drawn = expected.bitmap >= 0
+    np.testing.assert_array_equal(found.bitmap >= 0, drawn)
+    np.testing.assert_array_equal(found.words[found.bitmap[drawn]], expected.words[expected.bitmap[drawn]])
+
+
 @given(st.integers(0, 4), st.integers(1, 5), st.integers(1, 130), st.integers(0, 2**32 - 1))
 def test_packing_is_undone_by_unpacking(count, rows, columns, seed):
     masks = np.random.default_rng(seed).random((count, rows, columns)) < 0.5

@@ -237,3 +237,66 @@ def q_values(observed: list[float], null: list[list[float]]) -> list[float]:
         return min(1.0, chance / sum(value >= cutoff for value in observed))
 
     return [min(share(cutoff) for cutoff in observed if cutoff <= value) for value in observed]
+
+
+def survey_mask(
+    raw: np.ndarray,
+    threshold: float,
+    shape: tuple[int, int],
+    extent: tuple[int, int],
+    centre: tuple[float, float],
+    stride: tuple[float, float],
+    size: tuple[float, float],
+) -> np.ndarray:
+    """Union of the receptive-field boxes of the values above the threshold; a mask pixel is in if its centre is."""
+    out = np.zeros(shape, bool)
+    for i, j in np.argwhere(raw > threshold):
+        inside = []
+        for axis, position in enumerate((i, j)):
+            low = centre[axis] + position * stride[axis] - size[axis] / 2
+            places = [(pixel + 0.5) * extent[axis] / shape[axis] - 0.5 for pixel in range(shape[axis])]
+            inside.append([low <= place < low + size[axis] for place in places])
+        out |= np.outer(*inside)
+    return out
+
+
+def part_matches(activated: np.ndarray, labels: list[dict[int, np.ndarray]], parts: int, iou: Fraction) -> list[int]:
+    """Images on which the IoU of one unit's mask with each part is above the cut-off."""
+    count = [0] * parts
+    for mask, masks in zip(activated, labels, strict=True):
+        for part, label in masks.items():
+            both, either = int((mask & label).sum()), int((mask | label).sum())
+            count[part] += either > 0 and Fraction(both, either) > iou
+    return count
+
+
+def empirical_field(
+    drops: np.ndarray, extent: tuple[int, int], side: int, step: int, centres: np.ndarray, threshold: float
+) -> tuple[int, float, float] | None:
+    """Area and centroid minus centre of what occlusion finds, pixel by pixel; centres are whole numbers."""
+    corners = [
+        (top, left)
+        for top in range(0, extent[0] - side + 1, step)
+        for left in range(0, extent[1] - side + 1, step)
+    ]
+    means = {}
+    for dy in range(-2 * extent[0], 2 * extent[0]):
+        for dx in range(-2 * extent[1], 2 * extent[1]):
+            seen = []
+            for values, centre in zip(drops, centres, strict=True):
+                y, x = centre[0] + dy, centre[1] + dx
+                over = [v for v, (t, l) in zip(values, corners, strict=True) if t <= y < t + side and l <= x < l + side]
+                if over and 0 <= y < extent[0] and 0 <= x < extent[1]:
+                    seen.append(sum(over) / len(over))
+            if 2 * len(seen) >= len(drops):
+                means[dy, dx] = sum(seen) / len(seen)
+    largest = max(means.values(), default=0)
+    if not largest > 0:
+        return None
+    field = {place: value for place, value in means.items() if value >= threshold * largest}
+    total = sum(field.values())
+    return (
+        len(field),
+        sum(dy * value for (dy, _), value in field.items()) / total,
+        sum(dx * value for (_, dx), value in field.items()) / total,
+    )

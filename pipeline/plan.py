@@ -20,6 +20,7 @@ class Options:
     """Settings of the stages; see `jobs.config.AuditConfig` for what each means."""
 
     anchoring: str
+    metrics: tuple[str, ...]
     geometry: Kind
     views: str
     flips: bool
@@ -35,6 +36,7 @@ class Options:
     actors: int
     device: str
     activation_scale: float
+    keep_activations: bool
 
     @property
     def view_settings(self) -> ViewSettings:
@@ -114,7 +116,7 @@ class Plan:
             )
             for model in stated["models"]
         )
-        options = Options(**{"mask_size": None, **stated["options"]})
+        options = Options(**{"mask_size": None, **stated["options"], "metrics": tuple(stated["options"]["metrics"])})
         rest = {key: stated[key] for key in ("data_identity", "images", "torch")}
         return cls(run=run, data=Path(stated["data"]), models=models, options=options, **rest)
 

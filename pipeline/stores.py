@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,20 @@ class ActivationStore:
         """Read the maxima of some units on views [start, stop): float16 of shape (views, units)."""
         with _quick_zarr():
             return np.asarray(self._arrays["maxima"][start:stop, units])
+
+    @property
+    def removed(self) -> bool:
+        """Whether the maps were deleted, so that reading would give zeros."""
+        return (self._place("activations") / "removed").exists()
+
+    def remove_activations(self) -> None:
+        """Delete the stored maps; the maxima stay."""
+        (self._place("activations") / "removed").touch()
+        shutil.rmtree(self._place("activations") / "c", ignore_errors=True)
+
+    def readmit(self) -> None:
+        """Take note that the maps will be written again."""
+        (self._place("activations") / "removed").unlink(missing_ok=True)
 
     def _place(self, name: str) -> Path:
         return self.run / f"{name}.zarr" / self.model / self.layer

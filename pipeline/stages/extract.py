@@ -182,3 +182,10 @@ def stored_bytes(plan: Plan) -> int:
     """Return the bytes of all activations before compression: an upper bound of what the stage writes."""
     sizes = (layer.channels * layer.height * layer.width for model in plan.models for layer in model.layers)
     return 2 * plan.images * sum(sizes)
+
+
+def remove_activations(plan: Plan) -> None:
+    """Delete the activations of the plan's layers, not their maxima, once everything was computed from them."""
+    for model in plan.models:
+        for layer in model.layers:
+            ActivationStore(plan.run, model.name, layer.name).remove_activations()

@@ -1,7 +1,7 @@
 """Real images, labels and activations for the rows: small nets see large sparsity only on real photographs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,6 @@ MASK_SIZE = 112
 
 #: Layers of mobilenet_v2 with 7 x 7, 14 x 14, 28 x 28 and 56 x 56 maps.
 MOBILENET_LAYERS = {7: "features.18", 14: "features.13", 28: "features.6", 56: "features.3"}
-EFFICIENTNET_LAYERS = {7: "-1", 14: "blocks.4.2"}
 
 
 class RowSkippedError(Exception):
@@ -72,12 +71,10 @@ def category_numbers(*, colors: bool) -> np.ndarray:
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
-@cache
-def activations() -> dict[int, np.ndarray]:
-    """Return float16 maps of mobilenet_v2 on the 128 images, by the side of the map."""
+def forward(layers: Sequence[str]) -> Callable[[Sequence[Path]], dict[str, np.ndarray]]:
+    """Return what decodes images and runs mobilenet_v2 on them, on one thread, as an extracting actor does."""
     import torch
 
-    from operators.half import settle
     from pipeline.decode import decode
     from pipeline.geometry import Geometry
     from pipeline.models.forward import normalisation, prepare
@@ -85,14 +82,29 @@ def activations() -> dict[int, np.ndarray]:
     from pipeline.models.spec import ModelSpec
     from pipeline.models.taps import Taps
 
+    torch.set_num_threads(1)
     weights = data_folder() / "weights" / "mobilenet_v2-b0353104.pth"
     model = open_model(ModelSpec(f"torchvision:mobilenet_v2@{weights}"))
-    taps = Taps(model.module, tuple(MOBILENET_LAYERS.values()), dtype=torch.float16)
-    pixels = decode(image_files(), Geometry.of(model.transform, "squash")).pixels
-    mean, std = normalisation(model, "cpu")
-    with torch.inference_mode():
-        parts = [taps(prepare(pixels[i : i + 16], mean, std, "cpu")) for i in range(0, len(pixels), 16)]
-    found = {side: np.concatenate([p[name].numpy() for p in parts]) for side, name in MOBILENET_LAYERS.items()}
+    module = model.module.to(memory_format=torch.channels_last)
+    taps, (mean, std) = Taps(module, tuple(layers), dtype=torch.float16), normalisation(model, "cpu")
+
+    @torch.inference_mode()
+    def run(files: Sequence[Path]) -> dict[str, np.ndarray]:
+        pixels = decode(list(files), Geometry.of(model.transform, "squash")).pixels
+        batches = [pixels[start : start + 16] for start in range(0, len(pixels), 16)]
+        parts = [taps(prepare(batch, mean, std, "cpu")) for batch in batches]
+        return {layer: np.concatenate([part[layer].numpy() for part in parts]) for layer in layers}
+
+    return run
+
+
+@cache
+def activations() -> dict[int, np.ndarray]:
+    """Return float16 maps of mobilenet_v2 on the 128 images, by the side of the map."""
+    from operators.half import settle
+
+    maps_of = forward(list(MOBILENET_LAYERS.values()))(image_files())
+    found = {side: maps_of[layer] for side, layer in MOBILENET_LAYERS.items()}
     for maps in found.values():
         settle(maps)
     return found

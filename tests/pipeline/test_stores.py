@@ -1,90 +1,69 @@
-"""Stores give back what was put in, whatever was there before."""
+"""The stores give back what was written, to us and to any reader of Zarr."""
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+import zarr
+from numpy.typing import NDArray
 
-from operators.masks import mask_block, unpack
-from pipeline.stores import ActivationStore, MaskStore, table_path, write_table
-from schemas.results import TABLES
+from operators.masks import mask_block
+from pipeline.stores import ActivationStore, MaskStore
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = ActivationStore(tmp_path, "net", "features.18")
-    store.create(10, 5, 3, 2, image_block=4, unit_block=2)
-    return store
+def store(tmp_path) -> tuple[ActivationStore, NDArray]:
+    """130 views in blocks of 64, the last one short, and 10 units in blocks of 4."""
+    maps = np.random.default_rng(0).standard_normal((130, 10, 3, 5)).clip(0).astype(np.float16)
+    store = ActivationStore(tmp_path, "model", "layer")
+    store.create(130, 10, 3, 5, image_block=64, unit_block=4)
+    for start in range(0, 130, 64):
+        part = maps[start : start + 64]
+        store.write(start, part, part.max(axis=(2, 3)))
+    return store, maps
 
 
-def maps(images, seed=0):
-    return np.random.default_rng(seed).standard_normal((images, 5, 3, 2)).astype(np.float16)
+@pytest.mark.parametrize("views", [(0, 64), (64, 128), (128, 130), (10, 20), (0, 130)])
+@pytest.mark.parametrize("units", [slice(0, 4), slice(4, 8), slice(8, 10), slice(0, 10), slice(3, 5)])
+def test_maps_are_read_by_view_and_unit(store, views, units):
+    found = store[0].read(*views, units)
+    np.testing.assert_array_equal(found, store[1][slice(*views), units])
+    assert found.dtype == np.float16
 
 
-def test_activations_are_written_by_image_and_read_by_unit(store):
-    values = maps(10)
-    for start in (8, 0, 4):
-        block = values[start : start + 4]
-        store.write(start, block, block.max(axis=(2, 3)))
-    np.testing.assert_array_equal(store.read(0, 10, slice(1, 4)), values[:, 1:4])
-    np.testing.assert_array_equal(store.read(3, 9, slice(4, 5)), values[3:9, 4:])
-    np.testing.assert_array_equal(store.read_maxima(0, 10, slice(0, 5)), values.max(axis=(2, 3)))
+def test_any_reader_of_zarr_reads_the_store(store):
+    array = zarr.open_array(str(store[0].run / "activations.zarr" / "model" / "layer"), mode="r")
+    np.testing.assert_array_equal(array[:130], store[1])
 
 
-def test_a_torn_shard_is_overwritten(store, tmp_path):
-    block = maps(4)
-    store.write(4, block, block.max(axis=(2, 3)))
-    (shard,) = [p for p in (tmp_path / "activations.zarr").rglob("*") if p.is_file() and p.parent.name != "features.18"]
-    shard.write_bytes(shard.read_bytes()[:50])
-    store.write(4, block, block.max(axis=(2, 3)))
-    np.testing.assert_array_equal(store.read(4, 8, slice(0, 5)), block)
+def test_a_chunk_of_zeros_or_a_block_not_written_reads_as_zeros(tmp_path):
+    store = ActivationStore(tmp_path, "model", "layer")
+    store.create(128, 8, 2, 2, image_block=64, unit_block=4)
+    maps = np.zeros((64, 8, 2, 2), np.float16)
+    maps[:, 4:] = 1
+    store.write(0, maps, maps.max(axis=(2, 3)))
+    np.testing.assert_array_equal(store.read(0, 64, slice(0, 4)), maps[:, :4])
+    np.testing.assert_array_equal(store.read(0, 64, slice(4, 8)), maps[:, 4:])
+    assert not store.read(64, 128, slice(0, 4)).any()
 
 
-def test_zeros_over_old_values_are_zeros(store):
-    block = maps(4)
-    store.write(0, block, block.max(axis=(2, 3)))
-    store.write(0, np.zeros_like(block), np.zeros((4, 5), np.float16))
-    assert not store.read(0, 4, slice(0, 5)).any()
+def test_a_damaged_shard_is_noticed(store):
+    shard = next((store[0].run / "activations.zarr").rglob("c/0/0/0/0"))
+    content = bytearray(shard.read_bytes())
+    content[-20] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(OSError, match="damaged"):
+        store[0].read(0, 64, slice(0, 4))
 
 
-def test_creating_again_keeps_what_is_there(store):
-    block = maps(4)
-    store.write(0, block, block.max(axis=(2, 3)))
-    store.create(10, 5, 3, 2, image_block=4, unit_block=2)
-    np.testing.assert_array_equal(store.read(0, 4, slice(0, 5)), block)
+DRAWN, WHOLE = np.eye(9, 70, dtype=bool), np.ones((9, 70), bool)
 
 
-def test_masks_come_back(tmp_path):
-    rng = np.random.default_rng(0)
-    labels = [{0: rng.random((9, 70)) < 0.3, 2: None}, {}, {1: rng.random((9, 70)) < 0.5}]
-    masks = mask_block(labels, 9, 70)
-    store = MaskStore(tmp_path, "squash-9x70")
-    store.write("images-000000", masks)
-    found = store.read("images-000000")
-    for name in ("first", "concept", "area", "bitmap", "band", "words"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(masks, name), err_msg=name)
-    np.testing.assert_array_equal(unpack(found.words, 70), [labels[0][0], labels[2][1]])
-
-
-def test_a_block_without_labels_comes_back(tmp_path):
-    store = MaskStore(tmp_path, "squash-9")
-    store.write("images-000000", mask_block([{}, {}], 9, 9))
-    assert store.read("images-000000").first.tolist() == [0, 0, 0]
-
-
-def test_a_table_part_appears_whole_or_not_at_all(tmp_path):
-    schema = TABLES["rejects"]
-    rows = pa.Table.from_pylist([{"stage": "import", "item": "a", "reason": "b"}], schema=schema)
-
-    def failing():
-        yield rows
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_table(tmp_path, "rejects", ("net", "layer", "units-000000"), failing())
-    path = table_path(tmp_path, "rejects", ("net", "layer", "units-000000"))
-    assert not path.exists()
-    assert not list(path.parent.iterdir())
-    count, digest = write_table(tmp_path, "rejects", ("net", "layer", "units-000000"), [rows])
-    assert (count, pq.read_table(path).num_rows) == (1, 1)
-    assert write_table(tmp_path, "rejects", ("net", "layer", "units-000000"), [rows]) == (1, digest)
+@pytest.mark.parametrize("labels", [[{}], [{}, {0: None}], [{1: DRAWN, 4: None}, {}, {0: WHOLE, 2: ~DRAWN}]])
+def test_masks_come_back_as_written(tmp_path, labels):
+    (tmp_path / "masks" / "squash").mkdir(parents=True)
+    block = mask_block(labels, 9, 70)
+    store = MaskStore(tmp_path, "squash")
+    store.write("images-0", block)
+    for name, found in store.read("images-0")._asdict().items():
+        expected = getattr(block, name)
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+        assert found.dtype == expected.dtype

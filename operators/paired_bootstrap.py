@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 DRAWS = 1000
 
 #: Squared distances that differ by less are equal: where a draw holds one image alone, rounding must not decide.
-_ROUNDING = 1e-12
+_ROUNDING = np.float32(1e-7)
 
 #: Poisson(1) is above this with probability 1e-17.
 _LARGEST_WEIGHT = 18
@@ -46,41 +46,58 @@ def _first_of_group(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def _add_image(
-    distances: NDArray[np.float64], weight: NDArray[np.float32], size: NDArray[np.float64],
-    moment: NDArray[np.float64], excess: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Add one image to every draw: w, w d of each series, and w (baseline d^2 - unit d^2)."""
-    for draw in range(len(weight)):
-        size[draw] += weight[draw]
-    for series in range(len(distances)):
-        d, row = distances[series], moment[series]
-        for draw in range(len(weight)):
-            row[draw] += weight[draw] * d
-    for baseline in range(len(excess)):
-        more, row = distances[baseline + 1] ** 2 - distances[0] ** 2, excess[baseline]
-        for draw in range(len(weight)):
-            row[draw] += weight[draw] * more
+def _weighted_sums(
+    values: NDArray[np.float32], rows: NDArray[np.int64], weights: NDArray[np.float32], sums: NDArray[np.float32]
+) -> None:
+    """Sum each series (values of shape (series, n), n a multiple of 4) with the weights of every draw."""
+    sums[:] = 0
+    for image in range(0, len(rows), 4):
+        w, x = weights[rows[image]], weights[rows[image + 1]]
+        y, z = weights[rows[image + 2]], weights[rows[image + 3]]
+        for series in range(len(values)):
+            a, b, c, d = values[series, image : image + 4]
+            total = sums[series]
+            for draw in range(len(total)):
+                total[draw] += (w[draw] * a + x[draw] * b) + (y[draw] * c + z[draw] * d)
+
+
+@njit(cache=True, nogil=True)
+def _prepare(distances: NDArray[np.float64], values: NDArray[np.float32]) -> None:
+    """Write what is summed: 1, each series d less its mean, and the baselines' d^2 less the unit's."""
+    values[:] = 0
+    counts = ~np.isnan(distances[0])
+    series = len(distances)
+    for s in range(series):
+        mean = distances[s][counts].mean()
+        for image in range(distances.shape[1]):
+            if counts[image]:
+                values[0, image] = 1
+                values[1 + s, image] = distances[s, image] - mean
+    for s in range(1, series):
+        for image in range(distances.shape[1]):
+            values[series + s, image] = values[1 + s, image] ** 2 - values[1, image] ** 2
 
 
 @njit(cache=True, nogil=True)
 def _count_draws(
     distances: NDArray[np.float64], groups: NDArray[np.int64], weights: NDArray[np.float32], count: NDArray[np.int64]
 ) -> None:
-    series, draws = distances.shape[1], weights.shape[1]
-    size, moment, excess = np.empty(draws), np.empty((series, draws)), np.empty((series - 1, draws))
+    _, series, images = distances.shape
+    padded, draws = -(-images // 4) * 4, weights.shape[1]
+    values, sums = np.zeros((2 * series, padded), np.float32), np.empty((2 * series, draws), np.float32)
+    rows = np.zeros(padded, np.int64)
     for row in range(len(distances)):
-        size[:], moment[:], excess[:] = 0.0, 0.0, 0.0
-        first = _first_of_group(groups[row])
-        for image in range(distances.shape[2]):
-            if not np.isnan(distances[row, 0, image]):
-                _add_image(distances[row, :, image], weights[first[image]], size, moment, excess)
-        for baseline in range(series - 1):
+        rows[:images] = _first_of_group(groups[row])
+        _prepare(distances[row], values[:, :images])
+        _weighted_sums(values, rows, weights, sums)
+        for baseline in range(1, series):
+            worse = 0
             for draw in range(draws):
-                # (n - 1) n times the difference of the two variances
-                squares = moment[baseline + 1, draw] ** 2 - moment[0, draw] ** 2
-                more = excess[baseline, draw] * size[draw] - squares
-                count[row, baseline] += more <= _ROUNDING * size[draw] ** 2
+                # n (n - 1) times the difference of the two variances
+                size, own, other = sums[0, draw], sums[1, draw], sums[1 + baseline, draw]
+                more = sums[series + baseline, draw] * size - (other * other - own * own)
+                worse += more <= _ROUNDING * size * size
+            count[row, baseline - 1] = worse
 
 
 def p_values(

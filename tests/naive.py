@@ -216,7 +216,7 @@ def bootstrap_not_better(unit: list[float], baseline: list[float], groups: list[
         times = [int(weights[f, draw]) for f in first]
         drawn = [np.repeat(series, times) for series in (unit, baseline)]
         spread = [((d - d.mean()) ** 2).mean() if len(d) else 0.0 for d in drawn]
-        count += spread[0] >= spread[1] - 1e-12
+        count += spread[0] >= spread[1] - 1e-9
     return count
 
 
@@ -285,7 +285,11 @@ def empirical_field(
             seen = []
             for values, centre in zip(drops, centres, strict=True):
                 y, x = centre[0] + dy, centre[1] + dx
-                over = [v for v, (t, l) in zip(values, corners, strict=True) if t <= y < t + side and l <= x < l + side]
+                over = [
+                    value
+                    for value, (top, left) in zip(values, corners, strict=True)
+                    if top <= y < top + side and left <= x < left + side
+                ]
                 if over and 0 <= y < extent[0] and 0 <= x < extent[1]:
                     seen.append(sum(over) / len(over))
             if 2 * len(seen) >= len(drops):

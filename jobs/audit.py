@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.config import AuditConfig
+from jobs.costs import costs
 from jobs.progress import Progress, say
 from jobs.stages import METRICS, STAGES, analyses, before_extract, extract, stages_of
 from pipeline.datasets.layout import files_of
@@ -82,6 +83,7 @@ def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
     names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
     names += ("metrics", "keep_activations")
+    names += ("occluder", "occluder_step", "field_images", "field_units")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
     before = run.plan() if run.exists else None
@@ -128,13 +130,15 @@ def _carry_out(run: RunFolder, plan: Plan) -> None:
     _extract_again(run, plan)
     finished = (lambda part: None) if plan.options.keep_activations else remove_activations
     left = [(stage.name, len(stage.units), len(run.ledger.missing(stage.units))) for stage in stages_of(plan)]
+    for line in costs(plan, {name for name, _, missing in left if missing}):
+        say(line)
     with native_messages_to(run.path / "ray.log"), Progress(left) as progress:
         start_ray()
         Schedule(Runner(run.ledger), _Limit(run, plan, progress)).run(
             plan,
             before=before_extract(plan),
             extract=extract(plan, factories),
-            analyses=analyses(plan),
+            analyses=analyses(plan, factories),
             finished=finished,
         )
 

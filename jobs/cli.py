@@ -184,6 +184,10 @@ def audit(
     keep_activations: Annotated[
         bool | None, typer.Option(help="Keep activations when all is computed from them.")
     ] = None,
+    occluder: Annotated[int | None, typer.Option(help="Side of receptive-field's occluders (33).")] = None,
+    occluder_step: Annotated[int | None, typer.Option(help="Pixels between occluders (9; the paper: 11 and 3).")] = None,
+    field_images: Annotated[int | None, typer.Option(help="Images occluded for a unit (10).")] = None,
+    field_units: Annotated[int | None, typer.Option(help="Units of a layer that are measured (64).")] = None,
     max_rejects: Annotated[float | None, typer.Option(help="Fraction of images that may be unreadable (0.01).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass; by default the fastest.")] = None,
     image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,

@@ -1,16 +1,17 @@
 """Which stages an audit consists of: what comes before the activations, the activations, and what each metric reads of them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from pipeline.plan import Plan
 from pipeline.stage import Stage
 
 #: Order of the stages: each reads what earlier ones wrote.
-STAGES = ("masks", "extract", "concepts", "dissect")
+STAGES = ("masks", "extract", "concepts", "dissect", "occlude", "fields")
 
 #: Stages of each metric, in order.
-METRICS = {"dissection": ("concepts", "dissect")}
+METRICS = {"dissection": ("concepts", "dissect"), "receptive-field": ("occlude", "fields")}
 
 
 def before_extract(plan: Plan) -> list[Stage]:
@@ -27,12 +28,21 @@ def extract(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -
     return extract_stage(plan, factories or {})
 
 
-def analyses(plan: Plan) -> Callable[[Plan], Sequence[Stage]]:
+def analyses(
+    plan: Plan, factories: dict[str, Callable[[], Any]] | None = None
+) -> Callable[[Plan], Sequence[Stage]]:
     """Return the function that gives, for a part of the plan, the stages that the metrics of the run need."""
     from pipeline.stages.concepts import concepts_stage
     from pipeline.stages.dissect import dissect_stage
+    from pipeline.stages.fields import fields_stage
+    from pipeline.stages.occlude import occlude_stage
 
-    makers = {"concepts": concepts_stage, "dissect": dissect_stage}
+    makers = {
+        "concepts": concepts_stage,
+        "dissect": dissect_stage,
+        "occlude": partial(occlude_stage, factories=factories),
+        "fields": fields_stage,
+    }
     wanted = {name for metric in plan.options.metrics for name in METRICS[metric]}
     return lambda part: [makers[name](part) for name in STAGES if name in wanted]
 

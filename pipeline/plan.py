@@ -37,6 +37,10 @@ class Options:
     device: str
     activation_scale: float
     keep_activations: bool
+    occluder: int = 33
+    occluder_step: int = 9
+    field_images: int = 10
+    field_units: int = 64
 
     @property
     def view_settings(self) -> ViewSettings:

@@ -13,6 +13,7 @@ _CATEGORY = column("category", pa.string(), "primary category of the concept")
 _IMAGE = column("image", pa.int32(), "number of the image in the data set")
 _VIEW = column("view", pa.int32(), "number of the view, as in the table views; the image's own where views are images")
 _WHOLE = "the view is the whole image"
+_NO_FIELD = "no field of constant size and stride; see no_field"
 _NONE = "no eligible concept meets the unit anywhere"
 
 MODELS = table(
@@ -131,6 +132,51 @@ CONCEPTS = table(
     column("eligible", pa.bool_(), "in at least min_images images, so that it can label a unit"),
 )
 
+_UNMOVED = "no occluder moves the unit, or no image gives its map a spatial maximum"
+_NO_CENTRE = f"{_UNMOVED}; or the layer has no theoretical field"
+_NO_UNIT = "no unit is measured"
+
+RECEPTIVE_FIELDS = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("theoretical_size", pa.float64(), "root of its rows times columns", unit="input pixel", null=_NO_FIELD),
+    column(
+        "theoretical_area",
+        pa.float64(),
+        "pixels of it inside the input, averaged over the maximal positions",
+        unit="input pixel",
+        null="no field of constant size, or no image gives the map a spatial maximum",
+    ),
+    column("empirical_size", pa.float64(), "square root of empirical_area", unit="input pixel", null=_UNMOVED),
+    column(
+        "empirical_area",
+        pa.int64(),
+        "pixels of at least half the largest discrepancy; about the occluder's at least",
+        unit="input pixel",
+        null=_UNMOVED,
+    ),
+    column("offset_y", pa.float64(), "centroid minus theoretical centre, rows", unit="input pixel", null=_NO_CENTRE),
+    column("offset_x", pa.float64(), "centroid minus theoretical centre, columns", unit="input pixel", null=_NO_CENTRE),
+    column("images", pa.int32(), "strongest views that were occluded and have a spatial maximum"),
+    column("occluder", pa.int32(), "rows and columns of an occluder", unit="input pixel"),
+    column("step", pa.int32(), "between neighbouring occluders", unit="input pixel"),
+)
+
+LAYER_FIELDS = table(
+    _MODEL,
+    _LAYER,
+    column("units", pa.int64(), "units that were measured and have an empirical field"),
+    column("theoretical_size", pa.float64(), "mean over these units", unit="input pixel", null=_NO_UNIT),
+    column("theoretical_area", pa.float64(), "mean over these units", unit="input pixel", null=_NO_UNIT),
+    column("empirical_size", pa.float64(), "mean over these units", unit="input pixel", null=_NO_UNIT),
+    column("empirical_area", pa.float64(), "mean over these units", unit="input pixel", null=_NO_UNIT),
+    column("anchor_offset_y", pa.float64(), "mean offset_y of these units", unit="input pixel", null=_NO_UNIT),
+    column("anchor_offset_x", pa.float64(), "mean offset_x of these units", unit="input pixel", null=_NO_UNIT),
+    column("standard_error_y", pa.float64(), "of anchor_offset_y, over units", unit="input pixel", null="under two units"),
+    column("standard_error_x", pa.float64(), "of anchor_offset_x, over units", unit="input pixel", null="under two units"),
+)
+
 RUNS = table(
     column("started", pa.timestamp("us", tz="UTC"), "when the command began"),
     column("seconds", pa.float64(), "how long it took"),
@@ -150,6 +196,8 @@ TABLES = {
     "unit_concept": UNIT_CONCEPT,
     "unit_image": UNIT_IMAGE,
     "top_images": TOP_IMAGES,
+    "receptive_fields": RECEPTIVE_FIELDS,
+    "layer_fields": LAYER_FIELDS,
     "rejects": REJECTS,
     "runs": RUNS,
 }

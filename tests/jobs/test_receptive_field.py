@@ -1,0 +1,136 @@
+"""The metric receptive-field end to end: fields that are known, and those of real networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import schemas
+from jobs.costs import costs
+from pipeline.datasets.layout import DatasetWriter
+from pipeline.errors import InputError
+from pipeline.run import RunFolder
+from pipeline.stages.occlude import chosen_units
+
+SETTINGS = {
+    "models": [
+        {
+            "source": "factory:tests.planted:averaging",
+            "name": "averaging",
+            "input_size": 40,
+            "mean": [0.0, 0.0, 0.0],
+            "std": [1.0, 1.0, 1.0],
+            "interpolation": "nearest",
+        }
+    ],
+    "layers": "1",
+    "metrics": "receptive-field",
+    "min_images": 1,
+    "occluder": 2,
+    "occluder_step": 1,
+    "field_images": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def spots(tmp_path_factory):
+    """Dark images with one bright square of 9 x 9 pixels, so that each unit has one place to fire at."""
+    folder, rng = tmp_path_factory.mktemp("spots") / "data", np.random.default_rng(0)
+    with DatasetWriter(folder, source={"reader": "planted"}) as out:
+        spot = out.concept("spot", "object")
+        for number in range(10):
+            pixels = rng.integers(0, 20, (40, 40, 3), np.uint8)
+            top, left = rng.integers(8, 23, 2)
+            here = np.zeros((40, 40), bool)
+            here[top : top + 9, left : left + 9] = True
+            pixels[here] = 255
+            path = folder.parent / f"{number}.png"
+            Image.fromarray(pixels).save(path)
+            out.segment(out.image(path), spot, here)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(audited, spots):
+    return audited(data=spots, **SETTINGS)
+
+
+def fields(run):
+    return schemas.scan_receptive_fields(run).sort("model", "layer", "unit").collect()
+
+
+def test_planted_fields_are_found_within_the_occluder(run):
+    found = fields(run)
+    assert found["theoretical_size"].to_list() == [9, 9, 9]
+    assert abs(found["empirical_size"][0] - 9) < 2
+    assert abs(found["empirical_size"][1] - 3) < 2
+    assert found["images"].to_list() == [8, 8, 0]
+
+
+def test_the_centroid_is_where_the_weights_lie(run):
+    found = fields(run)
+    assert found["offset_y"][0] == pytest.approx(0, abs=0.5)
+    assert found["offset_x"][0] == pytest.approx(0, abs=0.5)
+    assert found["offset_y"][1] == pytest.approx(3, abs=0.5)
+    assert found["offset_x"][1] == pytest.approx(-3, abs=0.5)
+    layer = schemas.scan_layer_fields(run).collect()
+    assert layer["units"].to_list() == [2]
+    assert layer["anchor_offset_y"].item() == pytest.approx(found["offset_y"][:2].mean())
+    assert layer["anchor_offset_x"].item() == pytest.approx(found["offset_x"][:2].mean())
+
+
+def test_a_unit_that_ignores_the_image_has_no_field(run):
+    row = fields(run).row(2, named=True)
+    assert {name for name, value in row.items() if value is None} == {
+        "theoretical_area", "empirical_size", "empirical_area", "offset_y", "offset_x"
+    }  # fmt: skip
+
+
+def test_fields_do_not_depend_on_blocks_workers_or_a_restart(audited, spots, run, tmp_path):
+    other = audited(data=spots, **SETTINGS, image_block=3, actors=1, out=tmp_path / "run")
+    assert fields(other).equals(fields(run))
+    next((other / "ledger" / "occlude").rglob("*.json")).unlink()
+    next((other / "ledger" / "fields").rglob("*.json")).unlink()
+    audited(data=spots, **SETTINGS, image_block=3, actors=1, out=other)
+    assert fields(other).equals(fields(run))
+
+
+def test_units_are_drawn_by_identity(run):
+    plan = RunFolder(run).plan()
+    model = plan.models[0]
+    layer = replace(model.layers[0], channels=500)
+    units = chosen_units(plan, model, layer)
+    assert len(units) == len(set(units.tolist())) == 64
+    assert units.tolist() == chosen_units(plan, replace(model, name="renamed"), layer).tolist()
+    assert units.tolist() != chosen_units(plan, model, replace(layer, name="0")).tolist()
+
+
+def test_an_occluder_larger_than_the_input_is_refused(audited, spots):
+    with pytest.raises(InputError, match=r"occluders of 41 pixels do not fit the 40 x 40 input of averaging"):
+        audited(data=spots, **{**SETTINGS, "occluder": 41})
+
+
+def test_the_cost_is_said_before_it_is_paid(run):
+    plan = RunFolder(run).plan()
+    assert costs(plan, {"occlude", "fields"}) == [
+        "averaging: receptive-field runs at most 15,210 occluded copies (1,521 an image, 8 images a unit), "
+        "the cost of extracting 1,521 times"
+    ]
+    assert costs(plan, {"fields"}) == []
+
+
+REAL = ("features.3", "features.6", "features.13", "features.17")
+
+
+@pytest.mark.slow
+def test_fields_of_a_real_network_are_smaller_than_the_theoretical(audited, coco, test_data):
+    weights = test_data / "weights" / "mobilenet_v2-b0353104.pth"
+    run = audited(
+        data=coco, models=[f"torchvision:mobilenet_v2@{weights}"], layers=",".join(REAL), metrics="receptive-field",
+        field_images=3, field_units=3, occluder_step=16,
+    )  # fmt: skip
+    rows = {row["layer"]: row for row in schemas.scan_layer_fields(run).collect().iter_rows(named=True)}
+    print(*(rows[layer] for layer in REAL), sep="\n")
+    for layer in REAL[1:]:
+        assert rows[layer]["empirical_area"] < rows[layer]["theoretical_area"]

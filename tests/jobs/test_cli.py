@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from jobs import cli
+from jobs.stages import STAGES
 from pipeline.datasets.layout import DatasetWriter
 from tests import planted
 
@@ -149,7 +150,7 @@ def test_unknown_key_in_the_toml(capsys, tmp_path, data):
 def test_unknown_stage_to_redo(capsys, tmp_path, data):
     code, err = audit_error(capsys, tmp_path, data, "--model", "torchvision:resnet18@random:0", "--redo", "extrat")
     assert code == 2
-    assert err == "error: --redo extrat: no such stage; stages are masks, extract, concepts, dissect"
+    assert err == f"error: --redo extrat: no such stage; stages are {', '.join(STAGES)}\n"
 
 
 def test_an_out_folder_that_is_no_run(capsys, tmp_path, data):

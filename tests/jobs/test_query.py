@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -42,8 +43,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(run, "units", [unit("b", 2, 0.25, 'a "b", c'), unit("b", 3, 0.1, "dog")], "model=a/layer=b/units-0002")
     write(run, "units", [unit("c", 0, 0.03, "cat\u2028")], "model=a/layer=c/units-0000")
     raw = np.array([[0, 1.5]], "<f2").tobytes()
-    top = {"model": "a", "layer": "b", "unit": 0, "rank": 0, "image": 7, "maximum": 1.5, "height": 1, "width": 2}
-    write(run, "top_images", [top | {"map": raw}], "model=a/layer=b/units-0000")
+    top = {"model": "a", "layer": "b", "unit": 0, "rank": 0, "image": 7, "view": 7, "maximum": 1.5}
+    write(run, "top_images", [top | {"height": 1, "width": 2, "map": raw}], "model=a/layer=b/units-0000")
     return run
 
 
@@ -129,7 +130,8 @@ def test_binary_values_are_counted_in_a_table_and_refused_when_nested(run: Path)
 def test_describe_reads_the_schema(run: Path) -> None:
     answer = query(run, "DESCRIBE layers;")
     assert answer.columns == ["column", "type", "unit", "meaning", "null"]
-    assert answer.row(7) == ("receptive_field", "int32", "input pixel", "theoretical size", "not computed")
+    channels = answer.row(by_predicate=pl.col("column") == "channels")
+    assert channels == ("channels", "int32", "", "units of the layer", "")
     assert query(run, "show columns from layers").equals(answer)
 
 

@@ -4,7 +4,7 @@ from pipeline.plan import Plan
 
 
 def costs(plan: Plan, stages: set[str]) -> list[str]:
-    """Return a line on every expensive model of the stages that are to run.
+    """Return a line for every model on what the expensive stages cost.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def costs(plan: Plan, stages: set[str]) -> list[str]:
     from pipeline.stages.occlude import projected_copies
 
     return [
-        f"{name}: receptive-field runs at most {copies:,} occluded copies ({_boxes(plan, name):,} an image, "
+        f"{name}: receptive-field runs at most {copies:,} occluded copies ({_boxes(plan, name):,} boxes an image, "
         f"{plan.options.field_images} images a unit), the cost of extracting {copies / plan.images:,.0f} times"
         for name, copies in projected_copies(plan).items()
     ]

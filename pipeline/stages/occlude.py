@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -260,11 +261,20 @@ def _pixels(task: OccludeTask, view: int) -> np.ndarray:
 
 def projected_copies(plan: Plan) -> dict[str, int]:
     """Return the most occluded copies that the stage can run through each model."""
-    return {
-        model.name: len(occluders_of(plan, model).corners)
-        * min(
-            plan.images,
-            sum(min(plan.options.field_units, layer.channels) for layer in model.layers) * plan.options.field_images,
-        )
-        for model in plan.models
-    }
+    return {model.name: _most_copies(plan, model) for model in plan.models}
+
+
+def _most_copies(plan: Plan, model: PlannedModel) -> int:
+    options, occluders = plan.options, occluders_of(plan, model)
+    pairs = [min(options.field_units, layer.channels) * options.field_images for layer in model.layers]
+    apart = sum(count * _most_boxes(occluders, layer) for count, layer in zip(pairs, model.layers, strict=True))
+    return min(apart, min(plan.images, sum(pairs)) * len(occluders.corners))
+
+
+def _most_boxes(occluders: Occluders, layer: Layer) -> int:
+    """Return the most boxes that meet the field of one position."""
+    counts = [len(starts) for starts in occluders.starts]
+    if layer.field is None or layer.field.through_global:
+        return prod(counts)
+    met = (-(-(size + occluders.side - 1) // occluders.step) for size in layer.field.size)
+    return prod(min(count, here) for count, here in zip(counts, met, strict=True))

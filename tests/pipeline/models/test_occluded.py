@@ -1,0 +1,96 @@
+"""Occluded copies of one image, against copies made one by one."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from operators.occlusion import NOWHERE, Occluders, empirical_field
+from pipeline.models.forward import Forward
+from pipeline.models.geometry import receptive_fields
+from pipeline.models.layer import Layer
+from pipeline.models.occluded import discrepancies
+from pipeline.models.taps import Taps
+
+SIZE = (48, 56)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Three strided convolutions; unit 0 of each averages what it sees, unit 1 is constant, unit 2 is random."""
+    generator, parts = torch.Generator().manual_seed(0), []
+    for inputs in (3, 3, 3):
+        conv = nn.Conv2d(inputs, 3, 3, 2, 1, bias=False)
+        with torch.no_grad():
+            conv.weight.zero_()
+            conv.weight[0, :1] = 1 / 9
+            conv.weight[2] = torch.randn(conv.weight[2].shape, generator=generator)
+        parts.append(conv)
+    return nn.Sequential(*parts).eval()
+
+
+@pytest.fixture(scope="module")
+def layers(network):
+    found = receptive_fields(network, SIZE)
+    return [Layer(str(n), "Conv2d", 3, SIZE[0] >> n + 1, SIZE[1] >> n + 1, field=found[str(n)]) for n in (0, 2)]
+
+
+@pytest.fixture(scope="module")
+def forward(network, layers):
+    mean, std = torch.full((1, 3, 1, 1), 100.0), torch.full((1, 3, 1, 1), 50.0)
+    names = tuple(layer.name for layer in layers)
+    return Forward(Taps(network, names), names, 4, 1.0, "cpu", mean, std)
+
+
+def pictures(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (2, *SIZE, 3), np.uint8)
+
+
+def test_drops_are_those_of_copies_made_one_by_one(network, forward, layers):
+    pixels, fill = pictures()
+    occluders = Occluders(SIZE, 9, 5)
+    wanted = {layer.name: np.arange(3) for layer in layers}
+    found, copies = discrepancies(forward, layers, wanted, pixels, fill, occluders)
+    assert 0 < copies < len(occluders.corners)  # the boxes far from all maxima are left out
+    made = [pixels]
+    for top, left in occluders.corners:
+        copy = pixels.copy()
+        copy[top : top + 9, left : left + 9] = fill[top : top + 9, left : left + 9]
+        made.append(copy)
+    batch = (torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2).float() - 100) / 50
+    maps = Taps(network, ["0", "2"])(batch)
+    for layer in layers:
+        here = maps[layer.name].flatten(2).numpy()
+        assert found[layer.name].position.tolist() == [here[0, 0].argmax(), NOWHERE, here[0, 2].argmax()]
+        for unit in (0, 2):
+            values = here[:, unit, found[layer.name].position[unit]]
+            assert found[layer.name].drop[unit] == pytest.approx(np.abs(values[1:] - values[0]), abs=1e-5)
+        assert found[layer.name].drop[1].max() == 0
+
+
+def test_a_layer_has_the_same_drops_alone_and_beside_others(forward, layers):
+    pixels, fill = pictures(1)
+    occluders = Occluders(SIZE, 9, 5)
+    both, _ = discrepancies(
+        forward, layers, {layer.name: np.array([0, 2]) for layer in layers}, pixels, fill, occluders
+    )
+    for layer in layers:
+        alone, _ = discrepancies(forward, [layer], {layer.name: np.array([2])}, pixels, fill, occluders)
+        assert np.array_equal(alone[layer.name].drop[0], both[layer.name].drop[1])
+
+
+def test_a_symmetric_filter_behind_strides_has_its_centroid_at_the_theoretical_centre(forward, layers):
+    """Deep in torch-padded networks theoretical centres lie on multiples of the stride, and occlusion agrees."""
+    layer, occluders, drops, centres = layers[1], Occluders(SIZE, 3, 1), [], []
+    for seed in range(12):
+        spot, fill = np.full((*SIZE, 3), 10, np.uint8), np.full((*SIZE, 3), 60, np.uint8)
+        y, x = np.random.default_rng(seed).integers(14, np.array(SIZE) - 24)
+        spot[y : y + 10, x : x + 10] = 250
+        spot[spot == 250] -= pictures(seed)[0][spot == 250] // 50
+        found, _ = discrepancies(forward, [layer], {"2": np.array([0])}, spot, fill + spot // 2, occluders)
+        drops.append(found["2"].drop[0] / found["2"].drop[0].max())
+        place = divmod(int(found["2"].position[0]), layer.width)
+        centres.append([c + p * s for c, p, s in zip(layer.field.centre, place, layer.field.stride, strict=True)])
+    found = empirical_field(np.array(drops), occluders, np.array(centres))
+    assert np.abs(found.offset).max() < 1.5
+    assert found.size < layer.field.size[0] == 15

@@ -83,7 +83,7 @@ def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
     names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
     names += ("metrics", "keep_activations")
-    names += ("occluder", "occluder_step", "field_images", "field_units")
+    names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
     before = run.plan() if run.exists else None

@@ -117,6 +117,9 @@ class AuditConfig(BaseModel):
     unit_image: Literal["active", "top", "off"] = Field("active", description="which rows the table unit_image keeps")
     top_images: Positive = Field(15, description="images of largest maximum kept for every unit")
     keep_activations: bool = Field(True, description="keep a layer's activations when all is computed from them")
+    location_protocol: Literal["survey", "explanatory-graph", "interpretable-cnn"] = Field(
+        "survey", description="how location chooses images and takes the deviation"
+    )
     occluder: Positive = Field(33, description="rows and columns of the occluders of receptive-field")
     occluder_step: Positive = Field(9, description="pixels between neighbouring occluders; the paper has 11 and 3")
     field_images: Positive = Field(10, description="strongest images that are occluded for a unit")

@@ -8,17 +8,21 @@ from pipeline.plan import Plan
 from pipeline.stage import Stage
 
 #: Order of the stages: each reads what earlier ones wrote.
-STAGES = ("masks", "extract", "concepts", "dissect", "occlude", "fields")
+STAGES = ("masks", "extract", "concepts", "dissect", "occlude", "fields", "locate")
 
 #: Stages of each metric, in order.
-METRICS = {"dissection": ("concepts", "dissect"), "receptive-field": ("occlude", "fields")}
+METRICS = {
+    "dissection": ("concepts", "dissect"),
+    "location": ("locate",),
+    "receptive-field": ("occlude", "fields"),
+}
 
 
 def before_extract(plan: Plan) -> list[Stage]:
     """Return the stages that need no activations."""
     from pipeline.stages.masks import masks_stage
 
-    return [masks_stage(plan)]
+    return [masks_stage(plan)] if "concepts" in _wanted(plan) else []
 
 
 def extract(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Stage:
@@ -35,16 +39,22 @@ def analyses(
     from pipeline.stages.concepts import concepts_stage
     from pipeline.stages.dissect import dissect_stage
     from pipeline.stages.fields import fields_stage
+    from pipeline.stages.locate import locate_stage
     from pipeline.stages.occlude import occlude_stage
 
     makers = {
         "concepts": concepts_stage,
         "dissect": dissect_stage,
+        "locate": locate_stage,
         "occlude": partial(occlude_stage, factories=factories),
         "fields": fields_stage,
     }
-    wanted = {name for metric in plan.options.metrics for name in METRICS[metric]}
+    wanted = _wanted(plan)
     return lambda part: [makers[name](part) for name in STAGES if name in wanted]
+
+
+def _wanted(plan: Plan) -> set[str]:
+    return {name for metric in plan.options.metrics for name in METRICS[metric]}
 
 
 def stages_of(plan: Plan) -> list[Stage]:

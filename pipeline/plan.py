@@ -37,6 +37,7 @@ class Options:
     device: str
     activation_scale: float
     keep_activations: bool
+    location_protocol: str = "survey"
     occluder: int = 33
     occluder_step: int = 9
     field_images: int = 10

@@ -16,6 +16,8 @@ from pipeline.plan import Options, Plan, PlannedModel
 from pipeline.runner import cores
 from pipeline.views import Views
 
+#: Metrics that read labels.
+_ABOUT_CONCEPTS = {"dissection", "significance"}
 _CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
 _GPU_BATCH = 128
@@ -64,15 +66,23 @@ def make_plan(
     """
     import torch
 
-    dataset = Dataset.open(data)
+    dataset = _opened(data, set(options.metrics))
     views = Views.of(dataset, options.view_settings)
-    _refuse_rare(dataset, views, options.min_images)
+    if _ABOUT_CONCEPTS & set(options.metrics):
+        _refuse_rare(dataset, views, options.min_images)
     options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
     images = len(views)
     models = [_planned(request, options.device, images, batch_size, before, tell) for request in requests]
     _refuse_same_names(models)
     plan = Plan(run, dataset.folder, dataset.identity, images, torch.__version__, tuple(models), options)
     return _extended(plan, before) if before else plan
+
+
+def _opened(data: Path, metrics: set[str]) -> Dataset:
+    """Open the data set and check that it has what the metrics read."""
+    if "location" in metrics:
+        Dataset.open(data, need="landmarks")
+    return Dataset.open(data, need="concepts" if _ABOUT_CONCEPTS & metrics else None)
 
 
 def _planned(

@@ -51,6 +51,7 @@ scan_unit_image = partial(scan, name="unit_image")
 scan_top_images = partial(scan, name="top_images")
 scan_receptive_fields = partial(scan, name="receptive_fields")
 scan_layer_fields = partial(scan, name="layer_fields")
+scan_location_instability = partial(scan, name="location_instability")
 scan_rejects = partial(scan, name="rejects")
 scan_runs = partial(scan, name="runs")
 

@@ -123,6 +123,34 @@ TOP_IMAGES = table(
     column("map", pa.binary(), "raw map, row-major little-endian float16"),
 )
 
+_FEW = "fewer images than the protocol asks for"
+
+LOCATION_INSTABILITY = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("category", pa.string(), "category of the objects that the views show", null=_WHOLE),
+    column("landmark", pa.string(), "name of the landmark"),
+    column("protocol", pa.string(), "survey, explanatory-graph or interpretable-cnn"),
+    column("instability", pa.float64(), "deviation of the distance to the landmark, in diagonals [D]", null=_FEW),
+    column("fixed", pa.float64(), "the same of the crop's centre, on the same views", null=_FEW),
+    column("uniform", pa.float64(), "the same of positions drawn over the crop, on the same views", null=_FEW),
+    column(
+        "tracking",
+        pa.float64(),
+        "1 - tr Cov(landmark - unit) / tr Cov(landmark): 0 for a constant, 1 for a follower",
+        null=f"{_FEW}, or the landmark never moves",
+    ),
+    column("images", pa.int32(), "views measured: the unit's strongest that show the landmark once"),
+    column("p_fixed", pa.float64(), "that the unit is no steadier than `fixed`, by bootstrap over images", null=_FEW),
+    column("p_uniform", pa.float64(), "that the unit is no steadier than `uniform`", null=_FEW),
+    column("beats_fixed", pa.bool_(), "p_fixed < 0.05"),
+    column("beats_uniform", pa.bool_(), "p_uniform < 0.05"),
+    column("no_maximum", pa.int32(), "views on which the map has no spatial maximum; dropped in the protocol survey"),
+    column("repeated", pa.int32(), "views dropped because they show the landmark more than once"),
+    column("outside", pa.int32(), "views dropped because the landmark lies outside of them"),
+)
+
 CONCEPTS = table(
     column("geometry", pa.string(), "geometry and mask resolution, such as squash-112"),
     _CONCEPT,
@@ -198,6 +226,7 @@ TABLES = {
     "top_images": TOP_IMAGES,
     "receptive_fields": RECEPTIVE_FIELDS,
     "layer_fields": LAYER_FIELDS,
+    "location_instability": LOCATION_INSTABILITY,
     "rejects": REJECTS,
     "runs": RUNS,
 }

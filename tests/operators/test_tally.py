@@ -1,5 +1,7 @@
 """The tally equals its definition: every pixel, every image, every pair, in integers."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def tallied(maps, threshold, labels, category, shape, split=None):
     tally = Tally.empty(maps.shape[1], len(category), max(category) + 1, shape)
     counts = Labels.empty(len(category), max(category) + 1, shape)
     areas = []
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in pairwise(cuts):
         block = mask_block(labels[start:stop], *shape)
         part = maps[start:stop]
         maxima = part.max(axis=(2, 3)).astype(np.float32)
@@ -168,5 +170,5 @@ def test_strongest_images_do_not_depend_on_blocks(images, keep, seed):
     for image, maximum in blocks:
         found = found.merge(image, maximum, keep)
     for unit in range(2):
-        expected = sorted(range(images), key=lambda i: (-maxima[i, unit], i))[:keep]  # noqa: B023
+        expected = sorted(range(images), key=lambda i: (-maxima[i, unit], i))[:keep]
         assert found.image[unit].tolist() == expected

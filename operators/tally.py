@@ -93,7 +93,7 @@ def _touch(above: NDArray[np.uint8], i: int, touched: NDArray[np.uint8]) -> bool
         corners = above[i, j] + above[i, j + 1] + above[i + 1, j] + above[i + 1, j + 1]
         touched[j] = corners
         some |= np.uint8(corners)
-    return some != 0
+    return bool(some != 0)
 
 
 @njit(cache=True, nogil=True)

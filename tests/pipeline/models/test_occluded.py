@@ -92,5 +92,5 @@ def test_a_symmetric_filter_behind_strides_has_its_centroid_at_the_theoretical_c
         place = divmod(int(found["2"].position[0]), layer.width)
         centres.append([c + p * s for c, p, s in zip(layer.field.centre, place, layer.field.stride, strict=True)])
     found = empirical_field(np.array(drops), occluders, np.array(centres))
-    assert np.abs(found.offset).max() < 1.5
+    assert np.abs(found.offset).max() < 0.75  # half a stride would be 3.5
     assert found.size < layer.field.size[0] == 15

@@ -15,7 +15,8 @@ _LIGHT_IMAGES = 32
 _SHAPE = MASK_SIZE, MASK_SIZE
 
 
-def _ours(of: Subject) -> Callable[[], None]:
+def _ours(of: Subject, passes: int = 1) -> Callable[[], None]:
+    """Tally all images, `passes` times over, in the blocks of an audit."""
     side, half = of.maps.shape[2], half_values()
     axis = resize_axis(side, MASK_SIZE)
     units, concepts, categories = of.maps.shape[1], len(of.category), int(of.category.max()) + 1
@@ -28,7 +29,7 @@ def _ours(of: Subject) -> Callable[[], None]:
     }
 
     def run() -> None:
-        for span, maps, maxima, masks in work:
+        for span, maps, maxima, masks in work * passes:
             args = (maps, maxima, of.threshold[span], masks, of.category, axis, axis, half)
             add_to_tally(tallies[span.start], *args)
 
@@ -62,3 +63,30 @@ def tally_vs_light() -> Iterator[Row]:
             name = f"tally_vs_light.{side}x{side}" + ("" if colors else ".without_colors")
             yield Row(name, mine, "us/active pair", f"light loop {peer:.0f} us", peer / mine, f">= {least}")
             yield Row(f"{name}.cell", 1e9 * ours / whole.active_cells, "ns/active cell")
+
+
+def tally_scaling() -> Iterator[Row]:
+    """Fit the exponent of the cost in units, images and concepts an image, on 7 x 7 maps."""
+    whole = subject(7, colors=True)
+    units = {n: _ours(_of_units(whole, n), 2) for n in (256, 512, 1024, 2048)}
+    images = {n: _ours(_of_units(whole, 128), n // len(whole.maps)) for n in (1024, 2048, 4096, 8192)}
+    concepts = {n: _ours(_of_concepts(whole, n)) for n in (5, 20, 80)}
+    for name, runs in (("units", units), ("images", images), ("concepts", concepts)):
+        times = interleaved(list(runs.values()), repeats=7)
+        exponent = np.polyfit(np.log(list(runs)), np.log(times), 1)[0]
+        peer = ", ".join(f"{n}: {1e3 * time:.1f} ms" for n, time in zip(runs, times, strict=True))
+        yield Row(f"tally_scaling.{name}", float(exponent), "exponent", peer, target="<= 1.05")
+
+
+def _of_units(of: Subject, units: int) -> Subject:
+    """Take every so many units, or repeat them, so that all counts have the same mix."""
+    chosen = np.arange(units) * of.maps.shape[1] // units
+    return Subject(of.maps[:, chosen], of.maxima[:, chosen], of.threshold[chosen], of.labels, of.category)
+
+
+def _of_concepts(of: Subject, concepts: int) -> Subject:
+    """Give every image the first masks of one shuffled order of all images' masks, under new names."""
+    masks = [mask for image in of.labels for mask in image.values() if mask.any()]
+    order = np.random.default_rng(0).permutation(len(masks))
+    drawn = {number: masks[place] for number, place in enumerate(order[:concepts])}
+    return Subject(of.maps, of.maxima, of.threshold, [drawn] * len(of.maps), np.zeros(concepts, np.int64))

@@ -8,11 +8,12 @@ from pipeline.plan import Plan
 from pipeline.stage import Stage
 
 #: Order of the stages: each reads what earlier ones wrote.
-STAGES = ("masks", "extract", "concepts", "dissect", "occlude", "fields", "locate")
+STAGES = ("masks", "extract", "concepts", "dissect", "annotations", "null", "significance", "occlude", "fields", "locate")
 
 #: Stages of each metric, in order.
 METRICS = {
     "dissection": ("concepts", "dissect"),
+    "significance": ("concepts", "dissect", "annotations", "null", "significance"),
     "location": ("locate",),
     "receptive-field": ("occlude", "fields"),
 }
@@ -36,16 +37,22 @@ def analyses(
     plan: Plan, factories: dict[str, Callable[[], Any]] | None = None
 ) -> Callable[[Plan], Sequence[Stage]]:
     """Return the function that gives, for a part of the plan, the stages that the metrics of the run need."""
+    from pipeline.stages.annotations import annotations_stage
     from pipeline.stages.concepts import concepts_stage
     from pipeline.stages.dissect import dissect_stage
     from pipeline.stages.fields import fields_stage
     from pipeline.stages.locate import locate_stage
+    from pipeline.stages.null import null_stage
     from pipeline.stages.occlude import occlude_stage
+    from pipeline.stages.significance import significance_stage
 
     makers = {
         "concepts": concepts_stage,
         "dissect": dissect_stage,
         "locate": locate_stage,
+        "annotations": annotations_stage,
+        "null": null_stage,
+        "significance": significance_stage,
         "occlude": partial(occlude_stage, factories=factories),
         "fields": fields_stage,
     }

@@ -43,6 +43,51 @@ def layer_summary(run: str | Path) -> pl.DataFrame:
     return pl.DataFrame(rows).sort("model", "layer") if rows else pl.DataFrame()
 
 
+def headline(run: str | Path) -> pl.DataFrame:
+    """Return four numbers a layer: units over 0.04, those expected by chance, significant ones, replicating ones.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row a (model, layer), sorted, with the number of eligible concepts of each category as text; empty where the
+        run has no significance.
+    """
+    layers = schemas.scan_layer_significance(run).sort("model", "layer").collect()
+    if not layers.height:
+        return pl.DataFrame()
+    eligible = [", ".join(f"{e['concepts']} {e['category']}" for e in row) for row in layers["eligible"].to_list()]
+    return layers.select(
+        "model",
+        "layer",
+        pl.col("over_cutoff").alias("over 0.04"),
+        pl.col("expected_by_chance").round(1).alias("expected by chance"),
+        "significant",
+        "replicating",
+        pl.Series("eligible concepts", eligible),
+    )
+
+
+def trust(over: int, by_chance: float, significant: int) -> str:
+    """Say which of a layer's numbers to trust."""
+    if not over and not significant:
+        return "no unit is over 0.04: there is no label to trust"
+    if not significant:
+        return (
+            f"trust none of the {over} labels over 0.04: {by_chance:.0f} are expected by chance, and no unit stands out"
+        )
+    if by_chance > 0.05 * over:
+        return (
+            f"trust the {significant} significant units, most of all those that replicate; of the {over} over 0.04, "
+            f"{by_chance:.0f} are expected by chance"
+        )
+    return f"0.04 holds here: {by_chance:.1f} of the {over} units over it are expected by chance"
+
+
 def strongest_units(run: str | Path, count: int) -> pl.DataFrame:
     """Return the units of highest IoU in each layer, `count` a layer."""
     columns = ["model", "layer", "unit", "concept", "category", "iou", "runner_up", "association"]
@@ -61,6 +106,8 @@ def warnings(run: str | Path) -> list[str]:
             )
         if row["dead"]:
             lines.append(f"{row['model']} {row['layer']}: {row['dead']} of {row['units']} units are dead")
+    for model, layer, over, by_chance, significant, *_ in headline(run).iter_rows():
+        lines.append(f"{model} {layer}: {trust(over, by_chance, significant)}")
     rejects = schemas.scan_rejects(run).collect()
     small = (rejects["stage"] == "views").sum()
     for count, what in ((rejects.height - small, "images were rejected"), (small, "objects make no view")):
@@ -80,14 +127,23 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         console.width = 140
     for frame, title in (
         (layer_summary(run), f"Detectors: IoU > {DETECTOR_IOU}"),
+        (headline(run), "Labels against chance: permuted annotations, held-out images"),
         (strongest_units(run, strongest), "Strongest units of each layer"),
     ):
+        if not frame.width:
+            continue
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
         for name, kind in zip(frame.columns, frame.dtypes, strict=True):
             table.add_column(name, justify="right" if kind.is_numeric() else "left")
         for row in frame.iter_rows():
-            table.add_row(*(f"{v:.4f}" if isinstance(v, float) else "" if v is None else str(v) for v in row))
+            table.add_row(*(_text(value) for value in row))
         console.print(table)
     for line in warnings(run):
         console.print(f"note: {line}", highlight=False)
     console.print(f"tables: {Path(run) / 'tables'}", highlight=False)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1 else f"{value:.1f}"
+    return "" if value is None else str(value)

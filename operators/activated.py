@@ -7,12 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from operators.anchoring import Axis
-from operators.tally import _popcount
 
-
-class _Axis(NamedTuple):
-    weight: NDArray[np.float64]
-    first: NDArray[np.int64]
+# The tally's own drawing, so that both see the same pixels.
+from operators.tally import _area, _Canvas, _canvas, _draw, _Grid, _grid, _mark, _orders
 
 
 class Activated(NamedTuple):
@@ -40,44 +37,25 @@ class Activated(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _draw_map(
-    raw: NDArray[np.uint16], half: NDArray[np.float64], threshold: float, rows: _Axis, columns: _Axis,
-    words: NDArray[np.uint64],
-) -> None:  # fmt: skip
-    """Set the bits of the pixels above the threshold, pixel by pixel in the cells that touch a value above it."""
-    height, width = raw.shape
-    for i in range(height):
-        below = min(i + 1, height - 1)
-        for j in range(width):
-            beside = min(j + 1, width - 1)
-            nw, ne, sw, se = half[raw[i, j]], half[raw[i, beside]], half[raw[below, j]], half[raw[below, beside]]
-            if not max(nw, ne, sw, se) > threshold:
-                continue
-            for row in range(rows.first[i], rows.first[i + 1]):
-                left = nw + rows.weight[row] * (sw - nw)
-                step = ne + rows.weight[row] * (se - ne) - left
-                for column in range(columns.first[j], columns.first[j + 1]):
-                    above = np.uint64(left + columns.weight[column] * step > threshold)
-                    words[column >> 6, row] |= above << np.uint64(column & 63)
-
-
-@njit(cache=True, nogil=True)
 def _draw_pairs(
-    patterns: NDArray[np.uint16], half: NDArray[np.float64], thresholds: NDArray[np.float32], rows: _Axis, columns: _Axis,
-    drawn: Activated,
+    patterns: NDArray[np.int16], half: NDArray[np.float64], thresholds: NDArray[np.float32], orders: NDArray[np.int16],
+    grid: _Grid, canvas: _Canvas, drawn: Activated,
 ) -> None:  # fmt: skip
     for image in range(len(drawn.first) - 1):
         for pair in range(drawn.first[image], drawn.first[image + 1]):
             unit = drawn.unit[pair]
-            _draw_map(patterns[image, unit], half, thresholds[unit], rows, columns, drawn.words[pair])
-            for word in range(drawn.words.shape[1]):
-                top, end = drawn.words.shape[2], 0
-                for row in range(drawn.words.shape[2]):
-                    bits = drawn.words[pair, word, row]
-                    drawn.area[pair] += _popcount(bits)
+            _mark(patterns, image, unit, orders[unit], canvas.above)
+            _draw(patterns, image, unit, half, thresholds[unit], grid, canvas)
+            drawn.area[pair] = _area(canvas)
+            for word in range(len(canvas.words)):
+                first, last = np.int64(canvas.words.shape[1]), np.int64(0)
+                for row in range(canvas.top_row[word], canvas.end_row[word]):
+                    bits = canvas.words[word, row]
+                    drawn.words[pair, word, row] = bits
+                    canvas.words[word, row] = 0
                     if bits:
-                        top, end = min(top, row), row + 1
-                drawn.span[pair, word, 0], drawn.span[pair, word, 1] = min(top, end), end
+                        first, last = min(first, np.int64(row)), np.int64(row) + 1
+                drawn.span[pair, word, 0], drawn.span[pair, word, 1] = min(first, last), last
 
 
 def activated_pixels(
@@ -118,6 +96,8 @@ def activated_pixels(
         np.zeros((len(unit), shape[0], 2), np.int64),
         np.zeros((len(unit), *shape), np.uint64),
     )
-    patterns = np.ascontiguousarray(activations).view(np.uint16)
-    _draw_pairs(patterns, half, thresholds, _Axis(rows.weight, rows.first), _Axis(columns.weight, columns.first), drawn)
+    height, width = activations.shape[2:]
+    canvas = _canvas(height, width, np.zeros((1, 1, *shape), np.uint64))
+    patterns = np.ascontiguousarray(activations).view(np.int16)
+    _draw_pairs(patterns, half, thresholds, _orders(thresholds), _grid(rows, columns), canvas, drawn)
     return drawn

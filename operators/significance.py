@@ -32,9 +32,14 @@ class Significance:
     calibrated_cutoff: float | None
 
 
-def _as_high(values: NDArray[np.float64], cutoff: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Count the values at or above each cut-off."""
-    return len(values) - np.searchsorted(np.sort(values), cutoff, side="left")
+def _as_high(ascending: NDArray[np.float64], cutoff: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count the sorted values at or above each cut-off."""
+    return len(ascending) - np.searchsorted(ascending, cutoff, side="left")
+
+
+def _chance_share(draw: NDArray[np.float64], pooled: NDArray[np.float64], draws: int) -> NDArray[np.float64]:
+    """Return, with each value of a draw as cut-off, the mean number of units as high in a draw over that in this one."""
+    return np.minimum(_as_high(pooled, draw) / draws / _as_high(np.sort(draw), draw), 1.0)
 
 
 def significance(observed: NDArray[np.float64], null: NDArray[np.float64]) -> Significance:
@@ -54,19 +59,24 @@ def significance(observed: NDArray[np.float64], null: NDArray[np.float64]) -> Si
 
     Notes
     -----
-    The images as annotated are one more permutation and enter the mean, as in any exact permutation test (Phipson &
-    Smyth 2010): no q is below 1 / (B + 1). Without it, 5.2 to 5.9 % of 1,000 runs on permuted labels of real layers
-    found a unit at q < 0.05; with it 3.6 to 4.1 %.
+    The images as annotated are one more draw and enter the mean, as in any exact permutation test (Phipson & Smyth 2010).
+    No q is below the layer's own p value: the share of draws that, in the observed one's place, give a q as small. So
+    unrelated labels give a q < 0.05 in at most 2 of 51 runs; the formula alone gives one in 5 to 6 of 100.
     """
-    chance, found = _as_high(null.ravel(), observed), _as_high(observed, observed)
-    ascending = np.argsort(observed, kind="stable")
-    ratio = np.minimum((chance + found) / (len(null) + 1) / found, 1.0)
-    q_value = np.empty(len(observed))
-    # a unit is as good as the worst cut-off that it passes: the smallest ratio at or below its own IoU
-    q_value[ascending] = np.minimum.accumulate(ratio[ascending])
+    if not len(observed):
+        return Significance(np.empty(0), np.empty(0), None)
+    draws = np.vstack([observed[None], null])
+    pooled = np.sort(draws.ravel())
+    share = _chance_share(observed, pooled, len(draws))
+    smallest = np.array([_chance_share(draw, pooled, len(draws)).min() for draw in draws])
+    ascending, q_value = np.argsort(observed, kind="stable"), np.empty(len(observed))
+    # a unit is as good as the best cut-off that it passes
+    q_value[ascending] = np.minimum.accumulate(share[ascending])
+    q_value = np.maximum(q_value, (smallest <= smallest[0]).mean())
     passing = observed[q_value <= FALSE_DISCOVERY_RATE]
     cutoff = float(passing.min()) if len(passing) else None
-    return Significance(q_value, (chance + 1) / (null.size + 1), cutoff)
+    p_value = (_as_high(np.sort(null.ravel()), observed) + 1) / (null.size + 1)
+    return Significance(q_value, p_value, cutoff)
 
 
 def expected_over(null: NDArray[np.float64], cutoff: float) -> float:

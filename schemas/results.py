@@ -34,8 +34,16 @@ LAYERS = table(
     column("channels", pa.int32(), "units of the layer"),
     column("height", pa.int32(), "rows of its maps"),
     column("width", pa.int32(), "columns of its maps"),
-    column("stride", pa.float64(), "input pixels between neighbouring map positions", null="not computed"),
-    column("receptive_field", pa.int32(), "theoretical size", unit="input pixel", null="not computed"),
+    column(
+        "stride", pa.float64(), "between neighbouring positions, the larger axis", unit="input pixel", null=_NO_FIELD
+    ),
+    column("receptive_field", pa.int32(), "theoretical size, the larger axis", unit="input pixel", null=_NO_FIELD),
+    column("field_height", pa.int32(), "rows of the theoretical field", unit="input pixel", null=_NO_FIELD),
+    column("field_width", pa.int32(), "columns of the theoretical field", unit="input pixel", null=_NO_FIELD),
+    column("centre_y", pa.float64(), "row of the first position's centre, 0 in the first pixel", null=_NO_FIELD),
+    column("centre_x", pa.float64(), "column of the first position's centre, 0 in the first pixel", null=_NO_FIELD),
+    column("through_global", pa.bool_(), "depends on the whole input beside its field", null=_NO_FIELD),
+    column("no_field", pa.string(), "why there is no field of constant size and stride", null="there is one"),
 )
 
 VIEWS = table(
@@ -108,6 +116,54 @@ UNIT_IMAGE = table(
     column("y", pa.uint16(), "map row of the first maximum in row-major order"),
     column("x", pa.uint16(), "map column of that maximum"),
     column("activated", pa.uint32(), "activated pixels", unit="mask pixel"),
+)
+
+#: What `unit_significance.note` says of labels that hardly move between images.
+NOT_TESTABLE = "not testable on aligned data"
+_UNTESTED = "the unit is not live, or its label is not testable"
+
+UNIT_SIGNIFICANCE = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column(
+        "q_value",
+        pa.float64(),
+        "share of chance among units with an IoU as high, by permuted annotations",
+        null=_UNTESTED,
+    ),
+    column(
+        "p_value", pa.float64(), "share of best IoUs as high under permuted annotations, units pooled", null=_UNTESTED
+    ),
+    column("significant", pa.bool_(), "q <= 0.05"),
+    column("iou_heldout", pa.float64(), "IoU of the concept chosen on the other half of the images", null=_NONE),
+    column("interval_low", pa.float64(), "2.5th percentile of iou_heldout over bootstrapped source images", null=_NONE),
+    column(
+        "interval_high", pa.float64(), "97.5th percentile of iou_heldout over bootstrapped source images", null=_NONE
+    ),
+    column(
+        "label_replicates", pa.bool_(), "both halves of the images choose the label, with IoU > 0.04 on the other half"
+    ),
+    column(
+        "p_place", pa.float64(), "share of circular shifts of the label's masks that meet the unit as well", null=_NONE
+    ),
+    column("note", pa.string(), "`not testable on aligned data`: the label lies alike in most images", null="no note"),
+)
+
+_ELIGIBLE = pa.struct([("category", pa.string()), ("concepts", pa.int64())])
+
+LAYER_SIGNIFICANCE = table(
+    _MODEL,
+    _LAYER,
+    column("live", pa.int64(), "live units, over which all other columns count"),
+    column("over_cutoff", pa.int64(), "units with a best IoU > 0.04"),
+    column("expected_by_chance", pa.float64(), "the same under permuted annotations, on average"),
+    column("significant", pa.int64(), "units with q <= 0.05"),
+    column("replicating", pa.int64(), "units whose label replicates on held-out images"),
+    column("calibrated_cutoff", pa.float64(), "smallest best IoU with q <= 0.05", null="no unit has q <= 0.05"),
+    column("testable", pa.int64(), "units whose label can be tested"),
+    column("eligible", pa.list_(_ELIGIBLE), "eligible concepts of each category"),
+    column("permutations", pa.int32(), "permutations of the annotations"),
 )
 
 TOP_IMAGES = table(
@@ -201,8 +257,12 @@ LAYER_FIELDS = table(
     column("empirical_area", pa.float64(), "mean over these units", unit="input pixel", null=_NO_UNIT),
     column("anchor_offset_y", pa.float64(), "mean offset_y of these units", unit="input pixel", null=_NO_UNIT),
     column("anchor_offset_x", pa.float64(), "mean offset_x of these units", unit="input pixel", null=_NO_UNIT),
-    column("standard_error_y", pa.float64(), "of anchor_offset_y, over units", unit="input pixel", null="under two units"),
-    column("standard_error_x", pa.float64(), "of anchor_offset_x, over units", unit="input pixel", null="under two units"),
+    column(
+        "standard_error_y", pa.float64(), "of anchor_offset_y, over units", unit="input pixel", null="under two units"
+    ),
+    column(
+        "standard_error_x", pa.float64(), "of anchor_offset_x, over units", unit="input pixel", null="under two units"
+    ),
 )
 
 RUNS = table(
@@ -224,6 +284,8 @@ TABLES = {
     "unit_concept": UNIT_CONCEPT,
     "unit_image": UNIT_IMAGE,
     "top_images": TOP_IMAGES,
+    "unit_significance": UNIT_SIGNIFICANCE,
+    "layer_significance": LAYER_SIGNIFICANCE,
     "receptive_fields": RECEPTIVE_FIELDS,
     "layer_fields": LAYER_FIELDS,
     "location_instability": LOCATION_INSTABILITY,

@@ -229,14 +229,19 @@ def permuted_best(
 
 
 def q_values(observed: list[float], null: list[list[float]]) -> list[float]:
-    """Q value of each unit: the smallest share of chance over all cut-offs that it passes; as annotated is one more draw."""
-    draws = [*null, observed]
+    """Q value of each unit: the smallest share of chance over all cut-offs that it passes; as annotated is one more draw.
 
-    def share(cutoff: float) -> float:
-        chance = sum(sum(value >= cutoff for value in draw) for draw in draws) / len(draws)
-        return min(1.0, chance / sum(value >= cutoff for value in observed))
+    At least the share of draws that would have had as small a q in the observed one's place.
+    """
+    draws = [observed, *null]
 
-    return [min(share(cutoff) for cutoff in observed if cutoff <= value) for value in observed]
+    def share(cutoff: float, draw: list[float]) -> float:
+        chance = sum(sum(value >= cutoff for value in other) for other in draws) / len(draws)
+        return min(1.0, chance / sum(value >= cutoff for value in draw))
+
+    smallest = [min(share(cutoff, draw) for cutoff in draw) for draw in draws]
+    layer = sum(value <= smallest[0] for value in smallest) / len(draws)
+    return [max(layer, min(share(cutoff, observed) for cutoff in observed if cutoff <= value)) for value in observed]
 
 
 def survey_mask(

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 import schemas
-from jobs.summary import layer_summary
+from jobs.summary import layer_summary, warnings
 from pipeline.datasets.layout import DatasetWriter
 from pipeline.datasets.masks import import_masks
 
 GOLDEN = Path(__file__).with_name("golden.json")
+METRICS = "dissection,significance"
 
 
 def findings(run):
@@ -59,7 +60,7 @@ def assert_golden(name, run):
 def mobilenet_on_coco(audited, coco, test_data):
     weights = test_data / "weights" / "mobilenet_v2-b0353104.pth"
     model = {"source": f"torchvision:mobilenet_v2@{weights}", "name": "mobilenet_v2"}
-    return audited(data=coco, models=[model], layers="features.18,features.13", min_images=1)
+    return audited(data=coco, models=[model], layers="features.18,features.13", min_images=1, metrics=METRICS)
 
 
 def test_an_independent_run_is_reproduced(mobilenet_on_coco):
@@ -77,6 +78,40 @@ def test_most_units_over_the_cut_off_rest_on_fewer_than_two_images(mobilenet_on_
     units = schemas.scan_units(mobilenet_on_coco).filter(pl.col("layer") == "features.18", pl.col("detector"))
     pairs = units.join(schemas.scan_unit_concept(mobilenet_on_coco), on=["model", "layer", "unit", "concept"]).collect()
     assert (pairs["effective_images"] < 2).mean() == pytest.approx(0.97, abs=0.01)
+
+
+def test_most_labels_of_a_small_data_set_are_expected_by_chance(mobilenet_on_coco):
+    """Some 770 of the 1041, and none stands out."""
+    rows = {row["layer"]: row for row in schemas.scan_layer_significance(mobilenet_on_coco).collect().to_dicts()}
+    last, middle = rows["features.18"], rows["features.13"]
+    assert last["over_cutoff"] == pytest.approx(1041, abs=2)
+    assert last["live"] == pytest.approx(1197, abs=1)
+    assert last["expected_by_chance"] == pytest.approx(766.5, abs=4)
+    assert last["significant"] <= 12
+    assert last["replicating"] == pytest.approx(45, abs=3)
+    assert last["eligible"] == [{"category": "object", "concepts": 71}]
+    assert middle["over_cutoff"] == pytest.approx(9, abs=1)
+    assert middle["expected_by_chance"] == pytest.approx(1.5, abs=0.3)
+    assert middle["significant"] == pytest.approx(2, abs=2)
+    lines = warnings(mobilenet_on_coco)
+    assert any("features.18: trust none of the 10" in line and "expected by chance" in line for line in lines)
+
+
+def test_significance_judges_the_iou_of_the_units(mobilenet_on_coco):
+    """A held-out IoU of a label that both folds choose is that of all images; intervals hold it."""
+    units = schemas.scan_units(mobilenet_on_coco).join(
+        schemas.scan_unit_significance(mobilenet_on_coco), on=["model", "layer", "unit"]
+    )
+    frame = units.collect()
+    assert frame.height == 1280 + 96
+    live = frame.filter(pl.col("status") == "live")
+    assert live["q_value"].null_count() == 0
+    assert frame.filter(pl.col("status") != "live")["q_value"].null_count() == frame.height - live.height
+    ranked = live.sort("layer", "iou").with_columns(pl.col("q_value").shift(1).over("layer").alias("before"))
+    assert (ranked["q_value"] <= ranked["before"]).drop_nulls().all()
+    same = live.filter("label_replicates")
+    assert (same["iou"] - same["iou_heldout"]).abs().max() < 1e-12
+    assert ((same["interval_low"] <= same["iou"]) & (same["iou"] <= same["interval_high"])).all()
 
 
 def test_mobilenet_on_coco_is_golden(mobilenet_on_coco):

@@ -1,0 +1,109 @@
+"""Stage `annotations`: the masks of all images of a geometry in one file, so that any image's labels can be looked up.
+
+Permuted annotations are read in no order. The file is mapped into memory, not read: 8 bytes for 64 mask pixels, or 1.8 KB
+for a mask of 112 x 112 that labels no whole image, shared by all processes of a machine.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from operators.masks import MaskBlock
+from pipeline.ledger import write_atomically
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stages import masks
+from pipeline.stores import ActivationStore, MaskStore
+
+
+@dataclass(frozen=True)
+class AnnotationTask:
+    """The labels of one geometry; `model` is any model that uses it and knows which images could be decoded."""
+
+    unit: Unit
+    plan: Plan
+    model: PlannedModel
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Labels of all views in one geometry.
+
+    Attributes
+    ----------
+    masks : MaskBlock
+        Of every view; its words are mapped, not read.
+    decoded : int64 ndarray
+        Views whose image could be decoded, ascending.
+    """
+
+    masks: MaskBlock
+    decoded: np.ndarray
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the annotations of a geometry depend on."""
+    return Fingerprint({}, {"masks": masks.fingerprint(plan, plan.mask_key(model)).digest})
+
+
+def annotations_stage(plan: Plan) -> Stage:
+    """Plan the annotations: one unit for each geometry."""
+    tasks = {}
+    for model in plan.models:
+        unit = Unit("annotations", (plan.mask_key(model),), fingerprint(plan, model))
+        tasks.setdefault(unit, AnnotationTask(unit, plan, model))
+    return Stage("annotations", tuple(tasks), partial(_group, tasks), (Step(gather),))
+
+
+def _group(tasks: dict[Unit, AnnotationTask], missing: Sequence[Unit]) -> list[Work]:
+    return [Work((unit,), tasks[unit]) for unit in missing]
+
+
+def gather(task: AnnotationTask) -> list[Output]:
+    """Put the masks of all blocks behind each other, and note which images were decoded."""
+    plan, folder = task.plan, _folder(task.plan.run, task.plan.mask_key(task.model))
+    seen = ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
+    store, decoded, parts, drawn = MaskStore(plan.run, plan.mask_key(task.model)), [], [], 0
+    folder.mkdir(parents=True, exist_ok=True)
+    partial_words = folder / f".words.{os.getpid()}"
+    with partial_words.open("wb") as file:
+        for block, start, stop in blocks("images", plan.images, plan.options.image_block):
+            part = store.read(block)
+            file.write(np.ascontiguousarray(part.words, "<u8").tobytes())
+            parts.append(part._replace(bitmap=np.where(part.bitmap < 0, -1, part.bitmap + drawn), words=part.words[:0]))
+            decoded.append(start + np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0])))
+            drawn += len(part.words)
+    partial_words.replace(folder / "words")
+    counts = np.concatenate([np.diff(part.first) for part in parts])
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    shape = np.array([drawn, *parts[0].words.shape[1:]])
+    sink = io.BytesIO()
+    np.savez(
+        sink, first=np.concatenate([[0], np.cumsum(counts)]), shape=shape, decoded=np.concatenate(decoded), **columns
+    )
+    write_atomically(folder / "index.npz", sink.getvalue())
+    return [Output(task.unit, len(columns["concept"]), plan.images)]
+
+
+_COLUMNS = ("concept", "area", "bitmap", "band")
+
+
+def _folder(run: Path, key: str) -> Path:
+    return run / "masks" / key / "annotations"
+
+
+def open_annotations(run: Path, key: str) -> Annotations:
+    """Open the annotations of a geometry."""
+    with np.load(_folder(run, key) / "index.npz", allow_pickle=False) as index:
+        first, decoded, shape = index["first"], index["decoded"], tuple(index["shape"].tolist())
+        columns = [index[name] for name in _COLUMNS]
+    # an empty file cannot be mapped
+    words = np.zeros(shape, np.uint64)
+    if shape[0]:
+        words = np.asarray(np.memmap(_folder(run, key) / "words", "<u8", "r", shape=shape))
+    return Annotations(MaskBlock(first.astype(np.int64), *columns, words), decoded)

@@ -1,0 +1,247 @@
+"""Stage `null`: best IoUs of a block of units under permuted annotations, on held-out images and under shifted masks.
+
+Two passes over the images. The first tallies the intersections of every permutation, and those of the two folds of images
+as they are annotated; the second follows the chosen concepts alone, image by image, for the bootstrap and the shifts.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from operators.activated import Activated, activated_pixels
+from operators.anchoring import resize_axis
+from operators.dissection import DETECTOR_IOU
+from operators.permutation import LEFT_OUT, Strata, add_intersections, category_sets, iou_of, seed_of
+from operators.place import add_shifted, random_shifts
+from operators.replication import Choice, bootstrap_weights, interval, overlaps
+from operators.tally import half_values
+from pipeline.datasets.layout import Dataset
+from pipeline.ledger import write_atomically
+from pipeline.models.layer import Layer
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stages import dissect
+from pipeline.stages.annotations import open_annotations
+from pipeline.stages.concepts import Vocabulary, read_eligible
+from pipeline.stores import ActivationStore, table_path
+
+#: Permutations of the annotations, bootstrap samples, and shifts of the masks.
+PERMUTATIONS, SAMPLES, SHIFTS = 50, 1000, 50
+
+
+@dataclass(frozen=True)
+class NullTask:
+    """A block of units of one layer."""
+
+    unit: Unit
+    plan: Plan
+    model: PlannedModel
+    layer: Layer
+    start: int
+    stop: int
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the null of a model depends on."""
+    counts = {"permutations": PERMUTATIONS, "samples": SAMPLES, "shifts": SHIFTS}
+    return Fingerprint(counts, {"dissect": dissect.fingerprint(plan, model).digest})
+
+
+def null_stage(plan: Plan) -> Stage:
+    """Plan the null: one unit for each model, layer and block of units, as in `dissect`."""
+    tasks = {}
+    for model in plan.models:
+        depends = fingerprint(plan, model)
+        for layer in model.layers:
+            for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
+                unit = Unit("null", (model.name, layer.name, name), depends)
+                tasks[unit] = NullTask(unit, plan, model, layer, start, stop)
+    return Stage("null", tuple(tasks), partial(_group, tasks), (Step(find_null),))
+
+
+def _group(tasks: dict[Unit, NullTask], missing: Sequence[Unit]) -> list[Work]:
+    return [Work((unit,), tasks[unit]) for unit in missing]
+
+
+def null_path(run: Path, place: Sequence[str]) -> Path:
+    """Return where the null of a block of units lies."""
+    return run.joinpath("null", *place[:-1], f"{place[-1]}.npz")
+
+
+def find_null(task: NullTask) -> list[Output]:
+    """Test one block of units and store what the layer is pooled from."""
+    block = _Block(task)
+    block.tally()
+    block.follow_choices()
+    sink = io.BytesIO()
+    np.savez_compressed(sink, **block.findings())
+    write_atomically(null_path(task.plan.run, task.unit.place), sink.getvalue())
+    return [Output(task.unit, task.stop - task.start)]
+
+
+@dataclass
+class _Block:
+    """One block of units on its way from activations to findings; the two passes run in order."""
+
+    task: NullTask
+
+    def __post_init__(self) -> None:
+        task, plan = self.task, self.task.plan
+        key, self.units = plan.mask_key(task.model), task.stop - task.start
+        self.shape = plan.mask_size(task.model)
+        self.store = ActivationStore(plan.run, task.model.name, task.layer.name)
+        annotations = open_annotations(plan.run, key)
+        self.masks, self.decoded = annotations.masks, annotations.decoded
+        self.image = plan.views.image.astype(np.int64)
+        vocabulary = Vocabulary.of(Dataset(plan.data))
+        self.category, self.categories = vocabulary.category, len(vocabulary.categories)
+        self.eligible = np.flatnonzero(read_eligible(plan.run, key))
+        self.kinds = category_sets(self.masks, self.category, self.categories)
+        self.fold = _folds(Dataset(plan.data))[self.image]
+        self.threshold = _thresholds(task)
+
+    @cached_property
+    def source(self) -> np.ndarray:
+        """Whose labels each view gets: in each permutation, then as annotated on either fold alone."""
+        identity, views = self.task.plan.data_identity, self.decoded
+        strata = Strata(views, self.image[views], self.kinds[views])
+        source = np.full((PERMUTATIONS + 2, len(self.image)), LEFT_OUT, np.int32)
+        for number in range(PERMUTATIONS):
+            permuted = strata.permuted(seed_of(identity, "permutation", number))
+            source[number, : len(permuted)] = permuted
+        for fold in (0, 1):
+            own = views[self.fold[views] == fold]
+            source[PERMUTATIONS + fold, own] = own
+        return source
+
+    def _stream(self) -> Iterator[tuple[np.ndarray, Activated, np.ndarray]]:
+        """Yield the views of each block that were decoded, their activated pixels and how many these are, (n, U)."""
+        plan, half = self.task.plan, half_values()
+        layer = self.task.layer
+        axes = resize_axis(layer.height, self.shape[0]), resize_axis(layer.width, self.shape[1])
+        span = slice(self.task.start, self.task.stop)
+        for _, start, stop in blocks("images", plan.images, plan.options.image_block):
+            views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
+            maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
+            maps = self.store.read(start, stop, span)[views - start]
+            drawn = activated_pixels(maps, maxima, self.threshold, *axes, half)
+            area = np.zeros(maxima.shape, np.int64)
+            area[np.repeat(np.arange(len(views)), np.diff(drawn.first)), drawn.unit] = drawn.area
+            yield views, drawn, area
+
+    def tally(self) -> None:
+        """Tally all permutations and folds; choose on each fold and on all images."""
+        slot = np.full(len(self.category), -1)
+        slot[self.eligible] = np.arange(len(self.eligible))
+        intersection = np.zeros((len(self.source), len(self.eligible), self.units), np.int64)
+        activated = np.zeros((2, self.categories, self.units), np.int64)
+        for views, drawn, area in self._stream():
+            add_intersections(intersection, drawn, self.masks, slot, self.source[:, views])
+            for fold in (0, 1):
+                here = self.fold[views] == fold
+                activated[fold] += self.kinds[views[here]].T.astype(np.int64) @ area[here]
+        activated = activated[:, self.category[self.eligible]]
+        labelled = self._labelled_pixels()
+        self.null = _best(iou_of(intersection[:PERMUTATIONS], activated.sum(axis=0), labelled.sum(axis=0)))
+        folds = intersection[PERMUTATIONS:]
+        iou = iou_of(folds.sum(axis=0), activated.sum(axis=0), labelled.sum(axis=0))
+        self.observed = _best(iou)
+        self.label = self._named(np.where(self.observed > 0, iou.argmax(axis=0), -1) if len(iou) else None)
+        choice = Choice.of(folds, activated, labelled)
+        self.choice = Choice(np.stack([self._named(chosen) for chosen in choice.concept]), choice.held_out)
+
+    def _labelled_pixels(self) -> np.ndarray:
+        """Return G of each fold, int64 of shape (2, eligible concepts, 1)."""
+        counts = np.diff(self.masks.first)
+        fold = np.full(len(self.image), -1)
+        fold[self.decoded] = self.fold[self.decoded]
+        fold = np.repeat(fold, counts)
+        pixels = [
+            np.bincount(self.masks.concept[fold == f], self.masks.area[fold == f], len(self.category)) for f in (0, 1)
+        ]
+        return np.array(pixels).astype(np.int64)[:, self.eligible, None]
+
+    def _named(self, place: np.ndarray | None) -> np.ndarray:
+        """Turn places among the eligible concepts into numbers of concepts."""
+        if place is None or not len(self.eligible):
+            return np.full(self.units, -1)
+        return np.where(place < 0, -1, self.eligible[place])
+
+    def follow_choices(self) -> None:
+        """Sum I and the union of each image's held-out concept, plainly and resampled; and I under shifted masks."""
+        identity = self.task.plan.data_identity
+        seeds = seed_of(identity, "bootstrap"), seed_of(identity, "place")
+        self.samples = np.zeros((2, SAMPLES, self.units), np.int64)
+        self.held_out = np.zeros((2, self.units), np.int64)
+        self.shifted = np.zeros((SHIFTS, self.units), np.int64)
+        self.met = np.zeros(self.units, np.int64)
+        for views, drawn, area in self._stream():
+            if not len(views):
+                continue
+            common, union = self._overlaps(views, drawn, area, self.choice.concept[1 - self.fold[views]])
+            self.held_out += np.stack([common.sum(axis=0), union.sum(axis=0)])
+            image = self.image[views]
+            low, high = int(image.min()), int(image.max()) + 1
+            # whole numbers far below 2^53: the product is exact in any order
+            weights = bootstrap_weights(seeds[0], low, high, SAMPLES)[image - low].T.astype(np.float64)
+            for number, values in enumerate((common, union)):
+                self.samples[number] += (weights @ values.astype(np.float64)).astype(np.int64)
+            label = np.broadcast_to(self.label, area.shape)
+            self.met += overlaps(drawn, self.masks, views, label).sum(axis=0)
+            shifts = random_shifts(seeds[1], int(views[0]), int(views[-1]) + 1, SHIFTS, self.shape)[views - views[0]]
+            add_shifted(self.shifted, drawn, self.masks, views, self.label, self.shape[1], shifts)
+
+    def _overlaps(
+        self, views: np.ndarray, drawn: Activated, area: np.ndarray, chosen: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return I and the union of the chosen concept of each view and unit, (n, U); 0 where none is chosen."""
+        common = overlaps(drawn, self.masks, views, chosen)
+        labelled = np.zeros((len(views), len(self.category)), np.int64)
+        for place, view in enumerate(views.tolist()):
+            own = slice(self.masks.first[view], self.masks.first[view + 1])
+            labelled[place, self.masks.concept[own]] = self.masks.area[own]
+        row = np.arange(len(views))[:, None]
+        has_category = self.kinds[views][row, self.category[chosen]]
+        union = area * has_category + labelled[row, chosen] - common
+        return common, np.where(chosen < 0, 0, union)
+
+    def findings(self) -> dict[str, np.ndarray]:
+        """Return what the layer is pooled from; NaN where there is nothing to measure."""
+        low, high = interval(self.samples)
+        common, union = self.held_out
+        chosen = union > 0
+        held_out = np.divide(common, union, out=np.full(self.units, np.nan), where=chosen)
+        p_place = (1 + (self.shifted >= self.met).sum(axis=0)) / (1 + SHIFTS)
+        return {
+            "null": self.null,
+            "observed": self.observed,
+            "label": self.label,
+            "replicates": self.choice.replicates(self.label, DETECTOR_IOU),
+            "iou_heldout": held_out,
+            "low": np.where(chosen, low, np.nan),
+            "high": np.where(chosen, high, np.nan),
+            "p_place": np.where(self.label < 0, np.nan, p_place),
+        }
+
+
+def _best(iou: np.ndarray) -> np.ndarray:
+    """Return the highest IoU over the concepts (the axis before the last), 0 where there are none."""
+    return iou.max(axis=-2, initial=0.0)
+
+
+def _folds(dataset: Dataset) -> np.ndarray:
+    """Return the fold of each image, 0 or 1 by its digest, so that a copy of an image is in the same fold."""
+    return np.array([int(digest[-1], 16) & 1 for digest in dataset.images["sha256"].to_pylist()])
+
+
+def _thresholds(task: NullTask) -> np.ndarray:
+    """Read T of the block's units as it was compared with stored values."""
+    path = table_path(task.plan.run, "thresholds", task.unit.place)
+    table = pq.read_table(path, columns=["unit", "threshold"], partitioning=None)
+    natural = table.sort_by("unit")["threshold"].to_numpy()
+    return natural * np.float32(task.plan.options.activation_scale)

@@ -184,6 +184,9 @@ def audit(
     keep_activations: Annotated[
         bool | None, typer.Option(help="Keep activations when all is computed from them.")
     ] = None,
+    location_protocol: Annotated[
+        str | None, typer.Option(help="survey, explanatory-graph or interpretable-cnn.")
+    ] = None,
     occluder: Annotated[int | None, typer.Option(help="Side of receptive-field's occluders (33).")] = None,
     occluder_step: Annotated[int | None, typer.Option(help="Pixels between occluders (9; the paper: 11 and 3).")] = None,
     field_images: Annotated[int | None, typer.Option(help="Images occluded for a unit (10).")] = None,

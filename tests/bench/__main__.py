@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "start_up": "dataflow",
     "audit_over_forward": "dataflow",
     "rss_growth": "dataflow",
+    "location_over_extraction": "location",
 }
 
 _OUTPUT = Path("bench.json")

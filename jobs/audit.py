@@ -94,10 +94,6 @@ def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
 
 
 def _refuse_unready(config: AuditConfig, redo: str | None) -> None:
-    if config.anchoring == "receptive_field":
-        raise InputError(
-            "--anchoring receptive_field needs the geometry of the layers, which is not computed yet; use resize"
-        )
     unready = [metric for metric in config.metrics if metric not in METRICS]
     if unready:
         raise InputError(f"--metrics {unready[0]} is not in this version; metrics are: {', '.join(METRICS)}")

@@ -2,6 +2,8 @@
 
 import sys
 
+from pipeline.models.layer import Layer
+
 
 def print_layers(source: str, input_size: int | None) -> None:
     """Open a network and print every module with a 4-D output, in order of execution."""
@@ -10,7 +12,7 @@ def print_layers(source: str, input_size: int | None) -> None:
 
     from pipeline.models.model import open_model
     from pipeline.models.spec import ModelSpec
-    from pipeline.models.taps import list_layers
+    from pipeline.planning import layers_of
 
     model = open_model(ModelSpec(source, input_size=input_size))
     for note in model.notes:
@@ -19,8 +21,24 @@ def print_layers(source: str, input_size: int | None) -> None:
     table = Table(
         title=f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", title_justify="left"
     )
-    for name in ("layer", "type", "channels", "height", "width"):
-        table.add_column(name, justify="left" if name in ("layer", "type") else "right")
-    for layer in list_layers(model.module, model.transform.input_size, what=model.name):
-        table.add_row(layer.name, layer.type, str(layer.channels), str(layer.height), str(layer.width))
-    Console().print(table)
+    for name in ("layer", "type", "maps", "stride", "field", "centre"):
+        left = name in ("layer", "type")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name in ("layer", "maps"))
+    for layer in layers_of(model):
+        maps = f"{layer.channels} x {layer.height} x {layer.width}"
+        table.add_row(layer.name, layer.type, maps, *_geometry(layer))
+    console = Console()
+    console.print(table)
+    console.print("stride, receptive field, centre of the first position: input pixels; + sees all the input as well")
+
+
+def _geometry(layer: Layer) -> tuple[str, str, str]:
+    """Return stride, size with its mark, and first centre, or why there are none."""
+    field = layer.field
+    if field is None:
+        return "", layer.no_field or "", ""
+    stride, size, centre = (
+        f"{rows:g}" if rows == columns else f"{rows:g} x {columns:g}"
+        for rows, columns in (field.stride, field.size, field.centre)
+    )
+    return stride, size + ("+" if field.through_global else ""), centre

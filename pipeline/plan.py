@@ -116,7 +116,7 @@ class Plan:
                     "transform": Transform(
                         **{k: tuple(v) if isinstance(v, list) else v for k, v in model["transform"].items()}
                     ),
-                    "layers": tuple(Layer(**layer) for layer in model["layers"]),
+                    "layers": tuple(Layer.from_dict(layer) for layer in model["layers"]),
                 }
             )
             for model in stated["models"]

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,14 @@ import pyarrow.compute as pc
 
 from pipeline.datasets.layout import Dataset
 from pipeline.errors import InputError
+from pipeline.models.layer import Layer
 from pipeline.models.spec import ModelSpec
 from pipeline.plan import Options, Plan, PlannedModel
 from pipeline.runner import cores
 from pipeline.views import Views
+
+if TYPE_CHECKING:
+    from pipeline.models.model import Model
 
 #: Metrics that read labels.
 _ABOUT_CONCEPTS = {"dissection", "significance"}
@@ -72,7 +77,7 @@ def make_plan(
         _refuse_rare(dataset, views, options.min_images)
     options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
     images = len(views)
-    models = [_planned(request, options.device, images, batch_size, before, tell) for request in requests]
+    models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
     _refuse_same_names(models)
     plan = Plan(run, dataset.folder, dataset.identity, images, torch.__version__, tuple(models), options)
     return _extended(plan, before) if before else plan
@@ -87,7 +92,7 @@ def _opened(data: Path, metrics: set[str]) -> Dataset:
 
 def _planned(
     request: Request,
-    device: str,
+    options: Options,
     images: int,
     batch_size: int | None,
     before: Plan | None,
@@ -95,16 +100,19 @@ def _planned(
 ) -> PlannedModel:
     from pipeline.models.forward import fastest_batch
     from pipeline.models.model import open_model
-    from pipeline.models.taps import list_layers, resolve_layers
+    from pipeline.models.taps import resolve_layers
 
     model = open_model(request.spec)
     for note in model.notes:
         tell(f"{model.name}: {note}")
-    found = list_layers(model.module, model.transform.input_size, what=model.name)
-    layers = resolve_layers(request.layers, found, what=model.name)
+    layers = resolve_layers(request.layers, layers_of(model), what=model.name)
+    if options.anchoring == "receptive_field":
+        _refuse_without_field(layers, model.name, "to anchor at", "use --anchoring resize")
+    if "location" in options.metrics:
+        _refuse_without_field(layers, model.name, "to say where units look", "drop location from --metrics")
     known = {m.name: m.batch_size for m in before.models} if before else {}
     batch_size = batch_size or known.get(model.name)
-    if batch_size is None and device == "cuda":
+    if batch_size is None and options.device == "cuda":
         batch_size = _GPU_BATCH
     elif batch_size is None and images < _WORTH_TIMING:
         batch_size = _CPU_BATCH
@@ -120,6 +128,29 @@ def _planned(
         batch_size,
         tuple(replace(layer, output=-1) for layer in layers),
     )
+
+
+def layers_of(model: "Model") -> list[Layer]:
+    """List the layers of an opened network with their receptive fields."""
+    from pipeline.models.geometry import receptive_fields
+    from pipeline.models.taps import list_layers
+
+    layers = list_layers(model.module, model.transform.input_size, what=model.name)
+    found = receptive_fields(model.module, model.transform.input_size)
+    fields = ((layer, found.get(layer.name, "it was not called on a blank image")) for layer in layers)
+    return [
+        replace(layer, no_field=field) if isinstance(field, str) else replace(layer, field=field)
+        for layer, field in fields
+    ]
+
+
+def _refuse_without_field(layers: Sequence[Layer], what: str, why: str, instead: str) -> None:
+    for layer in layers:
+        if layer.field is None:
+            raise InputError(
+                f"layer {layer.name!r} of {what} has no receptive field {why} ({layer.no_field}); "
+                f"{instead}, or leave the layer out"
+            )
 
 
 def _device(asked: str) -> str:
@@ -191,4 +222,4 @@ def weight_files(plan: Plan) -> list[Path]:
     return [path.absolute() for path in paths if path is not None]
 
 
-__all__ = ["Request", "make_plan", "refuse_full_disk", "weight_files"]
+__all__ = ["Request", "layers_of", "make_plan", "refuse_full_disk", "weight_files"]

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from pipeline.models.layer import Layer
 from pipeline.plan import Plan
 from pipeline.stores import write_table
 from schemas.results import TABLES
@@ -31,10 +32,26 @@ def write_plan_tables(plan: Plan) -> None:
                 "channels": layer.channels,
                 "height": layer.height,
                 "width": layer.width,
+                **_field_columns(layer),
             }
             for layer in model.layers
         ]
         write_table(plan.run, "layers", (model.name, "layers"), [_table("layers", layers)])
+
+
+def _field_columns(layer: Layer) -> dict[str, object]:
+    if layer.field is None:
+        return {"no_field": layer.no_field}
+    field = layer.field
+    return {
+        "stride": max(field.stride),
+        "receptive_field": max(field.size),
+        "field_height": field.size[0],
+        "field_width": field.size[1],
+        "centre_y": field.centre[0],
+        "centre_x": field.centre[1],
+        "through_global": field.through_global,
+    }
 
 
 def write_views(plan: Plan) -> None:

@@ -1,7 +1,9 @@
 """The receptive fields of a layer: which input pixels each position of its maps sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Any
 
 Pair = tuple[int, int]
 #: First and last row, first and last column, inclusive.
@@ -32,6 +34,13 @@ class Field:
     centre: tuple[float, float]
     seen: Box
     through_global: bool = False
+
+    @classmethod
+    def from_dict(cls, stated: Mapping[str, Any]) -> "Field":
+        """Read a field back from plain values."""
+        size, stride, centre = (tuple(stated[name]) for name in ("size", "stride", "centre"))
+        rows, columns = (tuple(pair) for pair in stated["seen"])
+        return cls(size, stride, centre, (rows, columns), stated["through_global"])
 
 
 def box(field: Field, i: int, j: int) -> Box:

@@ -1,6 +1,10 @@
 """One place where a network can be tapped."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pipeline.models.field import Field
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,10 @@ class Layer:
         Shape of its output for one image.
     output : int
         Number of the output: modules that hand on one unchanged tensor share it. -1 where not known.
+    field : Field, optional
+        Theoretical receptive fields of its positions; None where not known.
+    no_field : str, optional
+        Why there are none.
     """
 
     name: str
@@ -25,3 +33,11 @@ class Layer:
     height: int
     width: int
     output: int = -1
+    field: Field | None = None
+    no_field: str | None = None
+
+    @classmethod
+    def from_dict(cls, stated: Mapping[str, Any]) -> "Layer":
+        """Read a layer back from plain values."""
+        field = stated.get("field")
+        return cls(**{**stated, "field": Field.from_dict(field) if field else None})

@@ -11,12 +11,12 @@ from functools import cached_property, partial
 import numpy as np
 import pyarrow as pa
 
-from operators.anchoring import resize_axis
 from operators.dissection import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from operators.labels import Labels
 from operators.quantile import Gathered, empty_histogram, fraction_above, moments, upper_quantile
 from operators.strongest import Strongest
 from operators.tally import Tally, add_to_tally, half_values
+from pipeline.anchors import axes_of
 from pipeline.datasets.layout import Dataset
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
@@ -132,8 +132,8 @@ class _Dissection:
 
     def tally_images(self) -> Iterator[pa.Table]:
         """Tally every image block, yield its rows of `unit_image` and pick up the maps of the top images."""
-        layer, size = self.task.layer, self.task.plan.mask_size(self.task.model)
-        rows, columns = resize_axis(layer.height, size[0]), resize_axis(layer.width, size[1])
+        rows, columns = axes_of(self.task.plan, self.task.model, self.task.layer)
+        size = self.task.plan.mask_size(self.task.model)
         vocabulary, half = self.vocabulary, half_values()
         self.tally = Tally.empty(len(self.units), len(vocabulary.names), len(vocabulary.categories), size)
         for name, images, maxima, maps in self._stream():

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from operators.activated import Activated, activated_pixels
-from operators.anchoring import resize_axis
 from operators.dissection import DETECTOR_IOU
 from operators.permutation import LEFT_OUT, Strata, add_intersections, category_sets, iou_of, seed_of
 from operators.place import add_shifted, random_shifts
 from operators.replication import Choice, bootstrap_weights, interval, overlaps
 from operators.tally import half_values
+from pipeline.anchors import axes_of
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
 from pipeline.models.layer import Layer
@@ -122,8 +122,7 @@ class _Block:
     def _stream(self) -> Iterator[tuple[np.ndarray, Activated, np.ndarray]]:
         """Yield the views of each block that were decoded, their activated pixels and how many these are, (n, U)."""
         plan, half = self.task.plan, half_values()
-        layer = self.task.layer
-        axes = resize_axis(layer.height, self.shape[0]), resize_axis(layer.width, self.shape[1])
+        axes = axes_of(plan, self.task.model, self.task.layer)
         span = slice(self.task.start, self.task.stop)
         for _, start, stop in blocks("images", plan.images, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]

@@ -188,7 +188,9 @@ def audit(
         str | None, typer.Option(help="survey, explanatory-graph or interpretable-cnn.")
     ] = None,
     occluder: Annotated[int | None, typer.Option(help="Side of receptive-field's occluders (33).")] = None,
-    occluder_step: Annotated[int | None, typer.Option(help="Pixels between occluders (9; the paper: 11 and 3).")] = None,
+    occluder_step: Annotated[
+        int | None, typer.Option(help="Pixels between occluders (9; the paper: 11 and 3).")
+    ] = None,
     field_images: Annotated[int | None, typer.Option(help="Images occluded for a unit (10).")] = None,
     field_units: Annotated[int | None, typer.Option(help="Units of a layer that are measured (64).")] = None,
     max_rejects: Annotated[float | None, typer.Option(help="Fraction of images that may be unreadable (0.01).")] = None,

@@ -8,7 +8,18 @@ from pipeline.plan import Plan
 from pipeline.stage import Stage
 
 #: Order of the stages: each reads what earlier ones wrote.
-STAGES = ("masks", "extract", "concepts", "dissect", "annotations", "null", "significance", "occlude", "fields", "locate")
+STAGES = (
+    "masks",
+    "extract",
+    "concepts",
+    "dissect",
+    "annotations",
+    "null",
+    "significance",
+    "occlude",
+    "fields",
+    "locate",
+)
 
 #: Stages of each metric, in order.
 METRICS = {
@@ -33,9 +44,7 @@ def extract(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -
     return extract_stage(plan, factories or {})
 
 
-def analyses(
-    plan: Plan, factories: dict[str, Callable[[], Any]] | None = None
-) -> Callable[[Plan], Sequence[Stage]]:
+def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Callable[[Plan], Sequence[Stage]]:
     """Return the function that gives, for a part of the plan, the stages that the metrics of the run need."""
     from pipeline.stages.annotations import annotations_stage
     from pipeline.stages.concepts import concepts_stage

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 import schemas
+from jobs.location import location_summary
 from operators.dissection import DETECTOR_IOU, unique_per_category, unique_top1
 
 
@@ -129,8 +130,9 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         (layer_summary(run), f"Detectors: IoU > {DETECTOR_IOU}"),
         (headline(run), "Labels against chance: permuted annotations, held-out images"),
         (strongest_units(run, strongest), "Strongest units of each layer"),
+        (location_summary(run), "Where units look: location instability beside a fixed and a uniform position"),
     ):
-        if not frame.width:
+        if not frame.height:
             continue
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
         for name, kind in zip(frame.columns, frame.dtypes, strict=True):

@@ -38,6 +38,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     from jobs.config import load_config
 
     def run(toml: Path | None = None, *, out: Path | None = None, redo: str | None = None, **settings: object) -> Path:
+        settings.setdefault("metrics", "dissection")
         out = out or tmp_path_factory.mktemp("run") / "run"
         audit(load_config(toml, out=out, **settings), redo=redo)
         return out

@@ -221,7 +221,11 @@ def bootstrap_not_better(unit: list[float], baseline: list[float], groups: list[
 
 
 def permuted_best(
-    activated: np.ndarray, labels: list[dict[int, np.ndarray]], category: list[int], eligible: list[int], source: list[int]
+    activated: np.ndarray,
+    labels: list[dict[int, np.ndarray]],
+    category: list[int],
+    eligible: list[int],
+    source: list[int],
 ) -> float:
     """Best IoU of one unit over the eligible concepts, when image i is annotated with the labels of image `source[i]`."""
     given = [labels[number] for number in source]
@@ -280,9 +284,7 @@ def empirical_field(
 ) -> tuple[int, float, float] | None:
     """Area and centroid minus centre of what occlusion finds, pixel by pixel; centres are whole numbers."""
     corners = [
-        (top, left)
-        for top in range(0, extent[0] - side + 1, step)
-        for left in range(0, extent[1] - side + 1, step)
+        (top, left) for top in range(0, extent[0] - side + 1, step) for left in range(0, extent[1] - side + 1, step)
     ]
     means = {}
     for dy in range(-2 * extent[0], 2 * extent[0]):

@@ -94,7 +94,7 @@ def test_tables_do_not_depend_on_blocks_or_workers(audited, planted_settings, pl
 
 
 def test_a_finished_run_is_recognised_without_opening_anything(planted_run, planted_settings):
-    config = load_config(out=planted_run, **planted_settings)
+    config = load_config(out=planted_run, metrics="dissection", **planted_settings)
     code = f"""
 import pickle, sys
 from jobs.audit import audit

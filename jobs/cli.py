@@ -196,7 +196,7 @@ def audit(
     max_rejects: Annotated[float | None, typer.Option(help="Fraction of images that may be unreadable (0.01).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass; by default the fastest.")] = None,
     image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,
-    unit_block: Annotated[int | None, typer.Option(help="Units in a unit of work (64).")] = None,
+    unit_block: Annotated[int | None, typer.Option(help="Units in a unit of work (128).")] = None,
     actors: Annotated[int | None, typer.Option(help="Processes that hold a network; one a core or GPU.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     activation_scale: Annotated[float | None, typer.Option(help="Factor before float16, a power of two.")] = None,

@@ -127,7 +127,7 @@ class AuditConfig(BaseModel):
     max_rejects: StrictFloat = Field(0.01, ge=0, le=1, description="fraction of images that may be unreadable")
     batch_size: Positive | None = Field(None, description="images a forward pass; unset: measured once for every model")
     image_block: Positive = Field(64, description="images in a unit of work of extract")
-    unit_block: Positive = Field(64, description="units in a unit of work of dissect")
+    unit_block: Positive = Field(128, description="units in a unit of work of dissect")
     actors: Positive | None = Field(None, description="processes that hold a model; unset: from the machine")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the forward pass runs")
     activation_scale: Annotated[StrictFloat, AfterValidator(_power_of_two)] = Field(

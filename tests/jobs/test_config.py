@@ -67,7 +67,7 @@ def test_defaults_are_those_of_the_design(folder: Path) -> None:
         "field_units": 64,
         "max_rejects": 0.01,
         "image_block": 64,
-        "unit_block": 64,
+        "unit_block": 128,
         "device": "auto",
         "activation_scale": 1.0,
     }

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 
@@ -106,6 +106,15 @@ class Stage:
     units: tuple[Unit, ...]
     group: Callable[[Sequence[Unit]], list[Work]]
     steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, name: str, tasks: Mapping[Unit, Any], call: Callable[..., Any]) -> "Stage":
+        """Make a stage of one step, in which each unit is a piece of work of its own: ``call(task)``."""
+        return cls(name, tuple(tasks), partial(_alone, tasks), (Step(call),))
+
+
+def _alone(tasks: Mapping[Unit, Any], missing: Sequence[Unit]) -> list[Work]:
+    return [Work((unit,), tasks[unit]) for unit in missing]
 
 
 def blocks(name: str, total: int, size: int) -> list[tuple[str, int, int]]:

@@ -6,9 +6,7 @@ for a mask of 112 x 112 that labels no whole image, shared by all processes of a
 
 import io
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ import numpy as np
 from operators.masks import MaskBlock
 from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import masks
 from pipeline.stores import ActivationStore, MaskStore
 
@@ -57,11 +55,7 @@ def annotations_stage(plan: Plan) -> Stage:
     for model in plan.models:
         unit = Unit("annotations", (plan.mask_key(model),), fingerprint(plan, model))
         tasks.setdefault(unit, AnnotationTask(unit, plan, model))
-    return Stage("annotations", tuple(tasks), partial(_group, tasks), (Step(gather),))
-
-
-def _group(tasks: dict[Unit, AnnotationTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
+    return Stage.of("annotations", tasks, gather)
 
 
 def gather(task: AnnotationTask) -> list[Output]:

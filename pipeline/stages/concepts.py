@@ -1,9 +1,7 @@
 """Stage `concepts`: count what the labels of a geometry hold, over the images that could be decoded."""
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from operators.masks import MaskBlock
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import masks
 from pipeline.stores import ActivationStore, MaskStore, write_table
 from schemas.dataset import CATEGORIES
@@ -71,11 +69,7 @@ def concepts_stage(plan: Plan) -> Stage:
     for model in plan.models:
         unit = Unit("concepts", (plan.mask_key(model),), fingerprint(plan, model))
         tasks.setdefault(unit, ConceptTask(unit, plan, model))
-    return Stage("concepts", tuple(tasks), partial(_group, tasks), (Step(count_labels),))
-
-
-def _group(tasks: dict[Unit, ConceptTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
+    return Stage.of("concepts", tasks, count_labels)
 
 
 def label_path(run: Path, key: str) -> Path:

@@ -4,9 +4,9 @@ Two passes over the images: the first fills the histograms and finds the stronge
 image blocks, so that memory does not grow with the number of images.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -18,28 +18,16 @@ from operators.strongest import Strongest
 from operators.tally import Tally, add_to_tally, half_values
 from pipeline.anchors import axes_of
 from pipeline.datasets.layout import Dataset
-from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages import concepts, extract
+from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import ActivationStore, MaskStore, write_table
 from schemas.results import TABLES
 
 #: Images a unit keeps in `unit_image` when the run asks for `top`.
 _TOP_ROWS = 1000
-
-
-@dataclass(frozen=True)
-class DissectTask:
-    """A block of units of one layer."""
-
-    unit: Unit
-    plan: Plan
-    model: PlannedModel
-    layer: Layer
-    start: int
-    stop: int
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -57,21 +45,10 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 def dissect_stage(plan: Plan) -> Stage:
     """Plan the dissection: one unit for each model, layer and block of units."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in model.layers:
-            for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                unit = Unit("dissect", (model.name, layer.name, name), depends)
-                tasks[unit] = DissectTask(unit, plan, model, layer, start, stop)
-    return Stage("dissect", tuple(tasks), partial(_group, tasks), (Step(dissect),))
+    return block_stage("dissect", plan, fingerprint, dissect)
 
 
-def _group(tasks: dict[Unit, DissectTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def dissect(task: DissectTask) -> list[Output]:
+def dissect(task: BlockTask) -> list[Output]:
     """Dissect one block of units and write its part of every table."""
     written = _Dissection(task)
     tables = {
@@ -92,7 +69,7 @@ def dissect(task: DissectTask) -> list[Output]:
 class _Dissection:
     """One block of units on its way from activations to tables; `tally_images` must be exhausted before the others."""
 
-    task: DissectTask
+    task: BlockTask
     top_maps: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

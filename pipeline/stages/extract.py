@@ -3,7 +3,6 @@
 One forward pass computes all layers of a model that an image block still lacks.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +18,6 @@ from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
 from pipeline.stores import ActivationStore, write_table
 from schemas.results import TABLES
-
-_MODELS_HELD = 2
 
 
 @dataclass(frozen=True)
@@ -94,22 +91,16 @@ def decode_block(task: ExtractTask) -> dict[str, Any]:
 
 
 class _Extractor:
-    """Holds the networks it used last; called once for each decoded block."""
+    """Called once for each decoded block; holds the networks it used last."""
 
     def __init__(self) -> None:
-        import torch
+        from pipeline.models.held import HeldModels
 
-        # One thread an actor: float results depend on the number of threads, and actors are the parallelism.
-        torch.set_num_threads(1)
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-        self._models: OrderedDict[tuple[str, tuple[str, ...]], Any] = OrderedDict()
+        self._models = HeldModels()
 
     def __call__(self, task: ExtractTask, pixels: np.ndarray, reasons: Sequence[str]) -> list[Output]:
         layers = tuple(unit.place[1] for unit in task.units)
-        forward = self._forward(task, layers)
+        forward = self._models.forward(task.plan, task.model, layers, task.factory)
         rejected = np.array([bool(reason) for reason in reasons])
         outputs = []
         maps = forward(pixels)
@@ -120,17 +111,6 @@ class _Extractor:
             outputs.append(Output(unit, len(maxima), len(pixels), int(rejected.sum())))
         _write_rejects(task, reasons)
         return outputs
-
-    def _forward(self, task: ExtractTask, layers: tuple[str, ...]) -> Any:
-        from pipeline.models.forward import Forward
-
-        key = task.model.name, layers
-        if key not in self._models:
-            while len(self._models) >= _MODELS_HELD:
-                self._models.popitem(last=False)
-            self._models[key] = Forward.open(task.plan, task.model, layers, task.factory)
-        self._models.move_to_end(key)
-        return self._models[key]
 
 
 def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndarray) -> np.ndarray:

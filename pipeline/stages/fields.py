@@ -1,8 +1,6 @@
 """Stage `fields`: pools the discrepancies of a layer's units into their empirical receptive fields."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -13,21 +11,12 @@ from operators.occlusion import THRESHOLD, EmpiricalField, empirical_field
 from pipeline.models.field import box
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work
+from pipeline.stage import Fingerprint, Output, Stage
 from pipeline.stages import occlude
+from pipeline.stages.by_layer import LayerTask, layer_stage
 from pipeline.stages.occlude import Drops, chosen_units, occluders_of, parts
 from pipeline.stores import write_table
 from schemas.results import TABLES
-
-
-@dataclass(frozen=True)
-class FieldsTask:
-    """One layer."""
-
-    unit: Unit
-    plan: Plan
-    model: PlannedModel
-    layer: Layer
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -37,20 +26,10 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 def fields_stage(plan: Plan) -> Stage:
     """Plan the pooling: one unit for each model and layer."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in model.layers:
-            unit = Unit("fields", (model.name, layer.name, "layer"), depends)
-            tasks[unit] = FieldsTask(unit, plan, model, layer)
-    return Stage("fields", tuple(tasks), partial(_group, tasks), (Step(pool),))
+    return layer_stage("fields", plan, fingerprint, pool)
 
 
-def _group(tasks: dict[Unit, FieldsTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def pool(task: FieldsTask) -> list[Output]:
+def pool(task: LayerTask) -> list[Output]:
     """Measure the fields of a layer's units and write its rows of both tables."""
     place = task.unit.place[:-1]
     found = [Drops.read(task.plan.run, (*place, f"part-{part:02d}")) for part in range(parts(task.plan))]
@@ -64,7 +43,7 @@ def pool(task: FieldsTask) -> list[Output]:
     return [Output(task.unit, rows, checksums=checksums)]
 
 
-def _unit_row(task: FieldsTask, drops: Drops, unit: int) -> dict[str, object]:
+def _unit_row(task: LayerTask, drops: Drops, unit: int) -> dict[str, object]:
     mine = drops.unit == unit
     position = drops.position[mine]
     occluders = occluders_of(task.plan, task.model)
@@ -81,7 +60,7 @@ def _unit_row(task: FieldsTask, drops: Drops, unit: int) -> dict[str, object]:
     }
 
 
-def _centres(task: FieldsTask, position: np.ndarray) -> np.ndarray:
+def _centres(task: LayerTask, position: np.ndarray) -> np.ndarray:
     """Return the input pixels that positions are re-centred at: of the resized map where the layer has no field."""
     layer, field = task.layer, task.layer.field
     if field is not None:
@@ -110,7 +89,7 @@ def _empirical(found: EmpiricalField | None, *, anchored: bool) -> dict[str, flo
     return {"empirical_size": found.size, "empirical_area": found.area, "offset_y": y, "offset_x": x}
 
 
-def _layer_row(task: FieldsTask, units: Sequence[dict[str, object]]) -> dict[str, object]:
+def _layer_row(task: LayerTask, units: Sequence[dict[str, object]]) -> dict[str, object]:
     measured = [row for row in units if row["empirical_area"] is not None]
     offsets = [(row["offset_y"], row["offset_x"]) for row in measured if row["offset_y"] is not None]
     y, x = np.mean(offsets, axis=0) if offsets else (None, None)

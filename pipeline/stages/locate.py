@@ -4,9 +4,8 @@ One pass over the views keeps each unit's strongest views of every category and 
 memory does not grow with the number of views.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -24,28 +23,16 @@ from operators.paired_bootstrap import poisson_weights
 from operators.peaks import Peaks, add_to_peaks
 from operators.permutation import seed_of
 from pipeline.errors import RunError
-from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
 from pipeline.sightings import Sightings, open_sightings
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages import extract
+from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stores import ActivationStore, write_table
 from schemas.results import TABLES
 
 #: A unit beats a baseline under this p value.
 _LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class LocateTask:
-    """A block of units of one layer."""
-
-    unit: Unit
-    plan: Plan
-    model: PlannedModel
-    layer: Layer
-    start: int
-    stop: int
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -59,21 +46,10 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 def locate_stage(plan: Plan) -> Stage:
     """Plan the stage: one unit for each model, layer and block of units."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in model.layers:
-            for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                unit = Unit("locate", (model.name, layer.name, name), depends)
-                tasks[unit] = LocateTask(unit, plan, model, layer, start, stop)
-    return Stage("locate", tuple(tasks), partial(_group, tasks), (Step(locate),))
+    return block_stage("locate", plan, fingerprint, locate)
 
 
-def _group(tasks: dict[Unit, LocateTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def locate(task: LocateTask) -> list[Output]:
+def locate(task: BlockTask) -> list[Output]:
     """Measure one block of units and write its part of `location_instability`."""
     found = _Location(task)
     rows, digest = write_table(task.plan.run, "location_instability", task.unit.place, found.tables())
@@ -88,7 +64,7 @@ def _weights(images: int) -> np.ndarray:
 class _Location:
     """One block of units on its way from activations to rows."""
 
-    def __init__(self, task: LocateTask) -> None:
+    def __init__(self, task: BlockTask) -> None:
         plan = task.plan
         if task.layer.field is None:
             raise RunError(f"layer {task.layer.name!r} of {task.model.name} has no receptive field")

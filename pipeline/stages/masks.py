@@ -1,8 +1,6 @@
 """Stage `masks`: rasterise every concept once for each geometry and mask resolution; all models share the result."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -10,7 +8,7 @@ from operators.masks import mask_block
 from pipeline.datasets.layout import Dataset, decode_mask
 from pipeline.geometry import Geometry
 from pipeline.plan import Plan
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stores import MaskStore
 
 #: Mask of each concept of a view; None labels all of it.
@@ -46,11 +44,7 @@ def masks_stage(plan: Plan) -> Stage:
         for name, start, stop in image_blocks:
             unit = Unit("masks", (key, name), depends)
             tasks[unit] = MaskTask(unit, MaskStore(plan.run, key), plan, geometry, size, start, stop)
-    return Stage("masks", tuple(tasks), partial(_group, tasks), (Step(rasterise),))
-
-
-def _group(tasks: dict[Unit, MaskTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
+    return Stage.of("masks", tasks, rasterise)
 
 
 def rasterise(task: MaskTask) -> list[Output]:

@@ -7,7 +7,7 @@ as they are annotated; the second follows the chosen concepts alone, image by im
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,28 +22,16 @@ from operators.tally import half_values
 from pipeline.anchors import axes_of
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
-from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages import dissect
 from pipeline.stages.annotations import open_annotations
+from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible
 from pipeline.stores import ActivationStore, table_path
 
 #: Permutations of the annotations, bootstrap samples, and shifts of the masks.
 PERMUTATIONS, SAMPLES, SHIFTS = 50, 1000, 50
-
-
-@dataclass(frozen=True)
-class NullTask:
-    """A block of units of one layer."""
-
-    unit: Unit
-    plan: Plan
-    model: PlannedModel
-    layer: Layer
-    start: int
-    stop: int
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -54,18 +42,7 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 def null_stage(plan: Plan) -> Stage:
     """Plan the null: one unit for each model, layer and block of units, as in `dissect`."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in model.layers:
-            for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                unit = Unit("null", (model.name, layer.name, name), depends)
-                tasks[unit] = NullTask(unit, plan, model, layer, start, stop)
-    return Stage("null", tuple(tasks), partial(_group, tasks), (Step(find_null),))
-
-
-def _group(tasks: dict[Unit, NullTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
+    return block_stage("null", plan, fingerprint, find_null)
 
 
 def null_path(run: Path, place: Sequence[str]) -> Path:
@@ -73,7 +50,7 @@ def null_path(run: Path, place: Sequence[str]) -> Path:
     return run.joinpath("null", *place[:-1], f"{place[-1]}.npz")
 
 
-def find_null(task: NullTask) -> list[Output]:
+def find_null(task: BlockTask) -> list[Output]:
     """Test one block of units and store what the layer is pooled from."""
     block = _Block(task)
     block.tally()
@@ -88,7 +65,7 @@ def find_null(task: NullTask) -> list[Output]:
 class _Block:
     """One block of units on its way from activations to findings; the two passes run in order."""
 
-    task: NullTask
+    task: BlockTask
 
     def __post_init__(self) -> None:
         task, plan = self.task, self.task.plan
@@ -238,7 +215,7 @@ def _folds(dataset: Dataset) -> np.ndarray:
     return np.array([int(digest[-1], 16) & 1 for digest in dataset.images["sha256"].to_pylist()])
 
 
-def _thresholds(task: NullTask) -> np.ndarray:
+def _thresholds(task: BlockTask) -> np.ndarray:
     """Read T of the block's units as it was compared with stored values."""
     path = table_path(task.plan.run, "thresholds", task.unit.place)
     table = pq.read_table(path, columns=["unit", "threshold"], partitioning=None)

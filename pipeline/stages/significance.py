@@ -1,9 +1,5 @@
 """Stage `significance`: pools the null over the live units of a layer, and says which labels chance does not explain."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,26 +7,16 @@ import pyarrow.parquet as pq
 from operators.dissection import DETECTOR_IOU
 from operators.significance import FALSE_DISCOVERY_RATE, expected_over, significance, steadiness
 from pipeline.datasets.layout import Dataset
-from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages import null
+from pipeline.stages.by_layer import LayerTask, layer_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import table_path, write_table
 from schemas.results import NOT_TESTABLE, TABLES
 
 #: Share of a concept's pixels that a permutation leaves labelled, above which it cannot be tested.
 STEADY = 0.5
-
-
-@dataclass(frozen=True)
-class SignificanceTask:
-    """One layer."""
-
-    unit: Unit
-    plan: Plan
-    model: PlannedModel
-    layer: Layer
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -41,20 +27,10 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 def significance_stage(plan: Plan) -> Stage:
     """Plan the pooling: one unit for each model and layer."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in model.layers:
-            unit = Unit("significance", (model.name, layer.name, "layer"), depends)
-            tasks[unit] = SignificanceTask(unit, plan, model, layer)
-    return Stage("significance", tuple(tasks), partial(_group, tasks), (Step(pool),))
+    return layer_stage("significance", plan, fingerprint, pool)
 
 
-def _group(tasks: dict[Unit, SignificanceTask], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
-
-
-def pool(task: SignificanceTask) -> list[Output]:
+def pool(task: LayerTask) -> list[Output]:
     """Pool the blocks of a layer and write its rows of both tables."""
     layer = _Layer(task)
     rows, checksums = 0, {}
@@ -67,7 +43,7 @@ def pool(task: SignificanceTask) -> list[Output]:
 class _Layer:
     """What the blocks of a layer found, put together."""
 
-    def __init__(self, task: SignificanceTask) -> None:
+    def __init__(self, task: LayerTask) -> None:
         self.task, plan = task, task.plan
         place, key = task.unit.place[:-1], plan.mask_key(task.model)
         parts, status = [], []

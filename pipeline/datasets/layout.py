@@ -31,6 +31,9 @@ NEGATIVE = "negative"
 MANIFEST = "dataset.json"
 _ROWS_PER_GROUP = 4096
 
+#: Columns that hold paths; they are no part of a data set's identity.
+_PLACES = ("uri", "item")
+
 
 def encode_mask(mask: np.ndarray) -> bytes:
     """Encode a mask (bool, shape (H, W)) as COCO compressed run lengths."""
@@ -63,6 +66,7 @@ class DatasetWriter:
         self._partial = self.folder.with_name(f".{self.folder.name}.partial")
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         self._files: dict[str, pq.ParquetWriter] = {}
+        self._contents = {name: hashlib.sha256() for name in TABLES}
         self._sizes: list[tuple[int, int]] = []
         self._names: set[str] = set()
         self._concepts: dict[str, dict[str, Any]] = {}
@@ -211,7 +215,11 @@ class DatasetWriter:
 
     def _flush(self, table: str) -> None:
         if self._rows[table]:
-            self._files[table].write_table(pa.Table.from_pylist(self._rows[table], schema=TABLES[table]))
+            rows = pa.Table.from_pylist(self._rows[table], schema=TABLES[table])
+            self._files[table].write_table(rows)
+            # not the bytes of the file, nor where images lie: the same content has one identity on every machine
+            for row in rows.select([name for name in rows.column_names if name not in _PLACES]).to_pylist():
+                self._contents[table].update(repr(row).encode())
             self._rows[table] = []
 
     def _commit(self) -> None:
@@ -219,7 +227,7 @@ class DatasetWriter:
         for name in TABLES:
             self._flush(name)
             self._files[name].close()
-            digest.update((self._partial / f"{name}.parquet").read_bytes())
+            digest.update(self._contents[name].digest())
         manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source}
         (self._partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         if self.folder.exists():
@@ -277,7 +285,7 @@ class Dataset:
 
     @property
     def identity(self) -> str:
-        """SHA-256 over the tables, which hold the digests of the images."""
+        """SHA-256 over the rows of the tables, which hold the digests of the images, apart from paths."""
         return str(self.manifest["identity"])
 
     @cached_property

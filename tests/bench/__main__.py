@@ -22,6 +22,8 @@ MEASUREMENTS = {
     "audit_over_forward": "dataflow",
     "rss_growth": "dataflow",
     "location_over_extraction": "location",
+    "unit_costs": "unit_costs",
+    "two_nodes": "nodes",
 }
 
 _OUTPUT = Path("bench.json")
@@ -57,7 +59,8 @@ def _line(row: Row) -> str:
 
 def _save(name: str, rows: list[Row]) -> None:
     saved = json.loads(_OUTPUT.read_text()) if _OUTPUT.exists() else []
-    kept = [row for row in saved if row["name"].split(".")[0] != name]
+    named = {row.name for row in rows}
+    kept = [row for row in saved if row["name"].split(".")[0] != name and row["name"] not in named]
     _OUTPUT.write_text(json.dumps(kept + [asdict(row) for row in rows], indent=1) + "\n")
 
 

@@ -148,12 +148,50 @@ def ray() -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
+def dissect_on_nodes(*, run: str, nodes: int) -> dict[str, float]:
+    """Time the dissect stage of a run on a cluster of nodes of one CPU each, all on this machine."""
+    import os
+
+    from ray.cluster_utils import Cluster
+
+    from pipeline.ledger import Ledger
+    from pipeline.run import RunFolder
+    from pipeline.runner import Runner, start_ray
+    from pipeline.stages.dissect import dissect_stage
+
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    for _ in range(nodes - 1):
+        cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    os.environ["RAY_ADDRESS"] = cluster.address
+    start_ray()
+    runner = Runner(Ledger(Path(run) / "ledger"))
+    began = time.perf_counter()
+    runner.run(dissect_stage(RunFolder(Path(run)).plan()))
+    return {"seconds": time.perf_counter() - began}
+
+
+def dissect_plain(*, run: str, part: int, parts: int) -> dict[str, float]:
+    """Time every `parts`-th unit of the dissect stage in this process."""
+    from pipeline.run import RunFolder
+    from pipeline.stages.dissect import dissect_stage
+
+    stage = dissect_stage(RunFolder(Path(run)).plan())
+    began = time.perf_counter()
+    for work in stage.group(stage.units)[part::parts]:
+        stage.steps[0].call(work.task)
+    return {"seconds": time.perf_counter() - began}
+
+
 MEASURES = {
     "forward": forward,
     "audit": audit,
     "extract_memory": extract_memory,
     "dissect_memory": dissect_memory,
     "ray": ray,
+    "dissect_on_nodes": dissect_on_nodes,
+    "dissect_plain": dissect_plain,
 }
 
 if __name__ == "__main__":

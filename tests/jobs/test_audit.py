@@ -135,11 +135,12 @@ def test_lost_markers_are_computed_again_to_the_same_tables(audited, planted_set
 
 
 def test_a_bad_image_is_rejected_and_leaves_the_tallies(audited, planted_settings, tmp_path):
+    """It is also all there is of its block."""
     data = tmp_path / "data"
     planted.write_dataset(data)
     uri = Dataset(data).images["uri"][0].as_py()
     (data / uri).write_bytes(b"no image")
-    settings = {**planted_settings, "data": data}
+    settings = {**planted_settings, "data": data, "image_block": 1}
     with pytest.raises(
         RunError, match=r"1 of 12 images could not be decoded for planted, more than --max-rejects 0\.01"
     ):

@@ -49,7 +49,7 @@ def test_histograms_merge_by_addition(activations):
     np.testing.assert_array_equal(sum(reversed(parts)), histogram(activations))
 
 
-@given(st.lists(st.sampled_from([1, 3, 40, 700]), max_size=12), st.integers(0, 2**32 - 1))
+@given(st.lists(st.sampled_from([0, 1, 3, 40, 700]), max_size=12), st.integers(0, 2**32 - 1))
 def test_gathered_blocks_count_alike(images, seed):
     rng = np.random.default_rng(seed)
     blocks = [rng.standard_normal((n, 2, 9, 9)).astype(np.float16) for n in images]

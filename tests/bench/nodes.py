@@ -1,0 +1,57 @@
+"""What a second node brings: the dissect stage on Ray nodes of one CPU each, beside plain processes with the same kernel."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench.dataflow import repeated, source
+from tests.bench.row import Row
+
+_IMAGES = 2048
+_LAYERS = "features.18,features.14,features.10,features.7"
+_ROUNDS = 3
+
+
+def _started(what: str, **settings: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.bench.alone", what, json.dumps(settings)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _finished(process: subprocess.Popen[str]) -> float:
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{process.args} failed")
+    return float(json.loads(printed.splitlines()[-1])["seconds"])
+
+
+def _on_nodes(run: Path, nodes: int) -> float:
+    shutil.rmtree(run / "ledger" / "dissect")
+    return _finished(_started("dissect_on_nodes", run=str(run), nodes=nodes))
+
+
+def _plain(run: Path, processes: int) -> float:
+    """Return the time of the slowest of the processes, which share the units of work."""
+    started = [_started("dissect_plain", run=str(run), part=part, parts=processes) for part in range(processes)]
+    return max([_finished(process) for process in started])
+
+
+def two_nodes() -> Iterator[Row]:
+    """Compare the speed-up by a second node with that by a second process; the four take turns."""
+    with TemporaryDirectory(prefix="filterscope-bench-") as name:
+        run, data = Path(name) / "run", repeated(Path(name) / "data", _IMAGES)
+        flags = {"--model": source("mobilenet_v2"), "--layers": _LAYERS, "--metrics": "dissection", "--unit-block": 64}
+        flags |= {"--data": data, "--out": run, "--min-images": 1}
+        command = [sys.executable, "-m", "jobs", "audit", *(str(part) for pair in flags.items() for part in pair)]
+        subprocess.run(command, check=True, capture_output=True)
+        rounds = []
+        for _ in range(_ROUNDS):
+            times = _on_nodes(run, 1), _plain(run, 1), _on_nodes(run, 2), _plain(run, 2)
+            rounds.append((times[0] / times[2], times[1] / times[3], *times))
+        nodes, processes, *times = sorted(rounds, key=lambda r: r[0] / r[1])[len(rounds) // 2]
+        one, alone, two, both = times
+        peer = f"two processes {processes:.2f} ({alone:.0f} -> {both:.0f} s); nodes {one:.0f} -> {two:.0f} s"
+        yield Row("two_nodes", nodes, "speed-up", peer, nodes / processes, ">= 0.9")

@@ -1,0 +1,150 @@
+"""Unit costs for `filterscope plan`, from the ledgers of small audits, and what they project for audits of other sizes."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from jobs.projection import UnitCosts, Work, project, works_of
+from tests.bench.dataflow import repeated, source
+from tests.bench.row import Row
+
+_IMAGES = 128
+_ZOO = {
+    "mobilenet_v2": "features.18,features.6",
+    "resnet18": "layer4,layer2",
+    "resnet50": "layer3",
+    "vgg11": "features.10",
+}
+
+#: Networks and layers that the factors were not fitted to, and numbers of images.
+_CHECKS = {256: ("resnet34", "layer3"), 512: ("mobilenet_v2", "features.13")}
+
+
+class _Audited:
+    """A finished audit: what its stages took by the ledger, and what was asked of each."""
+
+    def __init__(self, folder: Path, model: str, layers: str, images: int) -> None:
+        data = folder / f"data-{images}"
+        if not data.exists():
+            repeated(data, images)
+        self.run = folder / f"{model}-{images}"
+        flags = {"--model": source(model), "--data": data, "--layers": layers, "--out": self.run, "--min-images": 1}
+        command = [sys.executable, "-m", "jobs", "audit", *(str(part) for pair in flags.items() for part in pair)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
+        from pipeline.run import RunFolder
+
+        self.plan, self.images = RunFolder(self.run).plan(), images
+        [self.work] = works_of(self.plan)
+
+    def seconds(self, stage: str) -> dict[str, float]:
+        """Return the processor seconds of a stage by layer; all layers of an image block are extracted together."""
+        found: dict[str, float] = defaultdict(float)
+        for path in (self.run / "ledger" / stage).rglob("*.json"):
+            record: dict[str, Any] = json.loads(path.read_bytes())
+            found[record["unit"].split("/")[2] if stage != "masks" else ""] += record["core_seconds"]
+        return found
+
+    @property
+    def forward(self) -> float:
+        """Seconds of forward passes and writing."""
+        return max(self.seconds("extract").values())
+
+    def bytes(self, name: str) -> int:
+        """Return the bytes of all files under a folder of the run."""
+        return sum(file.stat().st_size for file in (self.run / name).rglob("*") if file.is_file())
+
+
+def _fit(factors: Sequence[Sequence[float]], seconds: Sequence[float]) -> np.ndarray:
+    """Fit non-negative factors, every measurement counting the same in relative terms."""
+    weight = 1 / np.asarray(seconds)
+    return nnls(np.asarray(factors) * weight[:, None], np.ones(len(seconds)))[0]
+
+
+def _decode_seconds(data: Path) -> float:
+    """Time the decoding of a megapixel."""
+    from pipeline.datasets.layout import Dataset
+    from pipeline.decode import decode
+    from pipeline.geometry import Geometry
+    from tests.bench.row import interleaved
+
+    images = Dataset(data).images.slice(0, 64)
+    paths = [Dataset(data).path(uri) for uri in images["uri"].to_pylist()]
+    [seconds] = interleaved([lambda: decode(paths, Geometry("squash", (224, 224), 256, "bilinear"))], repeats=3)
+    return seconds / (np.multiply(*(images[side].to_numpy().astype(float) for side in ("height", "width"))).sum() / 1e6)
+
+
+def _write_seconds() -> float:
+    """Return the seconds to write a megabyte, by the slowest of the measured map sizes."""
+    from tests.bench.store import store_write
+
+    rates = [row.value for row in store_write() if row.unit == "MB/s"]
+    return 1 / min(rates)
+
+
+def _measured(folder: Path) -> dict[str, float]:
+    audits = [_Audited(folder, model, layers, _IMAGES) for model, layers in _ZOO.items()]
+    megabyte = _write_seconds()
+    written = [2e-6 * audit.work.stored * _IMAGES * megabyte for audit in audits]
+    forward = _fit(
+        [(audit.work.gflop * _IMAGES, audit.work.melement * _IMAGES) for audit in audits],
+        [max(audit.forward - own, 0.5 * audit.forward) for audit, own in zip(audits, written, strict=True)],
+    )
+    layers = [(audit, layer) for audit in audits for layer in audit.plan.models[0].layers]
+    dissect = _fit(
+        [(1e-6 * _IMAGES * a.channels * a.height * a.width, _IMAGES * a.channels) for _, a in layers],
+        [audit.seconds("dissect")[layer.name] for audit, layer in layers],
+    )
+    pairs = sum(_IMAGES * audit.work.units for audit in audits)
+    concepts = sum(80 * audit.work.units for audit in audits)
+    tables = sum(audit.bytes("tables") for audit in audits)
+    by_concept = sum(audit.bytes("tables/unit_concept") for audit in audits)
+    return {
+        "masks_image": float(np.median([audit.seconds("masks")[""] / _IMAGES for audit in audits])),
+        "decode_megapixel": _decode_seconds(folder / f"data-{_IMAGES}"),
+        "forward_gflop": forward[0],
+        "forward_melement": forward[1],
+        "store_megabyte": megabyte,
+        "dissect_melement": dissect[0],
+        "dissect_pair": dissect[1],
+        "significance_pair": sum(sum(audit.seconds("null").values()) for audit in audits) / pairs,
+        "stored_byte": sum(audit.bytes("activations.zarr") for audit in audits)
+        / sum(2 * audit.work.stored * _IMAGES for audit in audits),
+        "table_pair": (tables - by_concept) / pairs,
+        "table_concept": by_concept / concepts,
+    }
+
+
+_UNITS = {"stored_byte": "bytes", "table_pair": "bytes", "table_concept": "bytes"}
+
+
+def unit_costs() -> Iterator[Row]:
+    """Measure the factors, then compare what they project for two other networks and sizes with what these took."""
+    with TemporaryDirectory(prefix="filterscope-bench-") as name:
+        folder = Path(name)
+        found = _measured(folder)
+        for factor, value in found.items():
+            yield Row(f"unit_cost.{factor}", value, _UNITS.get(factor, "core seconds"))
+        for images, (model, layers) in _CHECKS.items():
+            audit = _Audited(folder, model, layers, images)
+            yield _check(UnitCosts(**found), audit, audit.work)
+
+
+def _check(costs: UnitCosts, audit: _Audited, work: Work) -> Row:
+    projection = project(
+        costs, [work], images=audit.images, models=1, megapixels=0.0, concepts=80, significance=True, on_gpu=False
+    )
+    taken = audit.forward + sum(sum(audit.seconds(stage).values()) for stage in ("masks", "dissect", "null"))
+    projected = sum(projection.core_seconds.values())
+    stored = audit.bytes("activations.zarr")
+    peer = f"measured {taken:.1f}; activations {projection.activation_bytes / stored:.2f} of {stored / 1e6:.0f} MB"
+    return Row(f"unit_costs.check.{audit.images}", projected, "core seconds", peer, projected / taken, "0.8 to 1.2")

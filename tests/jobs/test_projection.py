@@ -1,0 +1,106 @@
+"""The verb `plan` projects what unit costs say, by hand-made numbers, and says what it lacks."""
+
+import json
+import re
+
+import pytest
+
+from jobs.cli import main
+from jobs.projection import UnitCosts, Work, project
+from pipeline.errors import InputError
+
+COSTS = UnitCosts(
+    masks_image=0.01, decode_megapixel=0.02, forward_gflop=0.05, forward_melement=0.001, store_megabyte=0.002,
+    dissect_melement=0.004, dissect_pair=1e-5, significance_pair=2e-5, stored_byte=0.5, table_pair=10, table_concept=5,
+)  # fmt: skip
+#: Two networks: 2 and 4 GFLOP, 10 and 20 million elements, 1,000 and 3,000 elements and 10 and 30 units audited.
+WORKS = [Work(2.0, 10.0, 1000, 10), Work(4.0, 20.0, 3000, 30)]
+
+
+def projection(**changes):
+    asked = {"images": 100, "models": 2, "megapixels": 0.5, "concepts": 7, "significance": True, "on_gpu": False}
+    return project(COSTS, WORKS, **{**asked, **changes})
+
+
+def test_a_projection_is_the_sum_of_its_factors():
+    found = projection()
+    assert found.core_seconds == pytest.approx(
+        {
+            "masks": 100 * 0.01,
+            "decode": 100 * 2 * 0.5 * 0.02,
+            "forward": 100 * (6 * 0.05 + 30 * 0.001),
+            "store": 100 * 4000 * 2e-6 * 0.002,
+            "dissect": 100 * (4000 * 1e-6 * 0.004 + 40 * 1e-5),
+            "significance": 100 * 40 * 2e-5,
+        }
+    )
+    assert found.activation_bytes == pytest.approx(100 * 4000 * 2 * 0.5)
+    assert found.largest_model_bytes == pytest.approx(100 * 3000 * 2 * 0.5)
+    assert found.table_bytes == pytest.approx(100 * 40 * 10 + 40 * 7 * 5)
+    assert found.gpu_seconds is None
+
+
+def test_twice_the_models_cost_twice_and_share_the_masks():
+    once, twice = projection().core_seconds, projection(models=4).core_seconds
+    assert twice == pytest.approx({name: value * (1 if name == "masks" else 2) for name, value in once.items()})
+
+
+def test_on_gpus_the_forward_pass_leaves_the_cores_and_its_time_may_be_unknown():
+    found = projection(on_gpu=True)
+    assert "forward" not in found.core_seconds
+    assert found.gpu_seconds is None
+    assert found.hours(4, 1) is None
+    known = project(
+        UnitCosts(**{**vars(COSTS), "gpu_gflop": 1e-3, "gpu_melement": 1e-4}), WORKS,
+        images=100, models=2, megapixels=0.5, concepts=7, significance=False, on_gpu=True,
+    )  # fmt: skip
+    assert known.gpu_seconds == pytest.approx(100 * (6 * 1e-3 + 30 * 1e-4))
+    assert known.hours(1000, 1) == pytest.approx(known.gpu_seconds / 3600)
+    assert known.hours(1, 1) == pytest.approx(sum(known.core_seconds.values()) / 3600)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[1]", '[{"name": "unit_cost.masks_image", "value": 1}]'])
+def test_missing_unit_costs_say_how_to_measure_them(tmp_path, text):
+    path = tmp_path / "bench.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=re.escape("measure them with `python -m tests.bench unit_costs`")):
+        UnitCosts.read(path)
+
+
+@pytest.fixture
+def zoo(tmp_path, coco):
+    """A zoo file and unit costs beside it."""
+    rows = [{"name": f"unit_cost.{name}", "value": value} for name, value in vars(COSTS).items() if value is not None]
+    (tmp_path / "bench.json").write_text(json.dumps(rows))
+    path = tmp_path / "zoo.toml"
+    path.write_text(
+        f'data = "{coco}"\nout = "run"\nlayers = "layer4"\n[[models]]\nsource = "torchvision:resnet18@random:0"\n'
+    )
+    return path
+
+
+def test_the_verb_prints_bytes_hours_and_the_bottleneck(zoo, capsys):
+    main_exits(["plan", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--images", "1e6", "--models", "500"])
+    printed = capsys.readouterr().out
+    assert "500 models x 1,000,000 images" in printed
+    # 3.6 GFLOP and 2.5 M elements an image, 500 x 1e6 times
+    [hours] = re.findall(r"forward +([\d,.]+) CPU hours", printed)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (3.64 * 0.05 + 2.5 * 0.001) / 3600, rel=0.05)
+    # 512 x 7 x 7 half-precision numbers
+    assert f"activations {5e8 * 512 * 49 * 2 * 0.5 / 1e12:.3g} TB" in printed
+    assert "the bottleneck is forward" in printed
+    assert not (zoo.parent / "run").exists()
+
+
+def test_the_verb_says_that_gpu_hours_are_not_known(zoo, capsys):
+    main_exits(["plan", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--gpus", "64"])
+    printed = capsys.readouterr().out
+    assert "1,024 cores, 64 GPUs" in printed
+    assert "GPU hours not known" in printed
+
+
+def main_exits(arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert not stop.value.code

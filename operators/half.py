@@ -42,7 +42,7 @@ def settle(activations: NDArray[np.float16]) -> tuple[NDArray[np.bool_], NDArray
     maxima : float16 ndarray of shape (images, units)
         Maximum of each map; undefined in images that are not finite.
     """
-    images, units = activations.shape[:2]
+    images, units, height, width = activations.shape
     finite, maxima = np.empty(images, np.bool_), np.empty((images, units), np.float16)
-    _settle(activations.view(np.int16).reshape(images, units, -1), maxima.view(np.int16), finite)
+    _settle(activations.view(np.int16).reshape(images, units, height * width), maxima.view(np.int16), finite)
     return finite, maxima

@@ -82,7 +82,7 @@ class Gathered:
 
     def add(self, activations: NDArray[np.float16]) -> None:
         """Take a block (float16, shape (images, units, height, width))."""
-        images, units, height, width = activations.shape
+        images, _, height, width = activations.shape
         size = images * height * width
         if size > _GATHERED // 2:
             add_to_histogram(self._counts, activations)

@@ -1,11 +1,11 @@
-"""Stage `dissect`: thresholds, data-set IoU and top images of a block of units, from the stored activations.
+"""Stage `dissect`: thresholds, data-set IoU and top images of a block of units.
 
-Two passes over the images: the first fills the histograms and finds the strongest images, the second tallies. Both stream
-image blocks, so that memory does not grow with the number of images.
+From stored activations, in two passes over the images that stream image blocks, so that memory does not grow with the
+number of images; or, where activations are not stored, from what `pipeline.stages.unstored` left of its two forward passes.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,21 +13,16 @@ import pyarrow as pa
 
 from operators.dissection import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from operators.labels import Labels
-from operators.quantile import Gathered, empty_histogram, fraction_above, moments, upper_quantile
+from operators.quantile import Gathered, empty_histogram
 from operators.strongest import Strongest
-from operators.tally import Tally, add_to_tally, half_values
-from pipeline.anchors import axes_of
 from pipeline.datasets.layout import Dataset
+from pipeline.dissection import SecondPass, Statistics, kept_images
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages import concepts, extract
 from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import ActivationStore, MaskStore, write_table
-from schemas.results import TABLES
-
-#: Images a unit keeps in `unit_image` when the run asks for `top`.
-_TOP_ROWS = 1000
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -49,130 +44,89 @@ def dissect_stage(plan: Plan) -> Stage:
 
 
 def dissect(task: BlockTask) -> list[Output]:
-    """Dissect one block of units and write its part of every table."""
-    written = _Dissection(task)
-    tables = {
-        "unit_image": written.tally_images(),
-        "thresholds": written.thresholds_table(),
-        "units": written.units_table(),
-        "unit_concept": written.unit_concept_table(),
-        "top_images": written.top_images_table(),
-    }
+    """Dissect one block of units from its stored activations and write its part of every table."""
+    statistics = _first_pass(task)
+    second = SecondPass(task, statistics)
+    return write_findings(task, second, _second_pass(task, second))
+
+
+def write_findings(task: BlockTask, second: SecondPass, unit_image: Iterable[pa.Table]) -> list[Output]:
+    """Write a block's part of every table; `second` is complete once `unit_image` is exhausted."""
     rows, checksums = 0, {}
-    for name, pieces in tables.items():
-        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, pieces)
+    count, checksums["unit_image"] = write_table(task.plan.run, "unit_image", task.unit.place, unit_image)
+    rows += count
+    findings = _Findings(task, second)
+    tables = {
+        "thresholds": findings.thresholds_table(),
+        "units": findings.units_table(),
+        "unit_concept": findings.unit_concept_table(),
+        "top_images": findings.top_images_table(),
+    }
+    for name, piece in tables.items():
+        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, [piece])
         rows += count
     return [Output(task.unit, rows, checksums=checksums)]
 
 
+def _first_pass(task: BlockTask) -> Statistics:
+    counts, strongest = empty_histogram(task.stop - task.start), Strongest.empty(task.stop - task.start)
+    gathered, keep = Gathered(counts), kept_images(task.plan.options)
+    for _, images, maxima, maps in _stream(task):
+        gathered.add(maps)
+        strongest = strongest.merge(images, maxima, keep)
+    gathered.flush()
+    return Statistics.of(counts, strongest, task.plan.options.quantile)
+
+
+def _second_pass(task: BlockTask, second: SecondPass) -> Iterator[pa.Table]:
+    """Tally every image block and yield its rows of `unit_image`."""
+    masks = MaskStore(task.plan.run, task.plan.mask_key(task.model))
+    for name, images, maxima, maps in _stream(task):
+        yield second.add(images, maxima, maps, masks.read(name).take(images % task.plan.options.image_block))
+
+
+def _stream(task: BlockTask) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield block name, image numbers, maxima (n, U) and maps (n, U, h, w) of the images that were decoded."""
+    store = ActivationStore(task.plan.run, task.model.name, task.layer.name)
+    span = slice(task.start, task.stop)
+    for name, start, stop in blocks("images", task.plan.images, task.plan.options.image_block):
+        maxima = store.read_maxima(start, stop, span).astype(np.float32)
+        seen = ~np.isnan(maxima[:, 0])
+        maps = store.read(start, stop, span)
+        if not seen.all():
+            maxima, maps = maxima[seen], maps[seen]
+        yield name, start + np.flatnonzero(seen), maxima, maps
+
+
 @dataclass
-class _Dissection:
-    """One block of units on its way from activations to tables; `tally_images` must be exhausted before the others."""
+class _Findings:
+    """The tables of one block of units."""
 
     task: BlockTask
-    top_maps: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    second: SecondPass
 
     def __post_init__(self) -> None:
-        task, plan = self.task, self.task.plan
-        self.key = plan.mask_key(task.model)
-        self.store = ActivationStore(plan.run, task.model.name, task.layer.name)
-        self.masks = MaskStore(plan.run, self.key)
-        self.units = np.arange(task.start, task.stop)
+        plan = self.task.plan
+        self.key = plan.mask_key(self.task.model)
+        self.statistics = self.second.statistics
+        self.units = np.arange(self.task.start, self.task.stop)
         self.vocabulary, self.views = Vocabulary.of(Dataset(plan.data)), plan.views
-        self.blocks = blocks("images", plan.images, plan.options.image_block)
-        self._first_pass()
-
-    def _first_pass(self) -> None:
-        options = self.task.plan.options
-        keep = max(options.top_images, _TOP_ROWS if options.unit_image == "top" else 0)
-        counts, strongest = empty_histogram(len(self.units)), Strongest.empty(len(self.units))
-        gathered = Gathered(counts)
-        for _, images, maxima, maps in self._stream():
-            gathered.add(maps)
-            strongest = strongest.merge(images, maxima, keep)
-        gathered.flush()
-        self.threshold = upper_quantile(counts, options.quantile)
-        self.moments, self.count = moments(counts), counts.sum(axis=1)
-        self.strongest = strongest
-        self.activated_fraction = fraction_above(counts, self.threshold)
-
-    def _stream(self) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield block name, image numbers, maxima (n, U) and maps (n, U, h, w) of the images that were decoded."""
-        span = slice(self.task.start, self.task.stop)
-        for name, start, stop in self.blocks:
-            maxima = self.store.read_maxima(start, stop, span).astype(np.float32)
-            seen = ~np.isnan(maxima[:, 0])
-            maps = self.store.read(start, stop, span)
-            if not seen.all():
-                maxima, maps = maxima[seen], maps[seen]
-            yield name, start + np.flatnonzero(seen), maxima, maps
-
-    def tally_images(self) -> Iterator[pa.Table]:
-        """Tally every image block, yield its rows of `unit_image` and pick up the maps of the top images."""
-        rows, columns = axes_of(self.task.plan, self.task.model, self.task.layer)
-        size = self.task.plan.mask_size(self.task.model)
-        vocabulary, half = self.vocabulary, half_values()
-        self.tally = Tally.empty(len(self.units), len(vocabulary.names), len(vocabulary.categories), size)
-        for name, images, maxima, maps in self._stream():
-            masks = self.masks.read(name).take(images % self.task.plan.options.image_block)
-            activated = add_to_tally(
-                self.tally, maps, maxima, self.threshold, masks, vocabulary.category, rows, columns, half
-            )
-            self._keep_top_maps(images, maps)
-            yield self._unit_image_rows(images, maxima, maps, activated)
-
-    def _keep_top_maps(self, images: np.ndarray, maps: np.ndarray) -> None:
-        top = self.strongest.image[:, : self.task.plan.options.top_images]
-        for unit, place in zip(*np.nonzero(np.isin(top, images)), strict=True):
-            image = int(top[unit, place])
-            here = int(np.searchsorted(images, image))
-            self.top_maps[int(unit), image] = maps[here, unit].astype("<f2").tobytes()
-
-    def _unit_image_rows(
-        self, images: np.ndarray, maxima: np.ndarray, maps: np.ndarray, activated: np.ndarray
-    ) -> pa.Table:
-        mode = self.task.plan.options.unit_image
-        chosen = maxima > self.threshold
-        if mode == "off":
-            chosen[:] = False
-        elif mode == "top":
-            chosen &= np.stack([np.isin(images, row[:_TOP_ROWS]) for row in self.strongest.image], axis=1)
-        image, unit = np.nonzero(chosen)
-        position = maps[image, unit].reshape(len(image), -1).argmax(axis=1) if len(image) else np.zeros(0, np.int64)
-        width = self.task.layer.width
-        return self._rows(
-            "unit_image",
-            unit,
-            image=self.views.image[images[image]],
-            view=images[image].astype(np.int32),
-            maximum=self._natural(maxima[image, unit]),
-            y=(position // width).astype(np.uint16),
-            x=(position % width).astype(np.uint16),
-            activated=activated[image, unit],
-        )
 
     def _natural(self, values: np.ndarray) -> np.ndarray:
-        """Undo the activation scale, a power of two."""
-        return values / values.dtype.type(self.task.plan.options.activation_scale)
+        return self.second.natural(values)
 
     def _rows(self, table: str, unit: np.ndarray, **columns: object) -> pa.Table:
-        count = len(unit)
-        named = {
-            "model": pa.array([self.task.model.name] * count, pa.string()),
-            "layer": pa.array([self.task.layer.name] * count, pa.string()),
-            "unit": self.units[unit].astype(np.int32),
-        }
-        return pa.table({**named, **columns}, schema=TABLES[table])
+        return self.second.rows(table, unit, **columns)
 
-    def thresholds_table(self) -> Iterator[pa.Table]:
-        """Yield the rows of `thresholds`."""
+    def thresholds_table(self) -> pa.Table:
+        """Return the rows of `thresholds`."""
         quantile = np.full(len(self.units), self.task.plan.options.quantile)
-        yield self._rows(
+        return self._rows(
             "thresholds",
             np.arange(len(self.units)),
-            threshold=self._natural(self.threshold),
+            threshold=self._natural(self.statistics.threshold),
             quantile=quantile,
-            count=self.count,
+            count=self.statistics.count,
         )
 
     @cached_property
@@ -183,18 +137,20 @@ class _Dissection:
     @cached_property
     def scores(self) -> Scores:
         """Every unit against every concept."""
-        return score(self.tally, self.labels, self.vocabulary.category)
+        return score(self.second.tally, self.labels, self.vocabulary.category)
 
-    def units_table(self) -> Iterator[pa.Table]:
-        """Yield the rows of `units`."""
+    def units_table(self) -> pa.Table:
+        """Return the rows of `units`."""
         eligible = read_eligible(self.task.plan.run, self.key)
         best, second = (best_concept(self.scores.iou, eligible, rank=rank) for rank in (0, 1))
         associated = best_concept(self.scores.association, eligible)
         name, category = self._name, self._category
-        yield self._rows(
+        return self._rows(
             "units",
             np.arange(len(self.units)),
-            status=unit_status(self.moments.minimum, self.moments.maximum, self.threshold).tolist(),
+            status=unit_status(
+                self.statistics.moments.minimum, self.statistics.moments.maximum, self.statistics.threshold
+            ).tolist(),
             concept=name(best.concept),
             category=category(best.concept),
             iou=best.score,
@@ -203,11 +159,11 @@ class _Dissection:
             runner_up_iou=pa.array(second.score, mask=second.concept < 0),
             association_concept=name(associated.concept),
             association=associated.score,
-            activated_fraction=self.activated_fraction,
-            minimum=self._natural(self.moments.minimum),
-            maximum=self._natural(self.moments.maximum),
-            mean=self._natural(self.moments.mean),
-            standard_deviation=self._natural(self.moments.standard_deviation),
+            activated_fraction=self.statistics.activated_fraction,
+            minimum=self._natural(self.statistics.moments.minimum),
+            maximum=self._natural(self.statistics.moments.maximum),
+            mean=self._natural(self.statistics.moments.mean),
+            standard_deviation=self._natural(self.statistics.moments.standard_deviation),
             best_per_category=self._best_per_category(eligible),
         )
 
@@ -227,11 +183,11 @@ class _Dissection:
                     row.append({"category": category, "concept": concept, "iou": float(iou)})
         return rows
 
-    def unit_concept_table(self) -> Iterator[pa.Table]:
-        """Yield the rows of `unit_concept`, the full matrix."""
+    def unit_concept_table(self) -> pa.Table:
+        """Return the rows of `unit_concept`, the full matrix."""
         scores, names = self.scores, self.vocabulary.names
         units, count = len(self.units), len(names)
-        yield self._rows(
+        return self._rows(
             "unit_concept",
             np.repeat(np.arange(units), count),
             concept=names * units,
@@ -246,13 +202,13 @@ class _Dissection:
             standard_error=_nullable(scores.standard_error),
         )
 
-    def top_images_table(self) -> Iterator[pa.Table]:
-        """Yield the rows of `top_images`."""
+    def top_images_table(self) -> pa.Table:
+        """Return the rows of `top_images`."""
         keep = self.task.plan.options.top_images
-        image, maximum = self.strongest.image[:, :keep], self.strongest.maximum[:, :keep]
+        image, maximum = self.statistics.strongest.image[:, :keep], self.statistics.strongest.maximum[:, :keep]
         unit, rank = np.nonzero(np.ones_like(image))
         count = len(unit)
-        yield self._rows(
+        return self._rows(
             "top_images",
             unit,
             rank=rank.astype(np.int32),
@@ -261,7 +217,7 @@ class _Dissection:
             maximum=self._natural(maximum[unit, rank]),
             height=np.full(count, self.task.layer.height, np.uint16),
             width=np.full(count, self.task.layer.width, np.uint16),
-            map=[self.top_maps[int(u), int(image[u, r])] for u, r in zip(unit, rank, strict=True)],
+            map=[self.second.top_maps[int(u), int(image[u, r])] for u, r in zip(unit, rank, strict=True)],
         )
 
 

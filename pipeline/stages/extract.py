@@ -63,17 +63,19 @@ def extract_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
             for name, _, _ in image_blocks
             for layer in model.layers
         ]
-    on_gpu = plan.options.device == "cuda"
-    steps = (
-        Step(decode_block, cpus=1),
-        Step(_Extractor, cpus=1, gpus=1 if on_gpu else 0, actors=plan.options.actors),
-    )
-    return Stage("extract", tuple(units), partial(_group, plan, spans, factories), steps)
+    steps = (Step(decode_block, cpus=1), forward_step(plan, _Extractor))
+    return Stage("extract", tuple(units), partial(by_images, plan, spans, factories), steps)
 
 
-def _group(
+def forward_step(plan: Plan, actor: type) -> Step:
+    """Return the step of a class whose instances hold networks, one a core or GPU."""
+    return Step(actor, cpus=1, gpus=1 if plan.options.device == "cuda" else 0, actors=plan.options.actors)
+
+
+def by_images(
     plan: Plan, spans: dict[str, tuple[int, int]], factories: dict[str, Callable[[], Any]], missing: Sequence[Unit]
 ) -> list[Work]:
+    """Put the layers of a model that need the same images, units of place (model, layer, images), into one task."""
     together: dict[tuple[str, str], list[Unit]] = {}
     for unit in missing:
         model, _, block = unit.place
@@ -105,15 +107,15 @@ class _Extractor:
         outputs = []
         maps = forward(pixels)
         for unit, layer in zip(task.units, layers, strict=True):
-            maxima = _finished(maps[layer], task, layer, rejected)
+            maxima = finished(maps[layer], task, layer, rejected)
             store = ActivationStore(task.plan.run, task.model.name, layer)
             store.write(task.start, maps[layer], maxima)
             outputs.append(Output(unit, len(maxima), len(pixels), int(rejected.sum())))
-        _write_rejects(task, reasons)
+        write_rejects(task, reasons)
         return outputs
 
 
-def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndarray) -> np.ndarray:
+def finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndarray) -> np.ndarray:
     """Check and canonicalise the maps of a block in place, and return their maxima, NaN where an image was rejected."""
     from operators.half import settle
 
@@ -131,12 +133,14 @@ def _finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndar
     return maxima
 
 
-def _write_rejects(task: ExtractTask, reasons: Sequence[str]) -> None:
+def write_rejects(task: ExtractTask, reasons: Sequence[str]) -> None:
+    """Write why images of an image block could not be decoded."""
     # an image has as many views as objects and flips
     bad = list(dict.fromkeys((uri, reason) for uri, reason in zip(_files(task), reasons, strict=True) if reason))
     if bad:
         rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
-        place = (f"extract-{task.units[0].place[-1]}",)  # the same for every model: the file is bad, not the model
+        # the same for every model: the file is bad, not the model
+        place = (f"extract-images-{task.start:06d}",)
         write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from jobs.config import AuditConfig
 from jobs.costs import costs
 from jobs.progress import Progress, say
-from jobs.stages import METRICS, STAGES, analyses, before_extract, extract, stages_of
+from jobs.stages import METRICS, METRICS_UNSTORED, STAGES, analyses, before_extract, extract, stages_of
 from pipeline.datasets.layout import files_of
 from pipeline.errors import InputError, RunError
 from pipeline.plan import Options, Plan
@@ -88,7 +88,7 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
 
     names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
-    names += ("metrics", "keep_activations")
+    names += ("metrics", "keep_activations", "store")
     names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
@@ -110,6 +110,11 @@ def _refuse_unready(config: AuditConfig, redo: str | None) -> None:
     unready = [metric for metric in config.metrics if metric not in METRICS]
     if unready:
         raise InputError(f"--metrics {unready[0]} is not in this version; metrics are: {', '.join(METRICS)}")
+    lacking = [metric for metric in config.metrics if config.store == "none" and metric not in METRICS_UNSTORED]
+    if lacking:
+        raise InputError(
+            f"--metrics {lacking[0]} reads activations, which --store none does not keep; drop one of the two"
+        )
     if redo is not None and redo not in STAGES:
         raise InputError(f"--redo {redo}: no such stage; stages are {', '.join(STAGES)}")
 
@@ -131,13 +136,18 @@ def _carry_out(run: RunFolder, plan: Plan) -> None:
     from pipeline.runner import Runner, start_ray
     from pipeline.schedule import Schedule
     from pipeline.stages.extract import create_stores, remove_activations
+    from pipeline.stages.unstored import remove_passes
     from pipeline.tables import write_plan_tables
 
     factories = _factories(plan)
     create_stores(plan)
     write_plan_tables(plan)
-    _extract_again(run, plan)
-    finished = (lambda part: None) if plan.options.keep_activations else remove_activations
+    if plan.options.stored:
+        _extract_again(run, plan)
+        finished = (lambda part: None) if plan.options.keep_activations else remove_activations
+    else:
+        _pass_again(run, plan)
+        finished = remove_passes
     left = [(stage.name, len(stage.units), len(run.ledger.missing(stage.units))) for stage in stages_of(plan)]
     for line in costs(plan, {name for name, _, missing in left if missing}):
         say(line)
@@ -165,13 +175,25 @@ def _extract_again(run: RunFolder, plan: Plan) -> None:
                 store.readmit()
 
 
+def _pass_again(run: RunFolder, plan: Plan) -> None:
+    """Have the forward passes made again over layers whose findings are missing and whose tallies were removed."""
+    from pipeline.stages.unstored import passes_removed
+
+    stages = stages_of(plan)
+    needed = {unit.place[:2] for stage in stages if stage.name == "dissect" for unit in run.ledger.missing(stage.units)}
+    lost = {place for place in needed if passes_removed(plan, *place)}
+    for stage in stages:
+        if stage.name in ("histograms", "thresholds", "tallies"):
+            run.ledger.forget(unit for unit in stage.units if unit.place[:2] in lost)
+
+
 class _Limit:
     """Passes progress on, and stops the run when too many images were rejected."""
 
     def __init__(self, run: RunFolder, plan: Plan, progress: Progress) -> None:
         self._plan, self._progress = plan, progress
         self._rejects: dict[tuple[str, str], int] = {}
-        for record in run.ledger.records("extract"):
+        for record in run.ledger.records(extract(plan).name):
             _, model, _, block = record["unit"].split("/")
             self._rejects[model, block] = record["rejects"]
 

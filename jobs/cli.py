@@ -184,6 +184,7 @@ def audit(
     keep_activations: Annotated[
         bool | None, typer.Option(help="Keep activations when all is computed from them.")
     ] = None,
+    store: Annotated[str | None, typer.Option(help="zarr, or none: two forward passes, no activations.")] = None,
     location_protocol: Annotated[
         str | None, typer.Option(help="survey, explanatory-graph or interpretable-cnn.")
     ] = None,

@@ -117,6 +117,9 @@ class AuditConfig(BaseModel):
     unit_image: Literal["active", "top", "off"] = Field("active", description="which rows the table unit_image keeps")
     top_images: Positive = Field(15, description="images of largest maximum kept for every unit")
     keep_activations: bool = Field(True, description="keep a layer's activations when all is computed from them")
+    store: Literal["zarr", "none"] = Field(
+        "zarr", description="where activations go; none runs the networks twice and keeps only what is found"
+    )
     location_protocol: Literal["survey", "explanatory-graph", "interpretable-cnn"] = Field(
         "survey", description="how location chooses images and takes the deviation"
     )

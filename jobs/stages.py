@@ -11,7 +11,10 @@ from pipeline.stage import Stage
 STAGES = (
     "masks",
     "extract",
+    "histograms",
     "concepts",
+    "thresholds",
+    "tallies",
     "dissect",
     "annotations",
     "null",
@@ -30,6 +33,13 @@ METRICS = {
 }
 
 
+#: Stages of each metric where activations are not stored: what the others read is not there.
+METRICS_UNSTORED = {
+    "dissection": ("concepts", "thresholds", "tallies", "dissect"),
+    "significance": ("concepts", "thresholds", "tallies", "dissect", "significance"),
+}
+
+
 def before_extract(plan: Plan) -> list[Stage]:
     """Return the stages that need no activations."""
     from pipeline.stages.masks import masks_stage
@@ -38,10 +48,11 @@ def before_extract(plan: Plan) -> list[Stage]:
 
 
 def extract(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Stage:
-    """Return the stage that computes the activations."""
+    """Return the stage that computes the activations, and where they are not stored their histograms."""
     from pipeline.stages.extract import extract_stage
+    from pipeline.stages.unstored.histograms import histograms_stage
 
-    return extract_stage(plan, factories or {})
+    return (extract_stage if plan.options.stored else histograms_stage)(plan, factories or {})
 
 
 def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Callable[[Plan], Sequence[Stage]]:
@@ -54,9 +65,13 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.null import null_stage
     from pipeline.stages.occlude import occlude_stage
     from pipeline.stages.significance import significance_stage
+    from pipeline.stages.unstored.tallies import tallies_stage
+    from pipeline.stages.unstored.thresholds import thresholds_stage
 
     makers = {
         "concepts": concepts_stage,
+        "thresholds": thresholds_stage,
+        "tallies": partial(tallies_stage, factories=factories or {}),
         "dissect": dissect_stage,
         "locate": locate_stage,
         "annotations": annotations_stage,
@@ -70,7 +85,8 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
 
 
 def _wanted(plan: Plan) -> set[str]:
-    return {name for metric in plan.options.metrics for name in METRICS[metric]}
+    stages = METRICS if plan.options.stored else METRICS_UNSTORED
+    return {name for metric in plan.options.metrics for name in stages[metric]}
 
 
 def stages_of(plan: Plan) -> list[Stage]:

@@ -59,6 +59,28 @@ class Statistics:
         threshold = upper_quantile(counts, quantile)
         return cls(threshold, moments(counts), counts.sum(axis=1), fraction_above(counts, threshold), strongest)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return them as named arrays."""
+        return {
+            "threshold": self.threshold,
+            "count": self.count,
+            "activated_fraction": self.activated_fraction,
+            **vars(self.moments),
+            "top_image": self.strongest.image,
+            "top_maximum": self.strongest.maximum,
+        }
+
+    @classmethod
+    def of_arrays(cls, found: dict[str, np.ndarray]) -> "Statistics":
+        """Return what `arrays` named."""
+        return cls(
+            found["threshold"],
+            Moments(*(found[name] for name in ("minimum", "maximum", "mean", "standard_deviation"))),
+            found["count"],
+            found["activated_fraction"],
+            Strongest(found["top_image"], found["top_maximum"]),
+        )
+
 
 @dataclass
 class SecondPass:
@@ -135,6 +157,22 @@ class SecondPass:
             x=(position % width).astype(np.uint16),
             activated=activated[image, unit],
         )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what the images added so far left, as named arrays."""
+        place = np.array(list(self.top_maps), np.int64).reshape(-1, 2)
+        top_maps = np.frombuffer(b"".join(self.top_maps.values()), np.uint8).reshape(
+            len(place), -1 if len(place) else 0
+        )
+        tally = {name: getattr(self.tally, name) for name in ("pairs", "categories", "planes")}
+        return {**tally, "top_place": place, "top_maps": top_maps}
+
+    def merge(self, found: dict[str, np.ndarray]) -> None:
+        """Add what other images left."""
+        other = Tally(found["pairs"], found["categories"], found["planes"], self.tally.columns)
+        self.tally += other
+        for (unit, image), values in zip(found["top_place"].tolist(), found["top_maps"], strict=True):
+            self.top_maps[unit, image] = values.tobytes()
 
     def natural(self, values: np.ndarray) -> np.ndarray:
         """Undo the activation scale, a power of two."""

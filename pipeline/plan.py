@@ -37,11 +37,17 @@ class Options:
     device: str
     activation_scale: float
     keep_activations: bool
+    store: str = "zarr"
     location_protocol: str = "survey"
     occluder: int = 33
     occluder_step: int = 9
     field_images: int = 10
     field_units: int = 64
+
+    @property
+    def stored(self) -> bool:
+        """Whether activations are stored."""
+        return self.store != "none"
 
     @property
     def view_settings(self) -> ViewSettings:

@@ -38,8 +38,10 @@ class ActivationStore:
     model: str
     layer: str
 
-    def create(self, views: int, units: int, height: int, width: int, *, image_block: int, unit_block: int) -> None:
-        """Create both arrays if they are not there; the view axis is padded to whole shards."""
+    def create(
+        self, views: int, units: int, height: int, width: int, *, image_block: int, unit_block: int, maps: bool = True
+    ) -> None:
+        """Create both arrays, or without `maps` that of the maxima, if not there; the view axis is padded to whole shards."""
         import zarr
 
         padded = -(-views // image_block) * image_block
@@ -49,7 +51,7 @@ class ActivationStore:
             "maxima": ((padded, units), (image_block, units)),
         }
         for name, (shape, chunks) in shapes.items():
-            if self._fits(name, shape, image_block):
+            if (name == "activations" and not maps) or self._fits(name, shape, image_block):
                 continue
             zarr.create_array(
                 str(self._place(name)),
@@ -76,8 +78,13 @@ class ActivationStore:
 
     def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> None:
         """Write one image block, whole; what an interrupted writer left there is removed first."""
-        chunk, array = self._arrays["activations"].chunks, self._arrays["maxima"]
+        chunk = self._arrays["activations"].chunks
         write_shard(self._shard(start // chunk[0]), activations, chunk)
+        self.write_maxima(start, maxima)
+
+    def write_maxima(self, start: int, maxima: np.ndarray) -> None:
+        """Write the maxima of one image block (float16, shape (views, units))."""
+        array = self._arrays["maxima"]
         self._place("maxima").joinpath("c", str(start // array.chunks[0]), "0").unlink(missing_ok=True)
         with _quick_zarr():
             array[start : start + len(maxima)] = maxima
@@ -121,7 +128,9 @@ class ActivationStore:
     def _arrays(self) -> dict[str, Any]:
         import zarr
 
-        return {name: zarr.open_array(str(self._place(name)), mode="r+") for name in ("activations", "maxima")}
+        places = {name: self._place(name) for name in ("activations", "maxima")}
+        there = {name: place for name, place in places.items() if (place / "zarr.json").exists()}
+        return {name: zarr.open_array(str(place), mode="r+") for name, place in there.items()}
 
 
 @contextmanager

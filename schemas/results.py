@@ -120,7 +120,9 @@ UNIT_IMAGE = table(
 
 #: What `unit_significance.note` says of labels that hardly move between images.
 NOT_TESTABLE = "not testable on aligned data"
-_UNTESTED = "the unit is not live, or its label is not testable"
+#: What it says where no activations were kept to permute annotations against.
+NOT_STORED = "activations were not stored"
+_UNTESTED = "the unit is not live, its label is not testable, or activations were not stored"
 
 UNIT_SIGNIFICANCE = table(
     _MODEL,
@@ -135,19 +137,27 @@ UNIT_SIGNIFICANCE = table(
     column(
         "p_value", pa.float64(), "share of best IoUs as high under permuted annotations, units pooled", null=_UNTESTED
     ),
-    column("significant", pa.bool_(), "q <= 0.05"),
+    column("significant", pa.bool_(), "q <= 0.05", null=NOT_STORED),
     column("iou_heldout", pa.float64(), "IoU of the concept chosen on the other half of the images", null=_NONE),
     column("interval_low", pa.float64(), "2.5th percentile of iou_heldout over bootstrapped source images", null=_NONE),
     column(
         "interval_high", pa.float64(), "97.5th percentile of iou_heldout over bootstrapped source images", null=_NONE
     ),
     column(
-        "label_replicates", pa.bool_(), "both halves of the images choose the label, with IoU > 0.04 on the other half"
+        "label_replicates",
+        pa.bool_(),
+        "both halves of the images choose the label, with IoU > 0.04 on the other half",
+        null=NOT_STORED,
     ),
     column(
         "p_place", pa.float64(), "share of circular shifts of the label's masks that meet the unit as well", null=_NONE
     ),
-    column("note", pa.string(), "`not testable on aligned data`: the label lies alike in most images", null="no note"),
+    column(
+        "note",
+        pa.string(),
+        "`not testable on aligned data`: the label lies alike in most images; `activations were not stored`",
+        null="no note",
+    ),
 )
 
 _ELIGIBLE = pa.struct([("category", pa.string()), ("concepts", pa.int64())])

@@ -40,7 +40,9 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 def dissect_stage(plan: Plan) -> Stage:
     """Plan the dissection: one unit for each model, layer and block of units."""
-    return block_stage("dissect", plan, fingerprint, dissect)
+    from pipeline.stages.unstored.tallies import dissect_tallies
+
+    return block_stage("dissect", plan, fingerprint, dissect if plan.options.stored else dissect_tallies)
 
 
 def dissect(task: BlockTask) -> list[Output]:

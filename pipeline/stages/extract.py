@@ -149,7 +149,7 @@ def _files(task: ExtractTask) -> list[str]:
 
 
 def create_stores(plan: Plan) -> None:
-    """Create the arrays that the stage writes into, where they are not there yet."""
+    """Create the arrays that forward passes write into, where they are not there yet."""
     for model in plan.models:
         for layer in model.layers:
             ActivationStore(plan.run, model.name, layer.name).create(
@@ -159,11 +159,14 @@ def create_stores(plan: Plan) -> None:
                 layer.width,
                 image_block=plan.options.image_block,
                 unit_block=plan.options.unit_block,
+                maps=plan.options.stored,
             )
 
 
 def stored_bytes(plan: Plan) -> int:
     """Return the bytes of all activations before compression: an upper bound of what the stage writes."""
+    if not plan.options.stored:
+        return 0
     sizes = (layer.channels * layer.height * layer.width for model in plan.models for layer in model.layers)
     return 2 * plan.images * sum(sizes)
 

@@ -13,7 +13,7 @@ from pipeline.stages import null
 from pipeline.stages.by_layer import LayerTask, layer_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import table_path, write_table
-from schemas.results import NOT_TESTABLE, TABLES
+from schemas.results import NOT_STORED, NOT_TESTABLE, TABLES
 
 #: Share of a concept's pixels that a permutation leaves labelled, above which it cannot be tested.
 STEADY = 0.5
@@ -21,13 +21,15 @@ STEADY = 0.5
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
     """Return what the significance of a model's units depends on."""
+    if not plan.options.stored:
+        return Fingerprint({"store": plan.options.store}, {})
     rules = {"false_discovery_rate": FALSE_DISCOVERY_RATE, "steady": STEADY}
     return Fingerprint(rules, {"null": null.fingerprint(plan, model).digest})
 
 
 def significance_stage(plan: Plan) -> Stage:
     """Plan the pooling: one unit for each model and layer."""
-    return layer_stage("significance", plan, fingerprint, pool)
+    return layer_stage("significance", plan, fingerprint, pool if plan.options.stored else leave_untested)
 
 
 def pool(task: LayerTask) -> list[Output]:
@@ -38,6 +40,22 @@ def pool(task: LayerTask) -> list[Output]:
         count, checksums[name] = write_table(task.plan.run, name, task.unit.place, [table])
         rows += count
     return [Output(task.unit, rows, checksums=checksums)]
+
+
+def leave_untested(task: LayerTask) -> list[Output]:
+    """Write the rows of a layer whose activations are not stored: permutations would need a forward pass each."""
+    units = task.layer.channels
+    columns = {
+        "model": [task.model.name] * units,
+        "layer": [task.layer.name] * units,
+        "unit": np.arange(units, dtype=np.int32),
+        "note": [NOT_STORED] * units,
+    }
+    schema = TABLES["unit_significance"]
+    nulls = {name: pa.nulls(units, schema.field(name).type) for name in schema.names if name not in columns}
+    table = pa.table({**columns, **nulls}).select(schema.names).cast(schema)
+    rows, digest = write_table(task.plan.run, "unit_significance", task.unit.place, [table])
+    return [Output(task.unit, rows, checksums={"unit_significance": digest})]
 
 
 class _Layer:

@@ -1,0 +1,95 @@
+"""Stage `tallies`: the second forward pass; tallies a span of images against the labels, and `dissect` merges the spans."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.dissection import SecondPass
+from pipeline.ledger import write_atomically
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
+from pipeline.stages import concepts, dissect
+from pipeline.stages.by_layer import BlockTask
+from pipeline.stages.extract import ExtractTask
+from pipeline.stages.unstored import ForwardPass, forward_stage, left_path, spans, thresholds
+from pipeline.stages.unstored.thresholds import read_statistics
+from pipeline.stores import MaskStore
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the tallies of a model depend on."""
+    return Fingerprint(
+        {"anchoring": plan.options.anchoring},
+        {
+            "thresholds": thresholds.fingerprint(plan, model).digest,
+            "concepts": concepts.fingerprint(plan, model).digest,
+        },
+    )
+
+
+def tallies_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
+    """Plan the second forward pass."""
+    return forward_stage("tallies", plan, factories, fingerprint, _Tallies)
+
+
+class _Tallies(ForwardPass):
+    """Tallies one span of images, all blocks of units side by side."""
+
+    def __call__(self, task: ExtractTask) -> list[Output]:
+        plan = task.plan
+        labels = MaskStore(plan.run, plan.mask_key(task.model))
+        passes = {unit: list(_passes(task, unit)) for unit in task.units}
+        rows: dict[Unit, list[list[pa.Table]]] = {unit: [[] for _ in passes[unit]] for unit in task.units}
+        rejects = 0
+        for name, part, rejected, settled in self.blocks(task):
+            rejects += int(rejected.sum())
+            seen = np.flatnonzero(~rejected)
+            masks = labels.read(name).take(seen)
+            for unit in task.units:
+                maps, maxima = (values[seen] for values in settled[unit.place[1]])
+                for found, second in zip(rows[unit], passes[unit], strict=True):
+                    own = slice(second.task.start, second.task.stop)
+                    found.append(second.add(part.start + seen, maxima[:, own].astype(np.float32), maps[:, own], masks))
+        for unit in task.units:
+            for found, second in zip(rows[unit], passes[unit], strict=True):
+                _write(plan, (*unit.place[:-1], second.task.unit.place[-1], unit.place[-1]), second, found)
+        images = task.stop - task.start
+        return [Output(unit, images, images, rejects) for unit in task.units]
+
+
+def _passes(task: ExtractTask, unit: Unit) -> Iterator[SecondPass]:
+    model, plan = task.model, task.plan
+    layer = next(layer for layer in model.layers if layer.name == unit.place[1])
+    for block, start, stop in blocks("units", layer.channels, plan.options.unit_block):
+        place = Unit("tallies", (model.name, layer.name, block), unit.fingerprint)
+        statistics = read_statistics(plan, model.name, layer.name, block)
+        yield SecondPass(BlockTask(place, plan, model, layer, start, stop), statistics)
+
+
+def _write(plan: Plan, place: tuple[str, ...], second: SecondPass, rows: list[pa.Table]) -> None:
+    path = left_path(plan.run, "tallies", place)
+    sink = io.BytesIO()
+    np.savez_compressed(sink, **second.arrays())
+    write_atomically(path, sink.getvalue())
+    sink = io.BytesIO()
+    pq.write_table(pa.concat_tables(rows), sink)
+    write_atomically(path.with_suffix(".parquet"), sink.getvalue())
+
+
+def dissect_tallies(task: BlockTask) -> list[Output]:
+    """Merge the tallies of one block of units and write its part of every table."""
+    *place, block = task.unit.place
+    second = SecondPass(task, read_statistics(task.plan, *place, block))
+
+    def unit_image() -> Iterator[pa.Table]:
+        for span, _, _ in spans(task.plan):
+            path = left_path(task.plan.run, "tallies", (*place, block, span))
+            with np.load(path, allow_pickle=False) as found:
+                second.merge(dict(found))
+            yield pq.read_table(path.with_suffix(".parquet"), partitioning=None)
+
+    return dissect.write_findings(task, second, unit_image())

@@ -10,6 +10,7 @@ from jobs.progress import Progress, say
 from jobs.stages import METRICS, METRICS_UNSTORED, STAGES, analyses, before_extract, extract, stages_of
 from pipeline.datasets.layout import files_of
 from pipeline.errors import InputError, RunError
+from pipeline.lock import RunLock
 from pipeline.plan import Options, Plan
 from pipeline.run import RunFolder, unchanged
 from pipeline.stage import Output, Stage
@@ -46,23 +47,24 @@ def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") ->
     plan = _recorded_plan(run, request)
     if plan and not redo and not run.missing(stages_of(plan)):
         return False
-    if plan is None or redo:
-        plan = _new_plan(run, config)
-        stages = stages_of(plan)
-        if redo:
-            _forget(run, stages, redo)
-        for stage in stages:
-            run.ledger.refuse_changes(stage.units)
-        run.record(request, plan, _files(plan))
-    outcome = "failed"
-    try:
-        _carry_out(run, plan)
-        outcome = "done"
-    except KeyboardInterrupt:
-        outcome = "interrupted"
-        raise
-    finally:
-        run.log(began, outcome, command, request)
+    with RunLock(run.path, command) as lock:
+        if plan is None or redo:
+            plan = _new_plan(run, config)
+            stages = stages_of(plan)
+            if redo:
+                _forget(run, stages, redo)
+            for stage in stages:
+                run.ledger.refuse_changes(stage.units)
+            run.record(request, plan, _files(plan))
+        outcome = "failed"
+        try:
+            _carry_out(run, plan, lock)
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            run.log(began, outcome, command, request)
     return True
 
 
@@ -131,7 +133,7 @@ def _files(plan: Plan) -> list[Any]:
     return [*files_of(plan.data), *weight_files(plan)]
 
 
-def _carry_out(run: RunFolder, plan: Plan) -> None:
+def _carry_out(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     from pipeline.quiet import native_messages_to
     from pipeline.runner import Runner, start_ray
     from pipeline.schedule import Schedule
@@ -153,7 +155,7 @@ def _carry_out(run: RunFolder, plan: Plan) -> None:
         say(line)
     with native_messages_to(run.path / "ray.log"), Progress(left) as progress:
         start_ray()
-        Schedule(Runner(run.ledger), _Limit(run, plan, progress)).run(
+        Schedule(Runner(run.ledger), _Limit(run, plan, progress, lock)).run(
             plan,
             before=before_extract(plan),
             extract=extract(plan, factories),
@@ -188,10 +190,10 @@ def _pass_again(run: RunFolder, plan: Plan) -> None:
 
 
 class _Limit:
-    """Passes progress on, and stops the run when too many images were rejected."""
+    """Passes progress on, and stops the run when too many images were rejected or another process has taken it over."""
 
-    def __init__(self, run: RunFolder, plan: Plan, progress: Progress) -> None:
-        self._plan, self._progress = plan, progress
+    def __init__(self, run: RunFolder, plan: Plan, progress: Progress, lock: RunLock) -> None:
+        self._plan, self._progress, self._lock = plan, progress, lock
         self._rejects: dict[tuple[str, str], int] = {}
         for record in run.ledger.records(extract(plan).name):
             _, model, _, block = record["unit"].split("/")
@@ -203,6 +205,8 @@ class _Limit:
 
     def advance(self, outputs: Sequence[Output]) -> None:
         """Pass on what is done, and count its rejects."""
+        if self._lock.lost:
+            raise RunError("another process took this run over, since this one was not heard of for half a minute")
         self._progress.advance(outputs)
         for output in outputs:
             if output.rejects:

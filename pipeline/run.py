@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.errors import InputError
 from pipeline.ledger import Ledger, write_atomically
+from pipeline.lock import LOCK
 from pipeline.plan import Plan
 from pipeline.stage import Stage
 from pipeline.stores import write_table
@@ -78,7 +79,9 @@ class RunFolder:
 
     def refuse_foreign(self) -> None:
         """Stop if the folder holds something that is no run."""
-        if not self.exists and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.exists or not self.path.exists():
+            return
+        if not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir()):
             raise InputError(f"{self.path} exists and is no run folder; choose another --out")
 
     def missing(self, stages: list[Stage]) -> int:

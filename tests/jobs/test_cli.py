@@ -12,6 +12,7 @@ from PIL import Image
 from jobs import cli
 from jobs.stages import STAGES
 from pipeline.datasets.layout import DatasetWriter
+from pipeline.lock import RunLock
 from tests import planted
 
 
@@ -35,7 +36,7 @@ def test_help_imports_nothing_heavy():
     assert "audit" in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["sample", "import", "layers", "audit", "status", "query"])
+@pytest.mark.parametrize("verb", ["sample", "import", "layers", "audit", "plan", "status", "query"])
 def test_every_verb_has_an_example(capsys, verb):
     arguments = [verb, "coco", "--help"] if verb == "import" else [verb, "--help"]
     code, out, _ = run(capsys, *arguments)
@@ -151,6 +152,14 @@ def test_unknown_stage_to_redo(capsys, tmp_path, data):
     code, err = audit_error(capsys, tmp_path, data, "--model", "torchvision:resnet18@random:0", "--redo", "extrat")
     assert code == 2
     assert err == f"error: --redo extrat: no such stage; stages are {', '.join(STAGES)}\n"
+
+
+def test_a_run_that_another_audit_works_on(capsys, tmp_path, data):
+    with RunLock(tmp_path / "run"):
+        arguments = ("--data", data, "--out", tmp_path / "run", "--model", "torchvision:resnet18@random:0")
+        code, _, err = run(capsys, "audit", *arguments)
+    assert code == 2
+    assert re.fullmatch(r"error: .*/run is worked on by process \d+ on .*; wait for it, or stop it first\n", err)
 
 
 def test_an_out_folder_that_is_no_run(capsys, tmp_path, data):

@@ -1,0 +1,138 @@
+"""One audit at a time works on a run folder: it holds a lock file and touches it, and loses it when it falls silent."""
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.errors import InputError
+
+LOCK = "lock.json"
+
+#: Seconds between two touches; a lock that was not touched for three of them has lost its holder.
+BEAT = 10.0
+_MISSED = 3
+
+
+class RunLock:
+    """Held while an audit works on a run folder.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder; made if it is not there.
+    command : str
+        What the holder is doing, for whom it keeps out.
+
+    Raises
+    ------
+    InputError
+        On entering, if another audit holds the lock; it names the holder.
+    """
+
+    def __init__(self, run: Path, command: str = "") -> None:
+        self._path = run / LOCK
+        self._token = uuid.uuid4().hex
+        self._holder = {
+            "token": self._token,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "began": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": command,
+        }
+        self._done = threading.Event()
+        self._lost = False
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        while not self._created():
+            holder = _read(self._path)
+            if holder is not None and not _abandoned(self._path, holder):
+                raise InputError(
+                    f"{self._path.parent} is worked on by process {holder['process']} on {holder['host']} since "
+                    f"{holder['began']}; wait for it, or stop it first"
+                )
+            self._take_away(holder)
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        if self._mine():
+            self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.parent.rmdir()  # a run that was refused leaves nothing
+
+    @property
+    def lost(self) -> bool:
+        """Whether another audit took the lock over, since this one fell silent for too long."""
+        return self._lost
+
+    def _created(self) -> bool:
+        """Create the file whole if there is none; a link, unlike a rename, fails where there is one."""
+        draft = self._path.with_name(f".{LOCK}.{self._token}")
+        draft.write_text(json.dumps(self._holder))
+        try:
+            os.link(draft, self._path)
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink()
+        return True
+
+    def _take_away(self, abandoned: dict[str, Any] | None) -> None:
+        """Remove an abandoned lock; of several that try, one succeeds and the others look again."""
+        aside = self._path.with_name(f".{LOCK}.{self._token}.taken")
+        try:
+            self._path.rename(aside)
+        except FileNotFoundError:
+            return
+        if _read(aside) != abandoned:  # another was faster and holds it now: give it back
+            with suppress(FileExistsError):
+                os.link(aside, self._path)
+        aside.unlink()
+
+    def _beat(self) -> None:
+        while not self._done.wait(BEAT):
+            if not self._mine():
+                self._lost = True
+                return
+            os.utime(self._path)
+
+    def _mine(self) -> bool:
+        holder = _read(self._path)
+        return holder is not None and holder["token"] == self._token
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return who holds a lock, or None if nobody does any more or the file is no lock."""
+    try:
+        holder = json.loads(path.read_text())
+        return holder if {"token", "host", "process", "began"} <= holder.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _abandoned(path: Path, holder: dict[str, Any]) -> bool:
+    if holder["host"] == socket.gethostname() and not _alive(holder["process"]):
+        return True
+    try:
+        return time.time() - path.stat().st_mtime > _MISSED * BEAT
+    except FileNotFoundError:
+        return True
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -91,7 +91,7 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
     names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
     names += ("metrics", "keep_activations", "store")
-    names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units")
+    names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units", "units")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
     return make_plan(RunFolder(config.out).path, config.data, requests, options, config.batch_size, before, say)

@@ -194,6 +194,7 @@ def audit(
     ] = None,
     field_images: Annotated[int | None, typer.Option(help="Images occluded for a unit (10).")] = None,
     field_units: Annotated[int | None, typer.Option(help="Units of a layer that are measured (64).")] = None,
+    units: Annotated[str | None, typer.Option(help="The units that are measured, such as 3,17,40-47.")] = None,
     max_rejects: Annotated[float | None, typer.Option(help="Fraction of images that may be unreadable (0.01).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass; by default the fastest.")] = None,
     image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,

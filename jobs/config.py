@@ -22,6 +22,7 @@ from pydantic import (
 
 from jobs.zoo import ENTRY_KEYS, absolute, expand
 from pipeline.errors import InputError, did_you_mean
+from pipeline.selection import canonical
 
 if TYPE_CHECKING:
     from pipeline.models.spec import ModelSpec
@@ -38,6 +39,14 @@ def _listed(value: object) -> object:
     if not names:
         raise ValueError("at least one name")
     return names
+
+
+def _units(value: object) -> object:
+    """Accept `3,17,40-47`, whole numbers and lists of such."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    if value is None or not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in items):
+        return value
+    return canonical(",".join(map(str, items)))
 
 
 def _power_of_two(value: float) -> float:
@@ -127,6 +136,9 @@ class AuditConfig(BaseModel):
     occluder_step: Positive = Field(9, description="pixels between neighbouring occluders; the paper has 11 and 3")
     field_images: Positive = Field(10, description="strongest images that are occluded for a unit")
     field_units: Positive = Field(64, description="units of every layer whose receptive field is measured")
+    units: Annotated[StrictStr | None, BeforeValidator(_units)] = Field(
+        None, description="the units of every layer that receptive-field measures, such as 3,17,40-47, not seeded ones"
+    )
     max_rejects: StrictFloat = Field(0.01, ge=0, le=1, description="fraction of images that may be unreadable")
     batch_size: Positive | None = Field(None, description="images a forward pass; unset: measured once for every model")
     image_block: Positive = Field(64, description="images in a unit of work of extract")

@@ -5,6 +5,8 @@ from pathlib import Path
 import polars as pl
 
 import schemas
+from jobs.costs import field_costs
+from jobs.fields import fields_summary
 from jobs.location import location_summary
 from operators.dissection import DETECTOR_IOU, unique_per_category, unique_top1
 
@@ -131,6 +133,8 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         (headline(run), "Labels against chance: permuted annotations, held-out images"),
         (strongest_units(run, strongest), "Strongest units of each layer"),
         (location_summary(run), "Where units look: location instability beside a fixed and a uniform position"),
+        (fields_summary(run), "What units react to: median fields found by occlusion, input pixels"),
+        (field_costs(run), "Cost of receptive-field: time of workers, shared by all layers of a model"),
     ):
         if not frame.height:
             continue

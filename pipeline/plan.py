@@ -43,6 +43,7 @@ class Options:
     occluder_step: int = 9
     field_images: int = 10
     field_units: int = 64
+    units: str | None = None
 
     @property
     def stored(self) -> bool:

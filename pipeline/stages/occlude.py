@@ -22,6 +22,7 @@ from pipeline.errors import InputError, RunError
 from pipeline.ledger import write_atomically
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
+from pipeline.selection import units_in
 from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work
 from pipeline.stages import extract
 from pipeline.stores import ActivationStore
@@ -51,7 +52,8 @@ class OccludeTask:
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
     """Return what the discrepancies of a model depend on."""
     options = plan.options
-    names = ("occluder", "occluder_step", "field_images", "field_units")
+    # units that are named take the place of those that are drawn
+    names = ("occluder", "occluder_step", "field_images", "units" if options.units else "field_units")
     return Fingerprint(
         {**{name: getattr(options, name) for name in names}, "parts": parts(plan), "fill": "random pixels"},
         {"extract": extract.fingerprint(plan, model).digest},
@@ -64,11 +66,13 @@ def occlude_stage(plan: Plan, factories: dict[str, Callable[[], Any]] | None = N
     Raises
     ------
     InputError
-        If an occluder is larger than the input of a model.
+        If an occluder is larger than the input of a model, or a unit that is asked for is not in a layer.
     """
     units = []
     for model in plan.models:
         _refuse_large(plan, model)
+        for layer in model.layers:
+            chosen_units(plan, model, layer)
         depends = fingerprint(plan, model)
         units += [
             Unit("occlude", (model.name, layer.name, f"part-{part:02d}"), depends)
@@ -114,7 +118,15 @@ def _group(plan: Plan, factories: dict[str, Callable[[], Any]], missing: Sequenc
 
 
 def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
-    """Return the units of a layer that are measured, ascending; drawn by the identity of model and layer."""
+    """Return the units of a layer that are measured, ascending: those named, or drawn by the identity of both.
+
+    Raises
+    ------
+    InputError
+        If a unit that is named is not in the layer.
+    """
+    if plan.options.units:
+        return np.array(units_in(plan.options.units, layer, model.name), np.int64)
     count = min(plan.options.field_units, layer.channels)
     rng = np.random.default_rng(_seed(model.weights_sha256, layer.name))
     return np.sort(rng.choice(layer.channels, count, replace=False))
@@ -266,7 +278,7 @@ def projected_copies(plan: Plan) -> dict[str, int]:
 
 def _most_copies(plan: Plan, model: PlannedModel) -> int:
     options, occluders = plan.options, occluders_of(plan, model)
-    pairs = [min(options.field_units, layer.channels) * options.field_images for layer in model.layers]
+    pairs = [len(chosen_units(plan, model, layer)) * options.field_images for layer in model.layers]
     apart = sum(count * _most_boxes(occluders, layer) for count, layer in zip(pairs, model.layers, strict=True))
     return min(apart, min(plan.images, sum(pairs)) * len(occluders.corners))
 

@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "audit_over_forward": "dataflow",
     "rss_growth": "dataflow",
     "location_over_extraction": "location",
+    "occlusion": "occlusion",
     "unit_costs": "unit_costs",
     "two_nodes": "nodes",
 }

@@ -123,6 +123,16 @@ def test_a_model_states_its_own_settings_and_becomes_a_spec(folder: Path) -> Non
     assert [config.layers_of(model) for model in config.models] == [("block3",), ("-1", "conv*")]
 
 
+@pytest.mark.parametrize(
+    "units", ["'40-47,3,17'", "[3, 17, '40-44', '42-47']", "' 17, 3 ,40 - 47,'", "['3', '17,40-47']"]
+)
+def test_units_have_one_name_however_they_are_listed(folder: Path, units: str) -> None:
+    config = load(NEEDED + f"units = {units}")
+    assert config.units == load(NEEDED, units="3,17,40-47").units == "3,17,40-47"
+    assert AuditConfig(**config.resolved()) == config
+    assert load(NEEDED).units is None
+
+
 CHECKPOINTS = (
     'data = "data"\nout = "out"\n[[models]]\nsource = "torchvision:resnet18"\ncheckpoints = "{}"\ninput_size = 32\n'
 )
@@ -199,6 +209,21 @@ def test_a_folder_with_glob_characters_in_its_name_is_taken_as_it_is(folder: Pat
             NEEDED + "activation_scale = 0.3",
             "zoo.toml: activation_scale: received 0.3; expected a power of two, such as 0.0625",
         ),
+        (
+            NEEDED + "units = '3,x'",
+            "zoo.toml: units: received '3,x'; expected units such as 3,17,40-47, where 'x' is neither a number nor a range",
+        ),
+        (
+            NEEDED + "units = ['47-40']",
+            "zoo.toml: units: received ['47-40']; expected units such as 3,17,40-47, where '47-40' runs backwards",
+        ),
+        (NEEDED + "units = []", "zoo.toml: units: received []; expected units such as 3,17,40-47"),
+        (
+            NEEDED + "units = -1",
+            "zoo.toml: units: received -1; expected units such as 3,17,40-47, where '-1' is neither "
+            "a number nor a range",
+        ),
+        (NEEDED + "units = 1.5", "zoo.toml: units: received 1.5; expected text"),
         (
             NEEDED + "quantile = 2\nmin_images = 0",
             "zoo.toml cannot be used:\n  min_images: received 0; expected greater than or equal to 1\n"
@@ -293,6 +318,7 @@ def test_a_configuration_cannot_be_changed(folder: Path) -> None:
     quantile=st.floats(0, 1, exclude_min=True, exclude_max=True),
     layers=st.lists(st.text("abc.#0*", min_size=1), min_size=1, max_size=3),
     mask_size=st.none() | st.integers(1, 512),
+    units=st.lists(st.integers(0, 60)),
     names=st.lists(st.text("xyz09_", min_size=1, max_size=5), min_size=1, max_size=3, unique=True),
 )
 def test_resolved_settings_load_as_the_same_configuration(
@@ -302,12 +328,13 @@ def test_resolved_settings_load_as_the_same_configuration(
     layers: list[str],
     mask_size: int | None,
     names: list[str],
+    units: list[int],
 ) -> None:
     folder = tmp_path_factory.mktemp("round")
     models = tuple(ModelConfig(source="timm:vgg11", name=name, input_size=64) for name in names)
     config = AuditConfig(
         data=folder, out=folder / "out", models=models, layers=layers, quantile=quantile, mask_size=mask_size,
-        activation_scale=scale,
+        activation_scale=scale, units=units or None,
     )  # fmt: skip
     text = tomli_w.dumps(config.resolved())
     (folder / "run.toml").write_text(text)

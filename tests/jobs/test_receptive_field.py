@@ -3,14 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
+import torch
 from PIL import Image
 
 import schemas
-from jobs.costs import costs
+from jobs.audit import planned
+from jobs.config import load_config
+from jobs.costs import costs, field_costs
+from jobs.fields import fields_summary
+from jobs.stages import stages_of
+from jobs.summary import print_summary
 from pipeline.datasets.layout import DatasetWriter
 from pipeline.errors import InputError
 from pipeline.run import RunFolder
+from pipeline.stages.extract import create_stores
 from pipeline.stages.occlude import chosen_units
 
 SETTINGS = {
@@ -116,9 +124,108 @@ def test_the_cost_is_said_before_it_is_paid(run):
     assert costs(plan, {"occlude", "fields"}) == [
         # 3 units x 8 images x 10 x 10 boxes that meet a field of 9 pixels
         "averaging: receptive-field runs at most 2,400 occluded copies (1,521 boxes an image, 8 images a unit), "
-        "the cost of extracting 240 times"
+        "800 a unit, the cost of extracting 240 times"
     ]
     assert costs(plan, {"fields"}) == []
+
+
+@pytest.fixture(scope="module")
+def original(audited, spots, tmp_path_factory):
+    """The occluders of the paper, on units that are named, of two layers that are occluded together."""
+    out = tmp_path_factory.mktemp("original") / "run"
+    said, settings = [], {**SETTINGS, "layers": "0,1", "occluder": 11, "occluder_step": 3, "units": "1,0"}
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("jobs.audit", "jobs.progress"):
+            patch.setattr(f"{module}.say", said.append)
+        audited(data=spots, **settings, out=out)
+    return out, settings, said
+
+
+def test_the_occluders_of_the_paper_are_a_flag_whose_cost_is_said_first(original):
+    run, _, said = original
+    # 2 units x 8 images of 2 layers, of 10 images x 100 boxes
+    line = "averaging: receptive-field runs at most 1,000 occluded copies (100 boxes an image, 8 images a unit), "
+    place = said.index(line + "250 a unit, the cost of extracting 100 times")
+    assert not any(done.startswith("occlude") for done in said[:place])
+    assert any(done.startswith("occlude") for done in said[place:])
+    found = fields(run)
+    assert set(found["occluder"]) == {11}
+    assert set(found["step"]) == {3}
+    assert all(9 <= size <= 9 + 11 for size in found.filter(pl.col("unit") == 0)["empirical_size"])
+
+
+def test_units_that_are_named_are_measured_and_no_others(original, audited, spots):
+    run, settings, _ = original
+    assert fields(run).select("layer", "unit").rows() == [("0", 0), ("0", 1), ("1", 0), ("1", 1)]
+    with pytest.raises(InputError, match=r"units is '0-2' and was '0-1'.*--redo occlude"):
+        audited(data=spots, **{**settings, "units": [0, "1-2"]}, out=run)
+    with pytest.raises(InputError, match=r"field_units is 64 and was None; units is None and was '0-1'"):
+        audited(data=spots, **{**settings, "units": None}, out=run)
+
+
+def test_a_unit_that_no_layer_has_is_refused_before_anything_runs(audited, spots, tmp_path):
+    with pytest.raises(InputError, match=r"^unit 3 is not in layer '1' of averaging, whose units are 0 to 2; "):
+        audited(data=spots, **SETTINGS, units="0,2-5", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_measured_cost_counts_layers_that_share_their_copies_once(original, capsys):
+    run, _, _ = original
+    cost = field_costs(run).row(0, named=True)
+    records = [record for record in RunFolder(run).ledger.records("occlude") if "/1/" in record["unit"]]
+    assert (cost["model"], cost["layers"], cost["units"]) == ("averaging", 2, 4)
+    assert cost["occluded copies"] == sum(record["images"] for record in records) > 0
+    assert cost["worker seconds"] == pytest.approx(sum(record["seconds"] for record in records))
+    assert cost["seconds a unit"] == pytest.approx(cost["worker seconds"] / 4)
+    print_summary(run)
+    assert "seconds a unit" in capsys.readouterr().out
+
+
+def test_the_summary_gives_the_median_unit(run):
+    row, found = fields_summary(run).row(0, named=True), fields(run)[:2]
+    assert (row["layer"], row["units"], row["theoretical"], row["clipped"]) == ("1", 2, 9, 9)
+    assert row["empirical"] == pytest.approx(found["empirical_size"].mean())
+    assert row["smaller"] == (found["empirical_area"] < 81).sum()
+    assert row["offset y"] == pytest.approx(found["offset_y"].mean())
+
+
+def carry_out(stage):
+    """Carry out a stage in this process: a pool of actors takes longer to start than this work takes."""
+    *first, last = (step.call() if isinstance(step.call, type) else step.call for step in stage.steps)
+    for work in stage.group(stage.units):
+        arrays = {}
+        for call in first:
+            arrays = call(work.task, **arrays)
+        last(work.task, **arrays)
+
+
+@pytest.fixture
+def threads():
+    """Threads are settled by what is carried out."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_fields_of_a_real_network_stay_within_the_theoretical(test_data, tmp_path):
+    with DatasetWriter(tmp_path / "data", source={"reader": "four"}) as out:
+        for path in sorted((test_data / "coco128" / "images").iterdir())[:4]:
+            out.image(path)
+    weights = test_data / "weights" / "mobilenet_v2-b0353104.pth"
+    settings = {
+        "data": tmp_path / "data", "out": tmp_path / "run", "models": [f"torchvision:mobilenet_v2@{weights}"],
+        "layers": "features.10,features.13", "metrics": "receptive-field", "units": "7,40", "field_images": 1,
+        "occluder_step": 32,
+    }  # fmt: skip
+    plan = planned(load_config(**settings))
+    create_stores(plan)
+    for stage in stages_of(plan):
+        carry_out(stage)
+    layers = fields_summary(plan.run)
+    assert layers["theoretical"].to_list() == [171, 267]
+    assert layers["units"].to_list() == [2, 2]
+    assert (layers["empirical"] < layers["clipped"]).all()
 
 
 #: Their theoretical fields are larger than the occluder.

@@ -1,0 +1,55 @@
+"""A row about what an empirical receptive field costs: occluded copies through the network, at the defaults."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench.dataflow import source
+from tests.bench.real import coco
+from tests.bench.row import Row
+
+_LAYERS = ("features.6", "features.10", "features.13", "features.17")
+#: Parts of the images that are timed; all parts are alike.
+_PARTS = 2
+
+
+def occlusion() -> Iterator[Row]:
+    """Compare the processor time a unit of `occlude` with that of nothing but forward passes over as many copies."""
+    import torch
+
+    from jobs.audit import planned
+    from jobs.config import load_config
+    from pipeline.models.held import HeldModels
+    from pipeline.stages.extract import create_stores, extract_stage
+    from pipeline.stages.occlude import chosen_units, occlude_stage
+
+    with TemporaryDirectory(prefix="filterscope-bench-") as place:
+        model = {"source": source("mobilenet_v2"), "layers": list(_LAYERS)}
+        out = Path(place) / "run"
+        plan = planned(load_config(data=coco(colors=False).folder, out=out, models=[model], metrics="receptive-field"))
+        create_stores(plan)
+        stage = extract_stage(plan, {})
+        decode, forward = stage.steps[0].call, stage.steps[1].call()
+        for work in stage.group(stage.units):
+            forward(work.task, **decode(work.task))
+
+        stage = occlude_stage(plan)
+        works, occlude = stage.group(stage.units), stage.steps[0].call()
+        began = time.process_time()
+        copies = sum(occlude(work.task)[0].images for work in works[:_PARTS])
+        taken = time.process_time() - began
+
+        planned_model = plan.models[0]
+        network = HeldModels().forward(plan, planned_model, _LAYERS, None)
+        size = planned_model.batch_size
+        batch = torch.zeros(size, 3, *planned_model.transform.input_size).contiguous(memory_format=torch.channels_last)
+        began = time.process_time()
+        for _ in range(-(-copies // size)):
+            network.taps(batch)
+        alone = time.process_time() - began
+
+        units = sum(len(chosen_units(plan, planned_model, layer)) for layer in planned_model.layers)
+        a_unit = len(works) / _PARTS / units
+        peer = f"forward passes alone: {alone * a_unit:.2f} s; {copies:,} copies timed"
+        yield Row("occlusion", taken * a_unit, "processor s a unit", peer, taken / alone, "<= 1.25")

@@ -7,7 +7,17 @@ from typing import Any
 from jobs.config import AuditConfig
 from jobs.costs import costs
 from jobs.progress import Progress, say
-from jobs.stages import METRICS, METRICS_UNSTORED, STAGES, analyses, before_extract, extract, stages_of
+from jobs.stages import (
+    METRICS,
+    METRICS_UNSTORED,
+    READ_MAPS,
+    STAGES,
+    analyses,
+    before_extract,
+    dependents,
+    extract,
+    stages_of,
+)
 from pipeline.datasets.layout import files_of
 from pipeline.errors import InputError, RunError
 from pipeline.lock import RunLock
@@ -88,7 +98,17 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
     """
     from pipeline.planning import Request, make_plan
 
-    names = ("anchoring", "geometry", "min_images", "quantile", "mask_size", "unit_image", "top_images", "max_rejects")
+    names = (
+        "anchoring",
+        "mask_mode",
+        "geometry",
+        "min_images",
+        "quantile",
+        "mask_size",
+        "unit_image",
+        "top_images",
+        "max_rejects",
+    )
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
     names += ("metrics", "keep_activations", "store")
     names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units", "units")
@@ -122,8 +142,9 @@ def _refuse_unready(config: AuditConfig, redo: str | None) -> None:
 
 
 def _forget(run: RunFolder, stages: list[Stage], redo: str) -> None:
+    outdated = dependents(redo)
     for stage in stages:
-        if STAGES.index(stage.name) >= STAGES.index(redo):
+        if stage.name in outdated:
             run.ledger.forget(stage.units)
 
 
@@ -165,10 +186,15 @@ def _carry_out(run: RunFolder, plan: Plan, lock: RunLock) -> None:
 
 
 def _extract_again(run: RunFolder, plan: Plan) -> None:
-    """Have activations computed again that were removed and that something now needs."""
+    """Have activations computed again that were removed and that a stage now reads as maps."""
     from pipeline.stores import ActivationStore
 
-    needed = {unit.place[:2] for stage in analyses(plan)(plan) for unit in run.ledger.missing(stage.units)}
+    needed = {
+        unit.place[:2]
+        for stage in analyses(plan)(plan)
+        if stage.name in READ_MAPS
+        for unit in run.ledger.missing(stage.units)
+    }
     for model in plan.models:
         for layer in model.layers:
             store = ActivationStore(plan.run, model.name, layer.name)

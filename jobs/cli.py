@@ -176,6 +176,9 @@ def audit(
     flips: Annotated[bool | None, typer.Option("--flips", help="Every view a second time, mirrored.")] = None,
     negatives: Annotated[bool | None, typer.Option("--negatives", help="With objects: negative images, whole.")] = None,
     anchoring: Annotated[str | None, typer.Option(help="resize or receptive_field.")] = None,
+    mask_mode: Annotated[
+        str | None, typer.Option(help="upsample, or survey: receptive fields of cells over T.")
+    ] = None,
     quantile: Annotated[float | None, typer.Option(help="Probability above the threshold (0.005).")] = None,
     min_images: Annotated[int | None, typer.Option(help="Images a concept needs to label a unit (10).")] = None,
     mask_size: Annotated[int | None, typer.Option(help="Rows and columns of masks (half the input).")] = None,

@@ -64,7 +64,7 @@ def _views(value: str) -> str:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
-Metric = Literal["dissection", "significance", "location", "receptive-field"]
+Metric = Literal["dissection", "significance", "parts", "anchorings", "location", "receptive-field"]
 
 
 class ModelConfig(BaseModel):
@@ -110,6 +110,9 @@ class AuditConfig(BaseModel):
     layers: Names = Field(("-1",), description="layers of models that state none: names, globs, -1")
     anchoring: Literal["resize", "receptive_field"] = Field(
         "resize", description="where map positions lie in the input"
+    )
+    mask_mode: Literal["upsample", "survey"] = Field(
+        "upsample", description="upsample, then threshold; or survey: the union of the valid cells' receptive fields"
     )
     geometry: Literal["squash", "crop"] = Field("squash", description="how images and masks are fitted to the input")
     views: Annotated[StrictStr, AfterValidator(_views)] = Field(

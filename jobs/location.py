@@ -11,20 +11,11 @@ LEVEL = 0.05
 
 
 def location_summary(run: str | Path) -> pl.DataFrame:
-    """Summarise location instability.
+    """Summarise the location instability of a run, empty if it has none: a row a (model, layer, category).
 
-    Parameters
-    ----------
-    run : path
-        The run folder.
-
-    Returns
-    -------
-    polars.DataFrame
-        A row a (model, layer, category): units; mean over units of the mean over landmarks of `instability`, `fixed` and
-        `uniform`; `steadier`, the units that beat both baselines on some landmark (the larger p value, times the number
-        of landmarks, below 0.05); tracking at the 10th, 50th and 90th percentile of unit and landmark. Empty if the run
-        has no locations.
+    Its columns: units; mean over units of the mean over landmarks of `instability`, `fixed` and `uniform`; `steadier`, the
+    units that beat both baselines on some landmark (the larger p value, times the number of landmarks, below 0.05);
+    tracking at the 10th, 50th and 90th percentile of unit and landmark.
     """
     rows = schemas.scan_location_instability(run)
     keys, deviations = ["model", "layer", "category"], ["instability", "fixed", "uniform"]

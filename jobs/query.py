@@ -8,7 +8,7 @@ import polars as pl
 import schemas
 from pipeline.errors import InputError, did_you_mean
 from schemas import reference
-from schemas.results import TABLES
+from schemas.results import SCANNED, TABLES
 
 TABLE_ROWS = 100
 FORMATS = ("table", "csv", "json")
@@ -160,7 +160,7 @@ def _check_statement(sql: str) -> None:
 def _describe(name: str, run: Path) -> pl.DataFrame:
     if name not in TABLES:
         raise InputError(_no_table(name, run))
-    return pl.DataFrame(reference.columns_of(TABLES[name]), schema=dict.fromkeys(reference.COLUMNS, pl.String))
+    return pl.DataFrame(reference.columns_of(SCANNED[name]), schema=dict.fromkeys(reference.COLUMNS, pl.String))
 
 
 def _explained(message: str, sql: str, run: Path) -> str:
@@ -182,7 +182,7 @@ def _no_column(name: str, message: str, sql: str) -> str:
     valid = (
         [part.strip(' "') for part in listed[1].split(",")]
         if listed
-        else list(dict.fromkeys(field for table, schema in TABLES.items() if table in words for field in schema.names))
+        else list(dict.fromkeys(field for table, schema in SCANNED.items() if table in words for field in schema.names))
     )
     quotes = f" Text stands in single quotes: '{name}'." if f'"{name}"' in sql else ""
     return f"no column {name!r}.{did_you_mean(name, valid)}{quotes} Columns here are: {', '.join(valid)}."

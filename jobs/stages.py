@@ -1,6 +1,6 @@
 """Which stages an audit consists of: what comes before the activations, the activations, and what each metric reads of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,15 +19,41 @@ STAGES = (
     "annotations",
     "null",
     "significance",
+    "parts",
+    "anchorings",
     "occlude",
     "fields",
     "locate",
 )
 
+#: Stages whose outputs each stage reads.
+DEPENDS: Mapping[str, tuple[str, ...]] = {
+    "masks": (),
+    "extract": (),
+    "concepts": ("masks", "extract"),
+    "histograms": ("extract",),
+    "thresholds": ("histograms",),
+    "tallies": ("thresholds", "concepts", "masks"),
+    "dissect": ("extract", "concepts", "thresholds", "tallies"),
+    "annotations": ("masks", "extract"),
+    "null": ("dissect", "annotations"),
+    "significance": ("null", "tallies", "concepts"),
+    "parts": ("dissect",),
+    "anchorings": ("dissect",),
+    "occlude": ("extract",),
+    "fields": ("occlude",),
+    "locate": ("extract",),
+}
+
+#: Stages that read whole maps; the others read their maxima at most, which outlive the maps.
+READ_MAPS = frozenset({"dissect", "null", "parts", "anchorings", "locate"})
+
 #: Stages of each metric, in order.
 METRICS = {
     "dissection": ("concepts", "dissect"),
     "significance": ("concepts", "dissect", "annotations", "null", "significance"),
+    "parts": ("concepts", "dissect", "parts"),
+    "anchorings": ("concepts", "dissect", "anchorings"),
     "location": ("locate",),
     "receptive-field": ("occlude", "fields"),
 }
@@ -38,6 +64,15 @@ METRICS_UNSTORED = {
     "dissection": ("concepts", "thresholds", "tallies", "dissect"),
     "significance": ("concepts", "thresholds", "tallies", "dissect", "significance"),
 }
+
+
+def dependents(stage: str) -> set[str]:
+    """Return a stage and all that read, directly or through others, what it writes."""
+    found = {stage}
+    for name in STAGES:  # in order, so that what a stage reads comes before it
+        if found & set(DEPENDS[name]):
+            found.add(name)
+    return found
 
 
 def before_extract(plan: Plan) -> list[Stage]:
@@ -57,6 +92,7 @@ def extract(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -
 
 def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Callable[[Plan], Sequence[Stage]]:
     """Return the function that gives, for a part of the plan, the stages that the metrics of the run need."""
+    from pipeline.stages.anchorings import anchorings_stage
     from pipeline.stages.annotations import annotations_stage
     from pipeline.stages.concepts import concepts_stage
     from pipeline.stages.dissect import dissect_stage
@@ -64,6 +100,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.locate import locate_stage
     from pipeline.stages.null import null_stage
     from pipeline.stages.occlude import occlude_stage
+    from pipeline.stages.parts import parts_stage
     from pipeline.stages.significance import significance_stage
     from pipeline.stages.unstored.tallies import tallies_stage
     from pipeline.stages.unstored.thresholds import thresholds_stage
@@ -77,6 +114,8 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
         "annotations": annotations_stage,
         "null": null_stage,
         "significance": significance_stage,
+        "parts": parts_stage,
+        "anchorings": anchorings_stage,
         "occlude": partial(occlude_stage, factories=factories),
         "fields": fields_stage,
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 import schemas
+from jobs.comparisons import anchoring_summary, part_summary
 from jobs.costs import field_costs
 from jobs.fields import fields_summary
 from jobs.location import location_summary
@@ -131,6 +132,8 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
     for frame, title in (
         (layer_summary(run), f"Detectors: IoU > {DETECTOR_IOU}"),
         (headline(run), "Labels against chance: permuted annotations, held-out images"),
+        (anchoring_summary(run), "Detectors under both anchorings"),
+        (part_summary(run), "Part interpretability: mean over units of P_f, the share of views on which IoU > 0.2"),
         (strongest_units(run, strongest), "Strongest units of each layer"),
         (location_summary(run), "Where units look: location instability beside a fixed and a uniform position"),
         (fields_summary(run), "What units react to: median fields found by occlusion, input pixels"),

@@ -1,15 +1,34 @@
 """Activated pixels of units, drawn once and kept packed, for operators that meet them with many masks."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from operators.anchoring import Axis
+from operators.masks import MaskBlock
 
-# The tally's own drawing, so that both see the same pixels.
-from operators.tally import _area, _Canvas, _canvas, _draw, _Grid, _grid, _mark, _orders
+# The tally's own drawing and counting, so that both see the same pixels.
+from operators.tally import (
+    Tally,
+    _add_image,
+    _add_view,
+    _area,
+    _Canvas,
+    _canvas,
+    _cover,
+    _cuts,
+    _draw,
+    _Grid,
+    _grid,
+    _Image,
+    _mark,
+    _open,
+    _orders,
+    _scratch,
+    _Sums,
+)
 
 
 class Activated(NamedTuple):
@@ -34,6 +53,25 @@ class Activated(NamedTuple):
     area: NDArray[np.int64]
     span: NDArray[np.int64]
     words: NDArray[np.uint64]
+
+    @classmethod
+    def empty(cls, maxima: NDArray[np.float32], thresholds: NDArray[np.float32], shape: tuple[int, int]) -> Self:
+        """Return the active pairs, those of a maximum above T, with nothing drawn yet on masks of `shape`."""
+        above = maxima > thresholds
+        image, unit = np.nonzero(above)
+        words = -(-shape[1] // 64)
+        return cls(
+            np.searchsorted(image, np.arange(len(above) + 1)).astype(np.int64),
+            unit.astype(np.int64),
+            np.zeros(len(unit), np.int64),
+            np.zeros((len(unit), words, 2), np.int64),
+            np.zeros((len(unit), words, shape[0]), np.uint64),
+        )
+
+    @property
+    def image(self) -> NDArray[np.int64]:
+        """Image of each pair, int64 of shape (p,)."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
 @njit(cache=True, nogil=True)
@@ -86,18 +124,66 @@ def activated_pixels(
     Activated
         The same pixels that `operators.tally.add_to_tally` counts.
     """
-    above = maxima > thresholds
-    image, unit = np.nonzero(above)
-    shape = -(-len(columns.lower) // 64), len(rows.lower)
-    drawn = Activated(
-        np.searchsorted(image, np.arange(len(above) + 1)).astype(np.int64),
-        unit.astype(np.int64),
-        np.zeros(len(unit), np.int64),
-        np.zeros((len(unit), shape[0], 2), np.int64),
-        np.zeros((len(unit), *shape), np.uint64),
-    )
+    drawn = Activated.empty(maxima, thresholds, (len(rows.lower), len(columns.lower)))
     height, width = activations.shape[2:]
-    canvas = _canvas(height, width, np.zeros((1, 1, *shape), np.uint64))
+    canvas = _canvas(height, width, np.zeros((1, 1, *drawn.words.shape[1:]), np.uint64))
     patterns = np.ascontiguousarray(activations).view(np.int16)
     _draw_pairs(patterns, half, thresholds, _orders(thresholds), _grid(rows, columns), canvas, drawn)
     return drawn
+
+
+@njit(cache=True, nogil=True)
+def _tally_drawn(
+    drawn: Activated, pair_of: NDArray[np.int64], masks: MaskBlock, category: NDArray[np.int64],
+    cuts: NDArray[np.int64], sums: _Sums, canvas: _Canvas, scratch: _Image,
+) -> None:  # fmt: skip
+    for image in range(len(cuts) - 1):
+        start, stop = cuts[image], cuts[image + 1]
+        concepts = _open(masks, category, start, stop, scratch)
+        for unit in range(pair_of.shape[1]):
+            some = False
+            for view in range(start, stop):
+                pair = pair_of[view, unit]
+                if pair < 0 or drawn.area[pair] == 0:
+                    continue
+                some = True
+                canvas.words[:] = drawn.words[pair]
+                for word in range(len(canvas.words)):
+                    canvas.top_row[word], canvas.end_row[word] = drawn.span[pair, word, 0], drawn.span[pair, word, 1]
+                _add_view(canvas, masks, view, view - start, drawn.area[pair], scratch)
+                _cover(sums.planes, unit, canvas)
+            if some:
+                _add_image(unit, concepts, category, sums, scratch)
+        scratch.labelled[:] = 0
+
+
+def add_drawn_to_tally(
+    tally: Tally,
+    drawn: Activated,
+    masks: MaskBlock,
+    category: NDArray[np.int64],
+    image: NDArray[np.integer] | None = None,
+) -> NDArray[np.uint32]:
+    """Tally a block of n views whose activated pixels were drawn before, in place.
+
+    Parameters
+    ----------
+    tally, masks, category, image
+        As for `operators.tally.add_to_tally`.
+    drawn : Activated
+        Activated pixels of the same n views, drawn in whatever way.
+
+    Returns
+    -------
+    uint32 ndarray of shape (n, U)
+        Activated mask pixels |A| of each view and unit.
+    """
+    shape = len(drawn.first) - 1, len(tally.pairs)
+    pair_of, activated, cuts = np.full(shape, -1), np.zeros(shape, np.uint32), _cuts(image, shape[0])
+    pair_of[drawn.image, drawn.unit] = np.arange(len(drawn.unit))
+    activated[drawn.image, drawn.unit] = drawn.area
+    _tally_drawn(
+        drawn, pair_of, masks, category, cuts, _Sums(tally.pairs, tally.categories, tally.planes),
+        _canvas(1, 1, tally.planes), _scratch(cuts, tally.pairs.shape[1], tally.categories.shape[1]),
+    )  # fmt: skip
+    return activated

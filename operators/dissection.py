@@ -91,7 +91,7 @@ def _lift(tally: Tally, labels: Labels) -> NDArray[np.float64]:
     # Counts below 2^53 in float64: the product is exact, whatever its order.
     units = tally.coverage().reshape(len(tally.pairs), -1).astype(np.float64)
     concepts = labels.coverage.reshape(len(labels.coverage), -1).astype(np.float64)
-    expected = units @ concepts.T / max(labels.images, 1)
+    expected = units @ concepts.T / max(labels.views, 1)
     return _divide(tally.pairs[:, :, INTERSECTION], expected, np.nan)
 
 

@@ -79,6 +79,19 @@ class MaskBlock(NamedTuple):
         columns = (self.concept[chosen], self.area[chosen], self.bitmap[chosen], self.band[chosen])
         return MaskBlock(first, *columns, self.words)
 
+    @classmethod
+    def join(cls, one: "MaskBlock", other: "MaskBlock") -> "MaskBlock":
+        """Return the labels of the images of one block followed by those of the other."""
+        bitmap = np.where(other.bitmap < 0, -1, other.bitmap + len(one.words))
+        return cls(
+            np.append(one.first, one.first[-1] + other.first[1:]),
+            np.append(one.concept, other.concept),
+            np.append(one.area, other.area),
+            np.append(one.bitmap, bitmap),
+            np.concatenate([one.band, other.band]),
+            np.concatenate([one.words, other.words]),
+        )
+
 
 def mask_block(labels: list[dict[int, NDArray[np.bool_] | None]], rows: int, columns: int) -> MaskBlock:
     """Build the block of images from each image's masks.

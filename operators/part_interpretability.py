@@ -5,7 +5,9 @@ share of the images that show the part on which it does, and P_f the largest of 
 The mask is the survey's, from `operators.survey_masks`, with T at P(x > T) = 0.005.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 from numba import njit
@@ -19,13 +21,38 @@ from operators.tally import _popcount
 PART_IOU = Fraction(1, 5)
 
 
+@dataclass
+class Matches:
+    """How U units meet P parts, over the images seen so far.
+
+    Attributes
+    ----------
+    matched : int64 ndarray of shape (U, P)
+        Images on which the IoU is above the cut-off.
+    total, largest : float64 ndarray of shape (U, P)
+        Sum of the IoU over the images that show the part, in the order of the images, and the largest.
+    """
+
+    matched: NDArray[np.int64]
+    total: NDArray[np.float64]
+    largest: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, units: int, parts: int) -> Self:
+        """Return the matches of no images."""
+        return cls(np.zeros((units, parts), np.int64), np.zeros((units, parts)), np.zeros((units, parts)))
+
+
 @njit(cache=True, nogil=True)
-def _match(drawn: Activated, masks: MaskBlock, numerator: int, denominator: int, matched: NDArray[np.int64]) -> None:
+def _match(
+    drawn: Activated, masks: MaskBlock, numerator: int, denominator: int, matched: NDArray[np.int64],
+    total: NDArray[np.float64], largest: NDArray[np.float64],
+) -> None:  # fmt: skip
     for image in range(len(drawn.first) - 1):
         for pair in range(drawn.first[image], drawn.first[image + 1]):
-            words, span = drawn.words[pair], drawn.span[pair]
+            words, span, unit = drawn.words[pair], drawn.span[pair], drawn.unit[pair]
             for label in range(masks.first[image], masks.first[image + 1]):
-                bitmap, common = masks.bitmap[label], drawn.area[pair]
+                bitmap, common, part = masks.bitmap[label], drawn.area[pair], masks.concept[label]
                 if bitmap >= 0:
                     common = np.int64(0)
                     for word in range(len(words)):
@@ -33,16 +60,18 @@ def _match(drawn: Activated, masks: MaskBlock, numerator: int, denominator: int,
                         for row in range(low, min(masks.band[label, 1], span[word, 1])):
                             common += _popcount(words[word, row] & masks.words[bitmap, word, row])
                 union = drawn.area[pair] + masks.area[label] - common
-                matched[drawn.unit[pair], masks.concept[label]] += common * denominator > numerator * union
+                matched[unit, part] += common * denominator > numerator * union
+                total[unit, part] += common / union
+                largest[unit, part] = max(largest[unit, part], common / union)
 
 
-def add_matches(matched: NDArray[np.int64], drawn: Activated, masks: MaskBlock, iou: Fraction = PART_IOU) -> None:
-    """Add the images of a block on which each unit meets each part, in place.
+def add_matches(matches: Matches, drawn: Activated, masks: MaskBlock, iou: Fraction = PART_IOU) -> None:
+    """Add how each unit meets each part on the next images, in place.
 
     Parameters
     ----------
-    matched : int64 ndarray of shape (U, parts)
-        Images so far; counts of blocks merge by addition.
+    matches : Matches
+        Of the images before; in their order, so that the sums are the same however blocks are cut.
     drawn : Activated
         Masks of the units on n images.
     masks : MaskBlock
@@ -50,7 +79,7 @@ def add_matches(matched: NDArray[np.int64], drawn: Activated, masks: MaskBlock, 
     iou : Fraction
         Cut-off, compared exactly in integers; strictly above.
     """
-    _match(drawn, masks, iou.numerator, iou.denominator, matched)
+    _match(drawn, masks, iou.numerator, iou.denominator, matches.matched, matches.total, matches.largest)
 
 
 def present(masks: MaskBlock, parts: int) -> NDArray[np.int64]:
@@ -66,7 +95,7 @@ def interpretability(
     Parameters
     ----------
     matched : int64 ndarray of shape (U, parts)
-        From `add_matches`, over all blocks.
+        `Matches.matched`, over all images.
     images : int64 ndarray of shape (parts,)
         Images that show each part; parts in none never win.
     """

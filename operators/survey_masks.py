@@ -110,16 +110,7 @@ def survey_pixels(
     half : float64 ndarray of shape (65536,)
         From `operators.tally.half_values`.
     """
-    above = maxima > thresholds
-    image, unit = np.nonzero(above)
-    words = -(-columns.pixels // 64)
-    drawn = Activated(
-        np.searchsorted(image, np.arange(len(above) + 1)).astype(np.int64),
-        unit.astype(np.int64),
-        np.zeros(len(unit), np.int64),
-        np.zeros((len(unit), words, 2), np.int64),
-        np.zeros((len(unit), words, rows.pixels), np.uint64),
-    )
+    drawn = Activated.empty(maxima, thresholds, (rows.pixels, columns.pixels))
     place = np.arange(columns.pixels)
     inside = (place >= columns.start[:, None]) & (place < columns.stop[:, None])
     patterns = np.ascontiguousarray(activations).view(np.uint16)

@@ -182,44 +182,88 @@ def _cover(planes: NDArray[np.uint64], unit: int, canvas: _Canvas) -> None:
                 break
 
 
+class _Image(NamedTuple):
+    """Scratch for the views of one source image: concepts held and pixels labelled there, and what one unit meets."""
+
+    held: NDArray[np.int64]
+    labelled: NDArray[np.int64]
+    seen: NDArray[np.bool_]
+    met: NDArray[np.int64]
+    active: NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _open(masks: MaskBlock, category: NDArray[np.int64], start: int, stop: int, image: _Image) -> int:
+    """Sum the labels of the views of an image, note which view has which category, and count the concepts."""
+    count = 0
+    image.seen[:] = False
+    for view in range(start, stop):
+        for pair in range(masks.first[view], masks.first[view + 1]):
+            concept = masks.concept[pair]
+            image.seen[view - start, category[concept]] = True
+            if image.labelled[concept] == 0:
+                image.held[count] = concept
+                count += 1
+            image.labelled[concept] += masks.area[pair]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _add_view(canvas: _Canvas, masks: MaskBlock, view: int, place: int, inside: np.int64, image: _Image) -> None:
+    for group in range(len(image.active)):
+        if image.seen[place, group]:
+            image.active[group] += inside
+    for pair in range(masks.first[view], masks.first[view + 1]):
+        image.met[masks.concept[pair]] += inside if masks.bitmap[pair] < 0 else _meet(canvas, masks, pair)
+
+
+@njit(cache=True, nogil=True)
+def _add_image(unit: int, concepts: int, category: NDArray[np.int64], sums: _Sums, image: _Image) -> None:
+    """Add what a unit meets on all views of an image, and clear it."""
+    pairs = sums.pairs
+    for group in range(len(image.active)):
+        sums.categories[unit, group, 0] += image.active[group]
+        sums.categories[unit, group, 1] += image.active[group] * image.active[group]
+    for index in range(concepts):
+        concept = image.held[index]
+        common, area, inside = image.met[concept], image.labelled[concept], image.active[category[concept]]
+        image.met[concept] = 0
+        # The second moment of the union needs only these: (A + L - I)^2 = (A + L)^2 - 2 I U - I^2.
+        pairs[unit, concept, CROSS] += inside * area
+        if common > 0:
+            union = inside + area - common
+            pairs[unit, concept, INTERSECTION] += common
+            pairs[unit, concept, SQUARED_INTERSECTION] += common * common
+            pairs[unit, concept, INTERSECTION_UNION] += common * union
+            pairs[unit, concept, ASSOCIATED] += common * _ASSOCIATION_FACTOR > union
+    image.active[:] = 0
+
+
 @njit(cache=True, nogil=True)
 def _tally(
     patterns: NDArray[np.int16], half: NDArray[np.float64], maxima: NDArray[np.float32],
     thresholds: NDArray[np.float32], orders: NDArray[np.int16], grid: _Grid, masks: MaskBlock,
-    category: NDArray[np.int64], sums: _Sums, canvas: _Canvas, activated: NDArray[np.uint32],
+    category: NDArray[np.int64], cuts: NDArray[np.int64], sums: _Sums, canvas: _Canvas, scratch: _Image,
+    activated: NDArray[np.uint32],
 ) -> None:  # fmt: skip
-    pairs, categories = sums.pairs, sums.categories
-    present = np.zeros(categories.shape[1], np.bool_)
-    for image in range(patterns.shape[0]):
-        first, last = masks.first[image], masks.first[image + 1]
-        present[:] = False
-        for pair in range(first, last):
-            present[category[masks.concept[pair]]] = True
+    for image in range(len(cuts) - 1):
+        start, stop = cuts[image], cuts[image + 1]
+        concepts = _open(masks, category, start, stop, scratch)
         for unit in range(patterns.shape[1]):
-            if not maxima[image, unit] > thresholds[unit]:
-                continue
-            _mark(patterns, image, unit, orders[unit], canvas.above)
-            _draw(patterns, image, unit, half, thresholds[unit], grid, canvas)
-            inside = _area(canvas)
-            activated[image, unit] = inside
-            if inside == 0:
-                continue
-            for group in range(len(present)):
-                if present[group]:
-                    categories[unit, group, 0] += inside
-                    categories[unit, group, 1] += inside * inside
-            for pair in range(first, last):
-                concept, area = masks.concept[pair], masks.area[pair]
-                common = inside if masks.bitmap[pair] < 0 else _meet(canvas, masks, pair)
-                # The second moment of the union needs only these: (A + L - I)^2 = (A + L)^2 - 2 I U - I^2.
-                pairs[unit, concept, CROSS] += inside * area
-                if common > 0:
-                    union = inside + area - common
-                    pairs[unit, concept, INTERSECTION] += common
-                    pairs[unit, concept, SQUARED_INTERSECTION] += common * common
-                    pairs[unit, concept, INTERSECTION_UNION] += common * union
-                    pairs[unit, concept, ASSOCIATED] += common * _ASSOCIATION_FACTOR > union
-            _cover(sums.planes, unit, canvas)
+            some = False
+            for view in range(start, stop):
+                if not maxima[view, unit] > thresholds[unit]:
+                    continue
+                _mark(patterns, view, unit, orders[unit], canvas.above)
+                _draw(patterns, view, unit, half, thresholds[unit], grid, canvas)
+                inside = _area(canvas)
+                if inside > 0:
+                    some, activated[view, unit] = True, inside
+                    _add_view(canvas, masks, view, view - start, inside, scratch)
+                    _cover(sums.planes, unit, canvas)
+            if some:
+                _add_image(unit, concepts, category, sums, scratch)
+        scratch.labelled[:] = 0
 
 
 def _orders(thresholds: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -248,6 +292,19 @@ def _canvas(height: int, width: int, planes: NDArray[np.uint64]) -> _Canvas:
         np.zeros(planes.shape[2:], np.uint64),
         *spans,
     )
+
+
+def _cuts(image: NDArray[np.integer] | None, views: int) -> NDArray[np.int64]:
+    """Return where the views of each source image begin, and the number of views: every view on its own for None."""
+    if image is None:
+        return np.arange(views + 1)
+    return np.append(np.flatnonzero(np.diff(image, prepend=-1)), views).astype(np.int64)
+
+
+def _scratch(cuts: NDArray[np.int64], concepts: int, categories: int) -> _Image:
+    held, labelled, met = np.zeros((3, concepts), np.int64)
+    seen = np.zeros((np.diff(cuts).max(initial=1), categories), np.bool_)
+    return _Image(held, labelled, seen, met, np.zeros(categories, np.int64))
 
 
 def half_values() -> NDArray[np.float64]:
@@ -321,8 +378,9 @@ def add_to_tally(
     rows: Axis,
     columns: Axis,
     half: NDArray[np.float64],
+    image: NDArray[np.integer] | None = None,
 ) -> NDArray[np.uint32]:
-    """Tally a block of n images in place.
+    """Tally a block of n views in place.
 
     Parameters
     ----------
@@ -342,17 +400,21 @@ def add_to_tally(
         Where mask pixels fall between map positions.
     half : float64 ndarray of shape (65536,)
         From `half_values`.
+    image : integer ndarray of shape (n,), optional
+        Source image of each view, ascending. Views of one image (crops, flips) are one image in every count and second
+        moment, so they must come in one call; by default every view is an image of its own.
 
     Returns
     -------
     uint32 ndarray of shape (n, U)
-        Activated mask pixels |A| of each image and unit.
+        Activated mask pixels |A| of each view and unit.
     """
-    images, units, height, width = activations.shape
-    activated = np.zeros((images, units), np.uint32)
+    views, units, height, width = activations.shape
+    activated, cuts = np.zeros((views, units), np.uint32), _cuts(image, views)
     _tally(
         np.ascontiguousarray(activations).view(np.int16), half, np.ascontiguousarray(maxima, np.float32),
-        thresholds, _orders(thresholds), _grid(rows, columns), masks, category,
-        _Sums(tally.pairs, tally.categories, tally.planes), _canvas(height, width, tally.planes), activated,
+        thresholds, _orders(thresholds), _grid(rows, columns), masks, category, cuts,
+        _Sums(tally.pairs, tally.categories, tally.planes), _canvas(height, width, tally.planes),
+        _scratch(cuts, tally.pairs.shape[1], tally.categories.shape[1]), activated,
     )  # fmt: skip
     return activated

@@ -1,8 +1,52 @@
-"""Where the positions of a layer's maps lie between the pixels of the masks, by the anchoring of the run."""
+"""How the activated pixels of a layer's maps are drawn on masks: by the run's anchoring, or as the survey does."""
 
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from operators.activated import Activated, activated_pixels
 from operators.anchoring import Axis, receptive_field_axis, resize_axis
+from operators.survey_masks import FieldSpan, field_span, survey_pixels
+from operators.tally import half_values
+from pipeline.errors import RunError
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
+
+
+class Drawing(Protocol):
+    """Draws the activated pixels of maps (float16, shape (n, U, h, w)) with the given maxima (n, U) above T (U,)."""
+
+    def __call__(self, maps: np.ndarray, maxima: np.ndarray, thresholds: np.ndarray) -> Activated:
+        """Return the activated pixels of the active pairs."""
+
+
+def drawing_of(plan: Plan, model: PlannedModel, layer: Layer) -> Drawing:
+    """Return how the run draws activated pixels."""
+    if plan.options.mask_mode == "survey":
+        return survey_drawing(plan, model, layer)
+    rows, columns = axes_of(plan, model, layer)
+    return partial(activated_pixels, rows=rows, columns=columns, half=half_values())
+
+
+def survey_drawing(plan: Plan, model: PlannedModel, layer: Layer) -> Drawing:
+    """Return how the survey draws activated pixels, whatever the run does: as unions of receptive fields."""
+    rows, columns = (_span(plan, model, layer, which) for which in (0, 1))
+    return partial(survey_pixels, rows=rows, columns=columns, half=half_values())
+
+
+def _span(plan: Plan, model: PlannedModel, layer: Layer, which: int) -> FieldSpan:
+    if layer.field is None:  # refused when the run is planned
+        raise RunError(f"layer {layer.name!r} of {model.name} has no receptive field ({layer.no_field})")
+    field, positions = layer.field, (layer.height, layer.width)[which]
+    return field_span(
+        positions,
+        plan.mask_size(model)[which],
+        extent=model.transform.input_size[which],
+        centre=field.centre[which],
+        stride=field.stride[which],
+        size=field.size[which],
+    )
 
 
 def axes_of(plan: Plan, model: PlannedModel, layer: Layer) -> tuple[Axis, Axis]:

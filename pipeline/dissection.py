@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from operators.activated import add_drawn_to_tally
 from operators.masks import MaskBlock
 from operators.quantile import Moments, fraction_above, moments, upper_quantile
 from operators.strongest import Strongest
 from operators.tally import Tally, add_to_tally, half_values
-from pipeline.anchors import axes_of
+from pipeline.anchors import axes_of, survey_drawing
 from pipeline.datasets.layout import Dataset
 from pipeline.plan import Options
 from pipeline.stages.by_layer import BlockTask
@@ -104,17 +105,19 @@ class SecondPass:
         self._views, vocabulary = plan.views, Vocabulary.of(Dataset(plan.data))
         self._category, self._half = vocabulary.category, half_values()
         self._axes = axes_of(plan, task.model, task.layer)
+        survey = plan.options.mask_mode == "survey"
+        self._draw = survey_drawing(plan, task.model, task.layer) if survey else None
         self.tally = Tally.empty(
             len(self.units), len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model)
         )
 
     def add(self, images: np.ndarray, maxima: np.ndarray, maps: np.ndarray, masks: MaskBlock) -> pa.Table:
-        """Tally n images and return their rows of `unit_image`.
+        """Tally n views and return their rows of `unit_image`; views of one source image must come together.
 
         Parameters
         ----------
         images : int64 ndarray of shape (n,)
-            Numbers of the images, ascending.
+            Numbers of the views, ascending.
         maxima : float32 ndarray of shape (n, U)
             Maximum of each map.
         maps : float16 ndarray of shape (n, U, height, width)
@@ -122,10 +125,16 @@ class SecondPass:
         masks : MaskBlock
             Labels of the same images.
         """
-        threshold = self.statistics.threshold
-        activated = add_to_tally(self.tally, maps, maxima, threshold, masks, self._category, *self._axes, self._half)
+        activated = self._tally(maps, maxima, masks, self._views.image[images])
         self._keep_top_maps(images, maps)
         return self._unit_image_rows(images, maxima, maps, activated)
+
+    def _tally(self, maps: np.ndarray, maxima: np.ndarray, masks: MaskBlock, image: np.ndarray) -> np.ndarray:
+        threshold = self.statistics.threshold
+        if self._draw is not None:
+            drawn = self._draw(maps, maxima, threshold)
+            return add_drawn_to_tally(self.tally, drawn, masks, self._category, image)
+        return add_to_tally(self.tally, maps, maxima, threshold, masks, self._category, *self._axes, self._half, image)
 
     def _keep_top_maps(self, images: np.ndarray, maps: np.ndarray) -> None:
         top = self.statistics.strongest.image[:, : self.task.plan.options.top_images]

@@ -38,6 +38,7 @@ class Options:
     activation_scale: float
     keep_activations: bool
     store: str = "zarr"
+    mask_mode: str = "upsample"
     location_protocol: str = "survey"
     occluder: int = 33
     occluder_step: int = 9

@@ -17,12 +17,13 @@ from pipeline.models.spec import ModelSpec
 from pipeline.plan import Options, Plan, PlannedModel
 from pipeline.runner import cores
 from pipeline.views import Views
+from schemas.parts import PART
 
 if TYPE_CHECKING:
     from pipeline.models.model import Model
 
 #: Metrics that read labels.
-_ABOUT_CONCEPTS = {"dissection", "significance"}
+_ABOUT_CONCEPTS = {"dissection", "significance", "parts", "anchorings"}
 _CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
 _GPU_BATCH = 128
@@ -71,10 +72,14 @@ def make_plan(
     """
     import torch
 
+    if "anchorings" in options.metrics and options.mask_mode == "survey":
+        raise InputError("--metrics anchorings: masks of --mask-mode survey have no anchoring; drop one of the two")
     dataset = _opened(data, set(options.metrics))
     views = Views.of(dataset, options.view_settings)
     if _ABOUT_CONCEPTS & set(options.metrics):
         _refuse_rare(dataset, views, options.min_images)
+    if options.store == "none":
+        _refuse_parted_images(views, options.image_block)
     options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
     images = len(views)
     models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
@@ -87,6 +92,11 @@ def _opened(data: Path, metrics: set[str]) -> Dataset:
     """Open the data set and check that it has what the metrics read."""
     if "location" in metrics:
         Dataset.open(data, need="landmarks")
+    if "parts" in metrics and PART not in Dataset.open(data).concepts["category"].to_pylist():
+        raise InputError(
+            f"the data set {data} has no concept of the category {PART!r}, which --metrics parts compares units with; "
+            "import one that has, such as Pascal-Part or Broden, or drop parts from --metrics"
+        )
     return Dataset.open(data, need="concepts" if _ABOUT_CONCEPTS & metrics else None)
 
 
@@ -108,8 +118,14 @@ def _planned(
     layers = resolve_layers(request.layers, layers_of(model), what=model.name)
     if options.anchoring == "receptive_field":
         _refuse_without_field(layers, model.name, "to anchor at", "use --anchoring resize")
+    if options.mask_mode == "survey":
+        _refuse_without_field(layers, model.name, "to draw", "use --mask-mode upsample")
     if "location" in options.metrics:
         _refuse_without_field(layers, model.name, "to say where units look", "drop location from --metrics")
+    if "parts" in options.metrics:
+        _refuse_without_field(layers, model.name, "to compare with parts", "drop parts from --metrics")
+    if "anchorings" in options.metrics:
+        _refuse_without_field(layers, model.name, "to anchor at", "drop anchorings from --metrics")
     known = {m.name: m.batch_size for m in before.models} if before else {}
     batch_size = batch_size or known.get(model.name)
     if batch_size is None and options.device == "cuda":
@@ -178,6 +194,17 @@ def _refuse_rare(dataset: Dataset, views: Views, min_images: int) -> None:
         raise InputError(
             f"no concept of {dataset.folder} is in {min_images} images or more (the commonest is in {most}), so none "
             f"could label a unit; lower --min-images to {most} or less, or add images"
+        )
+
+
+def _refuse_parted_images(views: Views, image_block: int) -> None:
+    """Stop where forward passes over blocks would count an image twice because its views lie in two blocks."""
+    cuts = np.arange(image_block, len(views), image_block)
+    parted = np.flatnonzero(views.image[cuts] == views.image[cuts - 1])
+    if len(parted):
+        raise InputError(
+            f"--store none: blocks of {image_block} views part the views of image {views.image[cuts[parted[0]]]}, which "
+            "counts once; store the activations, or with flips of whole images choose an even --image-block"
         )
 
 

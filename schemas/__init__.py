@@ -34,10 +34,30 @@ def scan(run: str | Path, name: str) -> pl.LazyFrame:
     """
     if name not in results.TABLES:
         raise KeyError(f"no table {name!r}; tables are: {', '.join(results.TABLES)}")
+    if name == "layers":
+        return _with_offsets(_stored(run, "layers"), _stored(run, "layer_fields"))
+    return _stored(run, name)
+
+
+def _stored(run: str | Path, name: str) -> pl.LazyFrame:
     parts = sorted((Path(run) / "tables" / name).rglob("*.parquet"))
     if not parts:
         return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
     return pl.scan_parquet(parts, hive_partitioning=False)
+
+
+def _with_offsets(layers: pl.LazyFrame, fields: pl.LazyFrame) -> pl.LazyFrame:
+    """Join the anchor offsets that were measured to the layers, and say why others are null."""
+    keys, offsets = ["model", "layer"], ["anchor_offset_y", "anchor_offset_x"]
+    measured = fields.select(*keys, *offsets, pl.lit(value=True).alias("measured"))
+    joined = layers.join(measured, on=keys, how="left", maintain_order="left")
+    reason = (
+        pl.when(pl.col("measured").is_null())
+        .then(pl.lit("not measured; --metrics receptive-field measures it"))
+        .when(pl.col("anchor_offset_y").is_null())
+        .then(pl.lit("no unit that was measured has an empirical field, or the layer has no theoretical one"))
+    )
+    return joined.with_columns(reason.alias("no_offset")).drop("measured")
 
 
 scan_models = partial(scan, name="models")
@@ -51,6 +71,8 @@ scan_unit_image = partial(scan, name="unit_image")
 scan_top_images = partial(scan, name="top_images")
 scan_unit_significance = partial(scan, name="unit_significance")
 scan_layer_significance = partial(scan, name="layer_significance")
+scan_part_interpretability = partial(scan, name="part_interpretability")
+scan_unit_anchorings = partial(scan, name="unit_anchorings")
 scan_receptive_fields = partial(scan, name="receptive_fields")
 scan_layer_fields = partial(scan, name="layer_fields")
 scan_location_instability = partial(scan, name="location_instability")

@@ -7,6 +7,9 @@ Zhang, Wu, Zhu. Interpretable convolutional neural networks. CVPR 2018, section 
 
 from collections.abc import Mapping
 
+#: Category of concepts that are parts.
+PART = "part"
+
 _FACE = ("head", "leye", "reye", "lear", "rear")
 _TORSO = ("torso", "neck")
 _PAWS = {"front legs": ("lfleg", "lfpa", "rfleg", "rfpa"), "back legs": ("lbleg", "lbpa", "rbleg", "rbpa")}
@@ -36,4 +39,4 @@ PART_MERGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 #: Landmarks of the published tables of location instability.
 LOCATION_PARTS = ("head", "neck", "torso")
 
-__all__ = ["LOCATION_PARTS", "PART_MERGES"]
+__all__ = ["LOCATION_PARTS", "PART", "PART_MERGES"]

@@ -11,7 +11,7 @@ Written by `python -m schemas`; the schemas in `schemas/` are its only source.
 Every table is Parquet. A column whose null is empty is never null."""
 
 _PARTS = (
-    ("Run", "Under `RUN/tables/TABLE/`, for `filterscope query` and `schemas.scan`.", results.TABLES),
+    ("Run", "Under `RUN/tables/TABLE/`, for `filterscope query` and `schemas.scan`.", results.SCANNED),
     ("Data set", "One file a table, `DATA/TABLE.parquet`.", dataset.TABLES),
 )
 

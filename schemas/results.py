@@ -100,10 +100,15 @@ UNIT_CONCEPT = table(
     column("activated", pa.int64(), "activated pixels of images that have the category [A]", unit="mask pixel"),
     column("labelled", pa.int64(), "labelled pixels [G]", unit="mask pixel"),
     column("iou", pa.float64(), "I / (A + G - I); 0 where the union is empty"),
-    column("association", pa.float64(), "share of the concept's images with IoU > 0.04 [P(f,k)]", null="in no image"),
+    column(
+        "association",
+        pa.float64(),
+        "share of the concept's source images with IoU > 0.04 over their views [P(f,k)]",
+        null="in no image",
+    ),
     column("lift", pa.float64(), "I over its expectation under independence of image", null="expectation is 0"),
-    column("effective_images", pa.float64(), "(sum I)^2 / sum I^2 over images; 0 where I is 0"),
-    column("standard_error", pa.float64(), "of the IoU, over images", null="under 5 effective images"),
+    column("effective_images", pa.float64(), "(sum I)^2 / sum I^2 over source images; 0 where I is 0"),
+    column("standard_error", pa.float64(), "of the IoU, over source images", null="under 5 effective images"),
 )
 
 UNIT_IMAGE = table(
@@ -217,6 +222,31 @@ LOCATION_INSTABILITY = table(
     column("outside", pa.int32(), "views dropped because the landmark lies outside of them"),
 )
 
+_UNSEEN = "no view shows the part"
+
+PART_INTERPRETABILITY = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("concept", pa.string(), "name of the part, a concept of the category part [k]"),
+    column("views", pa.int64(), "views that show the part"),
+    column("matched", pa.int64(), "of these, views on which the unit's receptive-field mask has IoU > 0.2 with it"),
+    column("share", pa.float64(), "matched / views [P(f,k)]", null=_UNSEEN),
+    column("mean_iou", pa.float64(), "IoU averaged over these views [IoU^I]", null=_UNSEEN),
+    column("largest_iou", pa.float64(), "largest IoU on one of them", null=_UNSEEN),
+    column("eligible", pa.bool_(), "in at least min_images images, so that it can be the unit's part"),
+    column("best", pa.bool_(), "eligible and of largest share above 0, which is then P_f; ties to the first part"),
+)
+
+UNIT_ANCHORINGS = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("anchoring", pa.string(), "the anchoring that the run does not use: resize or receptive_field"),
+    column("concept", pa.string(), "eligible concept of highest IoU under it", null=_NONE),
+    column("iou", pa.float64(), "its data-set IoU; 0 where none"),
+)
+
 CONCEPTS = table(
     column("geometry", pa.string(), "geometry and mask resolution, such as squash-112"),
     _CONCEPT,
@@ -296,9 +326,31 @@ TABLES = {
     "top_images": TOP_IMAGES,
     "unit_significance": UNIT_SIGNIFICANCE,
     "layer_significance": LAYER_SIGNIFICANCE,
+    "part_interpretability": PART_INTERPRETABILITY,
+    "unit_anchorings": UNIT_ANCHORINGS,
     "receptive_fields": RECEPTIVE_FIELDS,
     "layer_fields": LAYER_FIELDS,
     "location_instability": LOCATION_INSTABILITY,
     "rejects": REJECTS,
     "runs": RUNS,
 }
+
+_UNMEASURED = "see no_offset"
+
+#: Columns that `schemas.scan` joins to a table from another one.
+JOINED = {
+    "layers": table(
+        column(
+            "anchor_offset_y",
+            pa.float64(),
+            "mean empirical centroid minus theoretical centre, rows",
+            unit="input pixel",
+            null=_UNMEASURED,
+        ),
+        column("anchor_offset_x", pa.float64(), "the same, columns", unit="input pixel", null=_UNMEASURED),
+        column("no_offset", pa.string(), "why there is no anchor offset", null="there is one"),
+    )
+}
+
+#: All columns of every table as `schemas.scan` returns it.
+SCANNED = {name: pa.schema([*schema, *JOINED.get(name, ())]) for name, schema in TABLES.items()}

@@ -77,7 +77,9 @@ def sample_mask(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return out
 
 
-def dissect(activated: np.ndarray, labels: list[dict[int, np.ndarray]], category: list[int]) -> dict[str, np.ndarray]:
+def dissect(
+    activated: np.ndarray, labels: list[dict[int, np.ndarray]], category: list[int], source: list[int] | None = None
+) -> dict[str, np.ndarray]:
     """Network dissection of one unit from its definition, image by image.
 
     Parameters
@@ -88,24 +90,30 @@ def dissect(activated: np.ndarray, labels: list[dict[int, np.ndarray]], category
         For each image, concept -> mask (bool, shape (rows, columns)) with at least one pixel.
     category : list of int
         Category of each concept.
+    source : list of int, optional
+        Image of which each row is a view: one image in counts and second moments; by default each is its own.
     """
+    source = list(range(len(labels))) if source is None else source
     concepts, images = len(category), len(labels)
     out = {name: np.zeros(concepts) for name in ("i", "a", "g", "iou", "association", "lift", "effective", "error")}
     for c in range(concepts):
         pairs = []  # (intersection, union) on every image of the category
         holds, associated = 0, 0
-        for image, masks in enumerate(labels):
-            if not any(category[other] == category[c] for other in masks):
+        for image in sorted(set(source)):
+            views = [v for v in range(images) if source[v] == image]
+            views = [v for v in views if any(category[other] == category[c] for other in labels[v])]
+            if not views:
                 continue
-            area = int(activated[image].sum())
-            label = masks.get(c, np.zeros_like(activated[image]))
-            both, either = int((activated[image] & label).sum()), int((activated[image] | label).sum())
+            both, either = 0, 0
+            for v in views:
+                label = labels[v].get(c, np.zeros_like(activated[v]))
+                both, either = both + int((activated[v] & label).sum()), either + int((activated[v] | label).sum())
+                out["a"][c] += int(activated[v].sum())
+                out["g"][c] += label.sum()
             pairs.append((both, either))
-            out["a"][c] += area
-            if c in masks:
+            if any(c in labels[v] for v in views):
                 holds += 1
                 associated += both / either > 0.04
-                out["g"][c] += label.sum()
         out["i"][c] = sum(both for both, _ in pairs)
         union = sum(either for _, either in pairs)
         out["iou"][c] = out["i"][c] / union if union else 0.0
@@ -267,6 +275,11 @@ def survey_mask(
             inside.append([low <= place < low + size[axis] for place in places])
         out |= np.outer(*inside)
     return out
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two masks, 0 where both are empty."""
+    return float((one & other).sum() / (one | other).sum()) if (one | other).any() else 0.0
 
 
 def part_matches(activated: np.ndarray, labels: list[dict[int, np.ndarray]], parts: int, iou: Fraction) -> list[int]:

@@ -79,3 +79,8 @@ def averaging() -> nn.Module:
         conv.weight[0] = 1 / 243
         conv.weight[1, :, 6:9, 0:3] = 1 / 27
     return nn.Sequential(conv, nn.ReLU())
+
+
+def unanchored() -> nn.Module:
+    """Return a network whose last map mixes two strides, so that no field of constant stride fits it."""
+    return nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(5))

@@ -17,20 +17,6 @@ def import_animals(source: Path, folder: Path, *, in_place: bool = False, progre
     It has objects and landmarks but no concepts. Several points of one part in one box (two animals) are kept; boxes of
     any size are kept, for views drop the small ones.
 
-    Parameters
-    ----------
-    source : Path
-        Folder with `objects.csv`, `landmarks.csv`, `images/` and `negatives/`.
-    folder : Path
-        The data set to make.
-    in_place : bool
-        Refer to the images instead of copying them.
-    progress : callable, optional
-        Told the numbers of images done and of all.
-
-    Raises
-    ------
-    InputError
-        If there are no images or no landmarks.csv, or a CSV file lacks a column.
+    Arguments and errors are those of `pipeline.datasets.landmarks.import_landmarks`.
     """
     read_landmarks(Path(source), folder, "animals", "part", in_place, progress)

@@ -1,6 +1,7 @@
 """Stage `concepts`: count what the labels of a geometry hold, over the images that could be decoded."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import masks
 from pipeline.stores import ActivationStore, MaskStore, write_table
+from pipeline.whole_images import whole_images
 from schemas.dataset import CATEGORIES
 from schemas.results import TABLES
+
+_COUNTS = ("concepts", "category_images", "category_views", "coverage")
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Vocabulary:
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
     """Return what the counts of a geometry depend on."""
     key = plan.mask_key(model)
-    return Fingerprint({"min_images": plan.options.min_images}, {"masks": masks.fingerprint(plan, key).digest})
+    rules = {"min_images": plan.options.min_images, "counted": "source images"}
+    return Fingerprint(rules, {"masks": masks.fingerprint(plan, key).digest})
 
 
 def concepts_stage(plan: Plan) -> Stage:
@@ -80,7 +85,8 @@ def label_path(run: Path, key: str) -> Path:
 def read_labels(run: Path, key: str) -> Labels:
     """Read the label counts of a geometry."""
     with np.load(label_path(run, key), allow_pickle=False) as stored:
-        return Labels(int(stored["images"]), stored["concepts"], stored["category_images"], stored["coverage"])
+        counts = (stored[name] for name in _COUNTS)
+        return Labels(int(stored["views"]), *counts)
 
 
 def read_eligible(run: Path, key: str) -> np.ndarray:
@@ -95,45 +101,26 @@ def count_labels(task: ConceptTask) -> list[Output]:
     vocabulary = Vocabulary.of(Dataset(plan.data))
     labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model))
     store, seen = MaskStore(plan.run, key), ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
-    sources = _Sources(len(vocabulary.names))
-    for block, start, stop in blocks("images", plan.images, plan.options.image_block):
-        decoded = np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0]))
-        held = store.read(block).take(decoded)
-        labels.add(held, vocabulary.category)
-        sources.add(held, plan.views.image[start + decoded])
+    image = plan.views.image
+    for views, held, _ in whole_images(_decoded(plan, store, seen), image):
+        labels.add(held, vocabulary.category, image[views])
     sink = io.BytesIO()
-    np.savez_compressed(
-        sink,
-        images=labels.images,
-        concepts=labels.concepts,
-        category_images=labels.category_images,
-        coverage=labels.coverage,
-        eligible=sources.images >= plan.options.min_images,
-    )
+    counts = {name: getattr(labels, name) for name in _COUNTS}
+    eligible = labels.concepts[:, 0] >= plan.options.min_images
+    np.savez_compressed(sink, views=labels.views, eligible=eligible, **counts)
     write_atomically(label_path(plan.run, key), sink.getvalue())
-    rows, digest = write_table(plan.run, "concepts", task.unit.place, [_table(key, vocabulary, labels, sources, plan)])
+    rows, digest = write_table(plan.run, "concepts", task.unit.place, [_table(key, vocabulary, labels, plan)])
     return [Output(task.unit, rows, checksums={"concepts": digest})]
 
 
-class _Sources:
-    """Counts the images that hold each concept, where views of one image follow each other."""
-
-    def __init__(self, concepts: int) -> None:
-        self.images = np.zeros(concepts, np.int64)
-        self._last, self._counted = -1, np.zeros(concepts, bool)
-
-    def add(self, masks: MaskBlock, images: np.ndarray) -> None:
-        """Count the labels of a block of views with the given source images."""
-        for view, image in enumerate(images.tolist()):
-            if image != self._last:
-                self._last, self._counted[:] = image, False
-            here = masks.concept[masks.first[view] : masks.first[view + 1]]
-            self.images[here] += ~self._counted[here]
-            self._counted[here] = True
+def _decoded(plan: Plan, store: MaskStore, seen: ActivationStore) -> Iterator[tuple[np.ndarray, MaskBlock, tuple[()]]]:
+    for block, start, stop in blocks("images", plan.images, plan.options.image_block):
+        decoded = np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0]))
+        yield start + decoded, store.read(block).take(decoded), ()
 
 
-def _table(key: str, vocabulary: Vocabulary, labels: Labels, sources: _Sources, plan: Plan) -> pa.Table:
-    images, pixels = sources.images, labels.concepts[:, 1]
+def _table(key: str, vocabulary: Vocabulary, labels: Labels, plan: Plan) -> pa.Table:
+    images, pixels = labels.concepts[:, 0], labels.concepts[:, 1]
     columns = {
         "geometry": [key] * len(images),
         "concept": vocabulary.names,

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from operators.dissection import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from operators.labels import Labels
@@ -22,13 +23,14 @@ from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages import concepts, extract
 from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
-from pipeline.stores import ActivationStore, MaskStore, write_table
+from pipeline.stores import ActivationStore, MaskStore, table_path, write_table
+from pipeline.whole_images import Part, whole_images
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
     """Return what the findings of a model depend on."""
     options = plan.options
-    names = ("quantile", "anchoring", "unit_image", "top_images", "unit_block")
+    names = ("quantile", "anchoring", "mask_mode", "unit_image", "top_images", "unit_block")
     return Fingerprint(
         {name: getattr(options, name) for name in names},
         {
@@ -73,7 +75,7 @@ def write_findings(task: BlockTask, second: SecondPass, unit_image: Iterable[pa.
 def _first_pass(task: BlockTask) -> Statistics:
     counts, strongest = empty_histogram(task.stop - task.start), Strongest.empty(task.stop - task.start)
     gathered, keep = Gathered(counts), kept_images(task.plan.options)
-    for _, images, maxima, maps in _stream(task):
+    for _, images, maxima, maps in read_views(task):
         gathered.add(maps)
         strongest = strongest.merge(images, maxima, keep)
     gathered.flush()
@@ -82,13 +84,20 @@ def _first_pass(task: BlockTask) -> Statistics:
 
 def _second_pass(task: BlockTask, second: SecondPass) -> Iterator[pa.Table]:
     """Tally every image block and yield its rows of `unit_image`."""
-    masks = MaskStore(task.plan.run, task.plan.mask_key(task.model))
-    for name, images, maxima, maps in _stream(task):
-        yield second.add(images, maxima, maps, masks.read(name).take(images % task.plan.options.image_block))
+    for images, masks, (maxima, maps) in read_labelled(task):
+        yield second.add(images, maxima, maps, masks)
 
 
-def _stream(task: BlockTask) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield block name, image numbers, maxima (n, U) and maps (n, U, h, w) of the images that were decoded."""
+def read_thresholds(task: BlockTask) -> np.ndarray:
+    """Read T of a block's units, float32 of shape (U,), as it was compared with stored values."""
+    path = table_path(task.plan.run, "thresholds", task.unit.place)
+    table = pq.read_table(path, columns=["unit", "threshold"], partitioning=None)
+    natural = table.sort_by("unit")["threshold"].to_numpy()
+    return natural * np.float32(task.plan.options.activation_scale)
+
+
+def read_views(task: BlockTask) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield block name, numbers, maxima (n, U) and maps (n, U, h, w) of the views that were decoded, block by block."""
     store = ActivationStore(task.plan.run, task.model.name, task.layer.name)
     span = slice(task.start, task.stop)
     for name, start, stop in blocks("images", task.plan.images, task.plan.options.image_block):
@@ -98,6 +107,16 @@ def _stream(task: BlockTask) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.n
         if not seen.all():
             maxima, maps = maxima[seen], maps[seen]
         yield name, start + np.flatnonzero(seen), maxima, maps
+
+
+def read_labelled(task: BlockTask) -> Iterator[Part]:
+    """Yield numbers, masks, and maxima and maps as of `read_views`, of all decoded views; those of an image together."""
+    store, plan = MaskStore(task.plan.run, task.plan.mask_key(task.model)), task.plan
+    parts = (
+        (views, store.read(name).take(views % plan.options.image_block), (maxima, maps))
+        for name, views, maxima, maps in read_views(task)
+    )
+    return whole_images(parts, plan.views.image)
 
 
 @dataclass

@@ -11,15 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from operators.activated import Activated, activated_pixels
+from operators.activated import Activated
 from operators.dissection import DETECTOR_IOU
 from operators.permutation import LEFT_OUT, Strata, add_intersections, category_sets, iou_of, seed_of
 from operators.place import add_shifted, random_shifts
 from operators.replication import Choice, bootstrap_weights, interval, overlaps
-from operators.tally import half_values
-from pipeline.anchors import axes_of
+from pipeline.anchors import drawing_of
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
@@ -28,7 +26,7 @@ from pipeline.stages import dissect
 from pipeline.stages.annotations import open_annotations
 from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible
-from pipeline.stores import ActivationStore, table_path
+from pipeline.stores import ActivationStore
 
 #: Permutations of the annotations, bootstrap samples, and shifts of the masks.
 PERMUTATIONS, SAMPLES, SHIFTS = 50, 1000, 50
@@ -80,7 +78,7 @@ class _Block:
         self.eligible = np.flatnonzero(read_eligible(plan.run, key))
         self.kinds = category_sets(self.masks, self.category, self.categories)
         self.fold = _folds(Dataset(plan.data))[self.image]
-        self.threshold = _thresholds(task)
+        self.threshold = dissect.read_thresholds(task)
 
     @cached_property
     def source(self) -> np.ndarray:
@@ -98,16 +96,16 @@ class _Block:
 
     def _stream(self) -> Iterator[tuple[np.ndarray, Activated, np.ndarray]]:
         """Yield the views of each block that were decoded, their activated pixels and how many these are, (n, U)."""
-        plan, half = self.task.plan, half_values()
-        axes = axes_of(plan, self.task.model, self.task.layer)
+        plan = self.task.plan
+        draw = drawing_of(plan, self.task.model, self.task.layer)
         span = slice(self.task.start, self.task.stop)
         for _, start, stop in blocks("images", plan.images, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
             maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
             maps = self.store.read(start, stop, span)[views - start]
-            drawn = activated_pixels(maps, maxima, self.threshold, *axes, half)
+            drawn = draw(maps, maxima, self.threshold)
             area = np.zeros(maxima.shape, np.int64)
-            area[np.repeat(np.arange(len(views)), np.diff(drawn.first)), drawn.unit] = drawn.area
+            area[drawn.image, drawn.unit] = drawn.area
             yield views, drawn, area
 
     def tally(self) -> None:
@@ -213,11 +211,3 @@ def _best(iou: np.ndarray) -> np.ndarray:
 def _folds(dataset: Dataset) -> np.ndarray:
     """Return the fold of each image, 0 or 1 by its digest, so that a copy of an image is in the same fold."""
     return np.array([int(digest[-1], 16) & 1 for digest in dataset.images["sha256"].to_pylist()])
-
-
-def _thresholds(task: BlockTask) -> np.ndarray:
-    """Read T of the block's units as it was compared with stored values."""
-    path = table_path(task.plan.run, "thresholds", task.unit.place)
-    table = pq.read_table(path, columns=["unit", "threshold"], partitioning=None)
-    natural = table.sort_by("unit")["threshold"].to_numpy()
-    return natural * np.float32(task.plan.options.activation_scale)

@@ -79,7 +79,7 @@ class _Layer:
         self.null = self.found["null"][:, self.live]
         self.pooled = significance(self.found["observed"][self.live], self.null)
         label, labels = self.found["label"], read_labels(plan.run, key)
-        steady = steadiness(labels.coverage, labels.concepts[:, 1], labels.category_images[self.vocabulary.category])
+        steady = steadiness(labels.coverage, labels.concepts[:, 1], labels.category_views[self.vocabulary.category])
         self.testable = self.live & ~((label >= 0) & (steady[label] > STEADY))
         self.q_value, self.p_value = (self._spread(values) for values in (self.pooled.q_value, self.pooled.p_value))
         self.significant = self.q_value <= FALSE_DISCOVERY_RATE

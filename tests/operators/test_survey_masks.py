@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.masks import mask_block, unpack
-from operators.part_interpretability import PART_IOU, add_matches, interpretability, present
+from operators.part_interpretability import PART_IOU, Matches, add_matches, interpretability, present
 from operators.survey_masks import field_span, survey_pixels
 from operators.tally import half_values
 from tests import naive
@@ -77,11 +77,17 @@ def test_matches_equal_the_twin_and_merge(seed, iou):
     labels = [{part: rng.random(shape) < rng.choice([0.1, 0.5, 2.0]) for part in range(3)} for _ in range(3)]
     labels[0].pop(1)
     labels = [{part: mask for part, mask in image.items() if mask.any()} for image in labels]
-    matched = np.zeros((2, 3), np.int64)
-    add_matches(matched, drawn, mask_block(labels, *shape), iou)
+    found = Matches.empty(2, 3)
+    add_matches(found, drawn, mask_block(labels, *shape), iou)
     activated = dense(drawn, 3, 2, shape)
     for unit in range(2):
-        assert matched[unit].tolist() == naive.part_matches(activated[:, unit], labels, 3, iou)
+        assert found.matched[unit].tolist() == naive.part_matches(activated[:, unit], labels, 3, iou)
+        for part in range(3):
+            own = [
+                naive.iou(m, image[part]) for m, image in zip(activated[:, unit], labels, strict=True) if part in image
+            ]
+            assert found.total[unit, part] == pytest.approx(sum(own))
+            assert found.largest[unit, part] == max(own, default=0)
     assert present(mask_block(labels, *shape), 3).tolist() == [sum(p in image for image in labels) for p in range(3)]
 
 
@@ -91,9 +97,9 @@ def test_the_cut_off_itself_does_not_match():
     drawn = drawn_from(maps, np.zeros(1, np.float32), (1, 5), (1, 5), (0.0, 0.0), (1.0, 1.0), (1, 1))
     for pixels, expected in ((5, 0), (4, 1)):
         part = (np.arange(5) < pixels)[None]
-        matched = np.zeros((1, 1), np.int64)
-        add_matches(matched, drawn, mask_block([{0: part}], 1, 5))
-        assert matched[0, 0] == expected
+        found = Matches.empty(1, 1)
+        add_matches(found, drawn, mask_block([{0: part}], 1, 5))
+        assert found.matched[0, 0] == expected
 
 
 def test_interpretability_is_the_largest_share_over_parts():

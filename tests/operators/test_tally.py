@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operators.activated import activated_pixels, add_drawn_to_tally
 from operators.anchoring import Axis, resize_axis, upsample
 from operators.dissection import score
 from operators.half import settle
@@ -38,21 +39,27 @@ def draw_labels(rng, images, concepts, shape):
     return labels
 
 
-def tallied(maps, threshold, labels, category, shape, split=None):
+def tallied(maps, threshold, labels, category, shape, split=None, image=None):
     """Tally in blocks cut at `split`."""
     rows, columns = resize_axis(maps.shape[2], shape[0]), resize_axis(maps.shape[3], shape[1])
-    cuts = [0, *(split or []), len(maps)]
-    tally = Tally.empty(maps.shape[1], len(category), max(category) + 1, shape)
+    cuts, image = [0, *(split or []), len(maps)], np.arange(len(maps)) if image is None else image
+    sizes = maps.shape[1], len(category), max(category) + 1, shape
+    tally = Tally.empty(*sizes)
     counts = Labels.empty(len(category), max(category) + 1, shape)
     areas = []
     for start, stop in pairwise(cuts):
         block = mask_block(labels[start:stop], *shape)
         part = maps[start:stop]
         maxima = part.max(axis=(2, 3)).astype(np.float32)
-        own = Tally.empty(maps.shape[1], len(category), max(category) + 1, shape)
-        areas.append(add_to_tally(own, part, maxima, threshold, block, np.array(category), rows, columns, HALF))
+        own = Tally.empty(*sizes)
+        args = block, np.array(category)
+        areas.append(add_to_tally(own, part, maxima, threshold, *args, rows, columns, HALF, image[start:stop]))
+        drawn, again = activated_pixels(part, maxima, threshold, rows, columns, HALF), Tally.empty(*sizes)
+        np.testing.assert_array_equal(add_drawn_to_tally(again, drawn, *args, image[start:stop]), areas[-1])
+        for name, value in vars(own).items():
+            np.testing.assert_array_equal(value, getattr(again, name), err_msg=name)
         tally = own + tally
-        counts.add(block, np.array(category))
+        counts.add(*args, image[start:stop])
     return tally, counts, np.concatenate(areas)
 
 
@@ -72,7 +79,8 @@ def test_tally_and_scores_equal_their_twin(kind, sizes, extent, shape, seed):
     concepts = int(rng.integers(1, 6))
     category = rng.integers(0, 3, concepts).tolist()
     labels = draw_labels(rng, len(maps), concepts, shape)
-    tally, counts, areas = tallied(maps, threshold, labels, category, shape)
+    image = np.sort(rng.integers(0, rng.integers(1, 9), len(maps))) if rng.random() < 0.5 else np.arange(len(maps))
+    tally, counts, areas = tallied(maps, threshold, labels, category, shape, image=image)
     scores = score(tally, counts, np.array(category))
 
     up = upsample(maps, resize_axis(extent[0], shape[0]), resize_axis(extent[1], shape[1]))
@@ -80,7 +88,7 @@ def test_tally_and_scores_equal_their_twin(kind, sizes, extent, shape, seed):
     solid = [{c: whole if m is None else m for c, m in image.items() if m is None or m.any()} for image in labels]
     for unit in range(maps.shape[1]):
         activated = up[:, unit] > threshold[unit]
-        expected = naive.dissect(activated, solid, category)
+        expected = naive.dissect(activated, solid, category, image.tolist())
         np.testing.assert_array_equal(areas[:, unit], activated.sum(axis=(1, 2)))
         np.testing.assert_array_equal(tally.coverage()[unit], activated.sum(axis=0))
         np.testing.assert_array_equal(scores.intersection[unit], expected["i"])
@@ -122,6 +130,20 @@ def test_blocks_of_images_may_be_cut_anywhere(split, seed):
         for name, value in vars(a).items():
             np.testing.assert_array_equal(value, vars(b)[name], err_msg=name)
     np.testing.assert_array_equal(whole[2], cut[2])
+
+
+def test_a_view_shown_twice_is_no_second_image():
+    rng = np.random.default_rng(5)
+    maps, category = rng.standard_normal((30, 4, 5, 5)).astype(np.float16), [0, 0, 1]
+    labels, threshold = draw_labels(rng, 30, 3, (9, 9)), np.full(4, 0.5, np.float32)
+    once = score(*tallied(maps, threshold, labels, category, (9, 9))[:2], np.array(category))
+    doubled = [label for label in labels for _ in range(2)]
+    image = np.repeat(np.arange(30), 2)
+    maps = np.repeat(maps, 2, axis=0)
+    twice = score(*tallied(maps, threshold, doubled, category, (9, 9), image=image)[:2], np.array(category))
+    for name in ("iou", "association", "effective_images", "standard_error"):
+        np.testing.assert_allclose(getattr(twice, name), getattr(once, name), rtol=1e-12, err_msg=name)
+    np.testing.assert_array_equal(twice.intersection, 2 * once.intersection)
 
 
 def test_any_axis_may_be_given():

@@ -23,7 +23,7 @@ from pipeline.stores import MaskStore
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
     """Return what the tallies of a model depend on."""
     return Fingerprint(
-        {"anchoring": plan.options.anchoring},
+        {"anchoring": plan.options.anchoring, "mask_mode": plan.options.mask_mode},
         {
             "thresholds": thresholds.fingerprint(plan, model).digest,
             "concepts": concepts.fingerprint(plan, model).digest,

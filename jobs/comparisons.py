@@ -1,0 +1,61 @@
+"""What a run says beside its labels: the same under the other anchoring, and how well units meet parts."""
+
+from pathlib import Path
+
+import polars as pl
+
+import schemas
+from operators.dissection import DETECTOR_IOU
+
+_OTHER = {"resize": "receptive_field", "receptive_field": "resize"}
+
+
+def anchoring_summary(run: str | Path) -> pl.DataFrame:
+    """Return the headline numbers of every layer under the run's anchoring and then the other; empty if not computed."""
+    keys = ["model", "layer"]
+    other = schemas.scan_unit_anchorings(run).with_columns(pl.lit(1).alias("order"))
+    names = other.select(*keys, pl.col("anchoring").replace_strict(_OTHER, return_dtype=pl.String)).unique()
+    own = schemas.scan_units(run).join(names, on=keys).with_columns(pl.lit(0).alias("order"))
+    columns = [*keys, "order", "anchoring", "unit", "concept", "iou"]
+    over = pl.col("iou") > DETECTOR_IOU
+    return (
+        pl.concat([own.select(columns), other.select(columns)])
+        .sort("unit")
+        .group_by([*keys, "order", "anchoring"])
+        .agg(
+            pl.len().alias("units"),
+            over.sum().alias("detectors"),
+            pl.col("concept").filter(over).n_unique().alias("unique_top1"),
+            pl.col("iou").mean().alias("mean_top_iou"),
+        )
+        .sort(*keys, "order")
+        .drop("order")
+        .collect()
+    )
+
+
+def part_summary(run: str | Path) -> pl.DataFrame:
+    """Return the part interpretability of every layer, the mean of P_f over its units; empty if not computed."""
+    keys = ["model", "layer"]
+    rows = schemas.scan_part_interpretability(run)
+    of_unit = rows.group_by(*keys, "unit").agg(
+        pl.col("eligible").sum().alias("parts"),
+        pl.col("share").filter(pl.col("best")).first().fill_null(0.0).alias("share"),
+        pl.col("concept").filter(pl.col("best")).first(),
+    )
+    return (
+        of_unit.sort("unit")
+        .group_by(keys)
+        .agg(
+            pl.len().alias("units"),
+            pl.col("parts").first(),
+            pl.col("share").mean().alias("part_interpretability"),
+            (pl.col("share") > 0.5).sum().alias("over_half"),
+            pl.col("concept").drop_nulls().mode().sort().first().alias("commonest_part"),
+        )
+        .sort(keys)
+        .collect()
+    )
+
+
+__all__ = ["anchoring_summary", "part_summary"]

@@ -1,0 +1,58 @@
+"""Stage `anchorings`: the labels of a block of units under the anchoring that the run does not use.
+
+One more tally with the thresholds of `dissect`, which do not depend on where maps are placed: the cost of its second pass.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from operators.dissection import best_concept, score
+from operators.tally import Tally, add_to_tally, half_values
+from pipeline.anchors import axes_of
+from pipeline.datasets.layout import Dataset
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stage import Fingerprint, Output, Stage
+from pipeline.stages import dissect
+from pipeline.stages.by_layer import BlockTask, block_stage
+from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
+from pipeline.stores import write_table
+from schemas.results import TABLES
+
+_OTHER = {"resize": "receptive_field", "receptive_field": "resize"}
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the labels under the other anchoring depend on."""
+    return Fingerprint({}, {"dissect": dissect.fingerprint(plan, model).digest})
+
+
+def anchorings_stage(plan: Plan) -> Stage:
+    """Plan the stage: one unit for each model, layer and block of units, as in `dissect`."""
+    return block_stage("anchorings", plan, fingerprint, label_otherwise)
+
+
+def label_otherwise(task: BlockTask) -> list[Output]:
+    """Label one block of units under the other anchoring and write its part of `unit_anchorings`."""
+    plan, key, units = task.plan, task.plan.mask_key(task.model), task.stop - task.start
+    other = _OTHER[plan.options.anchoring]
+    axes = axes_of(replace(plan, options=replace(plan.options, anchoring=other)), task.model, task.layer)
+    vocabulary, threshold, half = Vocabulary.of(Dataset(plan.data)), dissect.read_thresholds(task), half_values()
+    tally = Tally.empty(units, len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model))
+    image = plan.views.image
+    for views, masks, (maxima, maps) in dissect.read_labelled(task):
+        add_to_tally(tally, maps, maxima, threshold, masks, vocabulary.category, *axes, half, image[views])
+    iou = score(tally, read_labels(plan.run, key), vocabulary.category).iou
+    best = best_concept(iou, read_eligible(plan.run, key))
+    columns = {
+        "model": [task.model.name] * units,
+        "layer": [task.layer.name] * units,
+        "unit": np.arange(task.start, task.stop, dtype=np.int32),
+        "anchoring": [other] * units,
+        "concept": [None if number < 0 else vocabulary.names[number] for number in best.concept],
+        "iou": best.score,
+    }
+    table = pa.table(columns, schema=TABLES["unit_anchorings"])
+    rows, digest = write_table(plan.run, "unit_anchorings", task.unit.place, [table])
+    return [Output(task.unit, rows, checksums={"unit_anchorings": digest})]

@@ -68,7 +68,7 @@ def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") ->
             run.record(request, plan, _files(plan))
         outcome = "failed"
         try:
-            _carry_out(run, plan, lock)
+            carry_on(run, plan, lock)
             outcome = "done"
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -154,7 +154,14 @@ def _files(plan: Plan) -> list[Any]:
     return [*files_of(plan.data), *weight_files(plan)]
 
 
-def _carry_out(run: RunFolder, plan: Plan, lock: RunLock) -> None:
+def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
+    """Compute what is missing of a plan.
+
+    Raises
+    ------
+    RunError
+        If the run stopped with its finished work saved.
+    """
     from pipeline.quiet import native_messages_to
     from pipeline.runner import Runner, start_ray
     from pipeline.schedule import Schedule
@@ -265,4 +272,4 @@ def _factories(plan: Plan) -> dict[str, Callable[[], Any]]:
     return factories
 
 
-__all__ = ["audit", "planned"]
+__all__ = ["audit", "carry_on", "planned"]

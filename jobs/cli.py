@@ -262,6 +262,26 @@ def status(run: Run, json: Annotated[bool, typer.Option("--json", help="As JSON.
 
 
 @app.command()
+def doctor(
+    run: Run, repair: Annotated[bool, typer.Option("--repair", help="Compute again what is damaged.")] = False
+) -> None:
+    """Look for damaged, missing and left-over files of a run; exit code 1 if there are any and they stay.
+
+    Example: filterscope doctor runs/first --repair
+    """
+    from jobs import doctor as jobs
+
+    problems = jobs.examine(run)
+    for problem in problems:
+        typer.echo(jobs.described(problem, run))
+    if problems and repair:
+        jobs.repair(run, problems)
+    typer.echo(f"{run}: {len(problems)} problems" + (", repaired" if problems and repair else ""))
+    if problems and not repair:
+        raise SystemExit(1)
+
+
+@app.command()
 def query(
     run: Run,
     sql: Annotated[str, typer.Argument(help="A SELECT over the tables of the run.")],

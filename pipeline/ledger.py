@@ -41,14 +41,14 @@ class Ledger:
             "parameters": dict(unit.fingerprint.parameters),
             "inputs": dict(unit.fingerprint.inputs),
         }
-        write_atomically(self._path(unit), json.dumps(record, indent=1).encode())
+        write_atomically(self.path(unit), json.dumps(record, indent=1).encode())
 
     def missing(self, units: Iterable[Unit]) -> list[Unit]:
         """Return the units that have no marker of their present fingerprint, in the order given."""
         listings: dict[Path, set[str]] = {}
         missing = []
         for unit in units:
-            path = self._path(unit)
+            path = self.path(unit)
             names = listings.setdefault(path.parent, _listing(path.parent))
             if path.name not in names:
                 missing.append(unit)
@@ -64,7 +64,7 @@ class Ledger:
         """
         listings: dict[Path, dict[str, str]] = {}
         for unit in units:
-            path = self._path(unit)
+            path = self.path(unit)
             if path.parent not in listings:
                 listings[path.parent] = {name.rsplit(".", 2)[0]: name for name in _listing(path.parent)}
             found = listings[path.parent].get(path.name.rsplit(".", 2)[0])
@@ -76,17 +76,28 @@ class Ledger:
         for path in sorted((self.folder / stage).rglob("*.json")):
             yield json.loads(path.read_bytes())
 
+    def all_records(self) -> Iterable[dict[str, Any]]:
+        """Yield what the markers of all stages say, damaged ones left out."""
+        for path in sorted(self.folder.rglob("*.json")):
+            try:
+                record = json.loads(path.read_bytes())
+            except ValueError:
+                continue
+            if isinstance(record, dict) and {"unit", "checksums"} <= record.keys():
+                yield record
+
     def forget(self, units: Iterable[Unit]) -> int:
         """Remove the markers of units, whatever their fingerprint; return how many there were."""
         removed = 0
         for unit in units:
-            path = self._path(unit)
+            path = self.path(unit)
             for marker in path.parent.glob(f"{path.name.rsplit('.', 2)[0]}.*.json"):
                 marker.unlink()
                 removed += 1
         return removed
 
-    def _path(self, unit: Unit) -> Path:
+    def path(self, unit: Unit) -> Path:
+        """Return where the marker of a unit lies."""
         *folders, name = unit.place
         return self.folder.joinpath(unit.stage, *folders, f"{name}.{unit.fingerprint.digest}.json")
 

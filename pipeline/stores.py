@@ -121,6 +121,21 @@ class ActivationStore:
     def _place(self, name: str) -> Path:
         return self.run / f"{name}.zarr" / self.model / self.layer
 
+    def shard(self, start: int) -> Path:
+        """Return the file of the image block that begins at a view."""
+        return self._shard(start // self._arrays["activations"].chunks[0])
+
+    def read_block(self, start: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read all maps and maxima of the image block that begins at a view."""
+        maps, maxima = self._arrays["activations"], self._arrays["maxima"]
+        views = range(maps.attrs["views"])[start : start + maps.chunks[0]]
+        found = [
+            self.read(start, views.stop, slice(first, min(first + maps.chunks[1], maps.shape[1])))
+            for first in range(0, maps.shape[1], maps.chunks[1])
+        ]
+        with _quick_zarr():
+            return np.concatenate(found, axis=1), np.asarray(maxima[start : views.stop])
+
     def _shard(self, block: int) -> Path:
         return self._place("activations").joinpath("c", str(block), "0", "0", "0")
 
@@ -167,12 +182,12 @@ class MaskStore:
         options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
         with pyarrow.ipc.new_file(sink, table.schema, options=options) as writer:
             writer.write_table(table)
-        write_atomically(self._path(block), sink.getvalue())
+        write_atomically(self.path(block), sink.getvalue())
         return hashlib.sha256(sink.getvalue()).hexdigest()
 
     def read(self, block: str) -> MaskBlock:
         """Read the labels of one image block."""
-        with pa.memory_map(str(self._path(block))) as file:
+        with pa.memory_map(str(self.path(block))) as file:
             table = pyarrow.ipc.open_file(file).read_all()
         notes = {key.decode(): int(value) for key, value in table.schema.metadata.items()}
         column = {name: table[name].to_numpy() for name in ("image", "concept", "area", "top", "bottom")}
@@ -186,7 +201,8 @@ class MaskStore:
             _joined(table["words"]).view(np.uint64).reshape(-1, notes["words"], notes["size"]),
         )
 
-    def _path(self, block: str) -> Path:
+    def path(self, block: str) -> Path:
+        """Return the file of an image block."""
         return self.run / "masks" / self.key / f"{block}.arrow"
 
 

@@ -80,11 +80,16 @@ def gather(task: AnnotationTask) -> list[Output]:
     np.savez(
         sink, first=np.concatenate([[0], np.cumsum(counts)]), shape=shape, decoded=np.concatenate(decoded), **columns
     )
-    write_atomically(folder / "index.npz", sink.getvalue())
+    write_atomically(index_path(plan.run, plan.mask_key(task.model)), sink.getvalue())
     return [Output(task.unit, len(columns["concept"]), plan.images)]
 
 
 _COLUMNS = ("concept", "area", "bitmap", "band")
+
+
+def index_path(run: Path, key: str) -> Path:
+    """Return where the index of the labels of a geometry lies."""
+    return _folder(run, key) / "index.npz"
 
 
 def _folder(run: Path, key: str) -> Path:
@@ -93,7 +98,7 @@ def _folder(run: Path, key: str) -> Path:
 
 def open_annotations(run: Path, key: str) -> Annotations:
     """Open the annotations of a geometry."""
-    with np.load(_folder(run, key) / "index.npz", allow_pickle=False) as index:
+    with np.load(index_path(run, key), allow_pickle=False) as index:
         first, decoded, shape = index["first"], index["decoded"], tuple(index["shape"].tolist())
         columns = [index[name] for name in _COLUMNS]
     # an empty file cannot be mapped

@@ -296,6 +296,60 @@ def query(
     typer.echo(run_query(run, sql, format), nl=False)
 
 
+@app.command()
+def report(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="Folder of the site; by default report in the run folder.")] = None,
+) -> None:
+    """Write what a run found as a static site; it opens from disk and from any web server.
+
+    Example: filterscope report runs/first
+    """
+    from jobs.report.site import write_report
+
+    typer.echo(f"report: {write_report(run, out)}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders on one data set; the first model is held against.")],
+    layer: Annotated[str | None, typer.Option(help="The layer; by default the last that all models have.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
+    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",  # noqa: A002
+) -> None:
+    """Compare what models detect, of one run or of several: concepts gained and lost, units matched by concept.
+
+    Example: filterscope compare runs/epoch10 runs/epoch90 --out compared
+    """
+    from jobs.compare import compare as run_compare
+    from jobs.compare import write_comparison
+    from jobs.query import shown
+
+    found = run_compare(runs, layer)
+    for frame in (found.sides, found.pairs, found.concepts) if format == "table" else (found.concepts,):
+        typer.echo(shown(frame, format), nl=False)
+    if out is not None:
+        typer.echo(f"comparison: {write_comparison(found, out)}", err=format != "table")
+
+
+@app.command()
+def find(
+    run: Run,
+    concept: Annotated[str | None, typer.Option(help="Units that meet this concept, best first.")] = None,
+    image: Annotated[int | None, typer.Option(help="Units that fire in this image, by the area they fire on.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows at most; 0 for all.")] = 20,
+    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",  # noqa: A002
+) -> None:
+    """Find units by a concept, or by an image that they fire in.
+
+    Example: filterscope find runs/first --concept wheel
+    """
+    from jobs.find import find as run_find
+    from jobs.query import shown
+
+    typer.echo(shown(run_find(run, concept=concept, image=image), format, limit), nl=False)
+
+
 def _describe(folder: Path) -> None:
     from pipeline.datasets.layout import Dataset
 

@@ -76,17 +76,26 @@ def run_query(run: str | Path, sql: str, format: str = "table", limit: int | Non
     InputError
         As `query`, and for an unknown format or a negative limit.
     """
+    _check_format(format, limit)
+    return shown(query(run, sql), format, limit)
+
+
+def shown(frame: pl.DataFrame, format: str = "table", limit: int | None = None) -> str:  # noqa: A002
+    """Return a frame as text in a format, `limit` rows of it at most; see `run_query`."""
+    _check_format(format, limit)
+    if limit is None:
+        limit = TABLE_ROWS if format == "table" else 0
+    first = frame.head(limit) if limit else frame
+    if format == "table":
+        return as_table(first, rows=frame.height)
+    return as_csv(first) if format == "csv" else as_json(first)
+
+
+def _check_format(format: str, limit: int | None) -> None:  # noqa: A002
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; formats are {', '.join(FORMATS)}.{did_you_mean(format, FORMATS)}")
     if limit is not None and limit < 0:
         raise InputError(f"limit: received {limit}; expected the number of rows, or 0 for all")
-    frame = query(run, sql)
-    if limit is None:
-        limit = TABLE_ROWS if format == "table" else 0
-    shown = frame.head(limit) if limit else frame
-    if format == "table":
-        return as_table(shown, rows=frame.height)
-    return as_csv(shown) if format == "csv" else as_json(shown)
 
 
 def as_table(frame: pl.DataFrame, rows: int | None = None) -> str:
@@ -188,4 +197,4 @@ def _no_column(name: str, message: str, sql: str) -> str:
     return f"no column {name!r}.{did_you_mean(name, valid)}{quotes} Columns here are: {', '.join(valid)}."
 
 
-__all__ = ["FORMATS", "TABLE_ROWS", "as_csv", "as_json", "as_table", "query", "run_query"]
+__all__ = ["FORMATS", "TABLE_ROWS", "as_csv", "as_json", "as_table", "query", "run_query", "shown"]

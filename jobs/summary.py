@@ -150,6 +150,8 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
     for line in warnings(run):
         console.print(f"note: {line}", highlight=False)
     console.print(f"tables: {Path(run) / 'tables'}", highlight=False)
+    page = Path(run) / "report" / "index.html"
+    console.print(f"report: {page if page.exists() else f'`filterscope report {run}` writes it'}", highlight=False)
 
 
 def _text(value: object) -> str:

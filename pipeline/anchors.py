@@ -49,17 +49,17 @@ def _span(plan: Plan, model: PlannedModel, layer: Layer, which: int) -> FieldSpa
     )
 
 
-def axes_of(plan: Plan, model: PlannedModel, layer: Layer) -> tuple[Axis, Axis]:
-    """Return how rows and columns of the masks sample the maps of a layer.
+def axes_of(plan: Plan, model: PlannedModel, layer: Layer, size: tuple[int, int] | None = None) -> tuple[Axis, Axis]:
+    """Return how rows and columns of the masks, or of an image of another `size`, sample the maps of a layer.
 
     A layer without a receptive field is refused when the run is planned, not here.
     """
-    rows, columns = (_axis(plan, model, layer, which) for which in (0, 1))
+    rows, columns = (_axis(plan, model, layer, size or plan.mask_size(model), which) for which in (0, 1))
     return rows, columns
 
 
-def _axis(plan: Plan, model: PlannedModel, layer: Layer, which: int) -> Axis:
-    positions, size = (layer.height, layer.width)[which], plan.mask_size(model)[which]
+def _axis(plan: Plan, model: PlannedModel, layer: Layer, sampled: tuple[int, int], which: int) -> Axis:
+    positions, size = (layer.height, layer.width)[which], sampled[which]
     if plan.options.anchoring == "resize" or layer.field is None:
         return resize_axis(positions, size)
     centre, stride = layer.field.centre[which], layer.field.stride[which]

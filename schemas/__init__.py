@@ -60,6 +60,16 @@ def _with_offsets(layers: pl.LazyFrame, fields: pl.LazyFrame) -> pl.LazyFrame:
     return joined.with_columns(reason.alias("no_offset")).drop("measured")
 
 
+def scan_layer(run: str | Path, name: str, model: str, layer: str) -> pl.LazyFrame:
+    """Open the part of a table that one layer wrote, without looking at the others'; otherwise as `scan`."""
+    if name not in results.TABLES:
+        raise KeyError(f"no table {name!r}; tables are: {', '.join(results.TABLES)}")
+    parts = sorted((Path(run) / "tables" / name / f"model={model}" / f"layer={layer}").glob("*.parquet"))
+    if not parts:
+        return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
+    return pl.scan_parquet(parts, hive_partitioning=False, glob=False)
+
+
 scan_models = partial(scan, name="models")
 scan_layers = partial(scan, name="layers")
 scan_views = partial(scan, name="views")

@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 from PIL import Image
@@ -324,3 +325,24 @@ def empirical_field(
         sum(dy * value for (dy, _), value in field.items()) / total,
         sum(dx * value for (_, dx), value in field.items()) / total,
     )
+
+
+def inside_polygons(polygons, rows, columns):
+    """Whether each pixel's centre lies inside by the even-odd rule: count the edges to its right, one by one."""
+    inside = np.zeros((rows, columns), bool)
+    for row in range(rows):
+        for column in range(columns):
+            x, y, crossed = (column + 0.5) / columns, (row + 0.5) / rows, 0
+            for polygon in polygons:
+                for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+                    if (y0 <= y) != (y1 <= y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
+                        crossed += 1
+            inside[row, column] = crossed % 2 == 1
+    return inside
+
+
+def rarefied(labelled, bare, drawn):
+    """Mean number of distinct labels over all ways to draw units; `labelled` units each, `bare` without."""
+    units = [label for label, count in enumerate(labelled) for _ in range(count)] + [None] * bare
+    found = [len({units[i] for i in chosen} - {None}) for chosen in combinations(range(len(units)), drawn)]
+    return sum(found) / len(found)

@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "occlusion": "occlusion",
     "unit_costs": "unit_costs",
     "two_nodes": "nodes",
+    "report_of_2048_units": "report",
 }
 
 _OUTPUT = Path("bench.json")

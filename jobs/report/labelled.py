@@ -1,0 +1,91 @@
+"""Where images hold a concept: annotations of the data set, seen as the networks see the images, as outlines."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from jobs.report.thumbnails import Look, path_of
+from operators.outline import outline
+from pipeline.datasets.layout import Dataset, decode_mask
+from pipeline.geometry import WHOLE
+from pipeline.plan import Plan
+
+#: Samples along each side of an outline.
+SAMPLES = 80
+
+
+def labelled_paths(plan: Plan, look: Look, pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], str]:
+    """Outline concepts in views.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run, for its views and data set.
+    look : Look
+        How views are shown.
+    pairs : iterable of (int, str)
+        View and concept.
+
+    Returns
+    -------
+    dict
+        (view, concept) -> path data, without pairs whose image does not hold the concept or does not show it.
+    """
+    dataset, views = Dataset(plan.data), plan.views
+    wanted: dict[tuple[int, str], list[int]] = {}
+    for view, concept in pairs:
+        wanted.setdefault((int(views.image[view]), concept), []).append(view)
+    sizes = dataset.images.select(["height", "width"])
+    masks: dict[tuple[int, str], np.ndarray] = {}
+    for image, concept, counts in _segments(dataset.folder, list(wanted)).iter_rows():
+        height, width = (sizes[name][image].as_py() for name in ("height", "width"))
+        mask = np.ones((height, width), bool) if counts is None else decode_mask(counts, height, width)
+        known = masks.get((image, concept))
+        masks[image, concept] = mask if known is None else known | mask
+    paths = {}
+    for (image, concept), mask in masks.items():
+        for view in wanted[image, concept]:
+            window = views.window(view)
+            shown = look.geometry.mask(mask, (SAMPLES, SAMPLES), window if window != WHOLE else WHOLE)
+            path = path_of(outline(shown.astype(np.float64), 0.5), look)
+            if path:
+                paths[view, concept] = path
+    return paths
+
+
+def images_with(plan: Plan, concepts: list[str], images: np.ndarray, count: int) -> dict[str, list[int]]:
+    """Return, of some images, the first `count` that hold each concept."""
+    dataset = Dataset(plan.data)
+    rows = (
+        _named(dataset.folder, concepts)
+        .select("image", "name")
+        .join(pl.LazyFrame({"image": images.astype(np.int32), "order": np.arange(len(images))}), on="image")
+        .unique()
+        .sort("name", "order")
+        .group_by("name", maintain_order=True)
+        .agg(pl.col("image").head(count))
+        .collect()
+    )
+    return dict(rows.iter_rows())
+
+
+def _named(folder: Path, concepts: list[str]) -> pl.LazyFrame:
+    names = (
+        pl.scan_parquet(folder / "concepts.parquet").filter(pl.col("name").is_in(concepts)).select("concept", "name")
+    )
+    return pl.scan_parquet(folder / "segments.parquet").join(names, on="concept")
+
+
+def _segments(folder: Path, wanted: list[tuple[int, str]]) -> pl.DataFrame:
+    """Return image, concept and mask of the segments of (image, concept) pairs."""
+    if not wanted:
+        return pl.DataFrame({"image": [], "name": [], "mask": []})
+    pairs = pl.DataFrame(wanted, schema={"image": pl.Int32, "name": pl.String}, orient="row").unique()
+    concepts, images = pairs["name"].unique().to_list(), pairs["image"].unique()
+    rows = _named(folder, concepts).filter(pl.col("image").is_in(images.implode()))
+    return rows.join(pairs.lazy(), on=["image", "name"], how="semi").select("image", "name", "mask").collect()
+
+
+__all__ = ["SAMPLES", "images_with", "labelled_paths"]

@@ -1,0 +1,48 @@
+"""Where the pages of a report lie, and what every page needs to be written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.report.render import slug
+from jobs.report.strips import read_slots
+from jobs.report.thumbnails import Look, Slots
+from pipeline.plan import Plan
+
+Place = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportPlace:
+    """A run and the folder of its site; `digests` tell which thumbnails lie in which slots."""
+
+    plan: Plan
+    site: Path
+    digests: tuple[tuple[str, str], ...]
+
+    def slots(self, look: Look) -> Slots:
+        """Return where the thumbnails of a look lie."""
+        digest = dict(self.digests)[look.key]
+        return read_slots(self.site, look, self.plan.images if digest else 0, digest)
+
+
+def layer_place(model: str, layer: str) -> Place:
+    """Return the place of the page of a layer."""
+    return "m", model, layer, "index.html"
+
+
+def unit_place(model: str, layer: str, unit: int) -> Place:
+    """Return the place of the page of a unit: its permalink."""
+    return "m", model, layer, f"{unit}.html"
+
+
+def strips_place(model: str, layer: str, start: int) -> Place:
+    """Return the place of the top images of a block of units."""
+    return "m", model, layer, f"strips-{start:06d}.js"
+
+
+def concept_place(concept: str) -> Place:
+    """Return the place of the page of a concept."""
+    return "c", f"{slug(concept)}.html"
+
+
+__all__ = ["Place", "ReportPlace", "concept_place", "layer_place", "strips_place", "unit_place"]

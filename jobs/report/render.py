@@ -1,0 +1,82 @@
+"""How pages are made: templates with every value escaped, numbers as people read them, links that survive any name."""
+
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.ledger import write_atomically
+from schemas.dataset import CATEGORIES
+
+HERE = Path(__file__).parent
+NOTHING = "–"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Write a number with fixed digits; a dash stands for null."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def whole(value: float | None) -> str:
+    """Write a whole number with separated thousands; a dash stands for null."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Write a number of any size with so many significant digits; a dash stands for null."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".removesuffix(".")
+
+
+def kind(category: str | None) -> str:
+    """Return the class of a category's colour."""
+    return f"k-{category}" if category in CATEGORIES else "k-other"
+
+
+def url(*parts: object) -> str:
+    """Return the relative address of a file of the site: every part quoted."""
+    return "/".join(quote(str(part), safe="") for part in parts)
+
+
+def slug(name: str) -> str:
+    """Return a file name that a concept keeps whatever its run: its letters and digits, and a digest where others are lost."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}".strip("-")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "whole": whole, "figures": significant, "kind": kind, "slug": slug}
+    environment.globals |= {"url": url}
+    return environment
+
+
+def write_page(site: Path, place: tuple[str, ...], template: str, **values: Any) -> None:
+    """Write one page; `root` in its template leads back to the folder of the site."""
+    text = _environment().get_template(template).render(root="../" * (len(place) - 1), **values)
+    write_atomically(site.joinpath(*place), text.encode())
+
+
+@lru_cache(maxsize=1)
+def digest() -> str:
+    """Return 16 hexadecimal digits that change with the code, the templates and the style of the report."""
+    found = hashlib.sha256()
+    for file in sorted(HERE.rglob("*")):
+        if file.suffix in (".py", ".html", ".css", ".js", ".svg"):
+            found.update(file.name.encode() + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+__all__ = ["NOTHING", "digest", "kind", "number", "significant", "slug", "url", "whole", "write_page"]

@@ -1,0 +1,152 @@
+"use strict";
+/* The units of a layer: filtered, sorted and shown 40 at a time; what is shown stands in the address. */
+filterscope.layer = (data) => {
+  const PAGE = 40;
+  const root = document.documentElement.dataset.root;
+  const form = document.getElementById("controls");
+  const rows = document.getElementById("rows");
+  const field = (name) => form.elements.namedItem(name);
+  const NAMES = ["search", "category", "concept", "evidence", "least", "sort"];
+  const DEFAULTS = { sort: "iou" };
+  const ASCENDING = new Set(["q_value", "unit", "concept", "instability"]);
+  const MATCHES = {
+    "": () => true,
+    detector: (i) => data.detector[i],
+    significant: (i) => data.evidence[i] === "significant" || data.evidence[i] === "both",
+    replicates: (i) => data.evidence[i] === "replicates" || data.evidence[i] === "both",
+    both: (i) => data.evidence[i] === "both",
+  };
+  const name = (i) => (data.concept[i] < 0 ? "" : data.concepts[data.concept[i]]);
+  let page = 0;
+
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+
+  function choices(select, values) {
+    for (const value of values) select.append(element("option", { value }, value));
+  }
+
+  function chosen() {
+    const search = field("search").value.trim().toLowerCase();
+    const [category, concept, least] = [field("category").value, field("concept").value, Number(field("least").value) || 0];
+    const matches = MATCHES[field("evidence").value] || MATCHES[""];
+    const found = [];
+    for (let i = 0; i < data.unit.length; i += 1) {
+      if (category && (data.concept[i] < 0 || data.categories[data.concept[i]] !== category)) continue;
+      if (concept && name(i) !== concept) continue;
+      if (data.iou[i] < least || !matches(i)) continue;
+      if (search && String(data.unit[i]) !== search && !name(i).toLowerCase().includes(search)) continue;
+      found.push(i);
+    }
+    return found;
+  }
+
+  function sorted(found) {
+    const key = field("sort").value;
+    const sign = ASCENDING.has(key) === field("reverse").checked ? -1 : 1;
+    const value = key === "concept" ? (i) => name(i) || null : (i) => data[key][i];
+    return found.sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === null || y === null) return (x === null) - (y === null) || a - b;
+      const order = typeof x === "string" ? x.localeCompare(y) : x - y;
+      return order ? sign * order : data.iou[b] - data.iou[a] || a - b;
+    });
+  }
+
+  function number(label, value, digits) {
+    return value === null ? [] : [`${label} ${value.toFixed(digits)}`];
+  }
+
+  function row(i) {
+    const unit = data.unit[i];
+    const c = data.concept[i];
+    const who = element("div", { class: "who" }, element("a", { class: "unit", href: `${unit}.html` }, "unit ", element("b", {}, String(unit))));
+    if (data.status[i] !== "live") who.append(element("span", { class: "none" }, data.status[i]));
+    else if (c < 0) who.append(element("span", { class: "none" }, "no concept"));
+    else {
+      who.append(element("a", { class: "label", href: root + data.pages[c] }, data.concepts[c]));
+      who.append(element("span", { class: `category ${data.kinds[c]}` }, data.categories[c]));
+    }
+    const badges = element("span", { class: "badges" });
+    const e = data.evidence[i];
+    if (e === "both" || e === "significant") badges.append(element("span", { class: "badge" }, "significant"));
+    if (e === "both" || e === "replicates") badges.append(element("span", { class: "badge" }, "replicates"));
+    if (badges.childElementCount) who.append(badges);
+    const more = [
+      ...number("q", data.q_value[i], 3), ...number("held out", data.iou_heldout[i], 4),
+      ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
+    ];
+    if (more.length) who.append(element("span", { class: "more" }, more.join(" · ")));
+    const filled = element("span", { class: c < 0 ? "" : data.kinds[c] });
+    filled.style.width = `${Math.min(100, (100 * data.iou[i]) / largest).toFixed(1)}%`;
+    const score = element("div", { class: "score" }, element("b", {}, data.iou[i].toFixed(4)), element("span", { class: "meter" }, filled));
+    const made = element("li", { class: "row", "data-unit": String(unit) }, who, score);
+    if (data.images) {
+      const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");
+      const strip = element("div", {
+        class: "strip", role: "img", "aria-label": `strongest images of unit ${unit}`,
+        "data-strips": `${data.folder}/strips-${start}.js`, "data-unit": String(unit),
+      });
+      made.append(strip);
+      filterscope.watch(strip);
+    }
+    return made;
+  }
+
+  function pager(count) {
+    const nav = document.getElementById("pager");
+    const pages = Math.max(1, Math.ceil(count / PAGE));
+    const turn = (label, to) => {
+      const button = element("button", { type: "button" }, label);
+      button.disabled = to < 0 || to >= pages;
+      button.addEventListener("click", () => { page = to; show(); document.getElementById("list").scrollIntoView(); });
+      return button;
+    };
+    nav.replaceChildren(...(pages > 1 ? [turn("previous", page - 1), `${page + 1} of ${pages}`, turn("next", page + 1)] : []));
+  }
+
+  function state() {
+    const said = new URLSearchParams();
+    for (const key of NAMES) if (field(key).value && field(key).value !== (DEFAULTS[key] || "")) said.set(key, field(key).value);
+    if (field("reverse").checked) said.set("reverse", "1");
+    if (page) said.set("page", String(page + 1));
+    return said.toString();
+  }
+
+  function read() {
+    const said = new URLSearchParams(window.location.hash.slice(1));
+    for (const key of NAMES) {
+      const value = said.get(key) || DEFAULTS[key] || "";
+      field(key).value = value;
+    }
+    field("reverse").checked = said.get("reverse") === "1";
+    page = Math.max(0, (Number(said.get("page")) || 1) - 1);
+  }
+
+  function show() {
+    const found = sorted(chosen());
+    page = Math.min(page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
+    rows.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map(row));
+    const all = data.unit.length;
+    document.getElementById("count").textContent = found.length === all ? `${all.toLocaleString("en")} units` : `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} units`;
+    pager(found.length);
+    const hash = state();
+    if (hash !== window.location.hash.slice(1)) window.history.replaceState(null, "", hash ? `#${hash}` : window.location.pathname.split("/").pop());
+  }
+
+  const largest = data.iou.reduce((a, b) => Math.max(a, b), 1e-9);
+  const labels = [...new Set(data.concept)].filter((c) => c >= 0);
+  choices(field("category"), [...new Set(labels.map((c) => data.categories[c]))].sort());
+  choices(field("concept"), labels.map((c) => data.concepts[c]).sort((a, b) => a.localeCompare(b)));
+  if (!data.compared) field("evidence").querySelectorAll("option").forEach((o) => { if (o.value && o.value !== "detector") o.remove(); });
+  form.hidden = false;
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => { page = 0; show(); });
+  window.addEventListener("hashchange", () => { read(); show(); document.getElementById("list").scrollIntoView(); });
+  read();
+  show();
+};

@@ -1,0 +1,58 @@
+"use strict";
+/* Top images of units: drawn where a page has an element with data-strips and data-unit, once it comes near the screen. */
+const filterscope = (() => {
+  const root = document.documentElement.dataset.root;
+  const loaded = new Map();
+  const waiting = new Map();
+  const svg = (name, attributes) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  };
+
+  function draw(element, block) {
+    const images = block.units[Number(element.dataset.unit) - block.first] || [];
+    const { width, height } = block;
+    element.replaceChildren(...images.filter(([slot]) => slot >= 0).map(([slot, path]) => {
+      const place = slot % 16;
+      const thumb = svg("svg", { class: "thumb", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+      const file = String(Math.floor(slot / 16)).padStart(6, "0");
+      thumb.append(svg("image", {
+        href: `${root}${block.thumbnails}/${file}.webp`,
+        x: -(place % 4) * width, y: -Math.floor(place / 4) * height, width: 4 * width, height: 4 * height,
+      }));
+      thumb.append(svg("path", { class: "dim", d: `M0 0h${width}v${height}h-${width}z${path}` }));
+      if (path) thumb.append(svg("path", { class: "line", d: path }));
+      return thumb;
+    }));
+    element.classList.add("ready");
+  }
+
+  function request(element) {
+    const key = element.dataset.strips;
+    if (loaded.has(key)) { draw(element, loaded.get(key)); return; }
+    if (waiting.has(key)) { waiting.get(key).push(element); return; }
+    waiting.set(key, [element]);
+    const script = document.createElement("script");
+    script.src = root + key;
+    document.head.append(script);
+  }
+
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) { observer.unobserve(entry.target); request(entry.target); }
+    }
+  }, { rootMargin: "400px" });
+
+  return {
+    /* A file of strips calls this. */
+    strips(key, block) {
+      loaded.set(key, block);
+      for (const element of waiting.get(key) || []) draw(element, block);
+      waiting.delete(key);
+    },
+    watch(element) { observer.observe(element); },
+  };
+})();
+
+for (const element of document.querySelectorAll(".strip[data-strips]")) filterscope.watch(element);

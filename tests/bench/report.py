@@ -1,0 +1,241 @@
+"""Rows about what a report costs: 2,048 units and 1,000 concepts, from tables and images that are made up."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from tests.bench.row import Row
+
+UNITS, CONCEPTS, IMAGES, TOP, SIDE = 2048, 1000, 1000, 15, 7
+_BLOCK = 128
+#: Processor seconds that two cores have in a minute, and bytes of the heaviest page.
+_LIMIT, _WEIGHT = 120, 2_000_000
+
+
+def _dataset(folder: Path) -> None:
+    from pipeline.datasets.layout import DatasetWriter
+
+    rng = np.random.default_rng(0)
+    with DatasetWriter(folder / "data", source={"reader": "bench"}) as out:
+        concepts = [out.concept(f"concept {n:04d}", ("object", "part", "texture")[n % 3]) for n in range(CONCEPTS)]
+        for number in range(IMAGES):
+            pixels = rng.integers(0, 255, (12, 16, 3), np.uint8)
+            path = folder / f"{number}.jpg"
+            Image.fromarray(pixels).resize((500, 375), Image.Resampling.BICUBIC).save(path)
+            image = out.image(path)
+            assert image is not None
+            masks = np.zeros((12, 375, 500), bool)
+            for mask in masks:
+                top, left = rng.integers(0, 250, 2)
+                mask[top : top + 100, left : left + 120] = True
+            out.segments(image, rng.choice(concepts, len(masks), replace=False).tolist(), masks)
+
+
+def _plan(folder: Path):
+    from pipeline.datasets.layout import Dataset
+    from pipeline.models.layer import Layer
+    from pipeline.models.spec import ModelSpec
+    from pipeline.models.transform import Transform
+    from pipeline.plan import Options, Plan, PlannedModel
+
+    options = Options(
+        anchoring="resize",
+        metrics=("dissection", "significance"),
+        geometry="squash",
+        views="image",
+        flips=False,
+        negatives=False,
+        min_images=1,
+        quantile=0.005,
+        mask_size=None,
+        unit_image="off",
+        top_images=TOP,
+        max_rejects=0.01,
+        image_block=64,
+        unit_block=_BLOCK,
+        actors=1,
+        device="cpu",
+        activation_scale=1.0,
+        keep_activations=False,
+    )
+    transform = Transform((224, 224), 256, "bilinear", (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    layer = Layer("layer4", "Sequential", UNITS, SIDE, SIDE)
+    spec = ModelSpec("torchvision:resnet50@random:0")
+    model = PlannedModel(spec, "resnet50", "resnet50", "0" * 64, transform, 25_000_000, 8, (layer,))
+    identity = Dataset(folder / "data").identity
+    return Plan(folder / "run", folder / "data", identity, IMAGES, "none", (model,), options)
+
+
+def _tables(plan) -> None:
+    """Write every table that a report reads, filled at random."""
+    from pipeline.stage import blocks
+    from pipeline.stores import write_table
+    from pipeline.tables import write_plan_tables
+    from schemas.results import TABLES
+
+    rng = np.random.default_rng(1)
+    names = [f"concept {n:04d}" for n in range(CONCEPTS)]
+    categories = [("object", "part", "texture")[n % 3] for n in range(CONCEPTS)]
+    write_plan_tables(plan)
+
+    def write(table: str, place: tuple[str, ...], **columns: object) -> None:
+        write_table(plan.run, table, place, [pa.table(columns, schema=TABLES[table])])
+
+    write(
+        "concepts",
+        ("squash-112",),
+        geometry=["squash-112"] * CONCEPTS,
+        concept=names,
+        category=categories,
+        images=np.full(CONCEPTS, 12),
+        pixels=np.full(CONCEPTS, 9999),
+        eligible=[True] * CONCEPTS,
+    )
+    for block, start, stop in blocks("units", UNITS, _BLOCK):
+        count, place = stop - start, ("resnet50", "layer4", block)
+        iou = rng.random((count, CONCEPTS)) ** 8 * 0.3
+        best, second = np.argsort(-iou, axis=1)[:, :2].T
+        score = iou[np.arange(count), best]
+
+        def keys(each: int, count: int = count, start: int = start) -> dict[str, object]:
+            unit = np.repeat(np.arange(start, start + count, dtype=np.int32), each)
+            return {"model": ["resnet50"] * len(unit), "layer": ["layer4"] * len(unit), "unit": unit}
+
+        pairs, tops = count * CONCEPTS, count * TOP
+        write(
+            "unit_concept",
+            place,
+            **keys(CONCEPTS),
+            concept=names * count,
+            category=categories * count,
+            intersection=rng.integers(0, 9999, pairs),
+            activated=rng.integers(0, 9999, pairs),
+            labelled=rng.integers(0, 9999, pairs),
+            iou=iou.ravel(),
+            association=rng.random(pairs),
+            lift=rng.random(pairs) * 20,
+            effective_images=rng.random(pairs) * 30,
+            standard_error=rng.random(pairs),
+        )
+        each = {kind: [n for n in range(CONCEPTS) if categories[n] == kind] for kind in ("object", "part", "texture")}
+        write(
+            "units",
+            place,
+            **keys(1),
+            status=["live"] * count,
+            concept=[names[n] for n in best],
+            category=[categories[n] for n in best],
+            iou=score,
+            detector=score > 0.04,
+            runner_up=[names[n] for n in second],
+            runner_up_iou=iou[np.arange(count), second],
+            association_concept=[names[n] for n in best],
+            association=score,
+            activated_fraction=np.full(count, 0.005),
+            minimum=np.zeros(count, np.float32),
+            maximum=np.full(count, 9, np.float32),
+            mean=np.full(count, 0.5),
+            standard_deviation=np.full(count, 1.0),
+            best_per_category=[
+                [
+                    {"category": kind, "concept": names[of[int(row[of].argmax())]], "iou": float(row[of].max())}
+                    for kind, of in each.items()
+                ]
+                for row in iou
+            ],
+        )
+        maps = rng.normal(size=(tops, SIDE, SIDE)).astype("<f2")
+        write(
+            "thresholds",
+            place,
+            **keys(1),
+            threshold=np.ones(count, np.float32),
+            quantile=np.full(count, 0.005),
+            count=np.full(count, 49_000),
+        )
+        image = np.concatenate([rng.choice(IMAGES, TOP, replace=False) for _ in range(count)]).astype(np.int32)
+        write(
+            "top_images",
+            place,
+            **keys(TOP),
+            rank=np.tile(np.arange(TOP, dtype=np.int32), count),
+            image=image,
+            view=image,
+            maximum=maps.max(axis=(1, 2)).astype(np.float32),
+            height=np.full(tops, SIDE, np.uint16),
+            width=np.full(tops, SIDE, np.uint16),
+            map=[one.tobytes() for one in maps],
+        )
+        write(
+            "unit_significance",
+            place,
+            **keys(1),
+            q_value=rng.random(count),
+            p_value=rng.random(count),
+            significant=rng.random(count) < 0.5,
+            iou_heldout=score,
+            interval_low=score / 2,
+            interval_high=score * 2,
+            label_replicates=rng.random(count) < 0.5,
+            p_place=rng.random(count),
+            note=pa.nulls(count, pa.string()),
+        )
+
+
+def made_up(folder: Path) -> Path:
+    """Make a run folder as an audit leaves it, with nothing true in it."""
+    from pipeline.run import RunFolder
+
+    _dataset(folder)
+    plan = _plan(folder)
+    plan.run.mkdir()
+    RunFolder(plan.run).record({}, plan, [])
+    RunFolder(plan.run).log(datetime.now(UTC), "done", "audit", {})
+    _tables(plan)
+    return plan.run
+
+
+def report_of_2048_units() -> Iterator[Row]:
+    """Measure the processor time of all pages, one process, no Ray, and the weight of the heaviest page."""
+    from jobs.report.site import report_stage
+    from pipeline.run import RunFolder
+
+    with TemporaryDirectory(prefix="filterscope-bench-") as place:
+        run, site = made_up(Path(place)), Path(place) / "site"
+        began = time.process_time()
+        stage = report_stage(RunFolder(run).plan(), site)
+        for work in stage.group(stage.units):
+            stage.steps[0].call(work.task)
+        taken = time.process_time() - began
+        yield Row(
+            "report_of_2048_units.seconds",
+            taken,
+            "processor s",
+            f"{_LIMIT} s in a minute of 2 cores",
+            taken / _LIMIT,
+            "<= 1",
+        )
+        heaviest = max(_weights(site))
+        yield Row(
+            "report_of_2048_units.page",
+            heaviest / 1e6,
+            "MB",
+            "heaviest page with its data, uncompressed",
+            heaviest / _WEIGHT,
+            "<= 1",
+        )
+
+
+def _weights(site: Path) -> Iterator[int]:
+    """Yield what each page weighs, with the style, the scripts and the data that it loads by itself."""
+    shared = sum(path.stat().st_size for path in (Path(__file__).parents[2] / "jobs" / "report" / "static").iterdir())
+    for page in site.rglob("*.html"):
+        data = page.parent / "units.js"
+        more = data.stat().st_size if page.name == "index.html" and data.exists() else 0
+        yield page.stat().st_size + more + shared

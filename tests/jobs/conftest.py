@@ -1,0 +1,77 @@
+"""A run whose names try to break a page, and its report."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.datasets.layout import DatasetWriter
+from tests import planted
+
+#: What a concept, a category, a landmark and an image file are called.
+CONCEPT, CATEGORY = "<script>alert(1)</script>", "<i>odd</i>"
+LANDMARK, FILE = "<em>dot</em>", 'it\'s "<img src=x onerror=alert(2)>"-{}.png'
+
+
+def write_hostile(folder: Path, images: int = 24) -> None:
+    """Write grey images; every third holds a red square, every third stripes, each with a landmark near its corner."""
+    rng = np.random.default_rng(0)
+    with DatasetWriter(folder, source={"reader": "test"}) as out:
+        red, striped = out.concept(CONCEPT, CATEGORY), out.concept("wheel rim", "part")
+        grey = out.concept("grey", "color")
+        for number in range(images):
+            pixels = np.full((planted.SIZE, planted.SIZE, 3), 120, np.uint8)
+            top, left = rng.integers(2, planted.SIZE - 12, 2)
+            here = np.zeros((planted.SIZE, planted.SIZE), bool)
+            here[top : top + 10, left : left + 10] = number % 3 != 2
+            if number % 3 == 0:
+                pixels[here] = (255, 0, 0)
+            elif number % 3 == 1:
+                stripes = np.where(np.arange(planted.SIZE) % 2, 255, 0).astype(np.uint8)
+                pixels[here] = stripes[None, :, None].repeat(planted.SIZE, 0)[here]
+            path = folder.parent / f"plain-{number}.png"
+            Image.fromarray(pixels).save(path)
+            image = out.image(path, name=FILE.format(number))
+            assert image is not None
+            if number % 3 != 2:
+                out.segment(image, (red, striped)[number % 3], here)
+            out.segment(image, grey, ~here)
+            out.landmark(image, None, LANDMARK, float(left), float(top))
+        out.reject("<b>bad</b>.png", "<u>unreadable</u>")
+
+
+@pytest.fixture(scope="session")
+def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every table, on hostile names."""
+    folder = tmp_path_factory.mktemp("hostile") / "data"
+    write_hostile(folder)
+    network = {
+        "source": "factory:tests.planted:network",
+        "name": "planted",
+        "input_size": planted.SIZE,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "interpolation": "nearest",
+    }
+    return audited(
+        data=folder,
+        models=[network],
+        layers="0,1",
+        quantile=0.05,
+        min_images=3,
+        unit_block=2,
+        occluder=5,
+        occluder_step=3,
+        field_images=2,
+        metrics="dissection,significance,location,receptive-field",
+    )
+
+
+@pytest.fixture(scope="session")
+def site(hostile_run: Path) -> Path:
+    """Its report."""
+    from jobs.report.site import write_report
+
+    return write_report(hostile_run).parent

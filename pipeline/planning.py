@@ -78,8 +78,6 @@ def make_plan(
     views = Views.of(dataset, options.view_settings)
     if _ABOUT_CONCEPTS & set(options.metrics):
         _refuse_rare(dataset, views, options.min_images)
-    if options.store == "none":
-        _refuse_parted_images(views, options.image_block)
     options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
     images = len(views)
     models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
@@ -194,17 +192,6 @@ def _refuse_rare(dataset: Dataset, views: Views, min_images: int) -> None:
         raise InputError(
             f"no concept of {dataset.folder} is in {min_images} images or more (the commonest is in {most}), so none "
             f"could label a unit; lower --min-images to {most} or less, or add images"
-        )
-
-
-def _refuse_parted_images(views: Views, image_block: int) -> None:
-    """Stop where forward passes over blocks would count an image twice because its views lie in two blocks."""
-    cuts = np.arange(image_block, len(views), image_block)
-    parted = np.flatnonzero(views.image[cuts] == views.image[cuts - 1])
-    if len(parted):
-        raise InputError(
-            f"--store none: blocks of {image_block} views part the views of image {views.image[cuts[parted[0]]]}, which "
-            "counts once; store the activations, or with flips of whole images choose an even --image-block"
         )
 
 

@@ -29,7 +29,7 @@ KEYS = {
     "thresholds": ["unit"],
     "units": ["unit"],
     "unit_concept": ["unit", "concept"],
-    "unit_image": ["unit", "image"],
+    "unit_image": ["unit", "view"],
     "top_images": ["unit", "rank"],
 }
 

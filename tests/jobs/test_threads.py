@@ -25,18 +25,10 @@ def seconds_by_thread():
 
 def busy_threads(plan):
     """Carry out every stage of a plan in this process; return the seconds of its own thread, and of the busiest other."""
-    from jobs.stages import stages_of
-    from pipeline.stages.extract import create_stores
+    from tests.inprocess import carry_out
 
     before, own = seconds_by_thread(), threading.get_native_id()
-    create_stores(plan)
-    for stage in stages_of(plan):
-        calls = [step.call() if isinstance(step.call, type) else step.call for step in stage.steps]
-        for work in stage.group(stage.units):
-            handed = {}
-            for call in calls:
-                result = call(work.task, **handed)
-                handed = result if isinstance(result, dict) else {}
+    carry_out(plan)
     spent = {thread: seconds - before.get(thread, 0.0) for thread, seconds in seconds_by_thread().items()}
     mine = spent.pop(own)
     return mine, max(spent.values())

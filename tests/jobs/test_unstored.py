@@ -6,8 +6,10 @@ import pytest
 import schemas
 from pipeline.datasets.layout import Dataset
 from pipeline.errors import InputError
+from pipeline.stages import unstored as unstored_stages
 from schemas.results import NOT_STORED
 from tests import planted
+from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED, assert_same
 
 #: In blocks of two, images of two spans of the passes; one of them cannot be decoded.
@@ -24,8 +26,8 @@ def settings(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stored(audited, settings):
-    return audited(**settings)
+def stored(settings, tmp_path_factory):
+    return audit_here(tmp_path_factory.mktemp("stored") / "run", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,15 @@ def unstored(audited, settings):
 def test_findings_are_equal_bit_for_bit(stored, unstored):
     assert_same(stored, unstored)
     assert schemas.scan_rejects(unstored).collect().equals(schemas.scan_rejects(stored).collect())
+
+
+@pytest.mark.parametrize("blocks", [{"image_block": 3}, {"image_block": 5, "unit_block": 1, "mask_mode": "survey"}])
+def test_findings_are_equal_when_spans_part_the_views_of_an_image(settings, tmp_path, monkeypatch, blocks):
+    """Spans of an odd number of views, two of each image."""
+    monkeypatch.setattr(unstored_stages, "SPAN", 1)
+    asked = {**settings, "flips": True, **blocks}
+    stored, unstored = (audit_here(tmp_path / store, **asked, store=store) for store in ("zarr", "none"))
+    assert_same(stored, unstored)
 
 
 def test_nothing_of_the_size_of_activations_is_left(unstored):

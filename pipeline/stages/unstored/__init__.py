@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.decode import decode_views
-from pipeline.models.held import HeldModels
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Stage, Unit, blocks
 from pipeline.stages.extract import ExtractTask, by_images, finished, forward_step, write_rejects
@@ -69,6 +68,8 @@ class ForwardPass:
     """Runs networks over the image blocks of a span, as `extract` does."""
 
     def __init__(self) -> None:
+        from pipeline.models.held import HeldModels
+
         self._models = HeldModels()
 
     def blocks(

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.stages.extract import ExtractTask
 from pipeline.stages.unstored import ForwardPass, forward_stage, left_path, spans, thresholds
 from pipeline.stages.unstored.thresholds import read_statistics
 from pipeline.stores import MaskStore
+from pipeline.whole_images import Part, whole_images
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -41,24 +43,30 @@ class _Tallies(ForwardPass):
 
     def __call__(self, task: ExtractTask) -> list[Output]:
         plan = task.plan
-        labels = MaskStore(plan.run, plan.mask_key(task.model))
         passes = {unit: list(_passes(task, unit)) for unit in task.units}
         rows: dict[Unit, list[list[pa.Table]]] = {unit: [[] for _ in passes[unit]] for unit in task.units}
-        rejects = 0
-        for name, part, rejected, settled in self.blocks(task):
-            rejects += int(rejected.sum())
-            seen = np.flatnonzero(~rejected)
-            masks = labels.read(name).take(seen)
-            for unit in task.units:
-                maps, maxima = (values[seen] for values in settled[unit.place[1]])
+        for views, masks, arrays in whole_images(self._parts(task), plan.views.image):
+            for unit, maps, maxima in zip(task.units, arrays[::2], arrays[1::2], strict=True):
                 for found, second in zip(rows[unit], passes[unit], strict=True):
                     own = slice(second.task.start, second.task.stop)
-                    found.append(second.add(part.start + seen, maxima[:, own].astype(np.float32), maps[:, own], masks))
+                    found.append(second.add(views, maxima[:, own].astype(np.float32), maps[:, own], masks))
         for unit in task.units:
             for found, second in zip(rows[unit], passes[unit], strict=True):
                 _write(plan, (*unit.place[:-1], second.task.unit.place[-1], unit.place[-1]), second, found)
         images = task.stop - task.start
-        return [Output(unit, images, images, rejects) for unit in task.units]
+        return [Output(unit, images, images) for unit in task.units]
+
+    def _parts(self, task: ExtractTask) -> Iterator[Part]:
+        """Yield the decoded views of the images whose first view is in the span, with maps and maxima of each layer."""
+        image, labels = task.plan.views.image, MaskStore(task.plan.run, task.plan.mask_key(task.model))
+        first = np.searchsorted(image, image)
+        # the last image may go on in the next span, which leaves these views to this one
+        end = int(np.searchsorted(image, image[task.stop - 1], "right"))
+        for name, part, rejected, settled in self.blocks(replace(task, stop=end)):
+            views = np.arange(part.start, part.stop)
+            own = ~rejected & (task.start <= first[views]) & (first[views] < task.stop)
+            arrays = tuple(values[own] for unit in task.units for values in settled[unit.place[1]])
+            yield views[own], labels.read(name).take(np.flatnonzero(own)), arrays
 
 
 def _passes(task: ExtractTask, unit: Unit) -> Iterator[SecondPass]:

@@ -1,20 +1,25 @@
 """Top images of units with the region above the threshold, as outlines over shared thumbnails."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 import schemas
 from jobs.report.thumbnails import Look, Slots, path_of
-from operators.outline import map_outline
-from pipeline.anchors import axes_of
+from operators.masks import unpack
+from operators.outline import map_outline, outline
+from pipeline.anchors import axes_of, survey_drawing
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
 
 #: Samples along each side of an outline.
 SAMPLES = 80
+
+Polygons = list[NDArray[np.float64]]
 
 
 def top_images(plan: Plan, model: PlannedModel, layer: Layer, look: Look, start: int, stop: int) -> pl.DataFrame:
@@ -26,14 +31,32 @@ def top_images(plan: Plan, model: PlannedModel, layer: Layer, look: Look, start:
     limits = schemas.scan_layer(plan.run, "thresholds", model.name, layer.name).filter(here).select("unit", "threshold")
     rows = schemas.scan_layer(plan.run, "top_images", model.name, layer.name).filter(here)
     frame = rows.join(limits, on="unit", how="left").sort("unit", "rank").collect()
-    over, down = axes_of(plan, model, layer, (SAMPLES, SAMPLES))
+    draw = _drawing(plan, model, layer)
     paths = []
-    for height, width, stored, threshold in frame.select("height", "width", "map", "threshold").iter_rows():
-        activation = np.frombuffer(stored, "<f2").reshape(height, width)
+    for height, width, stored, maximum, threshold in frame.select(
+        "height", "width", "map", "maximum", "threshold"
+    ).iter_rows():
         # maps are stored as the network gave them times the scale; thresholds are natural
-        level = np.inf if threshold is None else threshold * plan.options.activation_scale
-        paths.append(path_of(map_outline(activation, level, over, down), look))
+        scale = plan.options.activation_scale
+        activation = np.frombuffer(stored, "<f2").reshape(height, width).copy()
+        above = threshold is not None and maximum > threshold
+        paths.append(path_of(draw(activation, threshold * scale), look) if above else "")
     return frame.drop("map", "threshold").with_columns(pl.Series("path", paths, dtype=pl.String))
+
+
+def _drawing(plan: Plan, model: PlannedModel, layer: Layer) -> Callable[[NDArray[np.float16], float], Polygons]:
+    """Return how the region above T is outlined: as the run draws it."""
+    if plan.options.mask_mode != "survey":
+        rows, columns = axes_of(plan, model, layer, (SAMPLES, SAMPLES))
+        return partial(map_outline, rows=rows, columns=columns)
+    draw, width = survey_drawing(plan, model, layer), plan.mask_size(model)[1]
+
+    def fields(activation: NDArray[np.float16], level: float) -> Polygons:
+        maximum, limit = np.array([[activation.max()]], np.float32), np.array([level], np.float32)
+        drawn = unpack(draw(activation[None, None], maximum, limit).words, width)
+        return outline(drawn[0].astype(np.float64), 0.5)
+
+    return fields
 
 
 def write_slots(site: Path, slots: Slots) -> None:

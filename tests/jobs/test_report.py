@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,8 +18,11 @@ from jobs.report.facts import units_of
 from jobs.report.layers import NUMBERS
 from jobs.report.render import number, significant, slug, url
 from jobs.report.site import write_report
+from jobs.report.strips import top_images
 from jobs.report.thumbnails import Look, slots_of
 from jobs.summary import trust
+from operators.masks import unpack
+from pipeline.anchors import survey_drawing
 from pipeline.datasets.layout import Dataset
 from pipeline.errors import InputError
 from pipeline.ledger import Ledger
@@ -176,6 +180,21 @@ def test_strips_draw_the_region_above_the_threshold(hostile_run, site):
     drawn = _filled(path, 160)
     assert above.any()
     assert (above != drawn).mean() < 0.02
+
+
+def test_strips_draw_receptive_fields_where_the_run_did(hostile_run):
+    """In the survey's mode a region is a union of fields: 3 x 3 input pixels here, on masks of 16 x 16."""
+    plan = RunFolder.existing(hostile_run).plan()
+    survey = replace(plan, options=replace(plan.options, mask_mode="survey"))
+    model, layer = survey.models[0], survey.models[0].layers[1]
+    top = top_images(survey, model, layer, Look.of(survey, model), 0, 1).row(0, named=True)
+    stored = schemas.scan_top_images(hostile_run).filter(layer="1", unit=0, rank=0).collect()["map"][0]
+    threshold = schemas.scan_thresholds(hostile_run).filter(layer="1", unit=0).collect()["threshold"].to_numpy()
+    activation = np.frombuffer(stored, "<f2").reshape(1, 1, 32, 32).copy()
+    drawn = survey_drawing(survey, model, layer)(activation, activation.max(axis=(2, 3)).astype(np.float32), threshold)
+    mask = unpack(drawn.words, 16)[0]
+    assert mask.any()
+    assert (np.kron(mask, np.ones((10, 10), bool)) != _filled(top["path"], 160)).mean() < 0.02
 
 
 def _filled(path, size):

@@ -15,7 +15,7 @@ const filterscope = (() => {
     const { width, height } = block;
     element.replaceChildren(...images.filter(([slot]) => slot >= 0).map(([slot, path]) => {
       const place = slot % 16;
-      const thumb = svg("svg", { class: "thumb", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
+      const thumb = svg("svg", { class: "thumb", viewBox: `.5 .5 ${width - 1} ${height - 1}`, "aria-hidden": "true" });
       const file = String(Math.floor(slot / 16)).padStart(6, "0");
       thumb.append(svg("image", {
         href: `${root}${block.thumbnails}/${file}.webp`,

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from operators.activated import add_drawn_to_tally
+from operators.histogram import binned
 from operators.masks import MaskBlock
 from operators.quantile import Moments, fraction_above, moments, upper_quantile
 from operators.strongest import Strongest
@@ -23,6 +24,9 @@ from schemas.results import TABLES
 
 #: Images a unit keeps in `unit_image` when the run asks for `top`.
 _TOP_ROWS = 1000
+
+#: Bins of a unit's histogram.
+HISTOGRAM_BINS = 48
 
 
 def kept_images(options: Options) -> int:
@@ -46,6 +50,8 @@ class Statistics:
         Share of activations above T.
     strongest : Strongest
         Images of largest maximum.
+    histogram : int64 ndarray of shape (U, HISTOGRAM_BINS)
+        Activations in equal bins from the smallest to the largest.
     """
 
     threshold: np.ndarray
@@ -53,12 +59,15 @@ class Statistics:
     count: np.ndarray
     activated_fraction: np.ndarray
     strongest: Strongest
+    histogram: np.ndarray
 
     @classmethod
     def of(cls, counts: np.ndarray, strongest: Strongest, quantile: float) -> "Statistics":
         """Take them from the histogram of all images, int64 of shape (U, 65536)."""
         threshold = upper_quantile(counts, quantile)
-        return cls(threshold, moments(counts), counts.sum(axis=1), fraction_above(counts, threshold), strongest)
+        found = moments(counts)
+        histogram = binned(counts, found.minimum, found.maximum, HISTOGRAM_BINS)
+        return cls(threshold, found, counts.sum(axis=1), fraction_above(counts, threshold), strongest, histogram)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return them as named arrays."""
@@ -69,6 +78,7 @@ class Statistics:
             **vars(self.moments),
             "top_image": self.strongest.image,
             "top_maximum": self.strongest.maximum,
+            "histogram": self.histogram,
         }
 
     @classmethod
@@ -80,6 +90,7 @@ class Statistics:
             found["count"],
             found["activated_fraction"],
             Strongest(found["top_image"], found["top_maximum"]),
+            found["histogram"],
         )
 
 

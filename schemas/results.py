@@ -67,6 +67,15 @@ THRESHOLDS = table(
     column("count", pa.int64(), "values it was computed from: positions of all raw maps"),
 )
 
+ACTIVATION_HISTOGRAMS = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("low", pa.float32(), "smallest stored activation, where the first bin begins"),
+    column("high", pa.float32(), "largest stored activation, where the last bin ends"),
+    column("counts", pa.list_(pa.int64()), "activations in equal bins; all in the first where the unit is constant"),
+)
+
 BEST = pa.struct([("category", pa.string()), ("concept", pa.string()), ("iou", pa.float64())])
 
 UNITS = table(
@@ -320,6 +329,7 @@ TABLES = {
     "views": VIEWS,
     "concepts": CONCEPTS,
     "thresholds": THRESHOLDS,
+    "activation_histograms": ACTIVATION_HISTOGRAMS,
     "units": UNITS,
     "unit_concept": UNIT_CONCEPT,
     "unit_image": UNIT_IMAGE,

@@ -346,3 +346,12 @@ def rarefied(labelled, bare, drawn):
     units = [label for label, count in enumerate(labelled) for _ in range(count)] + [None] * bare
     found = [len({units[i] for i in chosen} - {None}) for chosen in combinations(range(len(units)), drawn)]
     return sum(found) / len(found)
+
+
+def binned(values, bins):
+    """Histogram in equal bins from the smallest to the largest value, one value at a time."""
+    low, high, found = min(values), max(values), [0] * bins
+    for value in values:
+        place = 0 if high == low else min(int(bins * ((value - low) / (high - low))), bins - 1)
+        found[place] += 1
+    return found

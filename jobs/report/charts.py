@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log1p
 from typing import Any
 
 #: Pixels of a bar with its gap, of the gap between categories, and of the highest bar.
@@ -71,6 +72,25 @@ def trend(layers: Sequence[tuple[str, Mapping[str, int]]]) -> Trend:
     return Trend([name for name, _ in layers], lines, highest)
 
 
+@dataclass(frozen=True)
+class Histogram:
+    """Bars of a histogram on a logarithmic scale: (x, height, count) each, and where the threshold stands, all in [0, 1]."""
+
+    bars: list[tuple[float, float, int]]
+    threshold: float | None
+    low: float
+    high: float
+
+
+def histogram(row: Mapping[str, Any], threshold: float | None) -> Histogram:
+    """Lay out a row of `activation_histograms` with T."""
+    counts, low, high = row["counts"], row["low"], row["high"]
+    highest = log1p(max(counts, default=0)) or 1.0
+    bars = [(n / len(counts), log1p(count) / highest, count) for n, count in enumerate(counts)]
+    place = (threshold - low) / (high - low) if threshold is not None and high > low else None
+    return Histogram(bars, place, low, high)
+
+
 def shares(groups: Groups) -> list[dict[str, Any]]:
     """Return how the detected concepts divide among categories, for a stacked bar: percent of all, most first."""
     total = sum(len(concepts) for _, concepts in groups)
@@ -80,4 +100,4 @@ def shares(groups: Groups) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = ["Bar", "BarGraph", "Trend", "bar_graph", "shares", "trend"]
+__all__ = ["Bar", "BarGraph", "Histogram", "Trend", "bar_graph", "histogram", "shares", "trend"]

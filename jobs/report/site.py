@@ -28,6 +28,7 @@ CONCEPTS = 100
 LAYER_TABLES = (
     "layers",
     "thresholds",
+    "activation_histograms",
     "units",
     "unit_concept",
     "top_images",

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 import schemas
+from jobs.report.charts import histogram
 from jobs.report.evidence import verdict
 from jobs.report.facts import best_concepts, units_of
 from jobs.report.labelled import labelled_paths
@@ -85,6 +86,7 @@ class _Shown:
             return schemas.scan_layer(plan.run, name, model.name, layer.name).filter(here).collect()
 
         self.fields = _by_unit(read("receptive_fields"))
+        self.histograms = _by_unit(read("activation_histograms"))
         self.locations = _by_unit(read("location_instability").sort("unit", "category", "landmark"))
         self.tops = _by_unit(tops)
         labels = dict(units.select("unit", "concept").iter_rows())
@@ -107,6 +109,7 @@ class _Shown:
             "verdict": verdict(row),
             "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
             "concepts": self.concepts.get(unit, []),
+            "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
             "locations": self.locations.get(unit, []),
             "previous": unit - 1 if unit else None,

@@ -62,6 +62,7 @@ def write_findings(task: BlockTask, second: SecondPass, unit_image: Iterable[pa.
     findings = _Findings(task, second)
     tables = {
         "thresholds": findings.thresholds_table(),
+        "activation_histograms": findings.histograms_table(),
         "units": findings.units_table(),
         "unit_concept": findings.unit_concept_table(),
         "top_images": findings.top_images_table(),
@@ -138,6 +139,17 @@ class _Findings:
 
     def _rows(self, table: str, unit: np.ndarray, **columns: object) -> pa.Table:
         return self.second.rows(table, unit, **columns)
+
+    def histograms_table(self) -> pa.Table:
+        """Return the rows of `activation_histograms`."""
+        found = self.statistics
+        return self._rows(
+            "activation_histograms",
+            np.arange(len(self.units)),
+            low=self._natural(found.moments.minimum),
+            high=self._natural(found.moments.maximum),
+            counts=found.histogram.tolist(),
+        )
 
     def thresholds_table(self) -> pa.Table:
         """Return the rows of `thresholds`."""

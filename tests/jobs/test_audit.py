@@ -27,6 +27,7 @@ PLANTED = {
 }
 KEYS = {
     "thresholds": ["unit"],
+    "activation_histograms": ["unit"],
     "units": ["unit"],
     "unit_concept": ["unit", "concept"],
     "unit_image": ["unit", "view"],

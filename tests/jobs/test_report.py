@@ -160,6 +160,17 @@ def test_no_page_asks_for_anything_outside_its_folder(site):
                 assert file.is_relative_to(site.resolve()), (path, target)
 
 
+def test_the_histogram_of_a_page_is_the_tables(hostile_run, site):
+    row = schemas.scan_activation_histograms(hostile_run).filter(layer="1", unit=0).collect().row(0, named=True)
+    unit = schemas.scan_units(hostile_run).filter(layer="1", unit=0).collect().row(0, named=True)
+    assert (row["low"], row["high"]) == (unit["minimum"], unit["maximum"])
+    assert sum(row["counts"]) == 24 * 32 * 32
+    drawn = re.findall(
+        r"<rect class=\"(?:above|below)\".*?<title>([\d,]+)</title>", site.joinpath(*UNIT_PAGE, "0.html").read_text()
+    )
+    assert drawn == [f"{count:,}" for count in row["counts"] if count]
+
+
 def test_strips_draw_the_region_above_the_threshold(hostile_run, site):
     """Unit 0 fires on red: pixels inside its outline are those whose upsampled activation is above T."""
     from operators.anchoring import resize_axis, upsample

@@ -34,7 +34,7 @@ def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") ->
     config : AuditConfig
         What is asked.
     redo : str, optional
-        A stage to recompute, with all that depends on it.
+        Stages to recompute, separated by commas, with all that depends on them.
     command : str
         The command line, for the table `runs`.
 
@@ -63,8 +63,7 @@ def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") ->
             stages = stages_of(plan)
             if redo:
                 _forget(run, stages, redo)
-            for stage in stages:
-                run.ledger.refuse_changes(stage.units)
+            _refuse_changes(run, stages)
             run.record(request, plan, _files(plan))
         outcome = "failed"
         try:
@@ -137,15 +136,28 @@ def _refuse_unready(config: AuditConfig, redo: str | None) -> None:
         raise InputError(
             f"--metrics {lacking[0]} reads activations, which --store none does not keep; drop one of the two"
         )
-    if redo is not None and redo not in STAGES:
-        raise InputError(f"--redo {redo}: no such stage; stages are {', '.join(STAGES)}")
+    for name in redo.split(",") if redo is not None else ():
+        if name not in STAGES:
+            raise InputError(f"--redo {name}: no such stage; stages are {', '.join(STAGES)}")
 
 
 def _forget(run: RunFolder, stages: list[Stage], redo: str) -> None:
-    outdated = dependents(redo)
+    outdated = {name for asked in redo.split(",") for name in dependents(asked)}
     for stage in stages:
         if stage.name in outdated:
             run.ledger.forget(stage.units)
+
+
+def _refuse_changes(run: RunFolder, stages: list[Stage]) -> None:
+    """Stop if a unit was finished under other parameters, and name the stages that no other changed stage leads to."""
+    changes = {stage.name: found for stage in stages if (found := run.ledger.changed(stage.units))}
+    if changes:
+        roots = [name for name in changes if not any(name in dependents(other) - {other} for other in changes)]
+        unit, record = changes[roots[0]]
+        raise InputError(
+            f"{unit.key} was computed with other parameters: {run.ledger.difference(unit, record)}. "
+            f"Set them back, recompute with --redo {','.join(roots)}, or choose another --out."
+        )
 
 
 def _files(plan: Plan) -> list[Any]:

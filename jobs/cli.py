@@ -205,7 +205,7 @@ def audit(
     actors: Annotated[int | None, typer.Option(help="Processes that hold a network; one a core or GPU.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     activation_scale: Annotated[float | None, typer.Option(help="Factor before float16, a power of two.")] = None,
-    redo: Annotated[str | None, typer.Option(help="Recompute a stage and what depends on it.")] = None,
+    redo: Annotated[str | None, typer.Option(help="Recompute stages (a,b) and what depends on them.")] = None,
 ) -> None:
     """Audit networks on a data set; a rerun finishes or extends what is there.
 

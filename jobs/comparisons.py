@@ -7,14 +7,13 @@ import polars as pl
 import schemas
 from operators.dissection import DETECTOR_IOU
 
-_OTHER = {"resize": "receptive_field", "receptive_field": "resize"}
-
 
 def anchoring_summary(run: str | Path) -> pl.DataFrame:
     """Return the headline numbers of every layer under the run's anchoring and then the other; empty if not computed."""
     keys = ["model", "layer"]
     other = schemas.scan_unit_anchorings(run).with_columns(pl.lit(1).alias("order"))
-    names = other.select(*keys, pl.col("anchoring").replace_strict(_OTHER, return_dtype=pl.String)).unique()
+    own_name = pl.when(pl.col("anchoring") == "resize").then(pl.lit("receptive_field")).otherwise(pl.lit("resize"))
+    names = other.select(*keys, own_name.alias("anchoring")).unique()
     own = schemas.scan_units(run).join(names, on=keys).with_columns(pl.lit(0).alias("order"))
     columns = [*keys, "order", "anchoring", "unit", "concept", "iou"]
     over = pl.col("iou") > DETECTOR_IOU

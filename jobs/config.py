@@ -124,7 +124,7 @@ class AuditConfig(BaseModel):
     quantile: StrictFloat = Field(0.005, gt=0, lt=1, description="probability of an activation above the threshold")
     mask_size: Positive | None = Field(None, description="rows and columns of masks; unset: half the input")
     metrics: Annotated[tuple[Metric, ...], BeforeValidator(_listed)] = Field(
-        ("dissection", "significance"), description="what is computed from the activations"
+        ("dissection", "anchorings", "significance"), description="what is computed from the activations"
     )
     unit_image: Literal["active", "top", "off"] = Field("active", description="which rows the table unit_image keeps")
     top_images: Positive = Field(15, description="images of largest maximum kept for every unit")

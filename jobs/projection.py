@@ -7,7 +7,7 @@ to the elements it stores and reads back, and to the (unit, image) pairs it tall
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +40,8 @@ class UnitCosts:
         Writing 1e6 bytes of activations.
     dissect_melement, dissect_pair : float
         Dissecting 1e6 stored elements, and a (unit, image) pair.
-    significance_pair : float
-        Testing a (unit, image) pair.
+    anchorings_pair, significance_pair : float
+        Labelling under the other anchoring, and testing, a (unit, image) pair.
     stored_byte, table_pair, table_concept : float
         Bytes on disk for a byte of activations, for a (unit, image) pair, and for a (unit, concept) pair.
     gpu_gflop, gpu_melement : float, optional
@@ -55,6 +55,7 @@ class UnitCosts:
     store_megabyte: float
     dissect_melement: float
     dissect_pair: float
+    anchorings_pair: float
     significance_pair: float
     stored_byte: float
     table_pair: float
@@ -123,7 +124,7 @@ class Projection:
 
 def project(
     costs: UnitCosts, works: Sequence[Work], *, images: int, models: int, megapixels: float, concepts: int,
-    significance: bool, on_gpu: bool,
+    metrics: Collection[str], on_gpu: bool,
 ) -> Projection:  # fmt: skip
     """Project the cost of an audit.
 
@@ -137,8 +138,8 @@ def project(
         How many there are.
     megapixels : float
         Mean size of an image file.
-    significance : bool
-        Whether labels are tested against chance.
+    metrics : collection of str
+        What is computed; only the stages of dissection, anchorings and significance are projected.
     on_gpu : bool
         Whether forward passes run on GPUs.
     """
@@ -152,7 +153,8 @@ def project(
         "forward": 0.0 if on_gpu else gflop * costs.forward_gflop + melement * costs.forward_melement,
         "store": 2e-6 * elements * costs.store_megabyte,
         "dissect": 1e-6 * elements * costs.dissect_melement + pairs * costs.dissect_pair,
-        "significance": pairs * costs.significance_pair if significance else 0.0,
+        "anchorings": pairs * costs.anchorings_pair if "anchorings" in metrics else 0.0,
+        "significance": pairs * costs.significance_pair if "significance" in metrics else 0.0,
     }
     stored = [2 * images * work.stored * costs.stored_byte for work in works]
     return Projection(
@@ -224,7 +226,7 @@ def projected(
         models=models,
         megapixels=pixels / 1e6,
         concepts=data.concepts.num_rows,
-        significance="significance" in plan.options.metrics,
+        metrics=plan.options.metrics,
         on_gpu=gpus > 0,
     )
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
@@ -232,7 +234,7 @@ def projected(
 
 
 #: Metrics that the model covers.
-_PROJECTED = {"dissection", "significance"}
+_PROJECTED = {"dissection", "anchorings", "significance"}
 
 
 def _cores() -> int:

@@ -63,6 +63,7 @@ METRICS = {
 METRICS_UNSTORED = {
     "dissection": ("concepts", "thresholds", "tallies", "dissect"),
     "significance": ("concepts", "thresholds", "tallies", "dissect", "significance"),
+    "anchorings": (),  # a second tally would take a third forward pass
 }
 
 

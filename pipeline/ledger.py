@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
 from pipeline.stage import Output, Unit
 
 
@@ -54,14 +53,8 @@ class Ledger:
                 missing.append(unit)
         return missing
 
-    def refuse_changes(self, units: Iterable[Unit]) -> None:
-        """Stop if a unit was finished under another fingerprint.
-
-        Raises
-        ------
-        InputError
-            Naming the parameter that changed, its old and new value and what can be done.
-        """
+    def changed(self, units: Iterable[Unit]) -> tuple[Unit, dict[str, Any]] | None:
+        """Return the first unit that was finished under another fingerprint, and its marker of then."""
         listings: dict[Path, dict[str, str]] = {}
         for unit in units:
             path = self.path(unit)
@@ -69,7 +62,8 @@ class Ledger:
                 listings[path.parent] = {name.rsplit(".", 2)[0]: name for name in _listing(path.parent)}
             found = listings[path.parent].get(path.name.rsplit(".", 2)[0])
             if found and found != path.name:
-                self._refuse(unit, json.loads((path.parent / found).read_bytes()))
+                return unit, json.loads((path.parent / found).read_bytes())
+        return None
 
     def records(self, stage: str) -> Iterable[dict[str, Any]]:
         """Yield what the markers of a stage say."""
@@ -102,17 +96,14 @@ class Ledger:
         return self.folder.joinpath(unit.stage, *folders, f"{name}.{unit.fingerprint.digest}.json")
 
     @staticmethod
-    def _refuse(unit: Unit, record: dict[str, Any]) -> None:
+    def difference(unit: Unit, record: dict[str, Any]) -> str:
+        """Say which parameters differ between a unit and a marker, with both values."""
         now = {**unit.fingerprint.parameters, **unit.fingerprint.inputs}
         then = {**record["parameters"], **record["inputs"]}
-        changed = [
+        return "; ".join(
             f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
             for name in sorted(now.keys() | then.keys())
             if now.get(name) != then.get(name)
-        ]
-        raise InputError(
-            f"{unit.key} was computed with other parameters: {'; '.join(changed)}. "
-            f"Set them back, recompute with --redo {unit.stage}, or choose another --out."
         )
 
 

@@ -58,7 +58,7 @@ class RunLock:
                     f"{self._path.parent} is worked on by process {holder['process']} on {holder['host']} since "
                     f"{holder['began']}; wait for it, or stop it first"
                 )
-            self._take_away(holder)
+            self._take_away()
         threading.Thread(target=self._beat, daemon=True).start()
         return self
 
@@ -86,17 +86,23 @@ class RunLock:
             draft.unlink()
         return True
 
-    def _take_away(self, abandoned: dict[str, Any] | None) -> None:
-        """Remove an abandoned lock; of several that try, one succeeds and the others look again."""
-        aside = self._path.with_name(f".{LOCK}.{self._token}.taken")
+    def _take_away(self) -> None:
+        """Remove an abandoned lock; only who holds the claim may, so that nobody removes the lock of who was faster."""
+        claim = self._path.with_name(f".{LOCK}.claim")
         try:
-            self._path.rename(aside)
-        except FileNotFoundError:
+            claim.touch(exist_ok=False)
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                if time.time() - claim.stat().st_mtime > _MISSED * BEAT:
+                    claim.unlink()
+            time.sleep(0.01)
             return
-        if _read(aside) != abandoned:  # another was faster and holds it now: give it back
-            with suppress(FileExistsError):
-                os.link(aside, self._path)
-        aside.unlink()
+        try:
+            holder = _read(self._path)
+            if holder is None or _abandoned(self._path, holder):
+                self._path.unlink(missing_ok=True)
+        finally:
+            claim.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._done.wait(BEAT):

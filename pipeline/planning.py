@@ -72,8 +72,6 @@ def make_plan(
     """
     import torch
 
-    if "anchorings" in options.metrics and options.mask_mode == "survey":
-        raise InputError("--metrics anchorings: masks of --mask-mode survey have no anchoring; drop one of the two")
     dataset = _opened(data, set(options.metrics))
     views = Views.of(dataset, options.view_settings)
     if _ABOUT_CONCEPTS & set(options.metrics):
@@ -122,8 +120,6 @@ def _planned(
         _refuse_without_field(layers, model.name, "to say where units look", "drop location from --metrics")
     if "parts" in options.metrics:
         _refuse_without_field(layers, model.name, "to compare with parts", "drop parts from --metrics")
-    if "anchorings" in options.metrics:
-        _refuse_without_field(layers, model.name, "to anchor at", "drop anchorings from --metrics")
     known = {m.name: m.batch_size for m in before.models} if before else {}
     batch_size = batch_size or known.get(model.name)
     if batch_size is None and options.device == "cuda":

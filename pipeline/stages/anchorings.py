@@ -29,8 +29,12 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
 
 
 def anchorings_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit for each model, layer and block of units, as in `dissect`."""
-    return block_stage("anchorings", plan, fingerprint, label_otherwise)
+    """Plan the stage: one unit for each block of units, as in `dissect`, of the layers that have a receptive field.
+
+    None where masks are the survey's, which have no anchoring.
+    """
+    upsampled = plan.options.mask_mode == "upsample"
+    return block_stage("anchorings", plan, fingerprint, label_otherwise, lambda layer: upsampled and bool(layer.field))
 
 
 def label_otherwise(task: BlockTask) -> list[Output]:

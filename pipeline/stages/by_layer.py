@@ -41,13 +41,17 @@ def layer_stage(
 
 
 def block_stage(
-    name: str, plan: Plan, fingerprint: Callable[[Plan, PlannedModel], Fingerprint], call: Callable[[BlockTask], Any]
+    name: str,
+    plan: Plan,
+    fingerprint: Callable[[Plan, PlannedModel], Fingerprint],
+    call: Callable[[BlockTask], Any],
+    about: Callable[[Layer], bool] = lambda layer: True,
 ) -> Stage:
-    """Plan a stage of one unit for each model, layer and block of units."""
+    """Plan a stage of one unit for each model, layer and block of units, for the layers that it is about."""
     tasks = {}
     for model in plan.models:
         depends = fingerprint(plan, model)
-        for layer in model.layers:
+        for layer in filter(about, model.layers):
             for block, start, stop in blocks("units", layer.channels, plan.options.unit_block):
                 unit = Unit(name, (model.name, layer.name, block), depends)
                 tasks[unit] = BlockTask(unit, plan, model, layer, start, stop)

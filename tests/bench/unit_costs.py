@@ -116,6 +116,7 @@ def _measured(folder: Path) -> dict[str, float]:
         "store_megabyte": megabyte,
         "dissect_melement": dissect[0],
         "dissect_pair": dissect[1],
+        "anchorings_pair": sum(sum(audit.seconds("anchorings").values()) for audit in audits) / pairs,
         "significance_pair": sum(sum(audit.seconds("null").values()) for audit in audits) / pairs,
         "stored_byte": sum(audit.bytes("activations.zarr") for audit in audits)
         / sum(2 * audit.work.stored * _IMAGES for audit in audits),
@@ -140,10 +141,11 @@ def unit_costs() -> Iterator[Row]:
 
 
 def _check(costs: UnitCosts, audit: _Audited, work: Work) -> Row:
-    projection = project(
-        costs, [work], images=audit.images, models=1, megapixels=0.0, concepts=80, significance=True, on_gpu=False
-    )
-    taken = audit.forward + sum(sum(audit.seconds(stage).values()) for stage in ("masks", "dissect", "null"))
+    metrics = "anchorings", "significance"
+    asked = {"images": audit.images, "models": 1, "megapixels": 0.0, "concepts": 80, "on_gpu": False}
+    projection = project(costs, [work], metrics=metrics, **asked)
+    stages = "masks", "dissect", "anchorings", "null"
+    taken = audit.forward + sum(sum(audit.seconds(stage).values()) for stage in stages)
     projected = sum(projection.core_seconds.values())
     stored = audit.bytes("activations.zarr")
     peer = f"measured {taken:.1f}; activations {projection.activation_bytes / stored:.2f} of {stored / 1e6:.0f} MB"

@@ -11,14 +11,23 @@ from pipeline.errors import InputError
 
 COSTS = UnitCosts(
     masks_image=0.01, decode_megapixel=0.02, forward_gflop=0.05, forward_melement=0.001, store_megabyte=0.002,
-    dissect_melement=0.004, dissect_pair=1e-5, significance_pair=2e-5, stored_byte=0.5, table_pair=10, table_concept=5,
+
+    dissect_melement=0.004, dissect_pair=1e-5, anchorings_pair=5e-6, significance_pair=2e-5,
+    stored_byte=0.5, table_pair=10, table_concept=5,
 )  # fmt: skip
 #: Two networks: 2 and 4 GFLOP, 10 and 20 million elements, 1,000 and 3,000 elements and 10 and 30 units audited.
 WORKS = [Work(2.0, 10.0, 1000, 10), Work(4.0, 20.0, 3000, 30)]
 
 
 def projection(**changes):
-    asked = {"images": 100, "models": 2, "megapixels": 0.5, "concepts": 7, "significance": True, "on_gpu": False}
+    asked = {
+        "images": 100,
+        "models": 2,
+        "megapixels": 0.5,
+        "concepts": 7,
+        "metrics": ("anchorings", "significance"),
+        "on_gpu": False,
+    }
     return project(COSTS, WORKS, **{**asked, **changes})
 
 
@@ -31,6 +40,7 @@ def test_a_projection_is_the_sum_of_its_factors():
             "forward": 100 * (6 * 0.05 + 30 * 0.001),
             "store": 100 * 4000 * 2e-6 * 0.002,
             "dissect": 100 * (4000 * 1e-6 * 0.004 + 40 * 1e-5),
+            "anchorings": 100 * 40 * 5e-6,
             "significance": 100 * 40 * 2e-5,
         }
     )
@@ -52,7 +62,7 @@ def test_on_gpus_the_forward_pass_leaves_the_cores_and_its_time_may_be_unknown()
     assert found.hours(4, 1) is None
     known = project(
         UnitCosts(**{**vars(COSTS), "gpu_gflop": 1e-3, "gpu_melement": 1e-4}), WORKS,
-        images=100, models=2, megapixels=0.5, concepts=7, significance=False, on_gpu=True,
+        images=100, models=2, megapixels=0.5, concepts=7, metrics=(), on_gpu=True,
     )  # fmt: skip
     assert known.gpu_seconds == pytest.approx(100 * (6 * 1e-3 + 30 * 1e-4))
     assert known.hours(1000, 1) == pytest.approx(known.gpu_seconds / 3600)

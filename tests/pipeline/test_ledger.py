@@ -1,8 +1,5 @@
 """The ledger knows what is done, what is missing and what changed."""
 
-import pytest
-
-from pipeline.errors import InputError
 from pipeline.ledger import Ledger
 from pipeline.stage import Fingerprint, Output, Unit, blocks
 
@@ -25,15 +22,12 @@ def test_a_marked_unit_is_no_longer_missing(tmp_path):
 def test_another_parameter_is_named_with_both_values(tmp_path):
     ledger = Ledger(tmp_path)
     ledger.mark(Output(unit(batch=4, scale=1.0)), seconds=0)
-    ledger.refuse_changes([unit(batch=4, scale=1.0)])
-    with pytest.raises(InputError) as stop:
-        ledger.refuse_changes([unit(batch=8, scale=1.0)])
-    assert str(stop.value) == (
-        "extract/resnet18/layer4/images-000000 was computed with other parameters: batch is 8 and was 4. "
-        "Set them back, recompute with --redo extract, or choose another --out."
-    )
+    assert ledger.changed([unit(batch=4, scale=1.0)]) is None
+    found, record = ledger.changed([unit(batch=8, scale=1.0)])
+    assert found.key == "extract/resnet18/layer4/images-000000"
+    assert ledger.difference(found, record) == "batch is 8 and was 4"
     assert ledger.forget([unit(batch=8, scale=1.0)]) == 1
-    ledger.refuse_changes([unit(batch=8, scale=1.0)])
+    assert ledger.changed([unit(batch=8, scale=1.0)]) is None
 
 
 def test_fingerprints_depend_on_values_not_on_order():

@@ -283,9 +283,9 @@ def test_an_image_counts_once_towards_min_images(audited, settings, tmp_path):
 def test_changed_views_stop_and_redo_makes_them_anew(audited, settings, tmp_path):
     run = audited(out=tmp_path / "run", **settings)
     assert len(ActivationStore(run, "planted", "1").read(0, 99, slice(0, 3))) == 10
-    with pytest.raises(InputError, match=r"views is 'objects' and was None.*--redo masks"):
+    with pytest.raises(InputError, match=r"views is 'objects' and was None.*--redo masks,extract,"):
         audited(out=run, **settings, views="objects")
-    audited(out=run, redo="masks", **settings, views="objects")
+    audited(out=run, redo="masks,extract", **settings, views="objects")
     maps = ActivationStore(run, "planted", "1").read(0, 12, slice(0, 1))
     assert maps.shape == (12, 1, 32, 32)
     assert schemas.scan_views(run).collect().height == 12

@@ -1,0 +1,139 @@
+"""Edges: which upper nodes move with a node, and where they expect it on an image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from operators.explanatory_graph.settings import Mode
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Upper nodes that a node may be tied to, best first.
+
+    Attributes
+    ----------
+    position : float32 ndarray of shape (I, U, 2)
+        y and x on every view, in input pixels.
+    deformation : float64 ndarray of shape (U,)
+        Their deformations in pixels [sigma].
+    learning : bool ndarray of shape (I,)
+        Views that the graph is learned from: means are taken over these.
+    """
+
+    position: NDArray[np.float32]
+    deformation: NDArray[np.float64]
+    learning: NDArray[np.bool_]
+
+    def moved(self) -> NDArray[np.float64]:
+        """Return positions less their means over the learning views, (U, I, 2)."""
+        position = self.position.astype(np.float64)
+        return np.ascontiguousarray((position - position[self.learning].mean(axis=0)).transpose(1, 0, 2))
+
+
+@njit(cache=True, nogil=True)
+def _agreement(
+    moved: NDArray[np.float64], score: NDArray[np.float64], upper: NDArray[np.float64], found: NDArray[np.float64]
+) -> None:
+    images = moved.shape[1]
+    away = np.empty(images)
+    for node in range(moved.shape[0]):
+        for other in range(upper.shape[0]):
+            mean = 0.0
+            for image in range(images):
+                dy = moved[node, image, 0] - upper[other, image, 0]
+                dx = moved[node, image, 1] - upper[other, image, 1]
+                away[image] = dy * dy + dx * dx
+                mean += away[image]
+            mean /= images
+            scale = -0.5 / mean if mean > 0.0 else 0.0
+            total = 0.0
+            for image in range(images):
+                if score[node, image] > 0.0:
+                    total += score[node, image] * np.exp(away[image] * scale)
+            found[node, other] = total
+
+
+def choose_edges(
+    position: NDArray[np.float32], score: NDArray[np.float32], upper: NDArray[np.float64], count: int
+) -> NDArray[np.int64]:
+    """Return the upper nodes that keep the steadiest displacement to each node, best first: shape (K, M).
+
+    An upper node scores sum_I score_I exp(-d_I^2 / 2 mean(d^2)), d the change of the displacement between both; ties go to
+    the earlier candidate.
+
+    Parameters
+    ----------
+    position : float32 ndarray of shape (I, K, 2)
+        Inferred positions on the learning views.
+    score : float32 ndarray of shape (I, K)
+        Their scores.
+    upper : float64 ndarray of shape (U, I, 2)
+        Candidates' positions less their means, on the same views.
+    count : int
+        Edges a node, at most [M].
+    """
+    place = position.astype(np.float64)
+    moved = np.ascontiguousarray((place - place.mean(axis=0)).transpose(1, 0, 2))
+    found = np.empty((moved.shape[0], len(upper)))
+    _agreement(moved, np.ascontiguousarray(score.T, np.float64), np.ascontiguousarray(upper), found)
+    return np.argsort(-found, axis=1, kind="stable")[:, :count]
+
+
+@njit(cache=True, nogil=True)
+def _expect(
+    edges: NDArray[np.int64], moved: NDArray[np.float64], deformation: NDArray[np.float64], release: bool,
+    delta: NDArray[np.float64], deviation: NDArray[np.float64], factor: NDArray[np.float64],
+) -> None:  # fmt: skip
+    nodes, count = edges.shape
+    for node in range(nodes):
+        weights = logs = 0.0
+        for edge in edges[node]:
+            weights += deformation[edge] ** -2.0
+            logs += np.log(deformation[edge])
+        deviation[node] = np.sqrt(count / weights)
+        level = deviation[node] * np.exp(-logs) if release else (deviation[node] * np.exp(-logs / count)) ** 2
+        for image in range(moved.shape[1]):
+            dy = dx = 0.0
+            for edge in edges[node]:
+                weight = deformation[edge] ** -2.0 / weights
+                dy += weight * moved[edge, image, 0]
+                dx += weight * moved[edge, image, 1]
+            apart = 0.0
+            for edge in edges[node]:
+                oy, ox = dy - moved[edge, image, 0], dx - moved[edge, image, 1]
+                apart += (oy * oy + ox * ox) * deformation[edge] ** -2.0
+            delta[image, node, 0], delta[image, node, 1] = dy, dx
+            factor[image, node] = level * np.exp(-0.5 * apart / count)
+
+
+def expected_moves(
+    edges: NDArray[np.int64], moved: NDArray[np.float64], deformation: NDArray[np.float64], mode: Mode
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the upper nodes of K nodes expect on I images: the product of their Gaussians, each to the power 1/M.
+
+    Parameters
+    ----------
+    edges : int64 ndarray of shape (K, M)
+        Upper nodes of each node.
+    moved : float64 ndarray of shape (U, I, 2)
+        Positions of the upper nodes less their means.
+    deformation : float64 ndarray of shape (U,)
+        Their deformations.
+    mode : str
+        release: each factor of lambda over its deformation without the power 1/M, and one axis alone.
+
+    Returns
+    -------
+    (float64 ndarray of shape (I, K, 2), (K,), (I, K))
+        Move from mu [Delta], deviation [s] and agreement [lambda].
+    """
+    images, nodes = moved.shape[1], len(edges)
+    delta, deviation, factor = np.empty((images, nodes, 2)), np.empty(nodes), np.empty((images, nodes))
+    _expect(edges, moved, deformation, mode == "release", delta, deviation, factor)
+    return delta, deviation, factor
+
+
+__all__ = ["Candidates", "choose_edges", "expected_moves"]

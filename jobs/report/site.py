@@ -34,6 +34,7 @@ LAYER_TABLES = (
     "top_images",
     "unit_significance",
     "layer_significance",
+    "unit_anchorings",
     "receptive_fields",
     "location_instability",
 )

@@ -86,6 +86,7 @@ class _Shown:
             return schemas.scan_layer(plan.run, name, model.name, layer.name).filter(here).collect()
 
         self.fields = _by_unit(read("receptive_fields"))
+        self.anchorings = _by_unit(read("unit_anchorings"))
         self.histograms = _by_unit(read("activation_histograms"))
         self.locations = _by_unit(read("location_instability").sort("unit", "category", "landmark"))
         self.tops = _by_unit(tops)
@@ -109,6 +110,7 @@ class _Shown:
             "verdict": verdict(row),
             "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
             "concepts": self.concepts.get(unit, []),
+            "anchorings": self.anchorings.get(unit, []),
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
             "locations": self.locations.get(unit, []),

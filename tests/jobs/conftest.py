@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from pipeline.datasets.layout import DatasetWriter
+from pipeline.stores import write_table
+from schemas.results import TABLES
 from tests import planted
 
 #: What a concept, a category, a landmark and an image file are called.
@@ -42,9 +45,18 @@ def write_hostile(folder: Path, images: int = 24) -> None:
         out.reject("<b>bad</b>.png", "<u>unreadable</u>")
 
 
+def write_fields(run: Path) -> None:
+    """Write an empirical field of unit 0 of layer 1, as the metric receptive-field would."""
+    row = {"model": "planted", "layer": "1", "unit": 0, "theoretical_size": 3.0, "theoretical_area": 9.0}
+    row |= {"empirical_size": 5.0, "empirical_area": 25, "offset_y": 1.0, "offset_x": 0.0}
+    row |= {"images": 2, "occluder": 5, "step": 3}
+    table = pa.Table.from_pylist([row], schema=TABLES["receptive_fields"])
+    write_table(run, "receptive_fields", ("planted", "1", "units-000000"), [table])
+
+
 @pytest.fixture(scope="session")
 def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with every table, on hostile names."""
+    """A run with every table that pages show, on hostile names."""
     folder = tmp_path_factory.mktemp("hostile") / "data"
     write_hostile(folder)
     network = {
@@ -55,18 +67,17 @@ def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathF
         "std": [1.0, 1.0, 1.0],
         "interpolation": "nearest",
     }
-    return audited(
+    run = audited(
         data=folder,
         models=[network],
         layers="0,1",
         quantile=0.05,
         min_images=3,
         unit_block=2,
-        occluder=5,
-        occluder_step=3,
-        field_images=2,
-        metrics="dissection,significance,location,receptive-field",
+        metrics="dissection,anchorings,significance,location",
     )
+    write_fields(run)
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -160,6 +160,23 @@ def test_no_page_asks_for_anything_outside_its_folder(site):
                 assert file.is_relative_to(site.resolve()), (path, target)
 
 
+def test_receptive_fields_are_drawn_in_the_input(site):
+    """Layer 1 sees 3 x 3 pixels; its middle position 16 sees rows 15 to 17; the measured field is 5 wide and 1 lower."""
+    boxes = {
+        attributes["class"]: tuple(float(attributes[name]) for name in ("x", "y", "width", "height"))
+        for tag, attributes in Page(site.joinpath(*UNIT_PAGE, "0.html")).tags
+        if tag == "rect" and attributes.get("class") in ("theoretical", "empirical")
+    }
+    assert boxes == {"theoretical": (15, 15, 3, 3), "empirical": (14, 15, 5, 5)}
+
+
+def test_a_page_says_what_the_other_anchoring_labels(hostile_run, site):
+    other = schemas.scan_unit_anchorings(hostile_run).filter(layer="1", unit=0).collect().row(0, named=True)
+    page = Page(site.joinpath(*UNIT_PAGE, "0.html"))
+    assert page.ids["anchoring"] == number(other["iou"])
+    assert other["concept"] == CONCEPT
+
+
 def test_the_histogram_of_a_page_is_the_tables(hostile_run, site):
     row = schemas.scan_activation_histograms(hostile_run).filter(layer="1", unit=0).collect().row(0, named=True)
     unit = schemas.scan_units(hostile_run).filter(layer="1", unit=0).collect().row(0, named=True)

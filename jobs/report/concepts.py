@@ -10,8 +10,8 @@ import polars as pl
 
 import schemas
 from jobs.report.labelled import images_with, labelled_paths
-from jobs.report.place import ReportPlace, concept_place, strips_place
-from jobs.report.render import url, write_page
+from jobs.report.place import ReportPlace, concept_place
+from jobs.report.render import write_page
 from jobs.report.thumbnails import Thumbnail, looks_of
 from operators.dissection import DETECTOR_IOU
 from pipeline.datasets.layout import Dataset
@@ -49,7 +49,7 @@ def write_concepts(where: ReportPlace, block: ConceptBlock) -> int:
             concept_place(concept["concept"]),
             "concept.html",
             concept=concept,
-            rows=[{**row, "strips": _strips(where, row)} for row in rows[:UNITS]],
+            rows=[{**row, "strips": where.strips(row)} for row in rows[:UNITS]],
             total=len(rows),
             layers=_counted(rows),
             images=images.get(concept["concept"], []),
@@ -85,11 +85,6 @@ def detectors(run: Path) -> pl.DataFrame:
         .join(judged, on=["model", "layer", "unit"], how="left")
         .collect()
     )
-
-
-def _strips(where: ReportPlace, row: dict[str, Any]) -> str:
-    size = where.plan.options.unit_block
-    return url(*strips_place(row["model"], row["layer"], row["unit"] // size * size))
 
 
 def _counted(rows: list[dict[str, Any]]) -> list[tuple[str, str, int]]:

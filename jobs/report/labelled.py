@@ -6,14 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from jobs.report.thumbnails import Look, path_of
+from jobs.report.thumbnails import SAMPLES, Look, path_of
 from operators.outline import outline
 from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.geometry import WHOLE
 from pipeline.plan import Plan
-
-#: Samples along each side of an outline.
-SAMPLES = 80
 
 
 def labelled_paths(plan: Plan, look: Look, pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], str]:
@@ -47,8 +43,7 @@ def labelled_paths(plan: Plan, look: Look, pairs: Iterable[tuple[int, str]]) -> 
     paths = {}
     for (image, concept), mask in masks.items():
         for view in wanted[image, concept]:
-            window = views.window(view)
-            shown = look.geometry.mask(mask, (SAMPLES, SAMPLES), window if window != WHOLE else WHOLE)
+            shown = look.geometry.mask(mask, (SAMPLES, SAMPLES), views.window(view))
             path = path_of(outline(shown.astype(np.float64), 0.5), look)
             if path:
                 paths[view, concept] = path
@@ -88,4 +83,4 @@ def _segments(folder: Path, wanted: list[tuple[int, str]]) -> pl.DataFrame:
     return rows.join(pairs.lazy(), on=["image", "name"], how="semi").select("image", "name", "mask").collect()
 
 
-__all__ = ["SAMPLES", "images_with", "labelled_paths"]
+__all__ = ["images_with", "labelled_paths"]

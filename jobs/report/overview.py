@@ -12,8 +12,8 @@ from jobs.report.charts import Trend, shares, trend
 from jobs.report.concepts import concepts_of, detectors
 from jobs.report.facts import label_counts
 from jobs.report.layers import headline_of
-from jobs.report.place import ReportPlace, strips_place
-from jobs.report.render import url, write_page
+from jobs.report.place import ReportPlace
+from jobs.report.render import write_page
 from jobs.report.thumbnails import images_at_hand
 from jobs.summary import layer_summary, strongest_units, warnings
 from operators.dissection import DETECTOR_IOU
@@ -62,7 +62,7 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
     steady = _instability(where)
     strongest: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in strongest_units(run, _STRONGEST).to_dicts() if units.height else []:
-        strongest.setdefault((row["model"], row["layer"]), []).append({**row, "strips": _strips(where, row)})
+        strongest.setdefault((row["model"], row["layer"]), []).append({**row, "strips": where.strips(row)})
     rows = []
     for model, layer in in_order(where.plan.models):
         key = (model.name, layer.name)
@@ -87,11 +87,6 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
 def in_order(models: Sequence[PlannedModel]) -> list[tuple[PlannedModel, Layer]]:
     """Return the layers of models, those of each in the order in which an image passes them."""
     return [(model, layer) for model in models for layer in model.layers]
-
-
-def _strips(where: ReportPlace, row: dict[str, Any]) -> str:
-    size = where.plan.options.unit_block
-    return url(*strips_place(row["model"], row["layer"], row["unit"] // size * size))
 
 
 def _instability(where: ReportPlace) -> dict[tuple[str, str], float]:

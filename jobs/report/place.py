@@ -1,9 +1,11 @@
 """Where the pages of a report lie, and what every page needs to be written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from jobs.report.render import slug
+from jobs.report.render import slug, url
 from jobs.report.strips import read_slots
 from jobs.report.thumbnails import Look, Slots
 from pipeline.plan import Plan
@@ -23,6 +25,11 @@ class ReportPlace:
         """Return where the thumbnails of a look lie."""
         digest = dict(self.digests)[look.key]
         return read_slots(self.site, look, self.plan.images if digest else 0, digest)
+
+    def strips(self, row: Mapping[str, Any]) -> str:
+        """Return the address of the file that holds the top images of a unit, by its model, layer and unit."""
+        size = self.plan.options.unit_block
+        return url(*strips_place(row["model"], row["layer"], row["unit"] // size * size))
 
 
 def layer_place(model: str, layer: str) -> Place:

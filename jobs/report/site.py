@@ -13,7 +13,7 @@ from jobs.report.overview import write_overview
 from jobs.report.place import ReportPlace
 from jobs.report.render import HERE, digest
 from jobs.report.strips import write_slots
-from jobs.report.thumbnails import SPRITES, Look, Slots, images_at_hand, looks_of, slots_of, write_sprites
+from jobs.report.thumbnails import PER_SPRITE, SPRITES, Look, Slots, images_at_hand, looks_of, slots_of, write_sprites
 from jobs.report.units import UnitBlock, write_units
 from pipeline.errors import InputError
 from pipeline.ledger import Ledger
@@ -123,7 +123,7 @@ def _tasks(where: ReportPlace, slots: list[Slots]) -> Iterator[ReportTask]:
     signatures = _Signatures(plan.run)
     for found in slots:
         for name, start, stop in blocks("sprites", found.sprites, SPRITES):
-            held = hashlib.sha256(found.view[start * 16 : stop * 16].tobytes()).hexdigest()[:16]
+            held = hashlib.sha256(found.view[start * PER_SPRITE : stop * PER_SPRITE].tobytes()).hexdigest()[:16]
             fingerprint = _fingerprint(plan, {"views": held})
             unit = Unit("report", ("thumbnails", found.look.key, name), fingerprint)
             yield ReportTask(unit, where, _sprites, (found.look, range(start, stop)))

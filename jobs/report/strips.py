@@ -9,15 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 import schemas
-from jobs.report.thumbnails import Look, Slots, path_of
+from jobs.report.thumbnails import SAMPLES, Look, Slots, path_of
 from operators.masks import unpack
 from operators.outline import map_outline, outline
 from pipeline.anchors import axes_of, survey_drawing
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
-
-#: Samples along each side of an outline.
-SAMPLES = 80
 
 Polygons = list[NDArray[np.float64]]
 
@@ -75,4 +72,4 @@ def read_slots(site: Path, look: Look, views: int, digest: str) -> Slots:
     return Slots(look, view, slot)
 
 
-__all__ = ["SAMPLES", "read_slots", "top_images", "write_slots"]
+__all__ = ["read_slots", "top_images", "write_slots"]

@@ -21,6 +21,8 @@ SIDE = 160
 #: Thumbnails along each side of a sprite.
 ACROSS = 4
 PER_SPRITE = ACROSS**2
+#: Samples along each side of an outline.
+SAMPLES = 80
 #: Sprites in a unit of work.
 SPRITES = 8
 
@@ -172,6 +174,7 @@ def _spaced(steps: NDArray[np.int64]) -> str:
 __all__ = [
     "ACROSS",
     "PER_SPRITE",
+    "SAMPLES",
     "SIDE",
     "SPRITES",
     "Look",

@@ -112,7 +112,7 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
     names += ("metrics", "keep_activations", "store")
     names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units", "units")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
-    requests = [Request(model.spec(), config.layers_of(model)) for model in config.models]
+    requests = [Request(config.spec_of(model), config.layers_of(model)) for model in config.models]
     return make_plan(RunFolder(config.out).path, config.data, requests, options, config.batch_size, before, say)
 
 

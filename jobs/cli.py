@@ -187,6 +187,9 @@ def audit(
     keep_activations: Annotated[
         bool | None, typer.Option(help="Keep activations when all is computed from them.")
     ] = None,
+    basis: Annotated[
+        str | None, typer.Option(help="rotate:SEED[:ALPHA]: rotated units of every layer, as a control.")
+    ] = None,
     store: Annotated[str | None, typer.Option(help="zarr, or none: two forward passes, no activations.")] = None,
     location_protocol: Annotated[
         str | None, typer.Option(help="survey, explanatory-graph or interpretable-cnn.")

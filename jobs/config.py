@@ -80,6 +80,7 @@ class ModelConfig(BaseModel):
     std: tuple[StrictFloat, ...] | None = Field(None, description="standard deviation of R, G and B in 0..1")
     interpolation: str | None = Field(None, description="filter of the resizing")
     state_key: str | None = Field(None, description="key of the state dict inside the checkpoint")
+    basis: str | None = Field(None, description="rotate:SEED[:ALPHA], a random rotation of the units as a control")
 
     @model_validator(mode="after")
     def _opens_as_spec(self) -> Self:
@@ -129,6 +130,7 @@ class AuditConfig(BaseModel):
     unit_image: Literal["active", "top", "off"] = Field("active", description="which rows the table unit_image keeps")
     top_images: Positive = Field(15, description="images of largest maximum kept for every unit")
     keep_activations: bool = Field(True, description="keep a layer's activations when all is computed from them")
+    basis: str | None = Field(None, description="basis of models that state none: rotate:SEED[:ALPHA]")
     store: Literal["zarr", "none"] = Field(
         "zarr", description="where activations go; none runs the networks twice and keeps only what is found"
     )
@@ -165,6 +167,14 @@ class AuditConfig(BaseModel):
     def layers_of(self, model: ModelConfig) -> tuple[str, ...]:
         """Return the layers asked of one model: its own, else the audit's."""
         return model.layers or self.layers
+
+    def spec_of(self, model: ModelConfig) -> "ModelSpec":
+        """Return one model as it is asked for; raises InputError where its basis is malformed."""
+        basis = model.basis or self.basis
+        if basis is None:
+            return model.spec()
+        name = f"{model.name}-{basis.replace(':', '-')}" if model.name and not model.basis else model.name
+        return model.model_copy(update={"basis": basis, "name": name}).spec()
 
     def resolved(self) -> dict[str, Any]:
         """Return all settings as plain values that JSON and TOML can hold; unset ones are left out.

@@ -45,7 +45,7 @@ class Forward:
         module = model.module.to(plan.options.device, memory_format=torch.channels_last)
         dtype = torch.float16 if plan.options.activation_scale == 1.0 else None
         return cls(
-            Taps(module, tuple(layers), dtype=dtype),
+            Taps(module, tuple(layers), dtype=dtype, rotation=planned.spec.rotation),
             tuple(layers),
             planned.batch_size,
             plan.options.activation_scale,

@@ -148,7 +148,8 @@ def _overridden(transform: Transform, spec: ModelSpec) -> Transform:
 
 def _default_name(spec: ModelSpec, digest: str) -> str:
     short = re.sub(r"[^A-Za-z0-9._+-]", "-", spec.architecture.rpartition(":")[2])
-    return f"{short}-{digest[:8]}"
+    basis = f"-{spec.basis.replace(':', '-')}" if spec.basis else ""
+    return f"{short}-{digest[:8]}{basis}"
 
 
 def _batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

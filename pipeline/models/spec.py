@@ -11,6 +11,7 @@ SCHEMES = ("torchvision", "timm", "package", "factory")
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 FILE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".safetensors")
 _EXAMPLE = "write SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@IMAGENET1K_V1"
+_BASIS = re.compile(r"rotate:\d{1,18}(:(0(\.\d+)?|1(\.0+)?))?")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,119}")
 
 
@@ -33,6 +34,8 @@ class ModelSpec:
         Filter of the resizing, one of `INTERPOLATIONS`.
     state_key : str, optional
         Key of the state dict inside the checkpoint file; dots lead deeper.
+    basis : str, optional
+        ``rotate:SEED[:ALPHA]``: audit a random rotation of the units of every layer, or a share of it, as a control.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class ModelSpec:
     std: tuple[float, float, float] | None = None
     interpolation: str | None = None
     state_key: str | None = None
+    basis: str | None = None
 
     def __post_init__(self) -> None:
         _check_source(self.source)
@@ -61,8 +65,20 @@ class ModelSpec:
             raise InputError(
                 f"unknown interpolation {self.interpolation!r}; it is one of {', '.join(INTERPOLATIONS)}.{hint}"
             )
+        if self.basis is not None and not (isinstance(self.basis, str) and _BASIS.fullmatch(self.basis)):
+            raise InputError(
+                f"basis is {self.basis!r} for {self.source}; write rotate:SEED or rotate:SEED:ALPHA with ALPHA from 0 to 1"
+            )
         for option in ("mean", "std"):
             object.__setattr__(self, option, _channels(option, getattr(self, option), self.source))
+
+    @property
+    def rotation(self) -> tuple[int, float] | None:
+        """Seed and share of the rotation of the units, or None."""
+        if self.basis is None:
+            return None
+        _, seed, alpha = f"{self.basis}:1".split(":")[:3]
+        return int(seed), float(alpha)
 
     @property
     def scheme(self) -> str:

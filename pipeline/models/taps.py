@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from operators.basis import rotation
 from pipeline.errors import InputError, did_you_mean
 from pipeline.models.layer import Layer
 
@@ -168,6 +169,9 @@ class Taps:
         Names of layers as `resolve_layers` returns them.
     dtype : torch.dtype, optional
         Of the copies; the network's own by default. A value out of its range becomes infinite.
+    rotation : (int, float), optional
+        Seed and share of a random rotation of every layer's units, see `operators.basis.rotation`; the copies are the
+        activations of the rotated units.
 
     Raises
     ------
@@ -175,8 +179,16 @@ class Taps:
         If a name is no module of the network.
     """
 
-    def __init__(self, module: nn.Module, names: Iterable[str], *, dtype: torch.dtype | None = None) -> None:
-        self.module, self.names, self.dtype = module, tuple(names), dtype
+    def __init__(
+        self,
+        module: nn.Module,
+        names: Iterable[str],
+        *,
+        dtype: torch.dtype | None = None,
+        rotation: tuple[int, float] | None = None,
+    ) -> None:
+        self.module, self.names, self.dtype, self.rotation = module, tuple(names), dtype, rotation
+        self._bases: dict[str, Tensor] = {}
         self._calls: dict[str, dict[int, str]] = {}
         modules = dict(module.named_modules())
         for name in self.names:
@@ -227,8 +239,18 @@ class Taps:
         if not isinstance(output, Tensor) or output.ndim != 4:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise InputError(f"layer {name!r} gives {shape}, not a map (N, C, H, W)")
+        if self.rotation is not None:
+            output = torch.einsum("dc,nchw->ndhw", self._basis(name, output), output)
         dtype = self.dtype or output.dtype
         return output.to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
+
+    def _basis(self, name: str, output: Tensor) -> Tensor:
+        if name not in self._bases:
+            assert self.rotation is not None
+            seed, alpha = self.rotation
+            basis = torch.from_numpy(rotation(output.shape[1], seed, name, alpha))
+            self._bases[name] = basis.to(device=output.device, dtype=output.dtype)
+        return self._bases[name]
 
 
 __all__ = ["LAST", "Layer", "Taps", "list_layers", "resolve_layers"]

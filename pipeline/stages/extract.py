@@ -46,6 +46,7 @@ def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
             "activation_scale": plan.options.activation_scale,
             "device": plan.options.device,
             "torch": plan.torch,
+            **({"basis": model.spec.basis} if model.spec.basis else {}),
             **plan.options.view_settings.parameters,
         }
     )

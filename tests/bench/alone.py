@@ -169,7 +169,13 @@ def dissect_on_nodes(*, run: str, nodes: int) -> dict[str, float]:
     runner = Runner(Ledger(Path(run) / "ledger"))
     began = time.perf_counter()
     runner.run(dissect_stage(RunFolder(Path(run)).plan()))
-    return {"seconds": time.perf_counter() - began}
+    seconds = time.perf_counter() - began
+    # in this order, or the driver ends with an error over objects it lost
+    import ray
+
+    ray.shutdown()
+    cluster.shutdown()
+    return {"seconds": seconds}
 
 
 def dissect_plain(*, run: str, part: int, parts: int) -> dict[str, float]:

@@ -91,8 +91,7 @@ def _write_seconds() -> float:
     return 1 / min(rates)
 
 
-def _measured(folder: Path) -> dict[str, float]:
-    audits = [_Audited(folder, model, layers, _IMAGES) for model, layers in _ZOO.items()]
+def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
     megabyte = _write_seconds()
     written = [2e-6 * audit.work.stored * _IMAGES * megabyte for audit in audits]
     forward = _fit(
@@ -132,9 +131,15 @@ def unit_costs() -> Iterator[Row]:
     """Measure the factors, then compare what they project for two other networks and sizes with what these took."""
     with TemporaryDirectory(prefix="filterscope-bench-") as name:
         folder = Path(name)
-        found = _measured(folder)
+        audits = [_Audited(folder, model, layers, _IMAGES) for model, layers in _ZOO.items()]
+        found = _factors(folder, audits)
         for factor, value in found.items():
             yield Row(f"unit_cost.{factor}", value, _UNITS.get(factor, "core seconds"))
+        for model, audit in zip(_ZOO, audits, strict=True):
+            tested = sum(audit.seconds("null").values())
+            peer = f"forward passes {audit.forward:.1f}"
+            name = f"unit_costs.significance_over_forward.{model}"
+            yield Row(name, tested, "core seconds", peer, tested / audit.forward, "<= 1")
         for images, (model, layers) in _CHECKS.items():
             audit = _Audited(folder, model, layers, images)
             yield _check(UnitCosts(**found), audit, audit.work)

@@ -180,7 +180,7 @@ def test_a_folder_with_glob_characters_in_its_name_is_taken_as_it_is(folder: Pat
         (
             "[[models]]\nzzz = 1",
             "unknown key 'zzz' in [[models]] number 1 of zoo.toml. Keys are: source, name, layers, input_size, mean, "
-            "std, interpolation, state_key, checkpoints, factory.",
+            "std, interpolation, state_key, basis, checkpoints, factory.",
         ),
         (
             "out = 'out'\nmodels = ['timm:vgg11']",

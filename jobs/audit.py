@@ -23,7 +23,7 @@ from pipeline.errors import InputError, RunError
 from pipeline.lock import RunLock
 from pipeline.plan import Options, Plan
 from pipeline.run import RunFolder, unchanged
-from pipeline.stage import Output, Stage
+from pipeline.stage import Output, Stage, Unit
 
 
 def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") -> bool:
@@ -111,6 +111,7 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
     names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
     names += ("metrics", "keep_activations", "store")
     names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units", "units")
+    names += ("graph_mode", "graph_iterations", "graph_heldout")
     options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
     requests = [Request(config.spec_of(model), config.layers_of(model)) for model in config.models]
     return make_plan(RunFolder(config.out).path, config.data, requests, options, config.batch_size, before, say)
@@ -190,7 +191,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     else:
         _pass_again(run, plan)
         finished = remove_passes
-    left = [(stage.name, len(stage.units), len(run.ledger.missing(stage.units))) for stage in stages_of(plan)]
+    left = _left(run, plan)
     for line in costs(plan, {name for name, _, missing in left if missing}):
         say(line)
     with native_messages_to(run.path / "ray.log"), Progress(left) as progress:
@@ -202,6 +203,14 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
             analyses=analyses(plan, factories),
             finished=finished,
         )
+
+
+def _left(run: RunFolder, plan: Plan) -> list[tuple[str, int, int]]:
+    """Return name, units and missing units of every stage; a stage that runs layer by layer counts once."""
+    units: dict[str, list[Unit]] = {}
+    for stage in stages_of(plan):
+        units.setdefault(stage.name, []).extend(stage.units)
+    return [(name, len(found), len(run.ledger.missing(found))) for name, found in units.items()]
 
 
 def _extract_again(run: RunFolder, plan: Plan) -> None:

@@ -229,6 +229,42 @@ def audit(
 
 
 @app.command()
+def graph(
+    model: Annotated[list[str], typer.Option(help="SCHEME:ARCH[@WEIGHTS]; may be repeated.")],
+    data: Annotated[Path, typer.Option(help="An imported data set with boxes.")],
+    layers: Annotated[str, typer.Option(help="Names or globs, separated by commas, of any convolutions.")],
+    out: Annotated[Path, typer.Option(help="The run folder; an existing run is resumed.")],
+    category: Annotated[str | None, typer.Option(help="Category of the objects; by default each of the data.")] = None,
+    mode: Annotated[str | None, typer.Option(help="paper, or release: what the released code does.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Rounds of learning (20).")] = None,
+    heldout: Annotated[
+        float | None, typer.Option(help="Share of images to measure on, not to learn from (0.33).")
+    ] = None,
+    flips: Annotated[bool, typer.Option(help="Learn from mirrored crops too.")] = True,
+    image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,
+    unit_block: Annotated[int | None, typer.Option(help="Filters in a unit of work (32).")] = 32,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    redo: Annotated[str | None, typer.Option(help="Recompute a stage and what depends on it.")] = None,
+) -> None:
+    """Learn the explanatory graph of a category: part patterns as nodes, tied across layers.
+
+    Example: filterscope graph --model torchvision:mobilenet_v2@w.pth --data data/animals --category bird
+    --layers features.10,features.13,features.17 --out runs/bird
+    """
+    from jobs.audit import audit as run
+    from jobs.graph import graph_config, graph_report
+    from jobs.progress import say
+
+    config = graph_config(
+        data, category, models=model, layers=layers, out=out, flips=flips, graph_mode=mode, graph_iterations=iterations,
+        graph_heldout=heldout, image_block=image_block, unit_block=unit_block, device=device,
+    )  # fmt: skip
+    if not run(config, redo=redo, command=" ".join(sys.argv[1:])):
+        say(f"nothing to do: {config.out} is complete")
+    typer.echo(graph_report(config.out), nl=False)
+
+
+@app.command()
 def plan(
     zoo: Annotated[Path, typer.Argument(help="A TOML file, as for audit.")],
     images: Annotated[

@@ -64,7 +64,7 @@ def _views(value: str) -> str:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
-Metric = Literal["dissection", "significance", "parts", "anchorings", "location", "receptive-field"]
+Metric = Literal["dissection", "significance", "parts", "anchorings", "location", "receptive-field", "graph"]
 
 
 class ModelConfig(BaseModel):
@@ -143,6 +143,11 @@ class AuditConfig(BaseModel):
     field_units: Positive = Field(64, description="units of every layer whose receptive field is measured")
     units: Annotated[StrictStr | None, BeforeValidator(_units)] = Field(
         None, description="the units of every layer that receptive-field measures, such as 3,17,40-47, not seeded ones"
+    )
+    graph_mode: Literal["paper", "release"] = Field("paper", description="how explanatory graphs are learned")
+    graph_iterations: Positive = Field(20, description="rounds of learning an explanatory graph")
+    graph_heldout: StrictFloat = Field(
+        0.33, ge=0, lt=1, description="share of images that graphs are not learned from and nodes are measured on"
     )
     max_rejects: StrictFloat = Field(0.01, ge=0, le=1, description="fraction of images that may be unreadable")
     batch_size: Positive | None = Field(None, description="images a forward pass; unset: measured once for every model")

@@ -24,6 +24,8 @@ STAGES = (
     "occlude",
     "fields",
     "locate",
+    "graph",
+    "graph-summary",
 )
 
 #: Stages whose outputs each stage reads.
@@ -43,10 +45,12 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "occlude": ("extract",),
     "fields": ("occlude",),
     "locate": ("extract",),
+    "graph": ("extract",),
+    "graph-summary": ("graph",),
 }
 
 #: Stages that read whole maps; the others read their maxima at most, which outlive the maps.
-READ_MAPS = frozenset({"dissect", "null", "parts", "anchorings", "locate"})
+READ_MAPS = frozenset({"dissect", "null", "parts", "anchorings", "locate", "graph"})
 
 #: Stages of each metric, in order.
 METRICS = {
@@ -56,6 +60,7 @@ METRICS = {
     "anchorings": ("concepts", "dissect", "anchorings"),
     "location": ("locate",),
     "receptive-field": ("occlude", "fields"),
+    "graph": ("graph", "graph-summary"),
 }
 
 
@@ -98,6 +103,8 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.concepts import concepts_stage
     from pipeline.stages.dissect import dissect_stage
     from pipeline.stages.fields import fields_stage
+    from pipeline.stages.graph import graph_stages
+    from pipeline.stages.graph_summary import graph_summary_stage
     from pipeline.stages.locate import locate_stage
     from pipeline.stages.null import null_stage
     from pipeline.stages.occlude import occlude_stage
@@ -119,9 +126,15 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
         "anchorings": anchorings_stage,
         "occlude": partial(occlude_stage, factories=factories),
         "fields": fields_stage,
+        "graph-summary": graph_summary_stage,
     }
     wanted = _wanted(plan)
-    return lambda part: [makers[name](part) for name in STAGES if name in wanted]
+
+    def made(part: Plan, name: str) -> list[Stage]:
+        # a graph is learned layer by layer, from the top
+        return graph_stages(part) if name == "graph" else [makers[name](part)]
+
+    return lambda part: [stage for name in STAGES if name in wanted for stage in made(part, name)]
 
 
 def _wanted(plan: Plan) -> set[str]:

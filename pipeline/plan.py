@@ -45,6 +45,9 @@ class Options:
     field_images: int = 10
     field_units: int = 64
     units: str | None = None
+    graph_mode: str = "paper"
+    graph_iterations: int = 20
+    graph_heldout: float = 0.33
 
     @property
     def stored(self) -> bool:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.datasets.layout import Dataset
 from pipeline.errors import InputError
+from pipeline.graph_views import refuse_flat_maps, refuse_without_graph
 from pipeline.models.layer import Layer
 from pipeline.models.spec import ModelSpec
 from pipeline.plan import Options, Plan, PlannedModel
@@ -81,6 +82,8 @@ def make_plan(
     models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
     _refuse_same_names(models)
     plan = Plan(run, dataset.folder, dataset.identity, images, torch.__version__, tuple(models), options)
+    if "graph" in options.metrics:
+        refuse_without_graph(plan)
     return _extended(plan, before) if before else plan
 
 
@@ -118,6 +121,9 @@ def _planned(
         _refuse_without_field(layers, model.name, "to draw", "use --mask-mode upsample")
     if "location" in options.metrics:
         _refuse_without_field(layers, model.name, "to say where units look", "drop location from --metrics")
+    if "graph" in options.metrics:
+        refuse_flat_maps(layers, model.name)
+        _refuse_without_field(layers, model.name, "to place nodes in", "drop graph from --metrics")
     if "parts" in options.metrics:
         _refuse_without_field(layers, model.name, "to compare with parts", "drop parts from --metrics")
     known = {m.name: m.batch_size for m in before.models} if before else {}

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from schemas.columns import column, table
 from schemas.dataset import REJECTS
+from schemas.graphs import GRAPH_TABLES
 
 _MODEL = column("model", pa.string(), "name of the model in this run")
 _LAYER = column("layer", pa.string(), "qualified name of the tapped module, name#k for its k-th call")
@@ -341,6 +342,7 @@ TABLES = {
     "receptive_fields": RECEPTIVE_FIELDS,
     "layer_fields": LAYER_FIELDS,
     "location_instability": LOCATION_INSTABILITY,
+    **GRAPH_TABLES,
     "rejects": REJECTS,
     "runs": RUNS,
 }

@@ -29,7 +29,7 @@ def _density(y, x, place, deviation, factor, half):
     return factor * math.exp(-(oy**2 + ox**2) / (2 * deviation**2)) / (2 * math.pi * deviation**2)
 
 
-def e_step(F, grid_y, grid_x, place, deviation, factor, half):
+def e_step(F, grid_y, grid_x, place, deviation, factor, half, dummy=None):
     """Return A, B, S, W, the spread with responsibilities, sum F and the log-likelihood."""
     images, nodes = factor.shape
     A, S, W, spread = (np.zeros(nodes) for _ in range(4))
@@ -46,12 +46,12 @@ def e_step(F, grid_y, grid_x, place, deviation, factor, half):
                 for V in range(nodes)
             ]
         )
-        tau = 0.1 * p.sum(axis=1).mean()
+        tau = 0.1 * p.sum(axis=1).mean() if dummy is None else dummy
         for q, (i, j) in enumerate(positions):
             f = F[image, i, j]
             mixture = p[:, q].sum() + tau
-            if f > 0 and mixture > 0:
-                total += f
+            total += f
+            if f > 0 and mixture > 0 and dummy is not None:
                 likelihood += f * math.log(mixture)
             for V in range(nodes):
                 if p[V, q] > 0:

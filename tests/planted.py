@@ -84,3 +84,14 @@ def averaging() -> nn.Module:
 def unanchored() -> nn.Module:
     """Return a network whose last map mixes two strides, so that no field of constant stride fits it."""
     return nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(5))
+
+
+def two_layers() -> nn.Module:
+    """Put a second convolution of stride 2 on `network`: its units 0 and 1 pass on red, unit 2 fires on nothing."""
+    first = network()
+    second = nn.Conv2d(3, 3, 3, stride=2, padding=1)
+    with torch.no_grad():
+        second.weight.zero_()
+        second.bias.zero_()
+        second.weight[0, 0], second.weight[1, 0, 1, 1], second.bias[2] = 1 / 9, 1.0, -1.0
+    return nn.Sequential(*first, second, nn.ReLU(), nn.AdaptiveAvgPool2d(1))

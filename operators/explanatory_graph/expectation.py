@@ -54,7 +54,7 @@ class Sums:
     total : float
         sum F: mass with that of the dummy.
     likelihood : float
-        sum F log(sum p + tau), over positions.
+        sum F log(sum p + tau), over positions; 0 where the dummy is not fixed, for then it may fall.
     """
 
     mass: NDArray[np.float64]
@@ -112,9 +112,10 @@ def _share(
         for i in range(len(y)):
             for j in range(len(x)):
                 mixture[i, j] += dummy
-                if F[i, j] > 0.0 and mixture[i, j] > 0.0:
+                if F[i, j] > 0.0:
                     whole[0] += F[i, j]
-                    whole[1] += F[i, j] * np.log(mixture[i, j])
+                    if frozen >= 0 and mixture[i, j] > 0.0:
+                        whole[1] += F[i, j] * np.log(mixture[i, j])
         for node in range(nodes):
             mass = dy = dx = spread = recorded = scattered = 0.0
             for i in range(span[node, 0], span[node, 1]):

@@ -41,8 +41,13 @@ def test_published_node_counts():
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 1000), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(["paper", "release"]))
-def test_an_iteration_equals_its_twin(seed, sparse, mode):
+@given(
+    st.integers(0, 1000),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.sampled_from(["paper", "release"]),
+    st.sampled_from([None, 1e-3]),
+)
+def test_an_iteration_equals_its_twin(seed, sparse, mode, dummy):
     maps, grid, nodes, candidates = drawn(seed, sparse=sparse)
     F = entities_of(maps, 0.7, grid)
     cells = 7.5 + 16.0 * np.arange(4), 7.5 + 16.0 * np.arange(3)
@@ -63,8 +68,8 @@ def test_an_iteration_equals_its_twin(seed, sparse, mode):
     ):
         assert np.allclose(found, expected, rtol=1e-8, atol=1e-12)
 
-    twin = naive_graph.e_step(F, grid.y, grid.x, nodes.mu + delta, s, factor, half)
-    sums = share_entities(F, grid, centres)
+    twin = naive_graph.e_step(F, grid.y, grid.x, nodes.mu + delta, s, factor, half, dummy)
+    sums = share_entities(F, grid, centres, dummy=dummy)
     found = sums.mass, sums.offset, sums.recorded, sums.scattered, sums.spread, sums.total, sums.likelihood
     for own, expected in zip(found, twin, strict=True):
         assert np.allclose(own, expected, rtol=1e-5, atol=1e-12)

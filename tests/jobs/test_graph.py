@@ -1,0 +1,174 @@
+"""Explanatory graphs end to end: a dot that two layers see, the same bits whatever the blocks and workers, clear refusals."""
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+import schemas
+from jobs.graph import graph_config, instability_summary
+from jobs.stages import analyses
+from pipeline.datasets.layout import NEGATIVE, DatasetWriter
+from pipeline.errors import InputError
+from pipeline.run import RunFolder
+from tests import planted
+
+NETWORK = {
+    "source": "factory:tests.planted:two_layers",
+    "name": "planted",
+    "input_size": planted.SIZE,
+    "mean": [0.0, 0.0, 0.0],
+    "std": [1.0, 1.0, 1.0],
+    "interpolation": "nearest",
+}
+ANIMALS = 42
+LOWER, UPPER = "1", "3"
+TABLES = ("graph_nodes", "graph_edges", "graph_candidates", "node_positions", "node_instability", "graph_summary")
+
+
+def write_animals(folder, *, animals=ANIMALS, negatives=4):
+    """Write crops with a red dot that moves about the middle, marked by a landmark, and negatives of red noise."""
+    rng = np.random.default_rng(0)
+    with DatasetWriter(folder, source={"reader": "test"}) as out:
+        for number in range(animals):
+            pixels = np.full((96, 96, 3), 120, np.uint8)
+            row, column = np.clip(rng.normal(15, 3, 2).round(), 2, 29).astype(int).tolist()
+            pixels[16 + 2 * row : 18 + 2 * row, 16 + 2 * column : 18 + 2 * column] = (255, 0, 0)
+            Image.fromarray(pixels).save(folder.parent / f"dot-{number}.png")
+            image = out.image(folder.parent / f"dot-{number}.png")
+            animal = out.object(image, "bird", (16, 16, 80, 80))
+            out.landmark(image, animal, "dot", 16.5 + 2 * column, 16.5 + 2 * row)
+        for number in range(negatives):
+            path = folder.parent / f"negative-{number}.png"
+            Image.fromarray(rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(path)
+            out.image(path, split=NEGATIVE)
+
+
+@pytest.fixture(scope="module")
+def animals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("animals") / "data"
+    write_animals(folder)
+    return folder
+
+
+SETTINGS = {
+    "models": [NETWORK],
+    "layers": f"{LOWER},{UPPER}",
+    "metrics": "graph",
+    "views": "objects:bird",
+    "flips": True,
+    "negatives": True,
+    "graph_iterations": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def run(audited, animals):
+    return audited(data=animals, **SETTINGS, unit_block=2)
+
+
+def rows(run, table):
+    return schemas.scan(run, table).collect()
+
+
+def test_nodes_follow_the_dot_on_images_that_were_held_out(run):
+    found = rows(run, "node_instability").filter(
+        pl.col("survives"), layer=UPPER, unit=0, protocol="survey", landmark="dot"
+    )
+    assert found.height
+    best = found.sort("instability").row(0, named=True)
+    assert best["images"] >= 10
+    assert best["tracking"] > 0.8
+    assert best["beats_controls"]
+    heldout = rows(run, "node_positions").filter("heldout")["view"].unique()
+    views = rows(run, "views").filter(pl.col("view").is_in(heldout.implode()))
+    assert best["images"] == views["image"].n_unique()
+
+
+def test_summary_counts_what_the_tables_hold(run):
+    nodes = rows(run, "graph_nodes")
+    for row in rows(run, "graph_summary").iter_rows(named=True):
+        mine = nodes.filter(layer=row["layer"])
+        assert row["filters"] == 3
+        assert row["silent"] == 3 - mine["unit"].n_unique() == 1
+        assert row["nodes"] == mine["merged_into"].is_null().sum()
+        assert row["surviving"] == mine["survives"].sum() > 0
+        assert 0 < row["explained_by_surviving"] <= row["explained"] <= 1
+        views = rows(run, "node_positions").filter(layer=row["layer"])["view"].n_unique()
+        assert row["learning_views"] + row["heldout_views"] == views == 2 * ANIMALS
+
+
+def test_every_node_that_stands_for_itself_has_a_position_on_every_view(run):
+    keys = ["layer", "unit", "node"]
+    counted = rows(run, "node_positions").group_by(keys).len().sort(keys)
+    alone = rows(run, "graph_nodes").filter(pl.col("merged_into").is_null()).select(keys).sort(keys)
+    assert counted.select(keys).equals(alone)
+    assert (counted["len"] == 2 * ANIMALS).all()
+
+
+def test_edges_lead_to_candidates_of_the_layer_above(run):
+    edges, above = rows(run, "graph_edges"), rows(run, "graph_candidates")
+    assert edges.height
+    assert set(edges["layer"]) == {LOWER}
+    assert set(edges["upper_layer"]) == {UPPER} == set(above["layer"])
+    named = set(above.select("unit", "node").iter_rows())
+    assert set(edges.select("upper_unit", "upper_node").iter_rows()) <= named
+    weights = edges.group_by("unit", "node").agg(pl.col("weight").sum(), pl.len())
+    assert weights["weight"].to_numpy() == pytest.approx(1)
+    assert (weights["len"] == min(15, above.height)).all()
+    place = rows(run, "graph_nodes").filter(layer=LOWER)
+    first = edges.row(0, named=True)
+    node = place.filter(unit=first["unit"], node=first["node"]).row(0, named=True)
+    upper = rows(run, "graph_nodes").filter(layer=UPPER, unit=first["upper_unit"], node=first["upper_node"])
+    assert first["displacement_y"] == pytest.approx(node["mean_y"] - upper["mean_y"][0], abs=1e-4)
+
+
+def test_results_do_not_depend_on_blocks(audited, animals, run):
+    other = audited(data=animals, **SETTINGS, unit_block=1, image_block=7)
+    for table in TABLES:
+        assert rows(other, table).equals(rows(run, table)), table
+
+
+def test_one_worker_writes_the_bytes_that_several_wrote(run):
+    folder = RunFolder(run)
+    written = {record["unit"]: record["checksums"] for record in folder.ledger.all_records()}
+    for stage in analyses(folder.plan())(folder.plan()):
+        for work in reversed(stage.group(stage.units)):
+            (output,) = stage.steps[0].call(work.task)
+            assert output.checksums == written[output.unit.key]
+
+
+def test_a_finished_run_has_a_row_a_layer_and_landmark(run):
+    for protocol in ("survey", "explanatory-graph"):
+        found = instability_summary(run, protocol)
+        assert found["layer"].to_list() == [LOWER, UPPER]
+        assert (found["nodes"] > 0).all()
+        assert (found["node instability"] < found["own"]).all()
+
+
+def test_the_release_does_not_learn_from_flips(audited, animals, run):
+    released = audited(data=animals, **SETTINGS, graph_mode="release")
+    learned = [rows(of, "graph_summary")["learning_views"][0] for of in (released, run)]
+    assert 2 * learned[0] == learned[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"views": "image", "negatives": False}, "learns from object crops; add --views objects"),
+        ({"graph_heldout": 0.99}, "crops to learn a graph from"),
+        ({"layers": "4"}, "maps of 1 x 1: nodes need positions"),
+        ({"views": "objects:horse"}, "no object of that category"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(audited, animals, settings, message):
+    with pytest.raises(InputError, match=message):
+        audited(data=animals, **{**SETTINGS, **settings})
+
+
+def test_the_verb_takes_negatives_where_there_are_any(animals, tmp_path):
+    settings = {"models": [NETWORK], "out": tmp_path / "run"}
+    assert graph_config(animals, "bird", **settings).negatives
+    write_animals(tmp_path / "data", animals=12, negatives=0)
+    config = graph_config(tmp_path / "data", None, **settings)
+    assert (config.negatives, config.views, config.metrics) == (False, "objects", ("graph",))

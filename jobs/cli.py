@@ -389,6 +389,32 @@ def find(
     typer.echo(shown(run_find(run, concept=concept, image=image), format, limit), nl=False)
 
 
+@app.command()
+def export(
+    run: Run,
+    graph: Annotated[str, typer.Option(help="Category whose explanatory graph is exported.")],
+    format: Annotated[str, typer.Option(help="graphml or json.")] = "graphml",  # noqa: A002
+    model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
+    node: Annotated[str | None, typer.Option(help="LAYER/UNIT/NODE: it, all above it and all below it.")] = None,
+    image: Annotated[int | None, typer.Option(help="Number of an image: the nodes that it triggers.")] = None,
+    surviving: Annotated[bool, typer.Option("--surviving", help="Surviving nodes alone.")] = False,
+    out: Annotated[Path | None, typer.Option(help="A file; by default it is printed.")] = None,
+) -> None:
+    """Export an explanatory graph, or a part of it.
+
+    Example: filterscope export runs/bird --graph bird --format graphml --out bird.graphml
+    """
+    from jobs.export import explanatory_graph, exported
+
+    found = explanatory_graph(run, graph, model=model, node=node, image=image, surviving=surviving)
+    text = exported(found, format)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
+
+
 def _describe(folder: Path) -> None:
     from pipeline.datasets.layout import Dataset
 

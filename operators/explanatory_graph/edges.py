@@ -70,9 +70,7 @@ def _agreement(
                     whole = np.int32(z - np.float32(0.5))
                     f = z - np.float32(whole)
                     bits[other] = (whole + np.int32(127)) << np.int32(23)
-                    share[other] = np.float32(1.0) + f * (
-                        _C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6))))
-                    )
+                    share[other] = np.float32(1.0) + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6)))))
                 for other in range(others):
                     total[other] += weight * share[other] * power[other]
         found[node] = total

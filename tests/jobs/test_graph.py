@@ -1,11 +1,15 @@
 """Explanatory graphs end to end: a dot that two layers see, the same bits whatever the blocks and workers, clear refusals."""
 
+import json
+
+import networkx as nx
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
 import schemas
+from jobs.export import explanatory_graph, exported
 from jobs.graph import graph_config, instability_summary
 from jobs.stages import analyses
 from pipeline.datasets.layout import NEGATIVE, DatasetWriter
@@ -172,3 +176,43 @@ def test_the_verb_takes_negatives_where_there_are_any(animals, tmp_path):
     write_animals(tmp_path / "data", animals=12, negatives=0)
     config = graph_config(tmp_path / "data", None, **settings)
     assert (config.negatives, config.views, config.metrics) == (False, "objects", ("graph",))
+
+
+def test_an_exported_graph_holds_the_nodes_and_edges_of_the_tables(run):
+    graph = explanatory_graph(run, "bird")
+    assert graph.number_of_nodes() == rows(run, "graph_nodes")["merged_into"].is_null().sum()
+    assert graph.number_of_edges() == rows(run, "graph_edges").height
+    read = nx.parse_graphml(exported(graph, "graphml"))
+    again = nx.node_link_graph(json.loads(exported(graph, "json")), edges="links")
+    for other in (read, again):
+        assert set(other.nodes) == set(graph.nodes)
+        assert set(other.edges) == set(graph.edges)
+        name = next(iter(graph.nodes))
+        assert other.nodes[name]["mu_y"] == pytest.approx(graph.nodes[name]["mu_y"])
+
+
+def test_a_part_of_a_graph_is_what_touches_a_node_or_what_an_image_triggers(run):
+    graph = explanatory_graph(run, "bird")
+    lower = next(name for name in graph if name.startswith(f"{LOWER}/"))
+    part = explanatory_graph(run, "bird", node=lower)
+    assert set(part) == {lower, *graph.successors(lower)}
+    image = rows(run, "views").filter(category="bird", flip=False).row(3, named=True)
+    hit = rows(run, "node_positions").filter("triggered", view=image["view"])
+    expected = {f"{r['layer']}/{r['unit']}/{r['node']}" for r in hit.iter_rows(named=True)}
+    assert set(explanatory_graph(run, "bird", image=image["image"])) == expected
+    survivors = explanatory_graph(run, "bird", surviving=True)
+    assert survivors.number_of_nodes() == rows(run, "graph_nodes")["survives"].sum()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"category": "brid"}, "no explanatory graph of 'brid'.*bird"),
+        ({"category": "bird", "model": "other"}, "has graphs of planted"),
+        ({"category": "bird", "node": "3/9/9"}, "no such node"),
+        ({"category": "bird", "image": 10**6}, "no crop of a bird"),
+    ],
+)
+def test_what_is_not_in_a_run_cannot_be_exported(run, chosen, message):
+    with pytest.raises(InputError, match=message):
+        explanatory_graph(run, **chosen)

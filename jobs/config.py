@@ -1,6 +1,7 @@
 """What an audit is asked to do: options and models, read from a TOML file and overridden by flags."""
 
 import math
+import os.path
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -222,7 +223,7 @@ def load_config(path: str | Path | None = None, **overrides: Any) -> AuditConfig
     else:
         models, problems = _models(stated.get("models", []), folder, "[[models]] number {}", place)
     config = _validated(settings | {"models": models}, problems, place)
-    if not config.data.is_dir():
+    if not os.path.isdir(config.data):
         raise InputError(f"no data set at {config.data}; make one with `filterscope import` or `filterscope sample`")
     return config
 
@@ -232,7 +233,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no configuration file at {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read {path} as TOML: {error}") from error
 
 

@@ -54,7 +54,7 @@ def expand(entry: object, folder: Path) -> list[dict[str, Any]]:
 
 def absolute(path: str | Path, folder: Path) -> Path:
     """Return a path as an absolute one, `~` expanded, relative ones taken from `folder`; links stay as they are."""
-    return Path(os.path.abspath(folder / Path(path).expanduser()))
+    return Path(os.path.abspath(folder / os.path.expanduser(path)))
 
 
 def _source(entry: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.datasets.layout import Dataset
 from pipeline.geometry import WHOLE, Geometry, Window
+from pipeline.images import UNDECODABLE, as_rgb, open_image
 
 if TYPE_CHECKING:
     from pipeline.plan import Plan
@@ -66,9 +67,9 @@ def _load(path: Path) -> Image.Image | str:
         jpeg = _load_jpeg(path)
         if jpeg is not None:
             return jpeg
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with open_image(path) as image:
+            return as_rgb(image)
+    except UNDECODABLE as error:
         return f"{type(error).__name__}: {error}".replace(str(path), path.name)
 
 

@@ -162,7 +162,7 @@ class _Reader:
         return image
 
     def _check(self, row: dict[str, str]) -> tuple[Path, tuple[int, int] | None, tuple[int, int] | None]:
-        path = join_inside(self.images, row["image"])
+        path = join_inside(self.images, row["image"], root=self.images.parent)
         if self.writer.has_image(row["image"]):
             raise BadRowError(f"image {row['image']!r} stands in an earlier row already")
         return path, _size(row, "ih", "iw"), _size(row, "sh", "sw")
@@ -187,7 +187,7 @@ class _Reader:
         if _NUMBER.fullmatch(part):
             yield int(part), None
             return
-        labels = enlarge(_read_layer(join_inside(self.images, part), layer_size), *size)
+        labels = enlarge(_read_layer(join_inside(self.images, part, root=self.images.parent), layer_size), *size)
         for number in np.flatnonzero(np.bincount(labels.ravel(order="K"))):
             yield int(number), labels == number
 

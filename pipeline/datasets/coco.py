@@ -86,6 +86,7 @@ def import_coco(
     pixels = Path(images) if images is not None else _find_images(path, content["images"])
     if not pixels.is_dir():
         raise InputError(f"no folder {pixels}; --images must name the folder of the images of {path}")
+    root = pixels if images is not None else path.parent.parent if path.parent.name == "annotations" else path.parent
     how = {"reader": "coco", "path": str(path), "images": str(pixels), "colors": colors}
     with DatasetWriter(folder, source=how, in_place=in_place) as writer:
         listed = _unique(_parse(content["images"], _Image, "image", writer), "image", writer)
@@ -93,7 +94,7 @@ def import_coco(
         regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)
         palette = ColorLabels(writer, (category.name for category in categories.values())) if colors else None
         for done, row in enumerate(listed.values(), 1):
-            image = _add_image(row, pixels, _split(path), writer)
+            image = _add_image(row, pixels, root, _split(path), writer)
             if image is not None:
                 _add_regions(image, regions[row.id], categories, writer)
                 if palette is not None:
@@ -178,9 +179,9 @@ def _group(
     return grouped
 
 
-def _add_image(row: _Image, folder: Path, split: str | None, writer: DatasetWriter) -> int | None:
+def _add_image(row: _Image, folder: Path, root: Path, split: str | None, writer: DatasetWriter) -> int | None:
     try:
-        path = join_inside(folder, row.file_name)
+        path = join_inside(folder, row.file_name, root=root)
         if writer.has_image(row.file_name):
             raise BadRowError(f"{row.file_name!r} is the file of another image already")
     except BadRowError as bad:

@@ -86,7 +86,7 @@ class _Texts:
     def _rows(self, name: str, cells: int) -> list[tuple[int, list[str]]]:
         path, rows = self._source / name, []
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:
             raise InputError(f"no file {path}; give the folder CUB_200_2011 of the data set") from None
         except (UnicodeDecodeError, OSError) as error:
@@ -102,7 +102,7 @@ class _Texts:
 
 def _add_image(source: Path, name: str, split: str | None, writer: DatasetWriter) -> int | None:
     try:
-        path = join_inside(source / "images", name)
+        path = join_inside(source / "images", name, root=source)
         if writer.has_image(name):
             raise BadRowError(f"{name!r} is the file of another image already")
     except BadRowError as bad:

@@ -86,7 +86,11 @@ class _Annotations:
 
     def add_image(self, name: str, split: str | None) -> None:
         inside = name if split == NEGATIVE else name.removeprefix("images/")
-        image = self._writer.image(join_inside(self._source, name), name=inside, split=split)
+        try:
+            image = self._writer.image(join_inside(self._source, name), name=inside, split=split)
+        except BadRowError as bad:
+            self._writer.reject(name, str(bad))
+            return
         if image is not None:
             self._images[inside] = image
 

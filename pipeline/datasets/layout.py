@@ -4,10 +4,12 @@ A reader writes it through `DatasetWriter`; an audit reads it through `Dataset`.
 """
 
 import hashlib
+import io
 import json
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +18,10 @@ from typing import Any, Literal, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as rle
 
 from pipeline.errors import InputError
+from pipeline.images import UNDECODABLE, open_image
 from schemas.dataset import TABLES
 
 #: What an audit may need of a data set beside its images.
@@ -43,6 +45,11 @@ def encode_mask(mask: np.ndarray) -> bytes:
 def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
     """Decode COCO compressed run lengths into a mask (bool, shape (height, width))."""
     return rle.decode({"size": [height, width], "counts": counts}).astype(bool)
+
+
+def _storable(text: str) -> str:
+    """Return a text with what is no Unicode (a file name of other bytes, half a surrogate pair) written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class DatasetWriter:
@@ -90,7 +97,7 @@ class DatasetWriter:
 
     def concept(self, name: str, category: str, level: str = "pixel") -> int:
         """Return the number of a concept, declared at its first use; the first category stays its primary one."""
-        name = unicodedata.normalize("NFC", name)
+        name = unicodedata.normalize("NFC", _storable(name))
         known = self._concepts.get(name)
         if known is None:
             known = {"concept": len(self._concepts) + 1, "name": name, "category": category, "level": level}
@@ -114,13 +121,18 @@ class DatasetWriter:
         size : (int, int), optional
             Height and width that the source states; an image of another size is rejected.
         """
+        if _storable(name or path.name) != (name or path.name):
+            self.reject(str(path), "its name is not Unicode text; rename the file")
+            return None
         try:
+            if path.exists() and not path.is_file():
+                raise OSError("it is not a regular file")  # a pipe would be waited for
             data = path.read_bytes()
-            with Image.open(path) as file:
+            with open_image(io.BytesIO(data)) as file:
                 width, height = file.size
         except FileNotFoundError:
             self.reject(str(path), "the image file is missing")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        except UNDECODABLE as error:
             self.reject(str(path), f"not a readable image: {error}")
         else:
             if size is not None and size != (height, width):
@@ -173,12 +185,14 @@ class DatasetWriter:
 
     def object(self, image: int, category: str, box: tuple[float, float, float, float]) -> int:
         """Add an object with its box (x0, y0, x1, y1; x1 and y1 outside) and return its number."""
+        category = unicodedata.normalize("NFC", _storable(category))
         self._objects += 1
         self._add("objects", {"image": image, "object": self._objects - 1, "category": category, "box": list(box)})
         return self._objects - 1
 
     def landmark(self, image: int, object: int | None, landmark: str, x: float, y: float) -> None:  # noqa: A002
         """Add a landmark in pixels of the image, 0 at the centre of the top-left pixel."""
+        landmark = unicodedata.normalize("NFC", _storable(landmark))
         self._add("landmarks", {"image": image, "object": object, "landmark": landmark, "x": x, "y": y})
 
     def attribute(self, image: int, attribute: str, value: str) -> None:
@@ -187,10 +201,10 @@ class DatasetWriter:
 
     def reject(self, item: str, reason: str) -> None:
         """Record something of the source that could not be used."""
-        self._add("rejects", {"stage": "import", "item": item, "reason": reason})
+        self._add("rejects", {"stage": "import", "item": _storable(item), "reason": _storable(reason)})
 
     def _add_image(self, data: bytes, name: str, height: int, width: int, split: str | None, path: Path | None) -> int:
-        number, uri = len(self._sizes), f"images/{name}"
+        number, uri = len(self._sizes), f"images/{Path(name).as_posix()}"
         if self.has_image(name):
             raise InputError(f"two images are named {name!r}; give each image its own name")
         if self._in_place and path is not None:
@@ -281,7 +295,14 @@ class Dataset:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The manifest: format, identity, source."""
-        return json.loads((self.folder / MANIFEST).read_text())
+        path = self.folder / MANIFEST
+        try:
+            manifest = json.loads(path.read_text())
+            return {**manifest, "identity": str(manifest["identity"])}
+        except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
+            raise InputError(
+                f"{path} is damaged ({type(error).__name__}: {error}); import the data set again"
+            ) from error
 
     @property
     def identity(self) -> str:
@@ -299,22 +320,33 @@ class Dataset:
         return self.table("concepts")
 
     def table(self, name: str) -> pa.Table:
-        """Read a whole table of `schemas.dataset.TABLES`."""
-        return pq.read_table(self.folder / f"{name}.parquet", schema=TABLES[name])
+        """Read a whole table of `schemas.dataset.TABLES`; InputError if its file is damaged."""
+        with self._opened(name) as path:
+            return pq.read_table(path, schema=TABLES[name])
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Path]:
+        path = self.folder / f"{name}.parquet"
+        try:
+            yield path
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path} is missing or damaged: {error}; import the data set again") from error
 
     def path(self, uri: str) -> Path:
-        """Return where an image file lies."""
+        """Return where an image file lies: in the data set or, where it was imported in place, anywhere."""
+        if ".." in Path(uri).parts:
+            raise InputError(f"the data set {self.folder} names the image {uri!r}, which leaves it; import it again")
         return self.folder / uri
 
     def segments(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """Yield the segments of images [start, stop), in order of images."""
-        rows = pq.read_table(
-            self.folder / "segments.parquet", filters=[("image", ">=", start), ("image", "<", stop)]
-        ).sort_by("image")
+        with self._opened("segments") as path:
+            rows = pq.read_table(path, filters=[("image", ">=", start), ("image", "<", stop)]).sort_by("image")
         yield from rows.to_pylist()
 
     def _rows(self, name: str) -> int:
-        return pq.read_metadata(self.folder / f"{name}.parquet").num_rows
+        with self._opened(name) as path:
+            return pq.read_metadata(path).num_rows
 
 
 def files_of(folder: str | Path) -> list[Path]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from pipeline.datasets.colors import ColorLabels
 from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import UNDECODABLE, BadRowError, Progress, read_rows
+from pipeline.datasets.reading import BadRowError, Progress, read_rows, refuse_leaving
 from pipeline.errors import InputError
+from pipeline.images import UNDECODABLE, open_image
 
 _IMAGE_FOLDERS = ("images", "JPEGImages")
 _MASK_FOLDERS = ("masks", "annotations", "SegmentationClass")
@@ -150,12 +150,14 @@ def read_indices(path: Path) -> np.ndarray:
         If the file cannot be decoded, or as its subclass WrongMaskError if it holds colours.
     """
     try:
-        with Image.open(path) as file:
+        with open_image(path) as file:
             step = _STEPS.get(str(file.tile[0][3]), 1) if file.tile else 1
             mode, indices = file.mode, np.asarray(file)
     except UNDECODABLE as error:
         raise BadRowError(f"cannot be decoded: {error}") from error
     if mode in ("I;16", "I"):
+        if indices.min() < 0 or indices.max() > 65535:
+            raise WrongMaskError("holds indices outside 0..65535", "save it as 16-bit grey PNG, or reject its image")
         return indices.astype(np.uint16)
     if mode not in ("1", "L", "P"):
         raise WrongMaskError(
@@ -166,7 +168,7 @@ def read_indices(path: Path) -> np.ndarray:
 
 def _check_size(indices: np.ndarray, path: Path, item: str) -> None:
     try:
-        with Image.open(path) as file:
+        with open_image(path) as file:
             height, width = file.height, file.width
     except UNDECODABLE:
         return  # the writer rejects the image and says why
@@ -194,7 +196,8 @@ class _Reader:
             return None
         self._used.add(_stem(relative))
         try:
-            indices = read_indices(mask)
+            refuse_leaving(path, self._source)
+            indices = read_indices(refuse_leaving(mask, self._source))
             _check_size(indices, path, self._item(path))
         except BadRowError as bad:
             self._reject(mask, bad)

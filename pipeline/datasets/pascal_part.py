@@ -18,13 +18,13 @@ import numpy as np
 
 from pipeline.datasets.landmarks import SUFFIXES
 from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, join_inside
+from pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
 from pipeline.errors import InputError
 from schemas.parts import PART_MERGES
 
-#: What scipy raises on a file that is damaged, of another kind or of MATLAB 7.3.
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, EOFError, OverflowError)
-_UNREADABLE += (MemoryError, struct.error, zlib.error)
+#: Bytes of a MATLAB file when decompressed; one of VOC has a few million.
+_LARGEST = 1 << 28
+_HEADER, _COMPRESSED = 128, 15
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,21 @@ def import_pascal_part(
     pixels = Path(images) if images is not None else next((place for place in places if place.is_dir()), places[0])
     if not pixels.is_dir():
         raise InputError(f"no folder {pixels}; name the folder JPEGImages of VOC 2010 with --images")
+    root = annotations.parent if images is None else pixels
     how = {"reader": "pascal-part", "path": str(source), "images": str(pixels), "merge": merge}
     with DatasetWriter(folder, source=how, in_place=in_place) as writer:
         for done, file in enumerate(files, 1):
             try:
-                _add(file, pixels, merge, writer)
+                _add(refuse_leaving(file, annotations), pixels, root, merge, writer)
             except BadRowError as bad:
                 writer.reject(file.name, str(bad))
             if progress is not None:
                 progress(done, len(files))
 
 
-def _add(file: Path, pixels: Path, merge: bool, writer: DatasetWriter) -> None:
+def _add(file: Path, pixels: Path, root: Path, merge: bool, writer: DatasetWriter) -> None:
     name, objects = read_annotation(file)
-    path = next((p for s in SUFFIXES if (p := join_inside(pixels, name + s)).is_file()), None)
+    path = next((p for s in SUFFIXES if (p := join_inside(pixels, name + s, root=root)).is_file()), None)
     if path is None:
         raise BadRowError(f"no image {name} in {pixels.name}/")
     if writer.has_image(path.name):
@@ -165,12 +166,31 @@ def read_annotation(file: Path) -> tuple[str, list[_Object]]:
     from scipy.io import loadmat
 
     try:
+        _refuse_bomb(file)
         root = loadmat(file, variable_names=["anno"])["anno"][0, 0]
         return _text(root["imname"]), [_object(item) for item in np.ravel(root["objects"])]
     except BadRowError:
         raise
-    except _UNREADABLE as error:
+    except Exception as error:  # scipy raises almost anything on a damaged file
         raise BadRowError(f"not an annotation of Pascal-Part: {type(error).__name__}: {error}") from error
+
+
+def _refuse_bomb(file: Path) -> None:
+    """Raise BadRowError for a file whose compressed elements together are larger than any annotation."""
+    total = 0
+    with file.open("rb") as data:
+        data.seek(_HEADER)
+        while len(tag := data.read(8)) == 8:
+            kind, size = struct.unpack("<II" if tag[3] == 0 else ">II", tag)
+            if kind != _COMPRESSED:
+                data.seek(size, 1)
+                continue
+            stream, packed = zlib.decompressobj(), data.read(size)
+            while packed and not stream.eof and total <= _LARGEST:
+                total += len(stream.decompress(packed, 1 << 20))
+                packed = stream.unconsumed_tail
+            if total > _LARGEST:
+                raise BadRowError(f"it is more than {_LARGEST} bytes when decompressed")
 
 
 def _object(item: Any) -> _Object:

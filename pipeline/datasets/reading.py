@@ -5,15 +5,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
-from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.images import UNDECODABLE, as_rgb, open_image
 
 #: Called after each image with the number of images done and of all.
 Progress = Callable[[int, int], None]
-
-#: What PIL raises on a file whose pixels cannot be decoded.
-UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class BadRowError(ValueError):
@@ -47,7 +44,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
             lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
     except FileNotFoundError:
         raise InputError(f"no file {path}; it must be a CSV file with the columns {', '.join(columns)}") from None
-    except (csv.Error, UnicodeDecodeError, IsADirectoryError) as error:
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
     missing = [column for column in columns if column not in header]
     if missing:
@@ -55,18 +52,32 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
     return [(line, dict(zip(header, cells + [""] * len(header), strict=False))) for line, cells in lines]
 
 
-def join_inside(folder: Path, relative: str) -> Path:
-    """Return `folder` / `relative`, and refuse a path that is empty, absolute or climbs with ``..``."""
+def join_inside(folder: Path, relative: str, *, root: Path | None = None) -> Path:
+    """Return `folder` / `relative`, and refuse a path that is empty, absolute, climbs with ``..`` or leaves by a link.
+
+    `root` is the folder that links may not leave; by default `folder`.
+    """
     windows = PureWindowsPath(relative)
     if relative in ("", ".") or "\0" in relative or windows.anchor or ".." in windows.parts:
         raise BadRowError(f"the path {relative!r} is empty or leaves the source folder")
-    return folder / relative
+    return refuse_leaving(folder / relative, folder if root is None else root)
+
+
+def refuse_leaving(path: Path, root: Path) -> Path:
+    """Return a path, or raise BadRowError if links in it lead out of `root` or in a circle."""
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise BadRowError(f"the path {str(path)!r} cannot be followed: {error}") from error
+    if not inside:
+        raise BadRowError(f"{path.name!r} is a link that leaves {root}; copy the file there")
+    return path
 
 
 def read_rgb(path: Path) -> np.ndarray:
     """Read the pixels of an image file as stored (uint8, shape (H, W, 3)); an orientation tag is not applied."""
     try:
-        with Image.open(path) as file:
-            return np.asarray(file.convert("RGB"))
+        with open_image(path) as file:
+            return np.asarray(as_rgb(file))
     except UNDECODABLE as error:
         raise BadRowError(f"the pixels cannot be decoded: {error}") from error

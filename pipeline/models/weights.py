@@ -65,17 +65,17 @@ def read_state(
     content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_pickle(path)
     where, state = _follow(content, state_key, path) if state_key else _choose(content, expected, path)
     notes = [f"read the state dict {where!r} of {path.name}"] if where else []
+    _refuse_odd(state, path)
     state, prefix = _strip(state, expected)
     return state, notes + ([f"dropped the prefix {prefix!r} of the keys of {path.name}"] if prefix else [])
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # a damaged file fails in any way
         raise InputError(f"weights {path} are not a readable safetensors file: {error}") from error
 
 
@@ -88,8 +88,23 @@ def _read_pickle(path: Path) -> Any:
             raise InputError(_refusal(path, foreign[1] if foreign else "a TorchScript program")) from error
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if reason.startswith("Weights only load failed"):
-            reason = "not written by torch.save"
+            target = path.with_suffix(".safetensors").name
+            reason = (
+                "not written by torch.save; a pickle of another kind could execute code when read, so it was not loaded: "
+                f"if you trust it, load it yourself and write its tensors with safetensors.torch.save_file(tensors, {target!r})"
+            )
         raise InputError(f"weights {path} are not a readable checkpoint: {reason}") from error
+
+
+def _refuse_odd(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that are more than the numbers in the file, so that a small file cannot ask for much memory."""
+    for key, tensor in state.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_nested:
+            raise InputError(
+                f"weights {path}: {key[:200]!r} is no dense tensor; save it with .dequantize() or .to_dense()"
+            )
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise InputError(f"weights {path}: {key[:200]!r} repeats its numbers; save it with .contiguous()")
 
 
 def _refusal(path: Path, what: str) -> str:

@@ -1,0 +1,1 @@
+"""Input that is damaged or means harm, for every reader."""

@@ -1,0 +1,94 @@
+"""A small sound source for every reader, to be damaged."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from pipeline.datasets.animals import import_animals
+from pipeline.datasets.broden import import_broden
+from pipeline.datasets.coco import import_coco
+from pipeline.datasets.cub import import_cub
+from pipeline.datasets.landmarks import import_landmarks
+from pipeline.datasets.masks import import_masks
+from pipeline.datasets.pascal_part import import_pascal_part
+from tests.pipeline.test_pascal_part import structs, thing
+
+IMPORTERS = {
+    "coco": import_coco,
+    "masks": import_masks,
+    "broden": import_broden,
+    "landmarks": import_landmarks,
+    "animals": import_animals,
+    "cub": import_cub,
+    "pascal-part": import_pascal_part,
+}
+H, W = 6, 8
+COCO = {
+    "images": [
+        {"id": 1, "file_name": "a.png", "height": H, "width": W},
+        {"id": 2, "file_name": "b.png", "height": H, "width": W}],
+    "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    "annotations": [
+        {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[0, 0, 3, 0, 3, 3]], "bbox": [0, 0, 3, 3], "iscrowd": 0},
+        {"id": 2, "image_id": 2, "category_id": 2, "segmentation": {"size": [H, W], "counts": [0, 2, 46]}, "iscrowd": 1},
+        {"id": 3, "image_id": 2, "category_id": 1, "segmentation": {"size": [H, W], "counts": "02^1"}},
+    ],
+}  # fmt: skip
+
+
+def picture(path: Path, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (W, H), 1 if mode == "L" else None).save(path)
+
+
+def write_source(folder: Path, reader: str) -> None:
+    """Write a source that the reader imports without a reject."""
+    folder.mkdir(parents=True)
+    images = {"cub": ("images/c/a.png", "images/c/b.png"), "pascal-part": ("JPEGImages/a.png", "JPEGImages/b.png")}
+    for name in images.get(reader, ("images/a.png", "images/b.png")):
+        picture(folder / name)
+    for name, content in _texts(reader).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+    if reader == "masks":
+        picture(folder / "masks/a.png", "L")
+        picture(folder / "masks/b.png", "L")
+    if reader == "broden":
+        pixels = np.zeros((H, W, 3), np.uint8)
+        pixels[:2, :, 0] = 1
+        Image.fromarray(pixels).save(folder / "images/a_object.png")
+    if reader == "pascal-part":
+        drawn = np.zeros((H, W), np.uint8)
+        drawn[1:4, 1:4] = 1
+        for name in ("a", "b"):
+            anno = {"imname": name, "objects": structs([thing("bird", drawn, head=drawn)])}
+            (folder / "Annotations_Part").mkdir(exist_ok=True)
+            savemat(folder / "Annotations_Part" / f"{name}.mat", {"anno": structs([anno])}, do_compression=name == "a")
+
+
+def _texts(reader: str) -> dict[str, str]:
+    objects = "image,object,category,xmin,ymin,xmax,ymax\na.png,o,cat,0,0,4,4\n"
+    return {
+        "coco": {"instances.json": json.dumps(COCO)},
+        "masks": {"labels.csv": "index,name,category\n1,cat,object\n"},
+        "broden": {
+            "index.csv": "image,split,ih,iw,sh,sw,object,scene\n"
+            f"a.png,train,{H},{W},{H},{W},a_object.png,2\nb.png,val,{H},{W},,,,2\n",
+            "label.csv": "number,name,category\n1,cat,object(1)\n2,street,scene(2)\n",
+            "category.csv": "name\nobject\nscene\n",
+        },
+        "landmarks": {"landmarks.csv": "image,object,landmark,x,y\na.png,o,eye,1,2\nb.png,,ear,3,4\n", "objects.csv": objects},
+        "animals": {"landmarks.csv": "image,object,part,x,y\na.png,o,eye,1,2\nb.png,,ear,3,4\n", "objects.csv": objects},
+        "cub": {
+            "images.txt": "1 c/a.png\n2 c/b.png\n",
+            "bounding_boxes.txt": "1 0 0 4 4\n2 1 1 3 3\n",
+            "classes.txt": "1 c\n",
+            "image_class_labels.txt": "1 1\n2 1\n",
+            "train_test_split.txt": "1 1\n2 0\n",
+            "parts/parts.txt": "1 beak\n",
+            "parts/part_locs.txt": "1 1 2 2 1\n2 1 3 3 1\n",
+        },
+    }.get(reader, {})  # fmt: skip

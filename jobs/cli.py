@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.errors import InputError, RunError
+from pipeline.errors import InputError, RunError, is_full
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -290,14 +290,18 @@ def plan(
 
 
 @app.command()
-def status(run: Run, json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Say what is done and what is left of a run.
+def status(
+    run: Run,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until all is done.")] = False,
+) -> None:
+    """Say what is done and what is left of a run, how fast it goes, and what went wrong last.
 
-    Example: filterscope status runs/first
+    Example: filterscope status runs/first --watch
     """
     from jobs.status import print_status
 
-    print_status(run, as_json=json)
+    print_status(run, as_json=json, watch=watch)
 
 
 @app.command()
@@ -434,6 +438,11 @@ def main(arguments: list[str] | None = None) -> Any:
         raise SystemExit(2) from None
     except RunError as error:
         sys.stderr.write(f"error: {error}\nFinished work is saved; the same command resumes it.\n")
+        raise SystemExit(1) from None
+    except OSError as error:
+        if not is_full(error):
+            raise
+        sys.stderr.write(f"error: {error}\nMake space; finished work is saved, the same command resumes it.\n")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; finished work is saved, the same command resumes it\n")

@@ -1,6 +1,7 @@
 """Errors that a user can act on."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -10,6 +11,11 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A run stopped with its finished work saved (exit code 1)."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether an error says that a disk or a quota is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:

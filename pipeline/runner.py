@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError, RunError
+from pipeline.errors import InputError, RunError, is_full
 from pipeline.ledger import Ledger
 from pipeline.stage import Output, Stage, Step, Unit, Work
 
@@ -95,11 +95,24 @@ class Runner:
         missing = self.missing(stage)
         if not missing:
             return
-        for receipt in self._receipts(stage, stage.group(missing)):
+        for receipt in self._watched(stage, stage.group(missing)):
             outcome = pickle.loads(receipt["outcome"])
             if isinstance(outcome, Exception):
                 raise outcome
             advance(outcome)
+
+    def _watched(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
+        """Yield receipts; what Ray itself raises, as after half an hour without progress, names what is not done."""
+        from ray.data.exceptions import ExecutionTimeoutError
+        from ray.exceptions import RayError
+
+        try:
+            yield from self._receipts(stage, works)
+        except (RayError, ExecutionTimeoutError) as error:
+            left = tuple(self.missing(stage))
+            where = f"{_names(left)} of {len(stage.units)}" if left else stage.name
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise RunError(f"the workers of {stage.name} died or were stuck; not done: {where}: {reason}") from error
 
     def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
         import ray
@@ -146,7 +159,11 @@ class _StepRunner:
         except (InputError, RunError) as error:
             result = error
         except Exception as error:
-            result = RunError(f"{_names(work.units)} failed: {error!r}\n{traceback.format_exc()}")
+            result = (
+                _full_disk(work.units, error)
+                if is_full(error)
+                else RunError(f"{_names(work.units)} failed: {error!r}\n{traceback.format_exc()}")
+            )
         return {"work": row["work"], "outcome": pickle.dumps(result)}
 
     def _mark(self, outputs: list[Output], seconds: float, core_seconds: float) -> None:
@@ -158,6 +175,11 @@ class _StepRunner:
 def _run_step(row: dict[str, Any], step: Step, ledger: Path | None) -> dict[str, Any]:
     """Run a step without state, as a task."""
     return _StepRunner(step, ledger)(row)
+
+
+def _full_disk(units: tuple[Unit, ...], error: Exception) -> RunError:
+    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return RunError(f"no space left on the disk or in the quota{place} while {_names(units)} was written; make space")
 
 
 def _names(units: tuple[Unit, ...]) -> str:

@@ -1,0 +1,1 @@
+"""Faults of workers, drivers, nodes and disks, injected into real runs."""

@@ -1,0 +1,56 @@
+"""An audit in a process of its own, whose workers install the fault that the environment names.
+
+``python -m tests.faults.driver ZOO``; with FAULT_NODE=STAGE a second node dies as soon as a unit of that stage is done.
+"""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = ("FAULT", "FAULT_PLACE", "FAULT_DELAY", "PYTHONPATH")
+
+
+def _start() -> Any:
+    """Start Ray as an audit would, but with the fault; return the cluster where there is more than one node."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    hook = {"worker_process_setup_hook": "tests.faults.injected.install", "env_vars": given}
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
+    if not os.environ.get("FAULT_NODE"):
+        ray.init(address="local", num_cpus=4, object_store_memory=100 << 20, runtime_env=hook, **quiet)
+        return None
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 100 << 20})
+    os.environ["RAY_ADDRESS"] = cluster.address
+    ray.init(address=cluster.address, runtime_env=hook, log_to_driver=False, logging_level="error")
+    return cluster
+
+
+def _kill_node(cluster: Any, node: Any, ledger: Path) -> None:
+    while not any(ledger.rglob("*.json")):
+        time.sleep(0.02)
+    cluster.remove_node(node, allow_graceful=False)
+    sys.stderr.write(f"node removed after {len(list(ledger.rglob('*.json')))} units\n")
+
+
+def main() -> None:
+    """Run the audit as the command line does."""
+    from jobs.cli import main as command
+    from jobs.config import load_config
+
+    cluster = _start()
+    if cluster is not None:
+        node = cluster.add_node(num_cpus=2, object_store_memory=100 << 20)
+        cluster.wait_for_nodes(timeout=60)
+        ledger = load_config(sys.argv[1]).out / "ledger" / os.environ["FAULT_NODE"]
+        threading.Thread(target=_kill_node, args=(cluster, node, ledger), daemon=True).start()
+    command(["audit", sys.argv[1]])
+
+
+if __name__ == "__main__":
+    main()

@@ -109,23 +109,28 @@ def _expect(
     delta: NDArray[np.float64], deviation: NDArray[np.float64], factor: NDArray[np.float64],
 ) -> None:  # fmt: skip
     nodes, count = edges.shape
+    precision = np.empty(count)
     for node in range(nodes):
         weights = logs = 0.0
-        for edge in edges[node]:
-            weights += deformation[edge] ** -2.0
-            logs += np.log(deformation[edge])
+        for place in range(count):
+            sigma = deformation[edges[node, place]]
+            precision[place] = 1.0 / (sigma * sigma)
+            weights += precision[place]
+            logs += np.log(sigma)
         deviation[node] = np.sqrt(count / weights)
         level = deviation[node] * np.exp(-logs) if release else (deviation[node] * np.exp(-logs / count)) ** 2
         for image in range(moved.shape[1]):
             dy = dx = 0.0
-            for edge in edges[node]:
-                weight = deformation[edge] ** -2.0 / weights
-                dy += weight * moved[edge, image, 0]
-                dx += weight * moved[edge, image, 1]
+            for place in range(count):
+                edge = edges[node, place]
+                dy += precision[place] * moved[edge, image, 0]
+                dx += precision[place] * moved[edge, image, 1]
+            dy, dx = dy / weights, dx / weights
             apart = 0.0
-            for edge in edges[node]:
+            for place in range(count):
+                edge = edges[node, place]
                 oy, ox = dy - moved[edge, image, 0], dx - moved[edge, image, 1]
-                apart += (oy * oy + ox * ox) * deformation[edge] ** -2.0
+                apart += (oy * oy + ox * ox) * precision[place]
             delta[image, node, 0], delta[image, node, 1] = dy, dx
             factor[image, node] = level * np.exp(-0.5 * apart / count)
 

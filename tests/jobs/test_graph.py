@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 import schemas
+from jobs.dictionary import parse, patterns_per_filter, top_patches, view_heat_map
 from jobs.export import explanatory_graph, exported
 from jobs.graph import graph_config, instability_summary
 from jobs.stages import analyses
-from pipeline.datasets.layout import NEGATIVE, DatasetWriter
+from pipeline.datasets.layout import NEGATIVE, Dataset, DatasetWriter
+from pipeline.decode import view_files
 from pipeline.errors import InputError
 from pipeline.run import RunFolder
 from tests import planted
@@ -216,3 +218,55 @@ def test_a_part_of_a_graph_is_what_touches_a_node_or_what_an_image_triggers(run)
 def test_what_is_not_in_a_run_cannot_be_exported(run, chosen, message):
     with pytest.raises(InputError, match=message):
         explanatory_graph(run, **chosen)
+
+
+def followers(run):
+    """Return the surviving node of the upper layer's first unit that tracks the dot best."""
+    found = rows(run, "node_instability").filter(pl.col("survives"), layer=UPPER, unit=0, protocol="survey")
+    return found.sort("instability")["node"][0]
+
+
+def test_patches_of_a_node_show_the_dot(run):
+    patches = top_patches(run, "bird", UPPER, 0, followers(run), count=5)
+    assert [patch.score for patch in patches] == sorted((patch.score for patch in patches), reverse=True)
+    for patch in patches:
+        y0, x0, y1, x1 = patch.box
+        assert patch.pixels.shape == (y1 - y0, x1 - x0, 3)
+        assert max(y1 - y0, x1 - x0) <= 6  # the field has 5 pixels
+        assert (patch.pixels == (255, 0, 0)).all(axis=2).any()
+
+
+def test_the_heat_map_of_a_view_is_hottest_at_the_dot(run):
+    view = rows(run, "views").filter(category="bird", flip=True).row(5, named=True)["view"]
+    heat = view_heat_map(run, "bird", UPPER, view)
+    assert heat.shape == (planted.SIZE, planted.SIZE)
+    assert heat.max() == 1
+    plan = RunFolder(run).plan()
+    dataset = Dataset(plan.data)
+    path = dataset.path(view_files(dataset, plan.views.image[[view]])[0])
+    pixels = plan.models[0].geometry("squash").image(Image.open(path), plan.views.window(view))
+    dot = np.argwhere((pixels == (255, 0, 0)).all(axis=2)).mean(axis=0)
+    assert np.abs(np.unravel_index(heat.argmax(), heat.shape) - dot).max() <= 4
+
+
+def test_the_parse_of_a_view_holds_its_triggered_survivors(run):
+    view = rows(run, "views").filter(category="bird").row(7, named=True)["view"]
+    found = parse(run, "bird", view)
+    survivors = rows(run, "graph_nodes").filter("survives")
+    expected = rows(run, "node_positions").filter("triggered", view=view).join(survivors, on=["layer", "unit", "node"])
+    assert found.height == expected.height > 0
+    assert (found.filter(layer=UPPER)["upper"] == 0).all()
+    assert found.filter(layer=LOWER)["upper"].max() > 0
+
+
+def test_patterns_of_filters_are_counted(run):
+    found = patterns_per_filter(run, "bird")
+    survivors = rows(run, "graph_nodes")["survives"].sum()
+    assert (found["patterns"] * found["filters"]).sum() == survivors
+    assert found["filters"].sum() == rows(run, "graph_nodes").select("layer", "unit").n_unique()
+
+
+def test_a_merged_node_has_no_patches(run):
+    merged = rows(run, "graph_nodes").filter(pl.col("merged_into").is_not_null()).row(0, named=True)
+    with pytest.raises(InputError, match="merged nodes have none"):
+        top_patches(run, "bird", merged["layer"], merged["unit"], merged["node"])

@@ -10,6 +10,7 @@ from operators.explanatory_graph.controls import in_window, shuffled, strongest_
 from operators.explanatory_graph.edges import Candidates, choose_edges, expected_moves
 from operators.explanatory_graph.entities import add_to_sums, deviations, entities_of, grid_of
 from operators.explanatory_graph.expectation import Centres, infer_positions, share_entities
+from operators.explanatory_graph.heat import heat_map
 from operators.explanatory_graph.learning import Nodes, centres_of, first_nodes, learn, maximise
 from operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
 from operators.explanatory_graph.survival import merge_nodes, peak_shares, strongest_peaks
@@ -286,3 +287,15 @@ def test_a_filter_without_activations_has_no_surviving_node():
     args = (4, 3), (7.5, 7.5), (16.0, 16.0), found.centres.place, found.nodes.deformation, 0
     share, chance = peak_shares(cells, weights, *args)
     assert not (share > chance).any()
+
+
+def test_a_heat_map_adds_the_best_half_of_the_nodes():
+    position, score = np.array([[3.0, 4.0], [8.0, 1.0], [0.0, 0.0], [9.0, 9.0]]), np.array([2.0, 1.0, 0.5, 0.1])
+    deformation = np.array([1.5, 2.0, 1.0, 1.0])
+    y, x = np.mgrid[:10, :12]
+    expected = sum(
+        score[n] * np.exp(-((y - position[n, 0]) ** 2 + (x - position[n, 1]) ** 2) / (2 * deformation[n] ** 2))
+        for n in (0, 1)
+    )
+    assert np.allclose(heat_map(position, score, deformation, (10, 12)), expected / expected.max())
+    assert not heat_map(position, np.zeros(4), deformation, (10, 12)).any()

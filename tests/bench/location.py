@@ -1,5 +1,6 @@
 """A row about what location instability costs beside the extraction it reads from."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ def _copied(source: Path, folder: Path) -> Path:
         (folder / part).mkdir(parents=True)
     for image in sorted((source / "images").iterdir()):
         for copy in range(_COPIES):
-            (folder / "images" / f"{copy}-{image.name}").symlink_to(image)
+            shutil.copy(image, folder / "images" / f"{copy}-{image.name}")
     for table in ("objects.csv", "landmarks.csv"):
         head, *lines = (source / table).read_text().splitlines()
         copies = [f"{copy}-{line}" for copy in range(_COPIES) for line in lines]

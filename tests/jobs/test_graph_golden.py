@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,14 @@ GOLDEN = Path(__file__).with_name("graph_golden.json")
 
 
 def every_fourth_dog(test_data, folder):
-    """Link every fourth image with a dog, and its rows, without negatives."""
+    """Copy every fourth image with a dog, and its rows, without negatives."""
     source = test_data / "animals"
     rows = [line.split(",") for line in (source / "objects.csv").read_text().splitlines()]
     chosen = set(sorted({row[0] for row in rows if row[1] == "dog"})[::4])
     (folder / "images").mkdir(parents=True)
     (folder / "negatives").mkdir()
     for name in chosen:
-        (folder / "images" / name).symlink_to(source / "images" / name)
+        shutil.copy(source / "images" / name, folder / "images" / name)
     for table in ("objects.csv", "landmarks.csv"):
         head, *lines = (source / table).read_text().splitlines()
         (folder / table).write_text("\n".join([head, *(line for line in lines if line.split(",")[0] in chosen)]) + "\n")
@@ -51,5 +52,5 @@ def test_a_few_dogs_are_golden(audited, test_data, tmp_path):
     assert found.keys() == kept.keys()
     for key, numbers in kept.items():
         for name, value in numbers.items():
-            # other processors round activations otherwise, and a node more or less survives
-            assert found[key][name] == pytest.approx(value, rel=0.05), (key, name)
+            # other processors round activations otherwise, and a few nodes more or less survive
+            assert found[key][name] == pytest.approx(value, rel=0.2 if name == "surviving" else 0.05), (key, name)

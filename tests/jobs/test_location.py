@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def test_dogs_are_golden(audited, test_data, tmp_path):
     (source / "images").mkdir()
     (source / "negatives").mkdir()
     for name in chosen:
-        (source / "images" / name).symlink_to(test_data / "animals" / "images" / name)
+        shutil.copy(test_data / "animals" / "images" / name, source / "images" / name)
     for table in ("objects.csv", "landmarks.csv"):
         head, *lines = (test_data / "animals" / table).read_text().splitlines()
         (source / table).write_text("\n".join([head, *(line for line in lines if line.split(",")[0] in chosen)]) + "\n")

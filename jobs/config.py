@@ -65,7 +65,9 @@ def _views(value: str) -> str:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
-Metric = Literal["dissection", "significance", "parts", "anchorings", "location", "receptive-field", "graph"]
+Metric = Literal[
+    "dissection", "significance", "parts", "anchorings", "stability", "location", "receptive-field", "graph"
+]
 
 
 class ModelConfig(BaseModel):

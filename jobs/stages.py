@@ -21,6 +21,7 @@ STAGES = (
     "significance",
     "parts",
     "anchorings",
+    "stability",
     "occlude",
     "fields",
     "locate",
@@ -42,6 +43,7 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "significance": ("null", "tallies", "concepts"),
     "parts": ("dissect",),
     "anchorings": ("dissect",),
+    "stability": ("dissect",),
     "occlude": ("extract",),
     "fields": ("occlude",),
     "locate": ("extract",),
@@ -50,7 +52,7 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
 }
 
 #: Stages that read whole maps; the others read their maxima at most, which outlive the maps.
-READ_MAPS = frozenset({"dissect", "null", "parts", "anchorings", "locate", "graph"})
+READ_MAPS = frozenset({"dissect", "null", "parts", "anchorings", "stability", "locate", "graph"})
 
 #: Stages of each metric, in order.
 METRICS = {
@@ -58,6 +60,7 @@ METRICS = {
     "significance": ("concepts", "dissect", "annotations", "null", "significance"),
     "parts": ("concepts", "dissect", "parts"),
     "anchorings": ("concepts", "dissect", "anchorings"),
+    "stability": ("concepts", "dissect", "stability"),
     "location": ("locate",),
     "receptive-field": ("occlude", "fields"),
     "graph": ("graph", "graph-summary"),
@@ -110,6 +113,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.occlude import occlude_stage
     from pipeline.stages.parts import parts_stage
     from pipeline.stages.significance import significance_stage
+    from pipeline.stages.stability import stability_stage
     from pipeline.stages.unstored.tallies import tallies_stage
     from pipeline.stages.unstored.thresholds import thresholds_stage
 
@@ -124,6 +128,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
         "significance": significance_stage,
         "parts": parts_stage,
         "anchorings": anchorings_stage,
+        "stability": stability_stage,
         "occlude": partial(occlude_stage, factories=factories),
         "fields": fields_stage,
         "graph-summary": graph_summary_stage,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.models.model import Model
 
 #: Metrics that read labels.
-_ABOUT_CONCEPTS = {"dissection", "significance", "parts", "anchorings"}
+_ABOUT_CONCEPTS = {"dissection", "significance", "parts", "anchorings", "stability"}
 _CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
 _GPU_BATCH = 128

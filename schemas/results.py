@@ -257,6 +257,16 @@ UNIT_ANCHORINGS = table(
     column("iou", pa.float64(), "its data-set IoU; 0 where none"),
 )
 
+LABEL_STABILITY = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("quantile", pa.float64(), "probability above the threshold: 0.001, 0.005, 0.01, 0.05 and the run's own"),
+    column("threshold", pa.float32(), "smallest stored value v with P(x > v) <= quantile [T]"),
+    column("concept", pa.string(), "eligible concept of highest IoU at it", null=_NONE),
+    column("iou", pa.float64(), "its data-set IoU; 0 where none"),
+)
+
 CONCEPTS = table(
     column("geometry", pa.string(), "geometry and mask resolution, such as squash-112"),
     _CONCEPT,
@@ -339,6 +349,7 @@ TABLES = {
     "layer_significance": LAYER_SIGNIFICANCE,
     "part_interpretability": PART_INTERPRETABILITY,
     "unit_anchorings": UNIT_ANCHORINGS,
+    "label_stability": LABEL_STABILITY,
     "receptive_fields": RECEPTIVE_FIELDS,
     "layer_fields": LAYER_FIELDS,
     "location_instability": LOCATION_INSTABILITY,

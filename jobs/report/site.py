@@ -35,6 +35,7 @@ LAYER_TABLES = (
     "unit_significance",
     "layer_significance",
     "unit_anchorings",
+    "label_stability",
     "receptive_fields",
     "location_instability",
 )

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -87,6 +88,7 @@ class _Shown:
 
         self.fields = _by_unit(read("receptive_fields"))
         self.anchorings = _by_unit(read("unit_anchorings"))
+        self.stability = _by_unit(_with_categories(plan.run, read("label_stability").sort("unit", "quantile")))
         self.histograms = _by_unit(read("activation_histograms"))
         self.locations = _by_unit(read("location_instability").sort("unit", "category", "landmark"))
         self.tops = _by_unit(tops)
@@ -111,6 +113,8 @@ class _Shown:
             "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
             "concepts": self.concepts.get(unit, []),
             "anchorings": self.anchorings.get(unit, []),
+            "stability": self.stability.get(unit, []),
+            "quantile": self.where.plan.options.quantile,
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
             "locations": self.locations.get(unit, []),
@@ -164,6 +168,12 @@ def _box(centre: Any, size: Any, extent: Any) -> tuple[float, ...]:
     low = [max(c - s / 2 + 0.5, 0.0) for c, s in zip(centre, size, strict=True)]
     high = [min(c + s / 2 + 0.5, float(e)) for c, s, e in zip(centre, size, extent, strict=True)]
     return tuple(round(float(v), 1) for v in (low[1], low[0], max(high[1] - low[1], 0), max(high[0] - low[0], 0)))
+
+
+def _with_categories(run: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    """Join the primary category of each row's concept."""
+    concepts = schemas.scan_concepts(run).select("concept", "category").unique().collect()
+    return rows.join(concepts, on="concept", how="left", maintain_order="left")
 
 
 def _by_unit(frame: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:

@@ -74,7 +74,7 @@ def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathF
         quantile=0.05,
         min_images=3,
         unit_block=2,
-        metrics="dissection,anchorings,significance,location",
+        metrics="dissection,anchorings,stability,significance,location",
     )
     write_fields(run)
     return run

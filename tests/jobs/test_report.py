@@ -16,10 +16,12 @@ from PIL import Image
 import schemas
 from jobs.report.facts import units_of
 from jobs.report.layers import NUMBERS
+from jobs.report.place import ReportPlace
 from jobs.report.render import number, significant, slug, url
 from jobs.report.site import write_report
-from jobs.report.strips import top_images
+from jobs.report.strips import top_images, write_slots
 from jobs.report.thumbnails import Look, slots_of
+from jobs.report.units import UnitBlock, write_units
 from jobs.summary import trust
 from operators.masks import unpack
 from pipeline.anchors import survey_drawing
@@ -175,6 +177,31 @@ def test_a_page_says_what_the_other_anchoring_labels(hostile_run, site):
     page = Page(site.joinpath(*UNIT_PAGE, "0.html"))
     assert page.ids["anchoring"] == number(other["iou"])
     assert other["concept"] == CONCEPT
+
+
+def test_a_page_says_what_the_label_is_at_other_quantiles(hostile_run, site):
+    rows = schemas.scan_label_stability(hostile_run).filter(layer="1", unit=0).sort("quantile").collect()
+    page = Page(site.joinpath(*UNIT_PAGE, "0.html"))
+    shown = [cells for cells in page.rows if len(cells) == 4][1:]
+    assert [cells[3] for cells in shown] == [number(value) for value in rows["iou"]]
+    assert [cells[1] for cells in shown] == [significant(value, 5) for value in rows["threshold"]]
+    assert [cells[2].split(CATEGORY)[0].strip() for cells in shown] == [
+        concept or "no concept" for concept in rows["concept"]
+    ]
+    assert rows["concept"][3] == CONCEPT
+    assert [cells[0].split()[0] for cells in shown] == ["0.1", "0.5", "1", "5"]
+    assert "this run's" in shown[3][0]
+
+
+def test_a_page_says_which_metric_would_label_at_other_quantiles(hostile_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(hostile_run, run, ignore=shutil.ignore_patterns("activations.zarr", "report", "label_stability"))
+    plan = RunFolder.existing(run).plan()
+    where = ReportPlace(plan, tmp_path / "site", ((Look.of(plan, plan.models[0]).key, "all"),))
+    write_slots(tmp_path / "site", slots_of(plan, Look.of(plan, plan.models[0])))
+    write_units(where, UnitBlock(plan.models[0], plan.models[0].layers[1], 0, 1))
+    text = Page(tmp_path.joinpath("site", *UNIT_PAGE, "0.html")).text
+    assert "stability among its --metrics" in text
 
 
 def test_the_histogram_of_a_page_is_the_tables(hostile_run, site):

@@ -23,7 +23,8 @@ def test_every_stage_comes_after_what_it_reads():
         ("null", {"null", "significance"}),
         (
             "masks",
-            {"masks", "concepts", "tallies", "dissect", "annotations", "null", "significance", "parts", "anchorings"},
+            {"masks", "concepts", "tallies", "dissect", "annotations", "null", "significance", "parts", "anchorings"}
+            | {"stability"},
         ),
         ("extract", set(STAGES) - {"masks"}),
     ],

@@ -29,6 +29,8 @@ class ViewLandmarks:
     instances : int32 ndarray of shape (n,)
         Points of this landmark that the network sees in this view: 0 where all are outside, 2 where two animals share
         a box.
+    size : float64 ndarray of shape (n, 2)
+        Height and width of the part's box in pixels of the network input; NaN for points without a box.
     """
 
     names: list[str]
@@ -38,6 +40,7 @@ class ViewLandmarks:
     y: np.ndarray
     inside: np.ndarray
     instances: np.ndarray
+    size: np.ndarray
 
 
 def landmarks_in_views(dataset: Dataset, views: Views, geometry: Geometry) -> ViewLandmarks:
@@ -55,28 +58,32 @@ def landmarks_in_views(dataset: Dataset, views: Views, geometry: Geometry) -> Vi
     geometry : Geometry
         How the views are fitted to the network.
     """
-    table = dataset.table("landmarks").select(["image", "object", "landmark", "x", "y"]).to_pydict()
+    table = dataset.table("landmarks").to_pydict()
     names = sorted(set(table["landmark"]))
     number = {name: index for index, name in enumerate(names)}
     landmark = np.array([number[name] for name in table["landmark"]], np.int32)
     owner = np.array([-1 if item is None else item for item in table["object"]], np.int32)
-    x, y = np.array(table["x"], np.float64), np.array(table["y"], np.float64)
+    x, y, wide, high = (np.array(table[name], np.float64) for name in ("x", "y", "width", "height"))
     of_image: dict[int, list[int]] = defaultdict(list)
     for row in np.lexsort((np.arange(len(landmark)), landmark)).tolist():
         of_image[table["image"][row]].append(row)
 
     heights, widths = (dataset.images[name].to_pylist() for name in ("height", "width"))
-    pieces = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros(0))]
+    pieces = [(np.zeros(0, np.int32), np.zeros(0, np.int32), *(np.zeros(0) for _ in range(4)))]
     for view, (image, window) in enumerate(views.windows(0, len(views))):
         rows = np.array(of_image.get(image, ()), np.int64)
         if views.object[view] >= 0:
             rows = rows[np.isin(owner[rows], (-1, views.object[view]))]
         if len(rows):
-            seen = geometry.points(x[rows], y[rows], (heights[image], widths[image]), window)
-            pieces.append((np.full(len(rows), view, np.int32), landmark[rows], *seen))
+            place, image_size = (x[rows], y[rows]), (heights[image], widths[image])
+            seen = geometry.points(*place, image_size, window)
+            corner = geometry.points(place[0] + wide[rows], place[1] + high[rows], image_size, window)
+            size = (np.abs(corner[axis] - seen[axis]) for axis in (1, 0))
+            pieces.append((np.full(len(rows), view, np.int32), landmark[rows], *seen, *size))
     columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
     inside = _inside(columns[2], geometry.size[1]) & _inside(columns[3], geometry.size[0])
-    return ViewLandmarks(names, *columns, inside, _instances(columns[0], columns[1], inside, len(names)))
+    instances = _instances(columns[0], columns[1], inside, len(names))
+    return ViewLandmarks(names, *columns[:4], inside, instances, np.stack(columns[4:], axis=1))
 
 
 def _inside(values: np.ndarray, size: int) -> np.ndarray:

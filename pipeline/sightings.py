@@ -26,6 +26,8 @@ class Sightings:
         Index into `strata`.
     place : float64 ndarray of shape (n, 2)
         y and x of the landmark in the network input, in pixels.
+    size : float64 ndarray of shape (n, 2)
+        Height and width of its box there; NaN for points.
     repeated : int64 ndarray of shape (strata,)
         Views left out because they show the landmark more than once.
     outside : int64 ndarray of shape (strata,)
@@ -36,6 +38,7 @@ class Sightings:
     view: np.ndarray
     stratum: np.ndarray
     place: np.ndarray
+    size: np.ndarray
     repeated: np.ndarray
     outside: np.ndarray
 
@@ -55,6 +58,7 @@ class Sightings:
             landmarks.view[order],
             stratum[order],
             place[order],
+            landmarks.size[order],
             _views_of(landmarks.view, stratum, landmarks.instances > 1, len(strata)),
             _views_of(landmarks.view, stratum, landmarks.instances == 0, len(strata)),
         )
@@ -68,12 +72,19 @@ class Sightings:
 
     def places(self, stratum: int, views: np.ndarray) -> np.ndarray:
         """Return y and x of a landmark in some views, in any shape (...): (..., 2); NaN where it is not seen once."""
+        return self._looked_up(self.place, stratum, views)
+
+    def sizes(self, stratum: int, views: np.ndarray) -> np.ndarray:
+        """Return height and width of a landmark's box, as `places`; NaN where it has none, too."""
+        return self._looked_up(self.size, stratum, views)
+
+    def _looked_up(self, values: np.ndarray, stratum: int, views: np.ndarray) -> np.ndarray:
         mine = np.flatnonzero(self.stratum == stratum)
         here = np.searchsorted(self.view[mine], views).clip(max=max(len(mine) - 1, 0))
         found = np.full((*views.shape, 2), np.nan)
         if len(mine):
             rows = mine[here]
-            found[self.view[rows] == views] = self.place[rows][self.view[rows] == views]
+            found[self.view[rows] == views] = values[rows][self.view[rows] == views]
         return found
 
 

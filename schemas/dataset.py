@@ -7,6 +7,8 @@ from schemas.columns import column, table
 #: Categories of the Broden data set; other categories are allowed and sort after these.
 CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
 
+_POINT = "the source marks a point and no box, or the data set was imported before boxes were kept"
+
 IMAGES = table(
     column("image", pa.int32(), "number of the image, 0-based and dense"),
     column("uri", pa.string(), "image file: a path relative to the data-set folder, or an absolute path"),
@@ -42,6 +44,8 @@ LANDMARKS = table(
     column("landmark", pa.string(), "name of the landmark, such as head"),
     column("x", pa.float32(), "0 is the centre of the leftmost pixel", unit="pixel"),
     column("y", pa.float32(), "0 is the centre of the topmost pixel", unit="pixel"),
+    column("width", pa.float32(), "width of the part's box, whose centre is x, y", unit="pixel", null=_POINT),
+    column("height", pa.float32(), "height of the part's box", unit="pixel", null=_POINT),
 )
 
 ATTRIBUTES = table(

@@ -12,11 +12,11 @@ from pipeline.datasets.reading import Progress
 
 
 def import_animals(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
-    """Import the animal-part set: as `import_landmarks`, but the landmarks are named in a column `part`.
+    """Import the animal-part set: as `import_landmarks`, but the columns are named part, part_width and part_height.
 
     It has objects and landmarks but no concepts. Several points of one part in one box (two animals) are kept; boxes of
     any size are kept, for views drop the small ones.
 
     Arguments and errors are those of `pipeline.datasets.landmarks.import_landmarks`.
     """
-    read_landmarks(Path(source), folder, "animals", "part", in_place, progress)
+    read_landmarks(Path(source), folder, "animals", ("part", "part_width", "part_height"), in_place, progress)

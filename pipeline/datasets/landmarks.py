@@ -13,13 +13,14 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
     """Import images with landmarks, and objects if there are any.
 
-    `landmarks.csv` has the columns image, landmark, x, y and optionally object; `objects.csv`, which may be missing, has
-    image, object, category, xmin, ymin, xmax, ymax. Other columns are ignored. An image is named by its path inside
+    `landmarks.csv` has the columns image, landmark, x, y and optionally object and width, height: of a part's box, whose
+    centre is x, y. `objects.csv`, which may be missing, has image, object, category, xmin, ymin, xmax, ymax. Other columns
+    are ignored. An image is named by its path inside
     `images/`, an object by anything that is unique inside its image; a landmark without an object belongs to the image.
     Coordinates are in pixels, 0 at the centre of the top-left pixel, and a box includes both ends. Images of a folder
     `negatives/` come in with the split `negative`; they hold no object. Images without a row come in as they are.
 
-    A row that names no image or object, or whose numbers are no position in the image, is rejected; a landmark outside
+    A row that names no image or object, or whose numbers are no position or size in the image, is rejected; a landmark outside
     its object's box is kept, and so are several of one name on one object.
 
     Parameters
@@ -38,20 +39,25 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
     InputError
         If there are no images or no landmarks.csv, or a CSV file lacks a column.
     """
-    read_landmarks(Path(source), folder, "landmarks", "landmark", in_place, progress)
+    read_landmarks(Path(source), folder, "landmarks", ("landmark", "width", "height"), in_place, progress)
 
 
 def read_landmarks(
-    source: Path, folder: Path, reader: str, column: str, in_place: bool, progress: Progress | None
+    source: Path,
+    folder: Path,
+    reader: str,
+    columns: tuple[str, str, str],
+    in_place: bool,
+    progress: Progress | None,
 ) -> None:
-    """Import a folder whose landmarks are named in `column` of landmarks.csv; see `import_landmarks`."""
+    """Import a folder; `columns` of landmarks.csv hold name, width and height of a landmark; see `import_landmarks`."""
     files = _files(source)
-    points = read_rows(source / "landmarks.csv", ("image", column, "x", "y"))
+    points = read_rows(source / "landmarks.csv", ("image", columns[0], "x", "y"))
     boxes = []
     if (source / "objects.csv").exists():
         boxes = read_rows(source / "objects.csv", ("image", "object", "category", "xmin", "ymin", "xmax", "ymax"))
     with DatasetWriter(folder, source={"reader": reader, "path": str(source)}, in_place=in_place) as writer:
-        annotated = _Annotations(source, writer, column)
+        annotated = _Annotations(source, writer, columns)
         for done, (name, split) in enumerate(files.items(), 1):
             annotated.add_image(name, split)
             if progress is not None:
@@ -79,8 +85,8 @@ def _files(source: Path) -> dict[str, str | None]:
 class _Annotations:
     """Writes images, then their objects, then their landmarks."""
 
-    def __init__(self, source: Path, writer: DatasetWriter, column: str) -> None:
-        self._source, self._writer, self._column = source, writer, column
+    def __init__(self, source: Path, writer: DatasetWriter, columns: tuple[str, str, str]) -> None:
+        self._source, self._writer, self._columns = source, writer, columns
         self._images: dict[str, int] = {}
         self._objects: dict[tuple[int, str], int] = {}
 
@@ -118,13 +124,14 @@ class _Annotations:
         )
 
     def _add_landmark(self, image: int, row: dict[str, str]) -> None:
-        name, owner = row[self._column], row.get("object") or None
+        name, owner = row[self._columns[0]], row.get("object") or None
         if not name:
             raise BadRowError("the landmark has no name")
         if owner is not None and (image, owner) not in self._objects:
             raise BadRowError(f"object {owner!r} of {row['image']!r} is not in objects.csv")
         x, y = point_inside(number(row["x"]), number(row["y"]), *self._writer.size(image))
-        self._writer.landmark(image, None if owner is None else self._objects[image, owner], name, x, y)
+        size = box_size(*(row.get(name, "") for name in self._columns[1:]))
+        self._writer.landmark(image, None if owner is None else self._objects[image, owner], name, x, y, size)
 
 
 def number(text: str) -> float:
@@ -136,6 +143,16 @@ def number(text: str) -> float:
     if not math.isfinite(value):
         raise BadRowError(f"{text!r} is no position")
     return value
+
+
+def box_size(width: str, height: str) -> tuple[float, float] | None:
+    """Read width and height of a part's box, None where both cells are empty; or raise BadRowError."""
+    if not width and not height:
+        return None
+    size = number(width), number(height)
+    if min(size) <= 0:
+        raise BadRowError(f"a box of {width} x {height} (width x height) has no area")
+    return size
 
 
 def point_inside(x: float, y: float, height: int, width: int) -> tuple[float, float]:

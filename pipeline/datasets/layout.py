@@ -36,6 +36,9 @@ _ROWS_PER_GROUP = 4096
 #: Columns that hold paths; they are no part of a data set's identity.
 _PLACES = ("uri", "item")
 
+#: Columns that later versions added; where they are null, a data set keeps the identity it had without them.
+_ADDED = {"landmarks": ("width", "height")}
+
 
 def encode_mask(mask: np.ndarray) -> bytes:
     """Encode a mask (bool, shape (H, W)) as COCO compressed run lengths."""
@@ -190,10 +193,34 @@ class DatasetWriter:
         self._add("objects", {"image": image, "object": self._objects - 1, "category": category, "box": list(box)})
         return self._objects - 1
 
-    def landmark(self, image: int, object: int | None, landmark: str, x: float, y: float) -> None:  # noqa: A002
-        """Add a landmark in pixels of the image, 0 at the centre of the top-left pixel."""
+    def landmark(
+        self,
+        image: int,
+        object: int | None,  # noqa: A002
+        landmark: str,
+        x: float,
+        y: float,
+        size: tuple[float, float] | None = None,
+    ) -> None:
+        """Add a landmark in pixels of the image, 0 at the centre of the top-left pixel; with `size`, the centre of a part.
+
+        Parameters
+        ----------
+        image : int
+            Number of the image.
+        object : int, optional
+            The object it belongs to; None: the image itself.
+        landmark : str
+            Its name.
+        x, y : float
+            Where it is, or the centre of its box.
+        size : (float, float), optional
+            Width and height of its box; None: a point.
+        """
         landmark = unicodedata.normalize("NFC", _storable(landmark))
-        self._add("landmarks", {"image": image, "object": object, "landmark": landmark, "x": x, "y": y})
+        width, height = size or (None, None)
+        row = {"image": image, "object": object, "landmark": landmark, "x": x, "y": y, "width": width, "height": height}
+        self._add("landmarks", row)
 
     def attribute(self, image: int, attribute: str, value: str) -> None:
         """State a property of the whole image."""
@@ -233,7 +260,8 @@ class DatasetWriter:
             self._files[table].write_table(rows)
             # not the bytes of the file, nor where images lie: the same content has one identity on every machine
             for row in rows.select([name for name in rows.column_names if name not in _PLACES]).to_pylist():
-                self._contents[table].update(repr(row).encode())
+                stated = {name: row[name] for name in row if row[name] is not None or name not in _ADDED.get(table, ())}
+                self._contents[table].update(repr(stated).encode())
             self._rows[table] = []
 
     def _commit(self) -> None:

@@ -126,7 +126,8 @@ def _add_objects(image: int, objects: list[_Object], writer: DatasetWriter) -> N
         for part in item.parts:
             if part.mask.any():
                 x0, y0, x1, y1 = _extent(part.mask)
-                writer.landmark(image, number, part.name, (x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
+                centre = (x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2
+                writer.landmark(image, number, part.name, *centre, (x1 - x0, y1 - y0))
 
 
 def _labelled(objects: list[_Object], merge: bool) -> dict[str, dict[str, np.ndarray]]:

@@ -80,8 +80,14 @@ def _texts(reader: str) -> dict[str, str]:
             "label.csv": "number,name,category\n1,cat,object(1)\n2,street,scene(2)\n",
             "category.csv": "name\nobject\nscene\n",
         },
-        "landmarks": {"landmarks.csv": "image,object,landmark,x,y\na.png,o,eye,1,2\nb.png,,ear,3,4\n", "objects.csv": objects},
-        "animals": {"landmarks.csv": "image,object,part,x,y\na.png,o,eye,1,2\nb.png,,ear,3,4\n", "objects.csv": objects},
+        "landmarks": {
+            "landmarks.csv": "image,object,landmark,x,y,width,height\na.png,o,eye,1,2,3,2.5\nb.png,,ear,3,4,,\n",
+            "objects.csv": objects,
+        },
+        "animals": {
+            "landmarks.csv": "image,object,part,x,y,part_width,part_height\na.png,o,eye,1,2,3,2.5\nb.png,,ear,3,4,,\n",
+            "objects.csv": objects,
+        },
         "cub": {
             "images.txt": "1 c/a.png\n2 c/b.png\n",
             "bounding_boxes.txt": "1 0 0 4 4\n2 1 1 3 3\n",

@@ -1,5 +1,6 @@
 """The animal-part set comes in whole, and its points return to the source's own coordinates."""
 
+import csv
 from collections import Counter
 from pathlib import Path
 
@@ -76,3 +77,13 @@ def test_two_animals_in_one_box_are_counted(animals: Dataset) -> None:
     pairs = set(zip(found.view[found.instances == 2], found.landmark[found.instances == 2], strict=True))
     assert len(pairs) == 10
     assert set(found.instances) == {1, 2}
+
+
+def test_boxes_of_parts_are_those_of_the_pack(animals: Dataset, test_data: Path) -> None:
+    with (test_data / "animals" / "landmarks.csv").open(newline="") as file:
+        stated = [(float(row["part_width"]), float(row["part_height"])) for row in csv.DictReader(file)]
+    rows = animals.table("landmarks").to_pylist()
+    assert [(row["width"], row["height"]) for row in rows] == [pytest.approx(size, rel=1e-6) for size in stated]
+    views = Views.of(animals, ViewSettings("objects"))
+    found = landmarks_in_views(animals, views, Geometry("squash", (224, 224), 224, "bilinear"))
+    assert (found.size > 0).all()

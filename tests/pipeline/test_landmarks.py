@@ -58,10 +58,10 @@ def test_images_objects_and_landmarks_come_in(source: Path, tmp_path: Path) -> N
         {"image": 0, "object": 1, "category": "dog", "box": [5, 5, 20, 10]},
     ]
     assert [tuple(row.values()) for row in data.table("landmarks").to_pylist()] == [
-        (0, 0, "nose", 1.5, 2.0),
-        (0, 0, "nose", 3.0, 2.0),
-        (0, 0, "nose", 15.0, 3.0),
-        (0, None, "tail", 0.0, 0.0),
+        (0, 0, "nose", 1.5, 2.0, None, None),
+        (0, 0, "nose", 3.0, 2.0, None, None),
+        (0, 0, "nose", 15.0, 3.0, None, None),
+        (0, None, "tail", 0.0, 0.0, None, None),
     ]
 
 
@@ -81,7 +81,28 @@ def test_objects_may_be_missing(source: Path, tmp_path: Path) -> None:
     (source / "objects.csv").unlink()
     (source / "landmarks.csv").write_text("image,landmark,x,y\na.png,nose,1,2\n")
     data = imported(source, tmp_path / "data")
-    assert data.table("landmarks").to_pylist() == [{"image": 0, "object": None, "landmark": "nose", "x": 1, "y": 2}]
+    (row,) = data.table("landmarks").to_pylist()
+    assert (row["image"], row["object"], row["landmark"], row["x"], row["y"]) == (0, None, "nose", 1, 2)
+
+
+def test_boxes_of_parts_come_in_and_those_without_area_are_rejected(source: Path, tmp_path: Path) -> None:
+    lines = (
+        "a.png,nose,1,2,3,4.5",
+        "a.png,nose,1,2,,",
+        "a.png,nose,1,2,0,4",
+        "a.png,nose,1,2,5,",
+        "a.png,nose,1,2,nan,1",
+    )
+    (source / "landmarks.csv").write_text("\n".join(["image,landmark,x,y,width,height", *lines]) + "\n")
+    data = imported(source, tmp_path / "data")
+    sizes = [(row["width"], row["height"]) for row in data.table("landmarks").to_pylist()]
+    assert sizes == [(3, 4.5), (None, None)]
+    reasons = [row["reason"] for row in data.table("rejects").to_pylist() if row["item"].startswith("landmarks")]
+    assert reasons == [
+        "a box of 0 x 4 (width x height) has no area",
+        "'' is no number",
+        "'nan' is no position",
+    ]
 
 
 def test_what_is_missing_is_named(source: Path, tmp_path: Path) -> None:

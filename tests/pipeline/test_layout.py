@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from PIL import Image
 
 from pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask, encode_mask
 from pipeline.errors import InputError
+from schemas.dataset import TABLES
 
 
 def picture(path: Path, height: int = 4, width: int = 6) -> Path:
@@ -175,6 +177,31 @@ def test_the_identity_follows_the_content(tmp_path: Path) -> None:
 
     assert identity("a", "cat") == identity("b", "cat")
     assert identity("c", "cat", "dog") != identity("d", "cat")
+
+
+def test_boxes_of_parts_are_kept_and_points_keep_the_identity_they_had(tmp_path: Path) -> None:
+    """The digest is of points written before landmarks had a width and a height."""
+    for name, size in (("points", None), ("boxes", (3.0, 1.5))):
+        with DatasetWriter(tmp_path / name, source={}) as writer:
+            writer.landmark(writer.image(picture(tmp_path / "a.png")), None, "head", 3.5, 1.0, size)
+    points, boxes = (Dataset(tmp_path / name) for name in ("points", "boxes"))
+    row = {"image": 0, "object": None, "landmark": "head", "x": 3.5, "y": 1.0}
+    assert points.table("landmarks").to_pylist() == [{**row, "width": None, "height": None}]
+    assert boxes.table("landmarks").to_pylist() == [{**row, "width": 3.0, "height": 1.5}]
+    before = hashlib.sha256()
+    for name in TABLES:
+        stated = {"landmarks": [row], "images": points.images.drop_columns("uri").to_pylist()}.get(name, [])
+        before.update(hashlib.sha256("".join(repr(item) for item in stated).encode()).digest())
+    assert points.identity == before.hexdigest() != boxes.identity
+
+
+def test_a_data_set_of_before_boxes_opens(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "data", source={}) as writer:
+        writer.landmark(writer.image(picture(tmp_path / "a.png")), None, "head", 3.5, 1.0)
+    file = tmp_path / "data" / "landmarks.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["width", "height"]), file)
+    (row,) = Dataset.open(tmp_path / "data", need="landmarks").table("landmarks").to_pylist()
+    assert (row["x"], row["width"], row["height"]) == (3.5, None, None)
 
 
 def test_the_identity_does_not_tell_where_images_lie(tmp_path: Path) -> None:

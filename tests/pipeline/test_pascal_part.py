@@ -104,12 +104,12 @@ def test_boxes_and_part_centres(source: Path, tmp_path: Path) -> None:
     ]
     points = [tuple(row.values())[1:] for row in data.table("landmarks").to_pylist()][:6]
     assert points == [
-        (0, "head", 1.5, 1.0),
-        (0, "beak", 4.0, 1.0),
-        (0, "lwing", 3.5, 4.0),
-        (0, "tail", 6.5, 7.0),
-        (1, "wheel", 4.5, 10.5),
-        (1, "wheel", 14.5, 10.5),
+        (0, "head", 1.5, 1.0, 4, 3),
+        (0, "beak", 4.0, 1.0, 1, 1),
+        (0, "lwing", 3.5, 4.0, 8, 3),
+        (0, "tail", 6.5, 7.0, 2, 1),
+        (1, "wheel", 4.5, 10.5, 2, 2),
+        (1, "wheel", 14.5, 10.5, 2, 2),
     ]
 
 

@@ -23,6 +23,8 @@ Colors = Annotated[bool, typer.Option("--colors", help="Add the 11 basic colours
 InPlace = Annotated[bool, typer.Option("--in-place", help="Refer to the image files instead of copying them.")]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
 
+_SHARES = "0.01,0.02,0.05,0.1"
+
 
 @app.command()
 def sample(
@@ -417,6 +419,42 @@ def export(
         return
     out.write_text(text, encoding="utf-8")
     typer.echo(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
+
+
+@app.command()
+def localize(
+    run: Run,
+    part: Annotated[str, typer.Option(help="The landmark to find, such as head.")],
+    shots: Annotated[int, typer.Option(help="Annotated images.")] = 3,
+    share: Annotated[str, typer.Option(help="Shares of the nodes to retrieve, separated by commas.")] = _SHARES,
+    most: Annotated[int, typer.Option(help="Nodes retrieved at most.")] = 500,
+    draws: Annotated[int, typer.Option(help="Random sets of annotated images.")] = 20,
+    category: Annotated[str | None, typer.Option(help="Category of the objects; by default each of the run.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model; by default each of the run.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers, separated by commas; by default all of the graph.")
+    ] = None,
+) -> None:
+    """Find a part on images that a graph was not learned from, from a few annotated ones, beside baselines without a graph.
+
+    Example: filterscope localize runs/bird --part head --shots 3
+    """
+    from jobs.localize import localization_report
+    from jobs.localize import localize as run_localize
+
+    names = [name.strip() for name in layers.split(",")] if layers else None
+    found = run_localize(
+        run, part, shots=shots, shares=_numbers("--share", share), most=most, draws=draws, category=category,
+        model=model, layers=names,
+    )  # fmt: skip
+    typer.echo(localization_report(found), nl=False)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} {text}: numbers separated by commas are expected") from None
 
 
 def _describe(folder: Path) -> None:

@@ -19,7 +19,7 @@ from pipeline.stores import ActivationStore, MaskStore, table_path
 from schemas.results import TABLES
 
 #: Tables that are no unit's output.
-_UNMARKED = {"models", "layers", "views", "rejects", "runs"}
+_UNMARKED = {"models", "layers", "views", "rejects", "runs", "part_localization"}
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ scan_graph_candidates = partial(scan, name="graph_candidates")
 scan_node_positions = partial(scan, name="node_positions")
 scan_node_instability = partial(scan, name="node_instability")
 scan_graph_summary = partial(scan, name="graph_summary")
+scan_part_localization = partial(scan, name="part_localization")
 scan_rejects = partial(scan, name="rejects")
 scan_runs = partial(scan, name="runs")
 

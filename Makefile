@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test lint bench
+.PHONY: setup audit test lint bench soak
 
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[sample,cluster,dev]"
 	touch $@
 
 audit: setup
@@ -27,3 +27,6 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+soak: setup
+	$(BIN)/python -m tests.faults.soak --minutes 30

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.config import AuditConfig
 from jobs.costs import costs
@@ -24,6 +24,9 @@ from pipeline.lock import RunLock
 from pipeline.plan import Options, Plan
 from pipeline.run import RunFolder, unchanged
 from pipeline.stage import Output, Stage, Unit
+
+if TYPE_CHECKING:
+    from pipeline.schedule import Watcher
 
 
 def audit(config: AuditConfig, *, redo: str | None = None, command: str = "") -> bool:
@@ -175,6 +178,8 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     RunError
         If the run stopped with its finished work saved.
     """
+    from pipeline.journal import Journal
+    from pipeline.metrics import RunMetrics
     from pipeline.quiet import native_messages_to
     from pipeline.runner import Runner, start_ray
     from pipeline.schedule import Schedule
@@ -194,9 +199,10 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     left = _left(run, plan)
     for line in costs(plan, {name for name, _, missing in left if missing}):
         say(line)
-    with native_messages_to(run.path / "ray.log"), Progress(left) as progress:
+    with Journal(run.path) as journal, native_messages_to(run.path / "ray.log"), Progress(left) as progress:
         start_ray()
-        Schedule(Runner(run.ledger), _Limit(run, plan, progress, lock)).run(
+        metrics = RunMetrics(run.path.name, {name: missing for name, _, missing in left})
+        Schedule(Runner(run.ledger), _Limit(run, plan, [progress, journal, metrics], lock)).run(
             plan,
             before=before_extract(plan),
             extract=extract(plan, factories),
@@ -244,10 +250,10 @@ def _pass_again(run: RunFolder, plan: Plan) -> None:
 
 
 class _Limit:
-    """Passes progress on, and stops the run when too many images were rejected or another process has taken it over."""
+    """Passes on what happens, and stops the run when too many images were rejected or another process has taken it over."""
 
-    def __init__(self, run: RunFolder, plan: Plan, progress: Progress, lock: RunLock) -> None:
-        self._plan, self._progress, self._lock = plan, progress, lock
+    def __init__(self, run: RunFolder, plan: Plan, watchers: Sequence["Watcher"], lock: RunLock) -> None:
+        self._plan, self._watchers, self._lock = plan, watchers, lock
         self._rejects: dict[tuple[str, str], int] = {}
         for record in run.ledger.records(extract(plan).name):
             _, model, _, block = record["unit"].split("/")
@@ -255,13 +261,15 @@ class _Limit:
 
     def begin(self, name: str) -> None:
         """Pass on that a stage begins."""
-        self._progress.begin(name)
+        for watcher in self._watchers:
+            watcher.begin(name)
 
     def advance(self, outputs: Sequence[Output]) -> None:
         """Pass on what is done, and count its rejects."""
         if self._lock.lost:
             raise RunError("another process took this run over, since this one was not heard of for half a minute")
-        self._progress.advance(outputs)
+        for watcher in self._watchers:
+            watcher.advance(outputs)
         for output in outputs:
             if output.rejects:
                 self._rejects[output.unit.place[0], output.unit.place[-1]] = output.rejects

@@ -231,6 +231,38 @@ def audit(
 
 
 @app.command()
+def submit(
+    zoo: Annotated[Path, typer.Argument(help="A TOML file, as for audit; its paths must be the cluster's.")],
+    address: Annotated[str, typer.Option(help="Dashboard of the cluster: http://HEAD:8265.")],
+    out: Annotated[Path | None, typer.Option(help="The run folder, instead of the file's.")] = None,
+    code: Annotated[Path | None, typer.Option(help="Folder of your own modules, for factory: sources.")] = None,
+    constraints: Annotated[Path | None, typer.Option(help="Exact versions; by default constraints.txt.")] = None,
+    install: Annotated[bool, typer.Option(help="Install the packages; not where the image holds them.")] = True,
+    staging: Annotated[Path | None, typer.Option(help="Folder of what is sent; by default ZOO.submit.")] = None,
+    redo: Annotated[str | None, typer.Option(help="Recompute stages (a,b) and what depends on them.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; print the `ray job submit` line.")] = False,
+) -> None:
+    """Have a Ray cluster audit: send configuration, code and pins, follow the logs, return the job's exit code.
+
+    Example: filterscope submit zoo.toml --address http://HEAD:8265
+    """
+    from jobs.config import load_config
+    from jobs.progress import say
+    from jobs.submission import prepare
+    from jobs.submit import client_of
+    from jobs.submit import submit as run
+
+    config = load_config(zoo, out=out, elsewhere=True)
+    if not dry_run:
+        client_of(address)
+    folder = (staging or Path(f"{zoo.stem}.submit")).absolute()
+    submission = prepare(config, folder, code=code, constraints=constraints, install=install, redo=redo)
+    say(f"the same by hand: {submission.command(address)}")
+    if not dry_run:
+        raise SystemExit(run(submission, address, say))
+
+
+@app.command()
 def graph(
     model: Annotated[list[str], typer.Option(help="SCHEME:ARCH[@WEIGHTS]; may be repeated.")],
     data: Annotated[Path, typer.Option(help="An imported data set with boxes.")],
@@ -482,6 +514,7 @@ def main(arguments: list[str] | None = None) -> Any:
             raise
         sys.stderr.write(f"error: {error}\nMake space; finished work is saved, the same command resumes it.\n")
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; finished work is saved, the same command resumes it\n")
-        raise SystemExit(130) from None
+    except SystemExit as end:  # typer makes one of a KeyboardInterrupt
+        if end.code == 130:
+            sys.stderr.write("interrupted; finished work is saved, the same command resumes it\n")
+        raise

@@ -2,6 +2,7 @@
 
 import math
 import os.path
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -192,13 +193,15 @@ class AuditConfig(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def load_config(path: str | Path | None = None, **overrides: Any) -> AuditConfig:
+def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **overrides: Any) -> AuditConfig:
     """Read a configuration from a TOML file, from flags, or from both.
 
     Parameters
     ----------
     path : path, optional
         The TOML file. Relative paths inside it start from its folder.
+    elsewhere : bool
+        Whether another machine will audit, so that the data set need not be here.
     **overrides
         Fields of `AuditConfig`, which replace those of the file; None and empty lists are ignored. `models` may hold
         sources. Relative paths start from the working directory.
@@ -225,7 +228,7 @@ def load_config(path: str | Path | None = None, **overrides: Any) -> AuditConfig
     else:
         models, problems = _models(stated.get("models", []), folder, "[[models]] number {}", place)
     config = _validated(settings | {"models": models}, problems, place)
-    if not os.path.isdir(config.data):
+    if not elsewhere and not os.path.isdir(config.data):
         raise InputError(f"no data set at {config.data}; make one with `filterscope import` or `filterscope sample`")
     return config
 
@@ -240,6 +243,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _with_paths(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    for key in ("data", "out"):
+        if re.match(r"[a-z0-9+.-]+:/", str(settings.get(key))):
+            raise InputError(
+                f"{key}: received {str(settings[key])!r}; expected a folder of a file system, object stores are not read"
+            )
     return {
         key: absolute(value, folder) if key in ("data", "out") and isinstance(value, (str, Path)) else value
         for key, value in settings.items()

@@ -18,6 +18,16 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that the memory of a processor or of a GPU was not enough."""
+    # torch, which must not be imported for this, has a class of its own for GPUs and a plain RuntimeError for CPUs
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest valid name, or an empty string."""
     near = difflib.get_close_matches(wrong, list(valid), n=1)

@@ -1,5 +1,6 @@
 """Make the plan of a run: open every network, find its layers, settle what is left open. Nothing is computed here."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -173,6 +174,8 @@ def _device(asked: str) -> str:
     import torch
 
     available = torch.cuda.is_available()
+    if asked == "cuda" and os.environ.get("RAY_ADDRESS"):
+        return "cuda"  # the workers of a cluster have GPUs that its head need not have
     if asked == "cuda" and not available:
         raise InputError("--device cuda was asked, but torch finds no CUDA device; use --device cpu")
     return "cuda" if asked != "cpu" and available else "cpu"
@@ -181,7 +184,13 @@ def _device(asked: str) -> str:
 def _actors(device: str) -> int:
     import torch
 
-    return torch.cuda.device_count() if _device(device) == "cuda" else cores()
+    if _device(device) != "cuda":
+        return cores()
+    if not torch.cuda.is_available():
+        raise InputError(
+            "--device cuda on a cluster whose head has no GPU: say how many workers have one with --actors"
+        )
+    return torch.cuda.device_count()
 
 
 def _refuse_rare(dataset: Dataset, views: Views, min_images: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import Protocol
 
 from pipeline.plan import Plan
@@ -61,7 +62,10 @@ class Schedule:
             self._carry_out(stage)
         left = self._runner.missing_by_model(extract)
         ready = [model.name for model in plan.models if not left.get(model.name)]
-        with _Background(lambda name: self._analyse(plan.only({name}), analyses, finished)) as background:
+        stopped = Event()
+        with _Background(
+            lambda name: self._analyse(plan.only({name}), analyses, finished, stopped), stopped
+        ) as background:
             for name in ready:
                 background.submit(name)
 
@@ -77,24 +81,40 @@ class Schedule:
             self._watcher.begin(extract.name)
             self._runner.run(extract, advance)
 
-    def _carry_out(self, stage: Stage) -> None:
+    def _carry_out(self, stage: Stage, stopped: Event | None = None) -> None:
+        def advance(outputs: Sequence[Output]) -> None:
+            if stopped is not None and stopped.is_set():
+                raise _StoppedError
+            self._watcher.advance(outputs)
+
         if self._runner.missing(stage):
             self._watcher.begin(stage.name)
-            self._runner.run(stage, self._watcher.advance)
+            self._runner.run(stage, advance)
 
     def _analyse(
-        self, plan: Plan, analyses: Callable[[Plan], Sequence[Stage]], finished: Callable[[Plan], None]
+        self,
+        plan: Plan,
+        analyses: Callable[[Plan], Sequence[Stage]],
+        finished: Callable[[Plan], None],
+        stopped: Event,
     ) -> None:
         for stage in analyses(plan):
-            self._carry_out(stage)
+            self._carry_out(stage, stopped)
         finished(plan)
 
 
-class _Background:
-    """Calls a function for one model after the other, beside the main thread; its failure stops the main thread."""
+class _StoppedError(Exception):
+    """The main thread failed or was interrupted; nobody reads this."""
 
-    def __init__(self, call: Callable[[str], None]) -> None:
-        self._call = call
+
+class _Background:
+    """Calls a function for one model after the other, beside the main thread; a failure of either stops the other.
+
+    Python waits for the thread when it ends, so what runs there looks at `stopped` whenever a piece of work is done.
+    """
+
+    def __init__(self, call: Callable[[str], None], stopped: Event) -> None:
+        self._call, self._stopped = call, stopped
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._futures: list[Future[None]] = []
 
@@ -102,6 +122,8 @@ class _Background:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if failure is not None:
+            self._stopped.set()
         self._thread.shutdown(wait=failure is None, cancel_futures=failure is not None)
         if failure is None:
             self.check()

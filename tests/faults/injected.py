@@ -1,7 +1,9 @@
 """Faults that workers install in themselves when they start; the environment says which, files count how often.
 
-FAULT names what fails: shard, table or marker kill the worker in the middle of writing one, full is a disk without
-space. A fault happens once for every file `FAULT_PLACE/armed-*`; it takes the file away.
+FAULT names what fails: shard, table or marker kill the worker in the middle of writing one, memory runs out there, full
+is a disk without space; each happens once for every file `FAULT_PLACE/armed-*` and takes the file away. The shard of the
+images BLOCK kills its worker every time with always, and is never written with stuck. FAULT_DELAY is how many seconds
+every shard and every marker takes.
 """
 
 import errno
@@ -10,6 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+#: Number of the block of images that always and stuck are about.
+BLOCK = 2
 
 
 def install() -> None:
@@ -22,13 +27,18 @@ def install() -> None:
 
     fault = os.environ.get("FAULT", "")
     shard, marker, table = pipeline.shards.write_atomically, pipeline.ledger.write_atomically, pq.ParquetWriter.write
-    pipeline.shards.write_atomically = _slow(_failing(shard, _half) if fault == "shard" else shard)
-    if fault == "marker":
-        pipeline.ledger.write_atomically = _failing(marker, _half)
+    failing = {
+        "shard": lambda: _failing(shard, _half),
+        "memory": lambda: _failing(shard, _no_memory),
+        "full": lambda: _full(shard),
+        "always": lambda: _at_block(shard, lambda: os._exit(1)),
+        "stuck": lambda: _at_block(shard, lambda: time.sleep(3600)),
+    }
+    pipeline.shards.write_atomically = _slow(failing.get(fault, lambda: shard)())
+    pipeline.ledger.write_atomically = _slow(_failing(marker, _half) if fault == "marker" else marker)
     if fault == "table":
         pq.ParquetWriter.write = _failing(table, _dies)
     if fault == "full":
-        pipeline.shards.write_atomically = _full(shard)
         pq.ParquetWriter.write = _full(table)
 
 
@@ -70,6 +80,19 @@ def _half(write: Callable[..., Any], path: Path, data: bytes) -> None:
 def _dies(write: Callable[..., Any], *args: Any, **options: Any) -> None:
     write(*args, **options)
     os._exit(1)
+
+
+def _no_memory(write: Callable[..., Any], *args: Any, **options: Any) -> None:
+    raise MemoryError("Unable to allocate 9.99 TiB")
+
+
+def _at_block(write: Callable[..., Any], fail: Callable[[], None]) -> Callable[..., Any]:
+    def failing(path: Path, data: bytes) -> Any:
+        if path.parts[-4] == str(BLOCK):
+            fail()
+        return write(path, data)
+
+    return failing
 
 
 def _full(write: Callable[..., Any]) -> Callable[..., Any]:

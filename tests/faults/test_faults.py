@@ -1,44 +1,25 @@
 """Whatever dies in the middle of a run, the tables in the end are those of an undisturbed run, value for value."""
 
 import errno
-import os
 import pickle
-import subprocess
-import sys
-import time
-import uuid
 from pathlib import Path
 
 import pytest
-import tomli_w
 
+from jobs.doctor import examine
+from pipeline.attempts import TRIES
 from pipeline.errors import RunError
 from pipeline.ledger import write_atomically
 from pipeline.runner import _run_step
 from pipeline.stage import Fingerprint, Step, Unit, Work
-from tests import planted
-from tests.jobs.test_audit import PLANTED, assert_same
-
-#: Seconds that no run of this size takes.
-LIMIT = 300
-ROOT = Path(__file__).parents[2]
+from tests.faults.disturbed import Driver, settings_of
+from tests.faults.injected import BLOCK
+from tests.jobs.test_audit import assert_same
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    data = tmp_path_factory.mktemp("faults") / "data"
-    planted.write_dataset(data)
-    return {
-        "data": str(data),
-        "models": [PLANTED],
-        "layers": ["0", "1"],
-        "quantile": 0.05,
-        "min_images": 3,
-        "image_block": 2,
-        "unit_block": 2,
-        "batch_size": 2,
-        "metrics": ["dissection"],
-    }
+    return settings_of(tmp_path_factory.mktemp("faults") / "data")
 
 
 @pytest.fixture(scope="module")
@@ -46,53 +27,6 @@ def undisturbed(settings, tmp_path_factory):
     run = tmp_path_factory.mktemp("undisturbed") / "run"
     assert Driver(run, settings).wait()[0] == 0
     return run
-
-
-class Driver:
-    """A process that audits, and what it leaves behind."""
-
-    def __init__(self, run: Path, settings: dict, **fault: str) -> None:
-        run.parent.mkdir(exist_ok=True)
-        zoo = run.with_suffix(".toml")
-        zoo.write_text(tomli_w.dumps({**settings, "out": str(run)}))
-        self._token = f"FAULT_TOKEN={uuid.uuid4().hex}"
-        name, value = self._token.split("=")
-        environment = {key: text for key, text in os.environ.items() if not key.startswith("RAY_")}
-        environment |= {"PYTHONPATH": str(ROOT), "FAULT_PLACE": str(run.parent), name: value, **fault}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.driver", str(zoo)],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def wait(self) -> tuple[int, str]:
-        """Wait for the end, and for that of every process that it started."""
-        try:
-            text, _ = self.process.communicate(timeout=LIMIT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        until = time.monotonic() + 30
-        while self.left():
-            assert time.monotonic() < until, f"processes {self.left()} outlive the audit"
-            time.sleep(0.2)
-        return self.process.returncode, text
-
-    def left(self) -> list[int]:
-        """Return the processes that inherited the driver's environment and are alive."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-                if state != "Z" and self._token.encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-        return found
 
 
 def test_a_full_disk_names_the_unit_and_leaves_no_half_file(tmp_path, monkeypatch):
@@ -110,11 +44,20 @@ def test_a_full_disk_names_the_unit_and_leaves_no_half_file(tmp_path, monkeypatc
     monkeypatch.setattr(Path, "replace", lambda *_: full(None))
     with pytest.raises(OSError, match="No space"):
         write_atomically(tmp_path / "marker", b"data")
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def resumed(run: Path, settings: dict, undisturbed: Path) -> None:
+    """Finish a run with the same command, and compare it with the undisturbed one."""
+    code, text = Driver(run, settings).wait()
+    assert code == 0, text
+    assert_same(run, undisturbed)
+    assert not examine(run)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fault", "times"), [("shard", 3)])
+@pytest.mark.parametrize("times", [1, TRIES - 1])
+@pytest.mark.parametrize("fault", ["shard"])
 def test_a_worker_that_dies_while_it_writes(settings, undisturbed, tmp_path, fault, times):
     for number in range(times):
         (tmp_path / f"armed-{number}").touch()
@@ -122,3 +65,15 @@ def test_a_worker_that_dies_while_it_writes(settings, undisturbed, tmp_path, fau
     assert code == 0, text
     assert not list(tmp_path.glob("armed-*")), "the fault did not happen"
     assert_same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_every_time_is_given_up(settings, undisturbed, tmp_path):
+    run = tmp_path / "run"
+    code, text = Driver(run, settings, FAULT="always").wait()
+    assert code == 1, text
+    assert f"extract/planted/0/images-{2 * BLOCK:06d}" in text
+    assert f"ended the process of its worker {TRIES} times and is given up" in text
+    assert "Finished work is saved" in text
+    assert "Traceback" not in text
+    resumed(run, settings, undisturbed)

@@ -1,0 +1,95 @@
+"""An audit of seconds, in a process of its own that may be disturbed."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from tests import planted
+from tests.jobs.test_audit import PLANTED
+
+#: Seconds that no run of this size takes.
+LIMIT = 400
+ROOT = Path(__file__).parents[2]
+
+
+def settings_of(data: Path) -> dict[str, Any]:
+    """Write a data set and return the settings of an audit with several units in every stage."""
+    planted.write_dataset(data)
+    return {
+        "data": str(data),
+        "models": [PLANTED],
+        "layers": ["0", "1"],
+        "quantile": 0.05,
+        "min_images": 3,
+        "image_block": 2,
+        "unit_block": 2,
+        "batch_size": 2,
+        "metrics": ["dissection"],
+    }
+
+
+class Driver:
+    """A process that audits, and what it leaves behind."""
+
+    def __init__(self, run: Path, settings: dict[str, Any], **fault: str) -> None:
+        run.parent.mkdir(exist_ok=True)
+        zoo = run.with_suffix(".toml")
+        zoo.write_text(tomli_w.dumps({**settings, "out": str(run)}))
+        self._token = f"FAULT_TOKEN={uuid.uuid4().hex}"
+        name, value = self._token.split("=")
+        environment = {key: text for key, text in os.environ.items() if not key.startswith("RAY_")}
+        environment |= {"PYTHONPATH": str(ROOT), "FAULT_PLACE": str(run.parent), name: value, **fault}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.driver", str(zoo)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait(self) -> tuple[int, str]:
+        """Wait for the end, and for that of every process that it started."""
+        try:
+            text, _ = self.process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        until = time.monotonic() + 30
+        while self.left():
+            assert time.monotonic() < until, f"processes {self.left()} outlive the audit"
+            time.sleep(0.2)
+        return self.process.returncode, text
+
+    def left(self) -> list[int]:
+        """Return the processes that inherited the driver's environment and are alive."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "Z" and self._token.encode() in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+        return found
+
+
+def markers(run: Path) -> int:
+    """Count the finished units of a run."""
+    return len(list((run / "ledger").rglob("*.json")))
+
+
+def until(driver: Driver, condition: Callable[[], bool]) -> None:
+    """Wait for a condition, or for the end of the driver."""
+    end = time.monotonic() + LIMIT
+    while driver.process.poll() is None and not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -111,11 +111,11 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
         "top_images",
         "max_rejects",
     )
-    names += ("image_block", "unit_block", "device", "activation_scale", "views", "flips", "negatives")
+    names += ("image_block", "unit_block", "actors", "device", "activation_scale", "views", "flips", "negatives")
     names += ("metrics", "keep_activations", "store")
     names += ("location_protocol", "occluder", "occluder_step", "field_images", "field_units", "units")
     names += ("graph_mode", "graph_iterations", "graph_heldout")
-    options = Options(actors=config.actors or 0, **{name: getattr(config, name) for name in names})
+    options = Options(**{name: getattr(config, name) for name in names})
     requests = [Request(config.spec_of(model), config.layers_of(model)) for model in config.models]
     return make_plan(RunFolder(config.out).path, config.data, requests, options, config.batch_size, before, say)
 
@@ -181,7 +181,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     from pipeline.journal import Journal
     from pipeline.metrics import RunMetrics
     from pipeline.quiet import native_messages_to
-    from pipeline.runner import Runner, start_ray
+    from pipeline.runner import LocalRunner, Runner, start_ray
     from pipeline.schedule import Schedule
     from pipeline.stages.extract import create_stores, remove_activations
     from pipeline.stages.unstored import remove_passes
@@ -200,9 +200,12 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     for line in costs(plan, {name for name, _, missing in left if missing}):
         say(line)
     with Journal(run.path) as journal, native_messages_to(run.path / "ray.log"), Progress(left) as progress:
-        start_ray()
-        metrics = RunMetrics(run.path.name, {name: missing for name, _, missing in left})
-        Schedule(Runner(run.ledger), _Limit(run, plan, [progress, journal, metrics], lock)).run(
+        runner, watchers = LocalRunner(run.ledger), [progress, journal]
+        if plan.options.actors:
+            start_ray()
+            runner = Runner(run.ledger)
+            watchers.append(RunMetrics(run.path.name, {name: missing for name, _, missing in left}))
+        Schedule(runner, _Limit(run, plan, watchers, lock)).run(
             plan,
             before=before_extract(plan),
             extract=extract(plan, factories),

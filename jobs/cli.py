@@ -207,7 +207,9 @@ def audit(
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass; by default the fastest.")] = None,
     image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,
     unit_block: Annotated[int | None, typer.Option(help="Units in a unit of work (128).")] = None,
-    actors: Annotated[int | None, typer.Option(help="Processes that hold a network; one a core or GPU.")] = None,
+    actors: Annotated[
+        int | None, typer.Option(help="Processes that hold a network (one a core or GPU); 0: no Ray.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     activation_scale: Annotated[float | None, typer.Option(help="Factor before float16, a power of two.")] = None,
     redo: Annotated[str | None, typer.Option(help="Recompute stages (a,b) and what depends on them.")] = None,

@@ -157,7 +157,9 @@ class AuditConfig(BaseModel):
     batch_size: Positive | None = Field(None, description="images a forward pass; unset: measured once for every model")
     image_block: Positive = Field(64, description="images in a unit of work of extract")
     unit_block: Positive = Field(128, description="units in a unit of work of dissect")
-    actors: Positive | None = Field(None, description="processes that hold a model; unset: from the machine")
+    actors: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        None, description="processes that hold a model, 0: all in this one; unset: from the machine and the images"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the forward pass runs")
     activation_scale: Annotated[StrictFloat, AfterValidator(_power_of_two)] = Field(
         1.0, description="factor on activations before they become float16"

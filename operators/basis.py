@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import schur
 
 from operators.permutation import seed_of
 
@@ -38,6 +37,8 @@ def rotation(units: int, seed: int, layer: str, alpha: float = 1.0) -> NDArray[n
 
 def _power(q: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     """Scale the angles of a rotation: its real Schur form is made of plane rotations and fixed axes."""
+    from scipy.linalg import schur  # half a second that few runs need
+
     form, vectors = schur(q, output="real")
     scaled, place, turned = np.eye(len(q)), 0, -1
     while place < len(q):

@@ -17,7 +17,7 @@ from pipeline.views import Views, ViewSettings, open_views
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of the stages; see `jobs.config.AuditConfig` for what each means."""
+    """Settings of the stages; see `jobs.config.AuditConfig` for what each means. Of a plan, `actors` is a number."""
 
     anchoring: str
     metrics: tuple[str, ...]
@@ -33,7 +33,7 @@ class Options:
     max_rejects: float
     image_block: int
     unit_block: int
-    actors: int
+    actors: int | None
     device: str
     activation_scale: float
     keep_activations: bool

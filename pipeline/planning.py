@@ -17,7 +17,7 @@ from pipeline.graph_views import refuse_flat_maps, refuse_without_graph
 from pipeline.models.layer import Layer
 from pipeline.models.spec import ModelSpec
 from pipeline.plan import Options, Plan, PlannedModel
-from pipeline.runner import cores
+from pipeline.runner import cluster_named, cores
 from pipeline.views import Views
 from schemas.parts import PART
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Metrics that read labels.
 _ABOUT_CONCEPTS = {"dissection", "significance", "parts", "anchorings", "stability"}
+#: Metrics that take long on few images too.
+_HEAVY = {"receptive-field", "graph"}
 _CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
 _GPU_BATCH = 128
@@ -59,7 +61,7 @@ def make_plan(
     requests : sequence of Request
         Models with the layers asked for.
     options : Options
-        Settings; `device` "auto" and `actors` 0 are settled here.
+        Settings; `device` "auto" and `actors` None are settled here.
     batch_size : int, optional
         Images a forward pass; by default the recorded one, else the one that runs fastest here.
     before : Plan, optional
@@ -78,11 +80,13 @@ def make_plan(
     views = Views.of(dataset, options.view_settings)
     if _ABOUT_CONCEPTS & set(options.metrics):
         _refuse_rare(dataset, views, options.min_images)
-    options = replace(options, device=_device(options.device), actors=options.actors or _actors(options.device))
     images = len(views)
+    options = replace(options, device=_device(options.device))
+    if options.actors is None:
+        options = replace(options, actors=_actors(options, images * len(requests)))
     models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
     _refuse_same_names(models)
-    plan = Plan(run, dataset.folder, dataset.identity, images, torch.__version__, tuple(models), options)
+    plan = Plan(run, dataset.folder, dataset.identity, images, str(torch.__version__), tuple(models), options)
     if "graph" in options.metrics:
         refuse_without_graph(plan)
     return _extended(plan, before) if before else plan
@@ -181,10 +185,13 @@ def _device(asked: str) -> str:
     return "cuda" if asked != "cpu" and available else "cpu"
 
 
-def _actors(device: str) -> int:
+def _actors(options: Options, images: int) -> int:
+    """Return how many processes hold a network; 0, all in this process, for what is over before workers have started."""
     import torch
 
-    if _device(device) != "cuda":
+    if images <= options.image_block and not _HEAVY & set(options.metrics) and not cluster_named():
+        return 0
+    if options.device != "cuda":
         return cores()
     if not torch.cuda.is_available():
         raise InputError(

@@ -56,7 +56,8 @@ def start_ray(address: str | None = None) -> None:
     context.print_on_execution_start = False
 
 
-def _joined_cluster() -> bool:
+def cluster_named() -> bool:
+    """Return whether the environment names a cluster to join."""
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
@@ -105,20 +106,23 @@ class Runner:
         if not missing:
             return
         self._attempts.forget(stage.name)
-        for receipt in self._watched(stage, stage.group(missing)):
-            outcome = pickle.loads(receipt["outcome"])
+        for outcome in self._outcomes(stage, stage.group(missing)):
             if isinstance(outcome, Exception):
                 raise outcome
             advance(outcome)
         self._attempts.forget(stage.name)
 
-    def _watched(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
-        """Yield receipts; what Ray itself raises, as after half an hour without progress, names what is not done."""
+    def _outcomes(self, stage: Stage, works: list[Work]) -> Iterator[list[Output] | Exception]:
+        """Yield the outputs of each work, or its error.
+
+        What Ray itself raises, as after half an hour without progress, names what is not done.
+        """
         from ray.data.exceptions import ExecutionTimeoutError
         from ray.exceptions import RayError
 
         try:
-            yield from self._receipts(stage, works)
+            for receipt in self._receipts(stage, works):
+                yield pickle.loads(receipt["outcome"])
         except (RayError, ExecutionTimeoutError) as error:
             left, begun = self.missing(stage), self._attempts.open(stage.name)
             where = ", ".join(begun[:_NAMED]) if begun else left[0].key if left else stage.name
@@ -145,9 +149,25 @@ class Runner:
                 # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
                 dataset = dataset.map(_StepRunner, fn_constructor_args=made, compute=pool, **resources)
             else:
-                tasks = TaskPoolStrategy(size=None if _joined_cluster() else min(cores(), len(works)))
+                tasks = TaskPoolStrategy(size=None if cluster_named() else min(cores(), len(works)))
                 dataset = dataset.map(_run_step, fn_args=made, compute=tasks, **resources)
         yield from dataset.iter_rows()
+
+
+class LocalRunner(Runner):
+    """Carries out stages in this process, without Ray, where that is done before workers would have started."""
+
+    def _outcomes(self, stage: Stage, works: list[Work]) -> Iterator[list[Output] | Exception]:
+        last = len(stage.steps) - 1
+        steps = [
+            _StepRunner(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)
+        ]
+        for work in works:
+            result: Any = {}
+            for step in steps:
+                if isinstance(result, dict):
+                    result = step.carry_out(work, result)
+            yield result
 
 
 class _StepRunner:
@@ -161,17 +181,21 @@ class _StepRunner:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if "outcome" in row:
             return {"work": row["work"], "outcome": row["outcome"]}
-        work: Work = pickle.loads(row["work"])
-        arrays = {key: value for key, value in row.items() if key not in ("work", "outcome")}
+        arrays = {key: value for key, value in row.items() if key != "work"}
+        result = self.carry_out(pickle.loads(row["work"]), arrays)
+        if isinstance(result, dict):
+            return {"work": row["work"], **result}
+        return {"work": row["work"], "outcome": pickle.dumps(result)}
+
+    def carry_out(self, work: Work, arrays: dict[str, Any]) -> Any:
+        """Return the arrays for the next step, or after the last one the outputs; or the error that the step met."""
         try:
             before = self._attempts.begin(work, self._number)
             result = _given_up(work.units, before) if before >= TRIES else self._tried_twice(work, arrays)
             self._attempts.end(work, self._number)
         except OSError as error:
-            result = _failure(work.units, error)
-        if isinstance(result, dict):
-            return {"work": row["work"], **result}
-        return {"work": row["work"], "outcome": pickle.dumps(result)}
+            return _failure(work.units, error)
+        return result
 
     def _tried_twice(self, work: Work, arrays: dict[str, Any]) -> Any:
         """Return what a step gives, or its error; out of memory it is tried once more, as it is."""

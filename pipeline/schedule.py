@@ -50,7 +50,7 @@ class Schedule:
         plan : Plan
             The models.
         before : sequence of Stage
-            Run first, for all models.
+            Need no activations: run beside the extraction, before all analyses.
         extract : Stage
             Its units' places begin with the model's name.
         analyses : callable
@@ -58,16 +58,18 @@ class Schedule:
         finished : callable
             Called with a plan of one model when its analyses are done.
         """
-        for stage in before:
-            self._carry_out(stage)
         left = self._runner.missing_by_model(extract)
         ready = [model.name for model in plan.models if not left.get(model.name)]
         stopped = Event()
-        with _Background(
-            lambda name: self._analyse(plan.only({name}), analyses, finished, stopped), stopped
-        ) as background:
+        with _Background(stopped) as background:
+            # they need no activations and the extraction needs nothing of them
+            background.submit(self._carry_out_all, before, stopped)
+
+            def analyse(name: str) -> None:
+                background.submit(self._analyse, plan.only({name}), analyses, finished, stopped)
+
             for name in ready:
-                background.submit(name)
+                analyse(name)
 
             def advance(outputs: Sequence[Output]) -> None:
                 self._watcher.advance(outputs)
@@ -76,20 +78,24 @@ class Schedule:
                     name = output.unit.place[0]
                     left[name] -= 1
                     if not left[name]:
-                        background.submit(name)
+                        analyse(name)
 
             self._watcher.begin(extract.name)
             self._runner.run(extract, advance)
 
-    def _carry_out(self, stage: Stage, stopped: Event | None = None) -> None:
+    def _carry_out(self, stage: Stage, stopped: Event) -> None:
         def advance(outputs: Sequence[Output]) -> None:
-            if stopped is not None and stopped.is_set():
+            if stopped.is_set():
                 raise _StoppedError
             self._watcher.advance(outputs)
 
         if self._runner.missing(stage):
             self._watcher.begin(stage.name)
             self._runner.run(stage, advance)
+
+    def _carry_out_all(self, stages: Sequence[Stage], stopped: Event) -> None:
+        for stage in stages:
+            self._carry_out(stage, stopped)
 
     def _analyse(
         self,
@@ -98,8 +104,7 @@ class Schedule:
         finished: Callable[[Plan], None],
         stopped: Event,
     ) -> None:
-        for stage in analyses(plan):
-            self._carry_out(stage, stopped)
+        self._carry_out_all(analyses(plan), stopped)
         finished(plan)
 
 
@@ -108,13 +113,13 @@ class _StoppedError(Exception):
 
 
 class _Background:
-    """Calls a function for one model after the other, beside the main thread; a failure of either stops the other.
+    """Calls functions one after the other, beside the main thread; a failure of either stops the other.
 
     Python waits for the thread when it ends, so what runs there looks at `stopped` whenever a piece of work is done.
     """
 
-    def __init__(self, call: Callable[[str], None], stopped: Event) -> None:
-        self._call, self._stopped = call, stopped
+    def __init__(self, stopped: Event) -> None:
+        self._stopped = stopped
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._futures: list[Future[None]] = []
 
@@ -128,9 +133,9 @@ class _Background:
         if failure is None:
             self.check()
 
-    def submit(self, name: str) -> None:
-        """Call the function for a model when those before it are done."""
-        self._futures.append(self._thread.submit(self._call, name))
+    def submit(self, call: Callable[..., None], *args: object) -> None:
+        """Call a function when those submitted before it are done."""
+        self._futures.append(self._thread.submit(call, *args))
 
     def check(self) -> None:
         """Raise what a finished call raised."""

@@ -70,7 +70,7 @@ def extract_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
 
 def forward_step(plan: Plan, actor: type) -> Step:
     """Return the step of a class whose instances hold networks, one a core or GPU."""
-    return Step(actor, cpus=1, gpus=1 if plan.options.device == "cuda" else 0, actors=plan.options.actors)
+    return Step(actor, cpus=1, gpus=1 if plan.options.device == "cuda" else 0, actors=plan.options.actors or 0)
 
 
 def by_images(

@@ -23,8 +23,9 @@ from pipeline.ledger import write_atomically
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
 from pipeline.selection import units_in
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work
+from pipeline.stage import Fingerprint, Output, Stage, Unit, Work
 from pipeline.stages import extract
+from pipeline.stages.extract import forward_step
 from pipeline.stores import ActivationStore
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.
@@ -79,9 +80,7 @@ def occlude_stage(plan: Plan, factories: dict[str, Callable[[], Any]] | None = N
             for part in range(parts(plan))
             for layer in model.layers
         ]
-    gpus = 1 if plan.options.device == "cuda" else 0
-    steps = (Step(_Occluder, cpus=1, gpus=gpus, actors=plan.options.actors),)
-    return Stage("occlude", tuple(units), partial(_group, plan, factories or {}), steps)
+    return Stage("occlude", tuple(units), partial(_group, plan, factories or {}), (forward_step(plan, _Occluder),))
 
 
 def parts(plan: Plan) -> int:

@@ -292,15 +292,16 @@ def _factories(plan: Plan) -> dict[str, Callable[[], Any]]:
     specs = {model.name: model.spec for model in plan.models if model.spec.scheme == "factory"}
     if not specs:
         return {}
-    import sys
-
-    from ray import cloudpickle
-
     from pipeline.models.sources import load_factory
 
     factories = {name: load_factory(spec) for name, spec in specs.items()}
-    for factory in factories.values():
-        cloudpickle.register_pickle_by_value(sys.modules[factory.__module__])
+    if plan.options.actors:
+        import sys
+
+        from ray import cloudpickle
+
+        for factory in factories.values():
+            cloudpickle.register_pickle_by_value(sys.modules[factory.__module__])
     return factories
 
 

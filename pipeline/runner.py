@@ -206,14 +206,14 @@ class _StepRunner:
         return result
 
     def _tried(self, work: Work, arrays: dict[str, Any]) -> Any:
-        began, began_cpu = time.perf_counter(), time.process_time()
+        began, began_cpu = time.perf_counter(), time.thread_time()
         try:
             if self._call is None:
                 call = self._step.call
                 self._call = call() if isinstance(call, type) else call
             result = self._call(work.task, **arrays)
             if self._last:
-                self._mark(result, time.perf_counter() - began, time.process_time() - began_cpu)
+                self._mark(result, time.perf_counter() - began, time.thread_time() - began_cpu)
         except (InputError, RunError) as error:
             return error
         except Exception as error:

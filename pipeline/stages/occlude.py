@@ -80,7 +80,9 @@ def occlude_stage(plan: Plan, factories: dict[str, Callable[[], Any]] | None = N
             for part in range(parts(plan))
             for layer in model.layers
         ]
-    return Stage("occlude", tuple(units), partial(_group, plan, factories or {}), (forward_step(plan, _Occluder),))
+    return Stage(
+        "occlude", tuple(units), partial(_group, plan, factories or {}), (extract.forward_step(plan, _Occluder),)
+    )
 
 
 def parts(plan: Plan) -> int:

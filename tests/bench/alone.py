@@ -190,7 +190,20 @@ def dissect_plain(*, run: str, part: int, parts: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
+def warm_audit(*, few: str, data: str, model: str, layers: str, out: str) -> dict[str, float]:
+    """Audit a few images, then all, in this process; return the time of the latter."""
+    from jobs.audit import audit
+    from jobs.config import load_config
+
+    began = 0.0
+    for images, run in ((few, f"{out}-warm"), (data, out)):
+        began = time.perf_counter()
+        audit(load_config(data=images, out=run, models=[model], layers=layers, min_images=1, actors=0))
+    return {"seconds": time.perf_counter() - began}
+
+
 MEASURES = {
+    "warm_audit": warm_audit,
     "forward": forward,
     "audit": audit,
     "extract_memory": extract_memory,

@@ -1,8 +1,9 @@
-"""Unit costs for `filterscope plan`, from the ledgers of small audits, and what they project for audits of other sizes."""
+"""Unit costs for `filterscope plan`, from the ledgers of audits, and what they project for audits of other sizes.
+
+Every audit runs in a process that audited a few images before: imports and the loading of kernels are no unit costs.
+"""
 
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 from scipy.optimize import nnls
 
 from jobs.projection import UnitCosts, Work, project, works_of
-from tests.bench.dataflow import repeated, source
+from tests.bench.dataflow import measured, repeated, source
 from tests.bench.row import Row
 
-_IMAGES = 128
+_IMAGES = 384
 _ZOO = {
     "mobilenet_v2": "features.18,features.6",
     "resnet18": "layer4,layer2",
@@ -25,22 +26,21 @@ _ZOO = {
 }
 
 #: Networks and layers that the factors were not fitted to, and numbers of images.
-_CHECKS = {256: ("resnet34", "layer3"), 512: ("mobilenet_v2", "features.13")}
+_CHECKS = {512: ("resnet34", "layer3"), 1024: ("mobilenet_v2", "features.13")}
+
+
+def _data(folder: Path, images: int) -> str:
+    data = folder / f"data-{images}"
+    return str(data if data.exists() else repeated(data, images))
 
 
 class _Audited:
     """A finished audit: what its stages took by the ledger, and what was asked of each."""
 
     def __init__(self, folder: Path, model: str, layers: str, images: int) -> None:
-        data = folder / f"data-{images}"
-        if not data.exists():
-            repeated(data, images)
+        few, data = (_data(folder, count) for count in (16, images))
         self.run = folder / f"{model}-{images}"
-        flags = {"--model": source(model), "--data": data, "--layers": layers, "--out": self.run, "--min-images": 1}
-        command = [sys.executable, "-m", "jobs", "audit", *(str(part) for pair in flags.items() for part in pair)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr[-2000:])
+        measured("warm_audit", few=few, data=data, model=source(model), layers=layers, out=str(self.run))
         from pipeline.run import RunFolder
 
         self.plan, self.images = RunFolder(self.run).plan(), images

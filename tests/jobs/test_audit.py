@@ -94,6 +94,19 @@ def test_tables_do_not_depend_on_blocks_or_workers(audited, planted_settings, pl
     assert_same(planted_run, other)
 
 
+def test_few_images_are_audited_in_one_process(planted_settings, tmp_path):
+    """Starting Ray takes longer than such an audit."""
+    config = load_config(out=tmp_path / "run", metrics="dissection", **planted_settings)
+    code = f"""
+import pickle, sys
+from jobs.audit import audit
+assert audit(pickle.loads({pickle.dumps(config)!r}))
+assert "ray" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    assert all(stage["left"] == 0 for stage in run_status(tmp_path / "run"))
+
+
 def test_a_finished_run_is_recognised_without_opening_anything(planted_run, planted_settings):
     config = load_config(out=planted_run, metrics="dissection", **planted_settings)
     code = f"""

@@ -25,7 +25,6 @@ from pipeline.plan import Plan, PlannedModel
 from pipeline.selection import units_in
 from pipeline.stage import Fingerprint, Output, Stage, Unit, Work
 from pipeline.stages import extract
-from pipeline.stages.extract import forward_step
 from pipeline.stores import ActivationStore
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.

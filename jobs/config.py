@@ -67,7 +67,7 @@ def _views(value: str) -> str:
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 Metric = Literal[
-    "dissection", "significance", "parts", "anchorings", "stability", "location", "receptive-field", "graph"
+    "dissection", "significance", "parts", "anchorings", "stability", "location", "receptive-field", "patterns", "graph"
 ]
 
 

@@ -25,6 +25,8 @@ STAGES = (
     "occlude",
     "fields",
     "locate",
+    "local-features",
+    "patterns",
     "graph",
     "graph-summary",
 )
@@ -47,12 +49,16 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "occlude": ("extract",),
     "fields": ("occlude",),
     "locate": ("extract",),
+    "local-features": ("extract",),
+    "patterns": ("extract", "local-features"),
     "graph": ("extract",),
     "graph-summary": ("graph",),
 }
 
 #: Stages that read whole maps; the others read their maxima at most, which outlive the maps.
-READ_MAPS = frozenset({"dissect", "null", "parts", "anchorings", "stability", "locate", "graph"})
+READ_MAPS = frozenset(
+    {"dissect", "null", "parts", "anchorings", "stability", "locate", "local-features", "patterns", "graph"}
+)
 
 #: Stages of each metric, in order.
 METRICS = {
@@ -63,6 +69,7 @@ METRICS = {
     "stability": ("concepts", "dissect", "stability"),
     "location": ("locate",),
     "receptive-field": ("occlude", "fields"),
+    "patterns": ("local-features", "patterns"),
     "graph": ("graph", "graph-summary"),
 }
 
@@ -108,10 +115,12 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.fields import fields_stage
     from pipeline.stages.graph import graph_stages
     from pipeline.stages.graph_summary import graph_summary_stage
+    from pipeline.stages.local_features import local_features_stage
     from pipeline.stages.locate import locate_stage
     from pipeline.stages.null import null_stage
     from pipeline.stages.occlude import occlude_stage
     from pipeline.stages.parts import parts_stage
+    from pipeline.stages.patterns import patterns_stage
     from pipeline.stages.significance import significance_stage
     from pipeline.stages.stability import stability_stage
     from pipeline.stages.unstored.tallies import tallies_stage
@@ -123,6 +132,8 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
         "tallies": partial(tallies_stage, factories=factories or {}),
         "dissect": dissect_stage,
         "locate": locate_stage,
+        "local-features": local_features_stage,
+        "patterns": patterns_stage,
         "annotations": annotations_stage,
         "null": null_stage,
         "significance": significance_stage,

@@ -9,6 +9,7 @@ from jobs.comparisons import anchoring_summary, part_summary
 from jobs.costs import field_costs
 from jobs.fields import fields_summary
 from jobs.location import location_summary
+from jobs.patterns import pattern_summary
 from operators.dissection import DETECTOR_IOU, unique_per_category, unique_top1
 
 
@@ -136,6 +137,7 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         (part_summary(run), "Part interpretability: mean over units of P_f, the share of views on which IoU > 0.2"),
         (strongest_units(run, strongest), "Strongest units of each layer"),
         (location_summary(run), "Where units look: location instability beside a fixed and a uniform position"),
+        (pattern_summary(run), "Patterns: how many kinds of pattern the peaks of a filter are clusters of"),
         (fields_summary(run), "What units react to: median fields found by occlusion, input pixels"),
         (field_costs(run), "Cost of receptive-field: time of workers, shared by all layers of a model"),
     ):

@@ -58,6 +58,19 @@ def axes_of(plan: Plan, model: PlannedModel, layer: Layer, size: tuple[int, int]
     return rows, columns
 
 
+def grid_of(model: PlannedModel, layer: Layer) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return where position (0, 0) of a layer lies and how far neighbours are apart, for y and x in input pixels.
+
+    By the receptive fields; of the map resized to the input where the layer has none.
+    """
+    if layer.field is not None:
+        return layer.field.centre, layer.field.stride
+    rows, columns = (
+        size / count for size, count in zip(model.transform.input_size, (layer.height, layer.width), strict=True)
+    )
+    return (rows / 2 - 0.5, columns / 2 - 0.5), (rows, columns)
+
+
 def _axis(plan: Plan, model: PlannedModel, layer: Layer, sampled: tuple[int, int], which: int) -> Axis:
     positions, size = (layer.height, layer.width)[which], sampled[which]
     if plan.options.anchoring == "resize" or layer.field is None:

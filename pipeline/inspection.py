@@ -13,6 +13,7 @@ from pipeline.run import RunFolder
 from pipeline.stage import Stage, Unit
 from pipeline.stages.annotations import index_path
 from pipeline.stages.concepts import label_path
+from pipeline.stages.local_features import features_path
 from pipeline.stages.null import null_path
 from pipeline.stages.occlude import drops_path
 from pipeline.stores import ActivationStore, MaskStore, table_path
@@ -68,6 +69,13 @@ def inspect(run: RunFolder, stages: list[Stage]) -> Iterator[Problem]:
     yield from _leftovers(run)
 
 
+#: Files that are no tables and whose digests stand in the marker.
+_FILES: dict[str, Callable[[Path, Unit], Path]] = {
+    "masks": lambda run, unit: MaskStore(run, unit.place[0]).path(unit.place[1]),
+    "features": lambda run, unit: features_path(run, unit.place),
+}
+
+
 def _unit_problems(run: Path, unit: Unit, checksums: dict[str, str]) -> Iterator[Problem]:
     for path, what in [*_changed(run, unit, checksums), *_CHECKS.get(unit.stage, _nothing)(run, unit)]:
         yield Problem(path, what, "what was computed is lost; it is computed again from what it depends on", unit)
@@ -76,11 +84,9 @@ def _unit_problems(run: Path, unit: Unit, checksums: dict[str, str]) -> Iterator
 def _changed(run: Path, unit: Unit, checksums: dict[str, str]) -> Iterator[tuple[Path, str]]:
     """Compare files with the digests in the marker."""
     for name, digest in checksums.items():
-        path = (
-            MaskStore(run, unit.place[0]).path(unit.place[1]) if name == "masks" else table_path(run, name, unit.place)
-        )
-        if name not in TABLES and name != "masks":
+        if name not in TABLES and name not in _FILES:
             continue
+        path = _FILES[name](run, unit) if name in _FILES else table_path(run, name, unit.place)
         if not path.is_file():
             yield path, "the file is missing, and its marker says it was written"
         elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:

@@ -6,6 +6,7 @@ from schemas.columns import column, table
 from schemas.dataset import REJECTS
 from schemas.graphs import GRAPH_TABLES
 from schemas.localization import PART_LOCALIZATION
+from schemas.patterns import PATTERN_TABLES
 
 _MODEL = column("model", pa.string(), "name of the model in this run")
 _LAYER = column("layer", pa.string(), "qualified name of the tapped module, name#k for its k-th call")
@@ -354,6 +355,7 @@ TABLES = {
     "receptive_fields": RECEPTIVE_FIELDS,
     "layer_fields": LAYER_FIELDS,
     "location_instability": LOCATION_INSTABILITY,
+    **PATTERN_TABLES,
     **GRAPH_TABLES,
     "part_localization": PART_LOCALIZATION,
     "rejects": REJECTS,

@@ -95,3 +95,31 @@ def two_layers() -> nn.Module:
         second.bias.zero_()
         second.weight[0, 0], second.weight[1, 0, 1, 1], second.bias[2] = 1 / 9, 1.0, -1.0
     return nn.Sequential(*first, second, nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+
+def colours() -> nn.Module:
+    """Mix colours: units 0 to 3 fire about red; red or green; red, green or blue; nothing; 4 to 6 about one colour each.
+
+    The last map is a single position.
+    """
+    first, second = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 7, 3, padding=1)
+    with torch.no_grad():
+        first.weight[:] = (2 * torch.eye(3) - 1)[:, :, None, None]
+        first.bias.zero_()
+        mixes = torch.tensor([[1, 0, 0], [1, 1, 0], [1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        second.weight[:] = mixes[:, :, None, None] / 9
+        second.bias.zero_()
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+
+def write_colours(folder: Path, *, images: int = 60) -> None:
+    """Write grey images without any annotation; each holds one square: red, green, blue, red, and so on."""
+    rng = np.random.default_rng(0)
+    with DatasetWriter(folder, source={"reader": "planted"}) as out:
+        for number in range(images):
+            pixels = np.full((SIZE, SIZE, 3), 120, np.uint8)
+            top, left = rng.integers(1, SIZE - 4, 2)
+            pixels[top : top + 3, left : left + 3] = np.eye(3, dtype=np.uint8)[number % 3] * 250
+            path = folder.parent / f"colour-{number}.png"
+            Image.fromarray(pixels).save(path)
+            out.image(path)

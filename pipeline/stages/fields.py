@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from operators.location_instability import field_centres
 from operators.occlusion import THRESHOLD, EmpiricalField, empirical_field
+from pipeline.anchors import grid_of
 from pipeline.models.field import box
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
@@ -62,13 +63,7 @@ def _unit_row(task: LayerTask, drops: Drops, unit: int) -> dict[str, object]:
 
 def _centres(task: LayerTask, position: np.ndarray) -> np.ndarray:
     """Return the input pixels that positions are re-centred at: of the resized map where the layer has no field."""
-    layer, field = task.layer, task.layer.field
-    if field is not None:
-        return field_centres(position, layer.width, field.centre, field.stride)
-    rows, columns = (
-        size / count for size, count in zip(task.model.transform.input_size, (layer.height, layer.width), strict=True)
-    )
-    return field_centres(position, layer.width, (rows / 2 - 0.5, columns / 2 - 0.5), (rows, columns))
+    return field_centres(position, task.layer.width, *grid_of(task.model, task.layer))
 
 
 def _theoretical(layer: Layer, position: np.ndarray) -> dict[str, float | None]:

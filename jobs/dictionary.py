@@ -56,16 +56,24 @@ def top_patches(
     if field is None or not rows.height:
         raise InputError(f"no positions of node {layer}/{unit}/{node} for {category!r}; merged nodes have none")
     best = rows.filter(pl.col("score") > 0).sort("score", "view", descending=[True, False]).head(count)
-    pixels = _pixels(plan, planned, best["view"].to_list())
+    pixels = view_pixels(plan, planned, best["view"].to_list())
     patches = []
     for row, picture in zip(best.iter_rows(named=True), pixels, strict=True):
-        (y0, y1), (x0, x1) = (
-            (max(round(row[axis] - size / 2), 0), min(round(row[axis] + size / 2), side))
-            for axis, size, side in zip("yx", field.size, picture.shape, strict=False)
-        )
+        y0, x0, y1, x1 = field_box((row["y"], row["x"]), field.size, picture.shape[:2])
         image = int(plan.views.image[row["view"]])
         patches.append(Patch(row["view"], image, row["score"], (y0, x0, y1, x1), picture[y0:y1, x0:x1]))
     return patches
+
+
+def field_box(
+    position: tuple[float, float], field: tuple[int, int], extent: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return the box of a receptive field about a position, clipped to the input: y0, x0, y1, x1 in input pixels."""
+    (y0, y1), (x0, x1) = (
+        (max(round(at - size / 2), 0), min(round(at + size / 2), side))
+        for at, size, side in zip(position, field, extent, strict=True)
+    )
+    return y0, x0, y1, x1
 
 
 def view_heat_map(
@@ -122,7 +130,8 @@ def _on_view(run: str | Path, category: str, planned: PlannedModel, view: int) -
     return rows.join(nodes.select(*keys, "deformation", "survives"), on=keys)
 
 
-def _pixels(plan: Plan, planned: PlannedModel, views: list[int]) -> np.ndarray:
+def view_pixels(plan: Plan, planned: PlannedModel, views: list[int]) -> np.ndarray:
+    """Return views as a model sees them, uint8 of shape (views, height, width, 3)."""
     from pipeline.datasets.layout import Dataset
 
     dataset = Dataset(plan.data)
@@ -131,4 +140,4 @@ def _pixels(plan: Plan, planned: PlannedModel, views: list[int]) -> np.ndarray:
     return decode(paths, planned.geometry(plan.options.geometry), windows).pixels
 
 
-__all__ = ["Patch", "parse", "patterns_per_filter", "top_patches", "view_heat_map"]
+__all__ = ["Patch", "field_box", "parse", "patterns_per_filter", "top_patches", "view_heat_map", "view_pixels"]

@@ -11,6 +11,7 @@ from jobs.location import location_summary
 from jobs.report.charts import Trend, shares, trend
 from jobs.report.concepts import concepts_of, detectors
 from jobs.report.facts import label_counts
+from jobs.report.graph import graph_rows, graphs_of
 from jobs.report.layers import headline_of
 from jobs.report.place import ReportPlace
 from jobs.report.render import write_page
@@ -43,6 +44,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
             line for line in warnings(run) if "expected by chance" not in line and "is no label to trust" not in line
         ],
         locations=location_summary(run).to_dicts(),
+        graphs=graph_rows(run, graphs_of(plan)),
         concepts=concepts_of(run),
         rejects=_rejects(where),
         runs=_runs(where),

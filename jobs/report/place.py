@@ -8,7 +8,8 @@ from typing import Any
 from jobs.report.render import slug, url
 from jobs.report.strips import read_slots
 from jobs.report.thumbnails import Look, Slots
-from pipeline.plan import Plan
+from pipeline.plan import Plan, PlannedModel
+from pipeline.stores import table_path
 
 Place = tuple[str, ...]
 
@@ -31,6 +32,16 @@ class ReportPlace:
         size = self.plan.options.unit_block
         return url(*strips_place(row["model"], row["layer"], row["unit"] // size * size))
 
+    def dissected(self, model: PlannedModel, layer: str) -> bool:
+        """Tell whether a layer has units, and so pages of them; a run may hold explanatory graphs alone."""
+        folder = table_path(self.plan.run, "units", (model.name, layer, "any")).parent
+        return any(folder.glob("*.parquet"))
+
+
+def graph_place(model: str, category: str) -> Place:
+    """Return the place of the page of an explanatory graph."""
+    return "g", model, f"{slug(category)}.html"
+
 
 def layer_place(model: str, layer: str) -> Place:
     """Return the place of the page of a layer."""
@@ -52,4 +63,4 @@ def concept_place(concept: str) -> Place:
     return "c", f"{slug(concept)}.html"
 
 
-__all__ = ["Place", "ReportPlace", "concept_place", "layer_place", "strips_place", "unit_place"]
+__all__ = ["Place", "ReportPlace", "concept_place", "graph_place", "layer_place", "strips_place", "unit_place"]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from jobs.report.concepts import ConceptBlock, concepts_of, write_concepts
+from jobs.report.graph import graphs_of, write_graph
 from jobs.report.layers import LayerPage, write_layer
 from jobs.report.overview import write_overview
 from jobs.report.place import ReportPlace
-from jobs.report.render import HERE, digest
+from jobs.report.render import HERE, digest, slug
 from jobs.report.strips import write_slots
 from jobs.report.thumbnails import PER_SPRITE, SPRITES, Look, Slots, images_at_hand, looks_of, slots_of, write_sprites
 from jobs.report.units import UnitBlock, write_units
@@ -36,10 +37,12 @@ LAYER_TABLES = (
     "layer_significance",
     "unit_anchorings",
     "label_stability",
+    "graph_nodes",
     "receptive_fields",
     "location_instability",
 )
-RUN_TABLES = (*LAYER_TABLES, "models", "concepts", "rejects", "runs")
+GRAPH_TABLES = ("units", "graph_nodes", "graph_edges", "node_positions", "graph_summary")
+RUN_TABLES = (*LAYER_TABLES, "models", "concepts", "graph_summary", "rejects", "runs")
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,11 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     plan = RunFolder.existing(run).plan()
     site = (out or plan.run / "report").absolute()
     _refuse_foreign(site)
-    if not any((plan.run / "tables" / "units").rglob("*.parquet")):
-        raise InputError(f"{run} holds no units yet; finish `filterscope audit` with the metric dissection first")
+    if not any(any((plan.run / "tables" / name).rglob("*.parquet")) for name in ("units", "graph_summary")):
+        raise InputError(
+            f"{run} holds no units and no explanatory graphs yet; finish `filterscope audit` with the metric dissection or "
+            "graph first"
+        )
     site.mkdir(parents=True, exist_ok=True)
     stage, ledger = report_stage(plan, site), Ledger(site / "ledger")
     missing = ledger.missing(stage.units)
@@ -101,7 +107,7 @@ def _refuse_foreign(site: Path) -> None:
 
 
 def report_stage(plan: Plan, site: Path) -> Stage:
-    """Plan the report: thumbnails by sprites, units by blocks, layers, concepts by blocks, the overview.
+    """Plan the report: thumbnails by sprites, units by blocks, layers, graphs, concepts by blocks, the overview.
 
     No unit of work reads what another writes; all read tables and images alone. Which thumbnail lies where is settled
     here and kept in the site.
@@ -131,6 +137,8 @@ def _tasks(where: ReportPlace, slots: list[Slots]) -> Iterator[ReportTask]:
     for model in plan.models:
         digest_of_slots = dict(where.digests)[Look.of(plan, model).key]
         for layer in model.layers:
+            if not where.dissected(model, layer.name):
+                continue
             state = signatures.of(LAYER_TABLES, (f"model={model.name}", f"layer={layer.name}"))
             fingerprint = _fingerprint(plan, {"tables": state, "thumbnails": digest_of_slots})
             for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
@@ -138,6 +146,10 @@ def _tasks(where: ReportPlace, slots: list[Slots]) -> Iterator[ReportTask]:
                 yield ReportTask(unit, where, write_units, UnitBlock(model, layer, start, stop))
             unit = Unit("report", ("layers", model.name, layer.name, "layer"), fingerprint)
             yield ReportTask(unit, where, write_layer, LayerPage(model, layer))
+    for page in graphs_of(plan):
+        state = signatures.of(GRAPH_TABLES, (f"model={page.model.name}",))
+        unit = Unit("report", ("graphs", page.model.name, slug(page.category)), _fingerprint(plan, {"tables": state}))
+        yield ReportTask(unit, where, write_graph, page)
     everything = {"tables": signatures.of(RUN_TABLES, ()), "thumbnails": str(where.digests)}
     for name, start, stop in blocks("concepts", concepts_of(plan.run).height, CONCEPTS):
         unit = Unit("report", ("concepts", name), _fingerprint(plan, everything))

@@ -11,6 +11,7 @@ import schemas
 from jobs.report.charts import histogram
 from jobs.report.evidence import verdict
 from jobs.report.facts import best_concepts, units_of
+from jobs.report.graph import nodes_of_units
 from jobs.report.labelled import labelled_paths
 from jobs.report.place import ReportPlace, strips_place, unit_place
 from jobs.report.render import url, write_page
@@ -26,6 +27,8 @@ from pipeline.plan import PlannedModel
 STRIP = 6
 #: Concepts on the page of a unit.
 CONCEPTS = 8
+#: Nodes of explanatory graphs on the page of a unit.
+NODES = 40
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class _Shown:
         self.fields = _by_unit(read("receptive_fields"))
         self.anchorings = _by_unit(read("unit_anchorings"))
         self.stability = _by_unit(_with_categories(plan.run, read("label_stability").sort("unit", "quantile")))
+        self.nodes = nodes_of_units(plan.run, model.name, layer.name, *span)
         self.histograms = _by_unit(read("activation_histograms"))
         self.locations = _by_unit(read("location_instability").sort("unit", "category", "landmark"))
         self.tops = _by_unit(tops)
@@ -114,6 +118,8 @@ class _Shown:
             "concepts": self.concepts.get(unit, []),
             "anchorings": self.anchorings.get(unit, []),
             "stability": self.stability.get(unit, []),
+            "nodes": self.nodes.get(unit, [])[:NODES],
+            "all_nodes": len(self.nodes.get(unit, [])),
             "quantile": self.where.plan.options.quantile,
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),

@@ -1,6 +1,8 @@
 """A run whose names try to break a page, and its report."""
 
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from jobs.report.render import HERE
 from pipeline.datasets.layout import DatasetWriter
 from pipeline.stores import write_table
 from schemas.results import TABLES
@@ -86,3 +89,68 @@ def site(hostile_run: Path) -> Path:
     from jobs.report.site import write_report
 
     return write_report(hostile_run).parent
+
+
+def write_dots(folder: Path, crops: int = 42) -> None:
+    """Write crops of hostile objects with a red dot that moves about the middle, which is a concept and a landmark."""
+    rng = np.random.default_rng(0)
+    with DatasetWriter(folder, source={"reader": "test"}) as out:
+        red = out.concept(CONCEPT, "color")
+        for number in range(crops):
+            pixels, here = np.full((96, 96, 3), 120, np.uint8), np.zeros((96, 96), bool)
+            row, column = (16 + 2 * np.clip(rng.normal(15, 3, 2).round(), 2, 29).astype(int)).tolist()
+            here[row : row + 2, column : column + 2] = True
+            pixels[here] = (255, 0, 0)
+            Image.fromarray(pixels).save(folder.parent / f"dot-{number}.png")
+            image = out.image(folder.parent / f"dot-{number}.png", name=FILE.format(number))
+            assert image is not None
+            out.landmark(image, out.object(image, CATEGORY, (16, 16, 80, 80)), LANDMARK, column + 0.5, row + 0.5)
+            out.segment(image, red, here)
+
+
+@pytest.fixture(scope="session")
+def graph_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with units and an explanatory graph of two layers, on hostile names."""
+    from jobs.audit import planned
+    from jobs.config import load_config
+    from pipeline.run import RunFolder
+    from pipeline.tables import write_plan_tables
+    from tests.inprocess import carry_out
+
+    place = tmp_path_factory.mktemp("dots")
+    write_dots(place / "data")
+    network = {
+        "source": "factory:tests.planted:two_layers",
+        "name": "planted",
+        "input_size": planted.SIZE,
+        "mean": [0.0, 0.0, 0.0],
+        "std": [1.0, 1.0, 1.0],
+        "interpolation": "nearest",
+    }
+    settings = {"layers": "1,3", "views": "objects", "flips": True, "graph_iterations": 4, "quantile": 0.05}
+    settings |= {"min_images": 3, "unit_block": 2, "metrics": "dissection,graph"}
+    plan = planned(load_config(out=place / "run", data=place / "data", models=[network], **settings))
+    plan.run.mkdir()
+    carry_out(plan)
+    RunFolder(plan.run).record({}, plan, [])
+    RunFolder(plan.run).log(datetime.now(UTC), "done", "audit", {})
+    write_plan_tables(plan)
+    return plan.run
+
+
+@pytest.fixture(scope="session")
+def graph_site(graph_run: Path) -> Path:
+    """Its report, written in this process."""
+    return written_here(graph_run, graph_run / "report")
+
+
+def written_here(run: Path, site: Path) -> Path:
+    """Write the report of a run unit of work by unit of work, and return its folder."""
+    from jobs.report.site import carry_out, report_stage
+    from pipeline.run import RunFolder
+
+    shutil.copytree(HERE / "static", site / "static")
+    stage = report_stage(RunFolder(run).plan(), site)
+    for work in stage.group(stage.units):
+        carry_out(work.task)
+    return site

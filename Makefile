@@ -13,7 +13,8 @@ setup: .venv/.ready
 
 audit: setup
 	test -e data/sample/dataset.json || $(BIN)/filterscope sample data/sample --images 600 --seed 0
-	$(BIN)/filterscope audit --model package:efficientnet-lite0 --data data/sample --layers _bn1,_blocks.10 --out runs/sample
+	$(BIN)/filterscope audit --model package:efficientnet-lite0 --data data/sample --layers _bn1,_blocks.10 \
+	  --metrics dissection,anchorings,significance,stability,growth --out runs/sample
 	$(BIN)/filterscope report runs/sample
 
 test: setup

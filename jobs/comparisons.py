@@ -1,4 +1,4 @@
-"""What a run says beside its labels: the same under the other anchoring, and how well units meet parts."""
+"""What a run says beside its labels: the same under the other anchoring, on fewer images, and how well units meet parts."""
 
 from pathlib import Path
 
@@ -57,4 +57,24 @@ def part_summary(run: str | Path) -> pl.DataFrame:
     )
 
 
-__all__ = ["anchoring_summary", "part_summary"]
+def growth_summary(run: str | Path, model: str | None = None, layer: str | None = None) -> pl.DataFrame:
+    """Return how many live units of each layer, or of one of a model, are detectors on samples of the images.
+
+    Columns: model, layer, images, `over_cutoff`, `expected_by_chance` (by permuted annotations); empty if not computed.
+    """
+    keys = ["model", "layer"]
+
+    def read(name: str) -> pl.LazyFrame:
+        return schemas.scan_layer(run, name, model, layer) if model and layer else schemas.scan(run, name)
+
+    live = read("units").filter(pl.col("status") == "live").select(*keys, "unit")
+    rows = read("detector_growth").join(live, on=[*keys, "unit"], how="semi")
+    counted = rows.group_by(*keys, "images").agg(
+        pl.col("detector").sum().cast(pl.Int64).alias("over_cutoff"),
+        # tenths: whole numbers in whatever order
+        ((pl.col("chance") * 10).round().sum() / 10).alias("expected_by_chance"),
+    )
+    return counted.sort(*keys, "images").collect()
+
+
+__all__ = ["anchoring_summary", "growth_summary", "part_summary"]

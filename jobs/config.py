@@ -67,7 +67,16 @@ def _views(value: str) -> str:
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 Metric = Literal[
-    "dissection", "significance", "parts", "anchorings", "stability", "location", "receptive-field", "patterns", "graph"
+    "dissection",
+    "significance",
+    "growth",
+    "parts",
+    "anchorings",
+    "stability",
+    "location",
+    "receptive-field",
+    "patterns",
+    "graph",
 ]
 
 

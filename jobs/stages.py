@@ -19,6 +19,7 @@ STAGES = (
     "annotations",
     "null",
     "significance",
+    "growth",
     "parts",
     "anchorings",
     "stability",
@@ -43,6 +44,7 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "annotations": ("masks", "extract"),
     "null": ("dissect", "annotations"),
     "significance": ("null", "tallies", "concepts"),
+    "growth": ("dissect", "annotations"),
     "parts": ("dissect",),
     "anchorings": ("dissect",),
     "stability": ("dissect",),
@@ -57,13 +59,14 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
 
 #: Stages that read whole maps; the others read their maxima at most, which outlive the maps.
 READ_MAPS = frozenset(
-    {"dissect", "null", "parts", "anchorings", "stability", "locate", "local-features", "patterns", "graph"}
+    {"dissect", "null", "growth", "parts", "anchorings", "stability", "locate", "local-features", "patterns", "graph"}
 )
 
 #: Stages of each metric, in order.
 METRICS = {
     "dissection": ("concepts", "dissect"),
     "significance": ("concepts", "dissect", "annotations", "null", "significance"),
+    "growth": ("concepts", "dissect", "annotations", "growth"),
     "parts": ("concepts", "dissect", "parts"),
     "anchorings": ("concepts", "dissect", "anchorings"),
     "stability": ("concepts", "dissect", "stability"),
@@ -115,6 +118,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.fields import fields_stage
     from pipeline.stages.graph import graph_stages
     from pipeline.stages.graph_summary import graph_summary_stage
+    from pipeline.stages.growth import growth_stage
     from pipeline.stages.local_features import local_features_stage
     from pipeline.stages.locate import locate_stage
     from pipeline.stages.null import null_stage
@@ -138,6 +142,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
         "null": null_stage,
         "significance": significance_stage,
         "parts": parts_stage,
+        "growth": growth_stage,
         "anchorings": anchorings_stage,
         "stability": stability_stage,
         "occlude": partial(occlude_stage, factories=factories),

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 import schemas
-from jobs.comparisons import anchoring_summary, part_summary
+from jobs.comparisons import anchoring_summary, growth_summary, part_summary
 from jobs.costs import field_costs
 from jobs.fields import fields_summary
 from jobs.location import location_summary
@@ -134,6 +134,7 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         (layer_summary(run), f"Detectors: IoU > {DETECTOR_IOU}"),
         (headline(run), "Labels against chance: permuted annotations, held-out images"),
         (anchoring_summary(run), "Detectors under both anchorings"),
+        (growth_summary(run), "Units over 0.04 on samples of the images, observed and by chance"),
         (part_summary(run), "Part interpretability: mean over units of P_f, the share of views on which IoU > 0.2"),
         (strongest_units(run, strongest), "Strongest units of each layer"),
         (location_summary(run), "Where units look: location instability beside a fixed and a uniform position"),

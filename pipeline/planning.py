@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.models.model import Model
 
 #: Metrics that read labels.
-_ABOUT_CONCEPTS = {"dissection", "significance", "parts", "anchorings", "stability"}
+_ABOUT_CONCEPTS = {"dissection", "significance", "growth", "parts", "anchorings", "stability"}
 #: Metrics that take long on few images too.
 _HEAVY = {"receptive-field", "graph"}
 _CPU_BATCHES = (1, 2, 4, 8, 16)

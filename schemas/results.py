@@ -193,6 +193,22 @@ LAYER_SIGNIFICANCE = table(
     column("permutations", pa.int32(), "permutations of the annotations"),
 )
 
+DETECTOR_GROWTH = table(
+    _MODEL,
+    _LAYER,
+    _UNIT,
+    column("images", pa.int32(), "source images of the sample: an eighth, a quarter, half and all of them, nested"),
+    column(
+        "concept",
+        pa.string(),
+        "concept of highest IoU on the sample, of those eligible on all images, under T of all images",
+        null="no such concept meets the unit on the sample",
+    ),
+    column("iou", pa.float64(), "its data-set IoU on the sample; 0 where none"),
+    column("detector", pa.bool_(), "IoU > 0.04 on the sample"),
+    column("chance", pa.float64(), "share of 10 permutations of the sample's annotations with a best IoU > 0.04"),
+)
+
 TOP_IMAGES = table(
     _MODEL,
     _LAYER,
@@ -349,6 +365,7 @@ TABLES = {
     "top_images": TOP_IMAGES,
     "unit_significance": UNIT_SIGNIFICANCE,
     "layer_significance": LAYER_SIGNIFICANCE,
+    "detector_growth": DETECTOR_GROWTH,
     "part_interpretability": PART_INTERPRETABILITY,
     "unit_anchorings": UNIT_ANCHORINGS,
     "label_stability": LABEL_STABILITY,

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 import schemas
-from jobs.report.charts import bar_graph
+from jobs.comparisons import growth_summary
+from jobs.report.charts import bar_graph, growth
 from jobs.report.evidence import evidence
 from jobs.report.facts import label_counts, units_of
 from jobs.report.place import ReportPlace, concept_place, layer_place
@@ -54,6 +55,7 @@ def write_layer(where: ReportPlace, page: LayerPage) -> int:
         headline=headline_of(plan.run, model.name, layer.name),
         graph=bar_graph(groups),
         groups=groups,
+        growth=growth(growth_summary(plan.run, model.name, layer.name).to_dicts()),
         counted=units["detector"].sum(),
         columns=data,
     )

@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 
 import schemas
+from jobs.comparisons import growth_summary
 from jobs.location import location_summary
-from jobs.report.charts import Trend, shares, trend
+from jobs.report.charts import Growth, Trend, growth, shares, trend
 from jobs.report.concepts import concepts_of, detectors
 from jobs.report.facts import label_counts
 from jobs.report.graph import graph_rows, graphs_of
@@ -40,6 +41,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         rows=rows,
         cards=rows if len(rows) <= CARDS else [],
         trends=_trends(where, rows),
+        growths=_growths(where, rows),
         notes=[
             line for line in warnings(run) if "expected by chance" not in line and "is no label to trust" not in line
         ],
@@ -109,6 +111,17 @@ def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, T
         if len(layers) > 1:
             drawn.append((model.name, trend(layers)))
     return drawn[:CARDS]
+
+
+def _growths(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Growth]]:
+    """Return the growth of the layers that have cards, with the model's name where there are several."""
+    found = growth_summary(where.plan.run) if len(rows) <= CARDS else pl.DataFrame()
+    several, drawn = len(where.plan.models) > 1, []
+    for row in rows if found.height else ():
+        curve = growth(found.filter(model=row["model"], layer=row["layer"]).to_dicts())
+        if curve:
+            drawn.append((f"{row['model']} {row['layer']}" if several else row["layer"], curve))
+    return drawn
 
 
 def _rejects(where: ReportPlace) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ LAYER_TABLES = (
     "layer_significance",
     "unit_anchorings",
     "label_stability",
+    "detector_growth",
     "graph_nodes",
     "receptive_fields",
     "location_instability",

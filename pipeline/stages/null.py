@@ -5,8 +5,7 @@ as they are annotated; the second follows the chosen concepts alone, image by im
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,19 +13,16 @@ import numpy as np
 
 from operators.activated import Activated
 from operators.dissection import DETECTOR_IOU
-from operators.permutation import LEFT_OUT, Strata, add_intersections, category_sets, iou_of, seed_of
+from operators.permutation import LEFT_OUT, Strata, add_intersections, iou_of, seed_of
 from operators.place import add_shifted, random_shifts
 from operators.replication import Choice, bootstrap_weights, interval, overlaps
-from pipeline.anchors import drawing_of
 from pipeline.datasets.layout import Dataset
 from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
-from pipeline.stage import Fingerprint, Output, Stage, blocks
+from pipeline.stage import Fingerprint, Output, Stage
 from pipeline.stages import dissect
-from pipeline.stages.annotations import open_annotations
+from pipeline.stages.annotated import AnnotatedBlock
 from pipeline.stages.by_layer import BlockTask, block_stage
-from pipeline.stages.concepts import Vocabulary, read_eligible
-from pipeline.stores import ActivationStore
 
 #: Permutations of the annotations, bootstrap samples, and shifts of the masks.
 PERMUTATIONS, SAMPLES, SHIFTS = 50, 1000, 50
@@ -59,26 +55,14 @@ def find_null(task: BlockTask) -> list[Output]:
     return [Output(task.unit, task.stop - task.start)]
 
 
-@dataclass
-class _Block:
+class _Block(AnnotatedBlock):
     """One block of units on its way from activations to findings; the two passes run in order."""
 
-    task: BlockTask
-
     def __post_init__(self) -> None:
-        task, plan = self.task, self.task.plan
-        key, self.units = plan.mask_key(task.model), task.stop - task.start
-        self.shape = plan.mask_size(task.model)
-        self.store = ActivationStore(plan.run, task.model.name, task.layer.name)
-        annotations = open_annotations(plan.run, key)
-        self.masks, self.decoded = annotations.masks, annotations.decoded
-        self.image = plan.views.image.astype(np.int64)
-        vocabulary = Vocabulary.of(Dataset(plan.data))
-        self.category, self.categories = vocabulary.category, len(vocabulary.categories)
-        self.eligible = np.flatnonzero(read_eligible(plan.run, key))
-        self.kinds = category_sets(self.masks, self.category, self.categories)
+        super().__post_init__()
+        plan = self.task.plan
+        self.shape = plan.mask_size(self.task.model)
         self.fold = _folds(Dataset(plan.data))[self.image]
-        self.threshold = dissect.read_thresholds(task)
 
     @cached_property
     def source(self) -> np.ndarray:
@@ -94,28 +78,12 @@ class _Block:
             source[PERMUTATIONS + fold, own] = own
         return source
 
-    def _stream(self) -> Iterator[tuple[np.ndarray, Activated, np.ndarray]]:
-        """Yield the views of each block that were decoded, their activated pixels and how many these are, (n, U)."""
-        plan = self.task.plan
-        draw = drawing_of(plan, self.task.model, self.task.layer)
-        span = slice(self.task.start, self.task.stop)
-        for _, start, stop in blocks("images", plan.images, plan.options.image_block):
-            views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
-            maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
-            maps = self.store.read(start, stop, span)[views - start]
-            drawn = draw(maps, maxima, self.threshold)
-            area = np.zeros(maxima.shape, np.int64)
-            area[drawn.image, drawn.unit] = drawn.area
-            yield views, drawn, area
-
     def tally(self) -> None:
         """Tally all permutations and folds; choose on each fold and on all images."""
-        slot = np.full(len(self.category), -1)
-        slot[self.eligible] = np.arange(len(self.eligible))
         intersection = np.zeros((len(self.source), len(self.eligible), self.units), np.int64)
         activated = np.zeros((2, self.categories, self.units), np.int64)
-        for views, drawn, area in self._stream():
-            add_intersections(intersection, drawn, self.masks, slot, self.source[:, views])
+        for views, drawn, area in self.stream():
+            add_intersections(intersection, drawn, self.masks, self.slot, self.source[:, views])
             for fold in (0, 1):
                 here = self.fold[views] == fold
                 activated[fold] += self.kinds[views[here]].T.astype(np.int64) @ area[here]
@@ -125,26 +93,15 @@ class _Block:
         folds = intersection[PERMUTATIONS:]
         iou = iou_of(folds.sum(axis=0), activated.sum(axis=0), labelled.sum(axis=0))
         self.observed = _best(iou)
-        self.label = self._named(np.where(self.observed > 0, iou.argmax(axis=0), -1) if len(iou) else None)
+        self.label = self.named(np.where(self.observed > 0, iou.argmax(axis=0), -1) if len(iou) else self.observed)
         choice = Choice.of(folds, activated, labelled)
-        self.choice = Choice(np.stack([self._named(chosen) for chosen in choice.concept]), choice.held_out)
+        self.choice = Choice(np.stack([self.named(chosen) for chosen in choice.concept]), choice.held_out)
 
     def _labelled_pixels(self) -> np.ndarray:
         """Return G of each fold, int64 of shape (2, eligible concepts, 1)."""
-        counts = np.diff(self.masks.first)
-        fold = np.full(len(self.image), -1)
-        fold[self.decoded] = self.fold[self.decoded]
-        fold = np.repeat(fold, counts)
-        pixels = [
-            np.bincount(self.masks.concept[fold == f], self.masks.area[fold == f], len(self.category)) for f in (0, 1)
-        ]
-        return np.array(pixels).astype(np.int64)[:, self.eligible, None]
-
-    def _named(self, place: np.ndarray | None) -> np.ndarray:
-        """Turn places among the eligible concepts into numbers of concepts."""
-        if place is None or not len(self.eligible):
-            return np.full(self.units, -1)
-        return np.where(place < 0, -1, self.eligible[place])
+        seen = np.zeros(len(self.image), bool)
+        seen[self.decoded] = True
+        return np.stack([self.labelled(seen & (self.fold == fold)) for fold in (0, 1)])
 
     def follow_choices(self) -> None:
         """Sum I and the union of each image's held-out concept, plainly and resampled; and I under shifted masks."""
@@ -154,7 +111,7 @@ class _Block:
         self.held_out = np.zeros((2, self.units), np.int64)
         self.shifted = np.zeros((SHIFTS, self.units), np.int64)
         self.met = np.zeros(self.units, np.int64)
-        for views, drawn, area in self._stream():
+        for views, drawn, area in self.stream():
             if not len(views):
                 continue
             common, union = self._overlaps(views, drawn, area, self.choice.concept[1 - self.fold[views]])

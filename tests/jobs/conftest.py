@@ -77,7 +77,7 @@ def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathF
         quantile=0.05,
         min_images=3,
         unit_block=2,
-        metrics="dissection,anchorings,stability,significance,location",
+        metrics="dissection,anchorings,stability,growth,significance,location",
     )
     write_fields(run)
     return run

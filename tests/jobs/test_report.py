@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 import schemas
+from jobs.comparisons import growth_summary
+from jobs.report.charts import growth
 from jobs.report.facts import units_of
 from jobs.report.layers import NUMBERS
 from jobs.report.place import ReportPlace
@@ -202,6 +204,39 @@ def test_a_page_says_which_metric_would_label_at_other_quantiles(hostile_run, tm
     write_units(where, UnitBlock(plan.models[0], plan.models[0].layers[1], 0, 1))
     text = Page(tmp_path.joinpath("site", *UNIT_PAGE, "0.html")).text
     assert "stability among its --metrics" in text
+
+
+def test_detectors_against_the_number_of_images_are_those_of_the_table(hostile_run, site):
+    """The figure's accessible name and its points hold the counts; the overview has it for every layer, a layer its own."""
+    found = growth_summary(hostile_run)
+    assert found["images"].unique().sort().to_list() == [3, 6, 12, 24]
+    for place, layers in (("index.html", ["0", "1"]), ("m/planted/1/index.html", ["1"])):
+        page = Page(site / place)
+        drawn = [attributes for tag, attributes in page.tags if attributes.get("class") == "growth"]
+        assert len(drawn) == len(layers)
+        for figure, layer in zip(drawn, layers, strict=True):
+            rows = found.filter(layer=layer)
+            assert (
+                rows["over_cutoff"][3]
+                == schemas.scan_units(hostile_run)
+                .filter(pl.col("detector"), pl.col("status") == "live", layer=layer)
+                .collect()
+                .height
+            )
+            assert figure["aria-label"] == (
+                f"Units of {layer} over 0.04 on 3, 6, 12, 24 images: {', '.join(map(str, rows['over_cutoff']))}; "
+                f"expected by chance: {', '.join(number(value, 1) for value in rows['expected_by_chance'])}"
+            )
+
+
+def test_growth_is_drawn_to_scale():
+    rows = [{"images": 10 * 2**n, "over_cutoff": 40 - 10 * n, "expected_by_chance": 20 - 5.0 * n} for n in range(4)]
+    drawn = growth(rows)
+    assert drawn.places == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert drawn.highest == 40
+    assert [y for _, y in drawn.lines[0][2]] == [0, 0.25, 0.5, 0.75]
+    assert [y for _, y in drawn.lines[1][2]] == [0.5, 0.625, 0.75, 0.875]
+    assert growth(rows[:1]) is None
 
 
 def test_the_histogram_of_a_page_is_the_tables(hostile_run, site):

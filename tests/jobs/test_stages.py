@@ -24,7 +24,7 @@ def test_every_stage_comes_after_what_it_reads():
         (
             "masks",
             {"masks", "concepts", "tallies", "dissect", "annotations", "null", "significance", "parts", "anchorings"}
-            | {"stability"},
+            | {"stability", "growth"},
         ),
         ("extract", set(STAGES) - {"masks"}),
     ],

@@ -15,7 +15,11 @@ PART_LOCALIZATION = table(
     column("part", pa.string(), "name of the landmark, such as head"),
     column("layers", pa.string(), "layers whose nodes and filters are used, from the top, separated by commas"),
     column("shots", pa.int32(), "annotated images"),
-    column("method", pa.string(), "nodes, or a baseline: mean position, best filter, nearest patch"),
+    column(
+        "method",
+        pa.string(),
+        "nodes, nodes as released, or a baseline; mixed: the mean of all templates counts, not the best one",
+    ),
     column("share", pa.float64(), "share of the nodes that are retrieved for a template", null=_BASELINE),
     column("nodes", pa.int32(), "nodes of a template: that share, or the most that was allowed", null=_BASELINE),
     column("draws", pa.int32(), "random sets of annotated images"),

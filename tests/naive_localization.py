@@ -20,7 +20,7 @@ def votes(votes, counted, weight, height, width):
     return place, best
 
 
-def retrieved(position, response, fired, usual, centre, count, side):
+def retrieved(position, response, fired, usual, centre, count, side, near):
     """Return the nodes of highest score on an annotated view."""
     scored = []
     for node in range(len(position)):
@@ -28,7 +28,7 @@ def retrieved(position, response, fired, usual, centre, count, side):
             far = sum((position[node][a] - usual[node][a]) ** 2 for a in (0, 1))
             off = sum((position[node][a] - centre[a]) ** 2 for a in (0, 1))
             spread = 4 * (70 / 224 * side) ** 2
-            scored.append((-(1.5 * response[node] - 0.35 * far / spread - 2 * off / spread), node))
+            scored.append((-(1.5 * response[node] - 0.35 * far / spread - near * off / spread), node))
     return [node for _, node in sorted(scored)[:count]]
 
 

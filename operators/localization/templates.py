@@ -18,10 +18,23 @@ from operators.localization.voting import count_votes
 
 #: Score of a node that finds nothing in its window [S_none].
 NONE = -3.0
-#: Weights of the response, of staying at the usual place, of lying near the part, and of voting for the found centre.
-RESPONSE, USUAL, NEAR, AGREE = 1.5, 0.35, 2.0, 5.0
+#: Weights of the response and of staying at the usual place.
+RESPONSE, USUAL = 1.5, 0.35
 #: Deviation of the first two, as a share of the input's side [70 of 224 pixels]; half of it for the last.
 SPREAD = 70 / 224
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of lying near the part, in retrieval, and of voting for the found centre, in a template's score."""
+
+    near: float
+    agree: float
+
+
+#: Of the released code, and those that err less on the animals' learning images: nodes near the part alone, whose votes
+#: move the part but do not judge the template.
+RELEASED, LOCAL = Weights(2.0, 5.0), Weights(40.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -68,11 +81,14 @@ class Template:
         y and x of the part less those of the node.
     centre : float64 ndarray of shape (2,)
         The part on the annotated view.
+    weights : Weights
+        How nodes were retrieved and how the template scores.
     """
 
     nodes: NDArray[np.int64]
     displacement: NDArray[np.float64]
     centre: NDArray[np.float64]
+    weights: Weights
 
 
 def log_gaussian(apart: NDArray[np.float64], deviation: float) -> NDArray[np.float64]:
@@ -80,10 +96,12 @@ def log_gaussian(apart: NDArray[np.float64], deviation: float) -> NDArray[np.flo
     return np.asarray(-(apart**2).sum(axis=-1) / (4 * deviation**2), np.float64)
 
 
-def retrieve(found: Found, view: int, centre: NDArray[np.float64], count: int, side: float) -> Template:
+def retrieve(
+    found: Found, view: int, centre: NDArray[np.float64], count: int, side: float, weights: Weights = LOCAL
+) -> Template:
     """Retrieve the nodes that stand for a part on an annotated view.
 
-    A node scores 1.5 response + .35 log G(position - usual) + 2 log G(position - part), G of deviation .3125 sides.
+    A node scores 1.5 response + .35 log G(position - usual) + near log G(position - part), G of deviation .3125 sides.
 
     Parameters
     ----------
@@ -97,14 +115,16 @@ def retrieve(found: Found, view: int, centre: NDArray[np.float64], count: int, s
         Nodes, at most; those that found nothing there are never taken. Ties go to the earlier node.
     side : float
         Side of the input.
+    weights : Weights
+        How much it counts that a node lies near the part.
     """
     position = found.position[view].astype(np.float64)
     score = RESPONSE * found.response[view].astype(np.float64)
     score += USUAL * log_gaussian(position - found.usual, SPREAD * side)
-    score += NEAR * log_gaussian(position - centre, SPREAD * side)
+    score += weights.near * log_gaussian(position - centre, SPREAD * side)
     order = np.argsort(np.where(found.fired[view], -score, np.inf), kind="stable")
     nodes = order[: min(count, int(found.fired[view].sum()))]
-    return Template(nodes, centre - position[nodes], centre)
+    return Template(nodes, centre - position[nodes], centre, weights)
 
 
 def locate(
@@ -127,14 +147,14 @@ def locate(
     -------
     (float64 ndarray of shape (n, 2), float64 ndarray of shape (n,))
         The part, where no node votes its place on the annotated view; and the template's score, the mean over its nodes of
-        1.5 response + 5 log G(vote - part), G of half the deviation, and of `NONE` where a node found nothing.
+        1.5 response + agree log G(vote - part), G of half the deviation, and of `NONE` where a node found nothing.
     """
     rows = np.ix_(views, template.nodes)
     votes = found.position[rows] + template.displacement
     fired, side = found.fired[rows], float(max(extent))
     centre, _ = count_votes(votes, fired, np.ones(len(template.nodes)), extent)
     centre = np.where(np.isnan(centre), template.centre, centre)
-    agreement = AGREE * log_gaussian(votes - centre[:, None], SPREAD * side / 2)
+    agreement = template.weights.agree * log_gaussian(votes - centre[:, None], SPREAD * side / 2)
     each = np.where(fired, RESPONSE * found.response[rows] + agreement, NONE)
     score = each.mean(axis=1) if len(template.nodes) else np.full(len(views), -math.inf)
     return centre, score
@@ -161,4 +181,41 @@ def best_template(
     return centres[chosen, np.arange(len(chosen))], np.asarray(chosen, np.int64)
 
 
-__all__ = ["Found", "Template", "best_template", "locate", "log_gaussian", "retrieve"]
+def mix_templates(
+    centres: NDArray[np.float64], scores: NDArray[np.float64], sharpness: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of the places of all templates on n views, weighted by exp(sharpness * score).
+
+    Parameters
+    ----------
+    centres : float64 ndarray of shape (T, n, 2)
+        Of every template.
+    scores : float64 ndarray of shape (T, n)
+        Of every template; one of -inf has no weight, unless all are.
+    sharpness : float
+        0: all templates count alike; towards infinity only the best does.
+
+    Returns
+    -------
+    (float64 ndarray of shape (n, 2), float64 ndarray of shape (T, n))
+        Places, and the weights, which sum to 1 over the templates.
+    """
+    best = scores.max(axis=0)
+    apart = np.where(np.isfinite(best), scores - np.where(np.isfinite(best), best, 0.0), 0.0)
+    weights = np.exp(sharpness * apart)
+    weights /= weights.sum(axis=0)
+    return np.asarray((weights[..., None] * centres).sum(axis=0), np.float64), weights
+
+
+__all__ = [
+    "LOCAL",
+    "RELEASED",
+    "Found",
+    "Template",
+    "Weights",
+    "best_template",
+    "locate",
+    "log_gaussian",
+    "mix_templates",
+    "retrieve",
+]

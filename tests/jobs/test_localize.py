@@ -88,18 +88,19 @@ def test_votes_and_filters_find_the_planted_place_and_its_mean_does_not(found):
 
 
 def test_every_row_holds_its_intervals_and_what_was_tried(found, run):
-    assert found["method"].to_list() == [*BASELINES, "nodes", "nodes"]
+    assert found["method"].to_list() == [*BASELINES, *2 * ["nodes as released", "nodes", "nodes mixed"]]
     for name in ("distance", "detected", "inside"):
         assert ((found[f"{name}_low"] <= found[name]) & (found[name] <= found[f"{name}_high"])).all()
     nodes = schemas.scan_graph_nodes(run).filter(pl.col("merged_into").is_null()).collect().height
-    assert found["nodes"].to_list() == [None, None, None, max(1, round(0.1 * nodes)), max(1, round(0.5 * nodes))]
+    counts = [max(1, round(share * nodes)) for share in (0.1, 0.1, 0.1, 0.5, 0.5, 0.5)]
+    assert found["nodes"].to_list() == [None] * 4 + counts
     held = schemas.scan_node_positions(run).filter("heldout").select("view").unique().collect()
     views = schemas.scan_views(run).filter(~pl.col("flip")).join(held.lazy(), on="view").collect()
     assert set(found["images"]) == {views.height}
     assert found["layers"].unique().to_list() == ["3,1"]
-    best = found.filter(pl.col("method") != "nodes")["distance"].min()
+    best = found.filter(pl.col("method").is_in(BASELINES))["distance"].min()
     for row in found.iter_rows(named=True):
-        expected = 1 - row["distance"] / best if row["method"] == "nodes" else None
+        expected = None if row["method"] in BASELINES else 1 - row["distance"] / best
         assert row["less"] == (None if expected is None else pytest.approx(expected))
     assert found["no_box"].null_count() == found.height
 
@@ -112,7 +113,7 @@ def test_the_table_is_written_and_a_rerun_gives_the_same_bytes(run, found):
     assert file.read_bytes() == before
     localize(run, "above", shots=2, shares=[0.5], draws=2, layers=["3"])
     rows = schemas.scan_part_localization(run).collect()
-    assert rows.height == found.height + 4
+    assert rows.height == found.height + 7
     assert pq.read_table(file).num_rows == found.height
     assert examine(run) == []
 
@@ -120,9 +121,9 @@ def test_the_table_is_written_and_a_rerun_gives_the_same_bytes(run, found):
 def test_the_report_says_how_far_nodes_are_from_the_best_baseline(found):
     text = localization_report(found)
     assert "above of bird, planted 3,1: 3 annotated images in 6 random sets" in text
-    assert "nodes at their best share" in text
-    worse = found.with_columns(pl.when(pl.col("method") == "nodes").then(-0.5).otherwise(None).alias("less"))
-    assert "50.0% above the best baseline" in localization_report(worse)
+    assert "best baseline: best filter" in text
+    worse = found.with_columns(pl.when(pl.col("method").is_in(BASELINES)).then(None).otherwise(-0.5).alias("less"))
+    assert "50.0% more" in localization_report(worse)
 
 
 def test_points_have_distances_alone(tmp_path):

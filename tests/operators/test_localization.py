@@ -1,5 +1,7 @@
 """Votes, patches and filters equal their twins; planted parts are found; intervals hold what they should."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +20,17 @@ from operators.localization.measures import (
 )
 from operators.localization.patches import Lattice, nearest_patch
 from operators.localization.shots import draw_shots
-from operators.localization.templates import NONE, Found, best_template, locate, log_gaussian, retrieve
+from operators.localization.templates import (
+    LOCAL,
+    NONE,
+    RELEASED,
+    Found,
+    best_template,
+    locate,
+    log_gaussian,
+    mix_templates,
+    retrieve,
+)
 from operators.localization.voting import count_votes
 from tests import naive_localization as naive
 from tests.planted_parts import EXTENT, planted_layer, planted_parts
@@ -49,24 +61,24 @@ def drawn(seed, nodes=8, views=5):
     return Found.of(position, score, learning), score, learning
 
 
-@given(st.integers(0, 10**6), st.integers(1, 10))
-def test_retrieved_nodes_are_those_of_the_twin(seed, count):
+@given(st.integers(0, 10**6), st.integers(1, 10), st.sampled_from([LOCAL, RELEASED]))
+def test_retrieved_nodes_are_those_of_the_twin(seed, count, weights):
     found, score, learning = drawn(seed)
     seen = score[learning].astype(float)
     deviation = np.where(seen.std(axis=0) > 0, seen.std(axis=0), 1)
     expected = np.where(score > 0, (score - seen.mean(axis=0)) / deviation, NONE)
     assert np.allclose(found.response, expected, atol=1e-6)
     centre = np.array([20.0, 11.0])
-    template = retrieve(found, 1, centre, count, 64.0)
+    template = retrieve(found, 1, centre, count, 64.0, weights)
     values = found.position[1].tolist(), found.response[1].tolist(), found.fired[1], found.usual.tolist()
-    assert template.nodes.tolist() == naive.retrieved(*values, centre, count, 64.0)
+    assert template.nodes.tolist() == naive.retrieved(*values, centre, count, 64.0, weights.near)
     assert np.allclose(found.position[1][template.nodes] + template.displacement, centre)
 
 
-@given(st.integers(0, 10**6))
-def test_a_template_finds_the_part_again_on_its_own_view_and_scores_by_its_formula(seed):
+@given(st.integers(0, 10**6), st.sampled_from([LOCAL, RELEASED]))
+def test_a_template_finds_the_part_again_on_its_own_view_and_scores_by_its_formula(seed, weights):
     found, _, _ = drawn(seed, nodes=20)
-    template = retrieve(found, 2, np.array([30.0, 25.0]), 6, 48.0)
+    template = retrieve(found, 2, np.array([30.0, 25.0]), 6, 48.0, weights)
     centre, score = locate(template, found, np.arange(5), (48, 48))
     assert centre[2].tolist() == [30.0, 25.0]
     for view in range(5):
@@ -74,7 +86,7 @@ def test_a_template_finds_the_part_again_on_its_own_view_and_scores_by_its_formu
         for node, move in zip(template.nodes, template.displacement, strict=True):
             if found.fired[view, node]:
                 apart = found.position[view, node] + move - centre[view]
-                total += 1.5 * found.response[view, node] - 5 * (apart @ apart) / (4 * (35 / 224 * 48) ** 2)
+                total += 1.5 * found.response[view, node] - weights.agree * (apart @ apart) / (4 * (35 / 224 * 48) ** 2)
             else:
                 total += NONE
         assert score[view] == pytest.approx(total / len(template.nodes), rel=1e-5, abs=1e-6)
@@ -100,6 +112,24 @@ def test_the_best_template_counts_and_the_first_of_equal_ones():
     place, chosen = best_template(centres, np.array([[0.0, 1.0], [2.0, 1.0], [2.0, 0.0]]))
     assert chosen.tolist() == [1, 0]
     assert place.tolist() == [[4, 5], [2, 3]]
+
+
+@given(st.integers(0, 10**6), st.floats(0, 5))
+def test_a_mixture_is_the_weighted_mean_and_turns_into_the_best(seed, sharpness):
+    rng = np.random.default_rng(seed)
+    centres, scores = rng.uniform(0, 9, (3, 4, 2)), rng.normal(0, 1, (3, 4))
+    place, weights = mix_templates(centres, scores, sharpness)
+    for view in range(4):
+        own = [math.exp(sharpness * score) for score in scores[:, view]]
+        assert weights[:, view] == pytest.approx([value / sum(own) for value in own])
+        expected = sum(value * centre for value, centre in zip(own, centres[:, view], strict=True)) / sum(own)
+        assert place[view] == pytest.approx(expected)
+    sharp, _ = mix_templates(centres, scores, 1e6)
+    assert sharp == pytest.approx(best_template(centres, scores)[0], abs=1e-2)
+    even, _ = mix_templates(centres, np.full((3, 4), -np.inf), 2.0)
+    assert even == pytest.approx(centres.mean(axis=0))
+    one, _ = mix_templates(centres, np.where(np.arange(3)[:, None] == 1, 0.0, -np.inf), 2.0)
+    assert one == pytest.approx(centres[1])
 
 
 def test_the_gaussian_is_that_of_the_release():

@@ -49,7 +49,7 @@ SHARES, MOST, DRAWS = (0.01, 0.02, 0.05, 0.1), 500, 20
 RELEASED_NODES, NODES, MIXED_NODES = "nodes as released", "nodes", "nodes mixed"
 BASELINES = ("mean position", "best filter", "nearest patch", "nearest patch mixed")
 
-#: Of scores and of cosines; on the animals' learning images the best of .5 to 4, and of 5 to 40.
+#: Of scores and of cosines; on birds that graphs were learned from, the best of .5, 1, 2, 4 and of 5, 10, 20, 40.
 NODE_SHARPNESS, PATCH_SHARPNESS = 4.0, 10.0
 
 #: Centres and box sizes found, each of shape (draws, views, 2).

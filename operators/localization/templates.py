@@ -32,8 +32,8 @@ class Weights:
     agree: float
 
 
-#: Of the released code, and those that err less on the animals' learning images: nodes near the part alone, whose votes
-#: move the part but do not judge the template.
+#: Of the released code, and those that err less on birds and dogs that graphs were learned from: nodes near the part alone,
+#: whose votes move the part but do not judge the template.
 RELEASED, LOCAL = Weights(2.0, 5.0), Weights(40.0, 0.0)
 
 

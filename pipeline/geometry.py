@@ -111,16 +111,22 @@ class Geometry:
 
     def mask(self, mask: np.ndarray, size: tuple[int, int], window: Window = WHOLE) -> np.ndarray:
         """Return the mask (bool, shape (H, W)) that the network sees, sampled to `size`, never averaged."""
-        if window.box is not None:
-            x0, y0, x1, y1 = window.box
-            mask = mask[y0:y1, x0:x1]
-        axes = zip(mask.shape, self.resized(*mask.shape), self.offset(*mask.shape), self.size, size, strict=True)
+        return mask[np.ix_(*self.positions(mask.shape, size, window))]
+
+    def positions(
+        self, shape: tuple[int, ...], size: tuple[int, int], window: Window = WHOLE
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which rows and columns of an image of a `shape` the network sees where a mask is sampled to `size`."""
+        x0, y0, x1, y1 = window.box if window.box is not None else (0, 0, shape[1], shape[0])
+        first = y0, x0
+        part = min(y1, shape[0]) - y0, min(x1, shape[1]) - x0
+        axes = zip(first, part, self.resized(*part), self.offset(*part), self.size, size, strict=True)
         sampled = []
-        for native, resized, start, extent, pixels in axes:
+        for origin, native, resized, start, extent, pixels in axes:
             scale = native / resized
-            sampled.append(sample_positions(start * scale, extent * scale, pixels, native))
+            sampled.append(origin + sample_positions(start * scale, extent * scale, pixels, native))
         rows, columns = sampled
-        return mask[np.ix_(rows, columns[::-1] if window.flip else columns)]
+        return rows, columns[::-1] if window.flip else columns
 
     def points(self, x: np.ndarray, y: np.ndarray, size: tuple[int, int], window: Window = WHOLE) -> Point:
         """Map points of an image of `size` (height, width) to the network input.

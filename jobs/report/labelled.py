@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from jobs.report.thumbnails import SAMPLES, Look, path_of
 from operators.outline import outline
-from pipeline.datasets.layout import Dataset, decode_mask
+from operators.run_lengths import sample_runs
+from pipeline.datasets.layout import Dataset
 from pipeline.plan import Plan
 
 
@@ -34,20 +36,21 @@ def labelled_paths(plan: Plan, look: Look, pairs: Iterable[tuple[int, str]]) -> 
     for view, concept in pairs:
         wanted.setdefault((int(views.image[view]), concept), []).append(view)
     sizes = dataset.images.select(["height", "width"])
-    masks: dict[tuple[int, str], np.ndarray] = {}
+    shown: dict[tuple[int, str], np.ndarray] = {}
+    sampled: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
     for image, concept, counts in _segments(dataset.folder, list(wanted)).iter_rows():
-        height, width = (sizes[name][image].as_py() for name in ("height", "width"))
-        mask = np.ones((height, width), bool) if counts is None else decode_mask(counts, height, width)
-        known = masks.get((image, concept))
-        masks[image, concept] = mask if known is None else known | mask
-    paths = {}
-    for (image, concept), mask in masks.items():
+        shape = sizes["height"][image].as_py(), sizes["width"][image].as_py()
         for view in wanted[image, concept]:
-            shown = look.geometry.mask(mask, (SAMPLES, SAMPLES), views.window(view))
-            path = path_of(outline(shown.astype(np.float64), 0.5), look)
-            if path:
-                paths[view, concept] = path
-    return paths
+            seen = (shape, views.window(view))
+            if seen not in sampled:
+                sampled[seen] = look.geometry.positions(shape, (SAMPLES, SAMPLES), seen[1])
+            mask = (
+                np.ones((SAMPLES, SAMPLES), bool) if counts is None else sample_runs(counts, shape[0], *sampled[seen])
+            )
+            known = shown.get((view, concept))
+            shown[view, concept] = mask if known is None else known | mask
+    paths = {key: path_of(outline(mask.astype(np.float64), 0.5), look) for key, mask in shown.items()}
+    return {key: path for key, path in paths.items() if path}
 
 
 def images_with(plan: Plan, concepts: list[str], images: np.ndarray, count: int) -> dict[str, list[int]]:

@@ -1,10 +1,12 @@
 """Rows about what a report costs: 2,048 units and 1,000 concepts, from tables and images that are made up."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -234,8 +236,8 @@ def report_of_2048_units() -> Iterator[Row]:
 
 def _weights(site: Path) -> Iterator[int]:
     """Yield what each page weighs, with the style, the scripts and the data that it loads by itself."""
-    shared = sum(path.stat().st_size for path in (Path(__file__).parents[2] / "jobs" / "report" / "static").iterdir())
+    static = Path(__file__).parents[2] / "jobs" / "report" / "static"
     for page in site.rglob("*.html"):
-        data = page.parent / "units.js"
-        more = data.stat().st_size if page.name == "index.html" and data.exists() else 0
-        yield page.stat().st_size + more + shared
+        loaded = re.findall(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"', page.read_text())
+        files = [static / Path(name).name if "static/" in name else page.parent / unquote(name) for name in loaded]
+        yield page.stat().st_size + sum(file.stat().st_size for file in files)

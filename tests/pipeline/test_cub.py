@@ -40,9 +40,9 @@ def test_birds_come_in(source: Path, tmp_path: Path) -> None:
     assert data.images["split"].to_pylist() == ["train", "test"]
     assert data.table("objects").to_pylist() == [{"image": 0, "object": 0, "category": "bird", "box": [10, 5, 40, 25]}]
     assert [tuple(row.values()) for row in data.table("landmarks").to_pylist()] == [
-        (0, 0, "back", 12.5, 6.0),
-        (0, 0, "left eye", 45.0, 3.0),
-        (1, None, "beak", 7.0, 1.0),
+        (0, 0, "back", 12.5, 6.0, None, None),
+        (0, 0, "left eye", 45.0, 3.0, None, None),
+        (1, None, "beak", 7.0, 1.0, None, None),
     ]
     assert [row["value"] for row in data.table("attributes").to_pylist()] == ["001.Albatross", "002.Wren"]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.gaussian_mixture import FEWEST, fit_mixture
+from operators.principal_axes import principal_axes
 
 #: Peaks of a filter that are clustered at most, the strongest, and at least.
 MOST_PEAKS, FEWEST_PEAKS = 500, 4 * FEWEST
@@ -83,9 +84,9 @@ def describe(
 def _principal(half: NDArray[np.float64], most: int) -> NDArray[np.float64]:
     """Turn columns to their widest axes, at most `most`, of a variance that counts."""
     # no BLAS: its sums may depend on the number of threads
-    variance, axes = np.linalg.eigh(np.einsum("ni,nj->ij", half, half) / len(half))
-    wide = np.flatnonzero(variance[::-1] >= _LEAST)[:most]
-    return np.asarray(np.einsum("ni,ia->na", half, axes[:, ::-1][:, wide]), np.float64)
+    variance, axes = principal_axes(np.einsum("ni,nj->ij", half, half) / len(half))
+    wide = np.flatnonzero(variance >= _LEAST)[:most]
+    return np.asarray(np.einsum("ni,ai->na", half, axes[wide]), np.float64)
 
 
 def _normal(shape: tuple[int, ...], seed: int) -> NDArray[np.float64]:

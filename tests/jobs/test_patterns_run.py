@@ -111,7 +111,7 @@ def test_the_histogram_counts_every_filter(run):
 
 
 def test_an_audit_on_workers_finds_the_same_prints_it_and_can_be_examined(run, data, audited, capsys):
-    other = audited(data=data, **SETTINGS, unit_block=4)
+    other = audited(data=data, **SETTINGS, unit_block=4, actors=1)
     for table in ("patterns", "unit_patterns"):
         one, two = (schemas.scan(which, table).drop("model") for which in (run, other))
         keys = [name for name in ("layer", "unit", "pattern") if name in one.collect_schema()]

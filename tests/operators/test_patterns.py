@@ -9,6 +9,7 @@ from operators.gaussian_mixture import FEWEST, MARGIN, MOST, _expect, _maximise,
 from operators.local_features import DIMENSIONS, add_channels, normalised, signs
 from operators.local_maxima import LocalMaxima
 from operators.patterns import describe, find_patterns
+from operators.principal_axes import principal_axes
 from tests import naive_patterns as naive
 from tests.planted_patterns import STRIDE, planted_filter
 
@@ -68,6 +69,16 @@ def test_axes_of_a_half_are_not_correlated_and_come_widest_first(seed, peaks, pa
     # the origin of places and their unit do not matter
     moved = describe(place * 2 + 64, features, (2 * STRIDE, 2 * STRIDE), seed)
     np.testing.assert_allclose(np.abs(moved), np.abs(points), atol=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 34), st.integers(1, 40))
+def test_principal_axes_are_those_of_lapack(seed, dimensions, count):
+    data = np.random.default_rng(seed).normal(size=(count, dimensions))
+    matrix = data.T @ data
+    values, axes = principal_axes(matrix)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(matrix)[::-1], atol=1e-9)
+    np.testing.assert_allclose(axes @ axes.T, np.eye(dimensions), atol=1e-12)
+    np.testing.assert_allclose(axes.T @ np.diag(values) @ axes, matrix, atol=1e-9)
 
 
 def drawn_points(seed, count, axes, kinds):

@@ -93,3 +93,10 @@ def until(driver: Driver, condition: Callable[[], bool]) -> None:
     while driver.process.poll() is None and not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def arm(place: Path, *faults: str, times: int) -> None:
+    """Have each fault happen a number of times in the drivers whose run lies in a folder."""
+    for fault in faults:
+        for number in range(times):
+            (place / f"armed-{fault}-{number}").touch()

@@ -1,9 +1,9 @@
 """Faults that workers install in themselves when they start; the environment says which, files count how often.
 
-FAULT names what fails: shard, table or marker kill the worker in the middle of writing one, memory runs out there, full
-is a disk without space; each happens once for every file `FAULT_PLACE/armed-*` and takes the file away. The shard of the
-images BLOCK kills its worker every time with always, and is never written with stuck. FAULT_DELAY is how many seconds
-every shard and every marker takes.
+FAULT names what fails, separated by commas: shard, table or marker kill the worker in the middle of writing one, memory runs
+out in the writing of a shard; each happens once for every file `FAULT_PLACE/armed-NAME-*` and takes the file away. With full
+the disk has no space left. The shard of the images BLOCK kills its worker every time with always, and is never written with
+stuck. FAULT_DELAY is how many seconds every shard and every marker takes.
 """
 
 import errno
@@ -25,26 +25,29 @@ def install() -> None:
     import pipeline.shards
     import pipeline.stores
 
-    fault = os.environ.get("FAULT", "")
+    faults = os.environ.get("FAULT", "").split(",")
     shard, marker, table = pipeline.shards.write_atomically, pipeline.ledger.write_atomically, pq.ParquetWriter.write
-    failing = {
-        "shard": lambda: _failing(shard, _half),
-        "memory": lambda: _failing(shard, _no_memory),
-        "full": lambda: _full(shard),
-        "always": lambda: _at_block(shard, lambda: os._exit(1)),
-        "stuck": lambda: _at_block(shard, lambda: time.sleep(3600)),
-    }
-    pipeline.shards.write_atomically = _slow(failing.get(fault, lambda: shard)())
-    pipeline.ledger.write_atomically = _slow(_failing(marker, _half) if fault == "marker" else marker)
-    if fault == "table":
-        pq.ParquetWriter.write = _failing(table, _dies)
-    if fault == "full":
-        pq.ParquetWriter.write = _full(table)
+    if "shard" in faults:
+        shard = _failing("shard", shard, _half)
+    if "memory" in faults:
+        shard = _failing("memory", shard, _no_memory)
+    if "always" in faults:
+        shard = _at_block(shard, lambda: os._exit(1))
+    if "stuck" in faults:
+        shard = _at_block(shard, lambda: time.sleep(3600))
+    if "marker" in faults:
+        marker = _failing("marker", marker, _half)
+    if "table" in faults:
+        table = _failing("table", table, _dies)
+    if "full" in faults:
+        shard, table = _full(shard), _full(table)
+    pipeline.shards.write_atomically, pipeline.ledger.write_atomically = _slow(shard), _slow(marker)
+    pq.ParquetWriter.write = table
 
 
-def _failing(write: Callable[..., Any], fail: Callable[..., None]) -> Callable[..., Any]:
+def _failing(name: str, write: Callable[..., Any], fail: Callable[..., None]) -> Callable[..., Any]:
     def failing(*args: Any, **options: Any) -> Any:
-        if _armed():
+        if _armed(name):
             fail(write, *args, **options)
         return write(*args, **options)
 
@@ -59,8 +62,8 @@ def _slow(write: Callable[..., Any]) -> Callable[..., Any]:
     return slow
 
 
-def _armed() -> bool:
-    for path in sorted(Path(os.environ["FAULT_PLACE"]).glob("armed-*")):
+def _armed(name: str) -> bool:
+    for path in sorted(Path(os.environ["FAULT_PLACE"]).glob(f"armed-{name}-*")):
         try:
             path.unlink()
         except FileNotFoundError:

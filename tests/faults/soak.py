@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.faults.disturbed import Driver, settings_of, until
+from tests.faults.disturbed import Driver, arm, settings_of, until
 from tests.jobs.test_audit import assert_same
 
 FAULTS = ("none", "shard", "table", "marker", "memory", "full", "kill", "interrupt")
@@ -75,8 +75,7 @@ def disturbed(run: Path, settings: dict[str, Any], fault: str, dice: random.Rand
         path.unlink()
     (run.parent / "full").unlink(missing_ok=True)
     if fault in ("shard", "table", "marker", "memory"):
-        for number in range(dice.randint(1, 3)):
-            (run.parent / f"armed-{number}").touch()
+        arm(run.parent, fault, times=dice.randint(1, 3))
     if fault == "full":
         (run.parent / "full").touch()
     driver = Driver(run, settings, FAULT=fault, FAULT_DELAY="0.1")

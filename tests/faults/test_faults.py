@@ -1,7 +1,10 @@
 """Whatever dies in the middle of a run, the tables in the end are those of an undisturbed run, value for value."""
 
 import errno
+import json
+import os
 import pickle
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from pipeline.errors import RunError
 from pipeline.ledger import write_atomically
 from pipeline.runner import _run_step
 from pipeline.stage import Fingerprint, Step, Unit, Work
-from tests.faults.disturbed import Driver, settings_of
+from tests.faults.disturbed import Driver, arm, markers, settings_of, until
 from tests.faults.injected import BLOCK
 from tests.jobs.test_audit import assert_same
 
@@ -57,13 +60,13 @@ def resumed(run: Path, settings: dict, undisturbed: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, TRIES - 1])
-@pytest.mark.parametrize("fault", ["shard"])
-def test_a_worker_that_dies_while_it_writes(settings, undisturbed, tmp_path, fault, times):
-    for number in range(times):
-        (tmp_path / f"armed-{number}").touch()
-    code, text = Driver(tmp_path / "run", settings, FAULT=fault).wait()
+def test_workers_that_die_while_they_write(settings, undisturbed, tmp_path, times):
+    """In one run, in the middle of markers, of shards and of tables: each kind first in a stage of its own."""
+    faults = ("marker", "shard", "table")
+    arm(tmp_path, *faults, times=times)
+    code, text = Driver(tmp_path / "run", settings, FAULT=",".join(faults)).wait()
     assert code == 0, text
-    assert not list(tmp_path.glob("armed-*")), "the fault did not happen"
+    assert not list(tmp_path.glob("armed-*")), "a fault did not happen"
     assert_same(tmp_path / "run", undisturbed)
 
 
@@ -76,4 +79,70 @@ def test_a_worker_that_dies_every_time_is_given_up(settings, undisturbed, tmp_pa
     assert f"ended the process of its worker {TRIES} times and is given up" in text
     assert "Finished work is saved" in text
     assert "Traceback" not in text
+    resumed(run, settings, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_stage_that_stands_still_names_the_unit_it_is_at(settings, undisturbed, tmp_path):
+    run = tmp_path / "run"
+    limit = {"RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60"}
+    code, text = Driver(run, settings, FAULT="stuck", **limit).wait()
+    assert code == 1, text
+    assert f"the workers of extract died or were stuck at extract/planted/0/images-{2 * BLOCK:06d}; not done: " in text
+    assert "Traceback" not in text
+    resumed(run, settings, undisturbed)
+
+
+@pytest.mark.slow
+def test_without_memory_a_unit_is_tried_once_more_and_then_named(settings, undisturbed, tmp_path):
+    settings = {**settings, "actors": 1}
+    arm(tmp_path, "memory", times=1)
+    code, text = Driver(tmp_path / "once", settings, FAULT="memory").wait()
+    assert code == 0, text
+    assert not list(tmp_path.glob("armed-*"))
+    assert_same(tmp_path / "once", undisturbed)
+    arm(tmp_path, "memory", times=2)
+    code, text = Driver(tmp_path / "twice", settings, FAULT="memory").wait()
+    assert code == 1, text
+    assert "extract/planted/0/images-" in text
+    assert "ran out of memory, twice (Unable to allocate 9.99 TiB); a smaller --batch-size needs less of it" in text
+    assert "Traceback" not in text
+    resumed(tmp_path / "twice", settings, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_node_that_dies(settings, undisturbed, tmp_path):
+    code, text = Driver(tmp_path / "run", settings, FAULT_NODE="extract", FAULT_DELAY="0.5").wait()
+    assert code == 0, text
+    assert "node removed after" in text
+    assert_same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_run_which_resumes_when_there_is_space(settings, undisturbed, tmp_path):
+    run = tmp_path / "run"
+    (tmp_path / "full").touch()
+    code, text = Driver(run, settings, FAULT="full").wait()
+    assert code == 1, text
+    assert "no space left" in text
+    assert "Finished work is saved" in text
+    assert "Traceback" not in text
+    assert not examine(run)
+    (tmp_path / "full").unlink()
+    resumed(run, settings, undisturbed)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_everything_and_says_how_to_resume(settings, undisturbed, tmp_path):
+    run = tmp_path / "run"
+    driver = Driver(run, settings, FAULT_DELAY="0.5")
+    until(driver, lambda: markers(run) >= 3)
+    os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does
+    code, text = driver.wait()
+    assert code == 130, text
+    assert "interrupted; finished work is saved, the same command resumes it" in text
+    assert not (run / "lock.json").exists()
+    events = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+    assert events[-1]["event"] == "run interrupted"
+    assert {event["unit"] for event in events if event["event"] == "unit done"}
     resumed(run, settings, undisturbed)

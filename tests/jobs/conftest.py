@@ -144,13 +144,14 @@ def graph_site(graph_run: Path) -> Path:
     return written_here(graph_run, graph_run / "report")
 
 
-def written_here(run: Path, site: Path) -> Path:
+def written_here(run: Path, site: Path, *, last_first: bool = False) -> Path:
     """Write the report of a run unit of work by unit of work, and return its folder."""
     from jobs.report.site import carry_out, report_stage
     from pipeline.run import RunFolder
 
     shutil.copytree(HERE / "static", site / "static")
     stage = report_stage(RunFolder(run).plan(), site)
-    for work in stage.group(stage.units):
+    works = stage.group(stage.units)
+    for work in works[::-1] if last_first else works:
         carry_out(work.task)
     return site

@@ -31,7 +31,7 @@ from pipeline.datasets.layout import Dataset
 from pipeline.errors import InputError
 from pipeline.ledger import Ledger
 from pipeline.run import RunFolder
-from tests.jobs.conftest import CATEGORY, CONCEPT, LANDMARK
+from tests.jobs.conftest import CATEGORY, CONCEPT, LANDMARK, written_here
 
 UNIT_PAGE = ("m", "planted", "1")
 
@@ -324,6 +324,15 @@ def test_a_finished_report_is_left_alone_and_a_lost_unit_is_written_again(hostil
     written = {path.relative_to(site) for path in site.rglob("*.html") if path.stat().st_mtime_ns != before[path]}
     assert written == {Path("m/planted/0/2.html")}
     assert len(list(Ledger(site / "ledger").records("report"))) == 9
+
+
+def test_units_of_work_need_neither_each_other_nor_an_order(hostile_run, site, tmp_path):
+    """Written one after the other from the last to the first, the pages are those that workers wrote, byte for byte."""
+    alone = written_here(hostile_run, tmp_path / "site", last_first=True)
+    files = [path.relative_to(site) for path in site.rglob("*") if path.is_file() and "ledger" not in path.parts]
+    assert len([path for path in files if path.suffix == ".html"]) >= 13
+    for file in files:
+        assert (alone / file).read_bytes() == (site / file).read_bytes(), file
 
 
 def test_a_report_needs_no_images(hostile_run, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test lint bench soak
+.PHONY: setup audit test faults lint bench soak
 
 setup: .venv/.ready
 
@@ -19,6 +19,9 @@ audit: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+faults: setup
+	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters
 
 lint: setup
 	$(BIN)/ruff check .

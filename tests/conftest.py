@@ -13,11 +13,11 @@ settings.load_profile("filterscope")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the slow tests unless FILTERSCOPE_SLOW is set, as .ci/run does."""
-    if not os.environ.get("FILTERSCOPE_SLOW"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow; set FILTERSCOPE_SLOW=1"))
+    """Skip the slow tests unless FILTERSCOPE_SLOW is set, as .ci/run does, and faults unless FILTERSCOPE_FAULTS is."""
+    for mark, variable in (("slow", "FILTERSCOPE_SLOW"), ("fault", "FILTERSCOPE_FAULTS")):
+        for item in [] if os.environ.get(variable) else items:
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=f"{mark}; set {variable}=1"))
 
 
 @pytest.fixture(scope="session")

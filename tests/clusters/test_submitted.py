@@ -15,7 +15,7 @@ from tests.clusters.head import Head
 from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED, assert_same
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.fault
 ROOT = Path(__file__).parents[2]
 LIMIT = 300
 

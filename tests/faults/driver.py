@@ -1,7 +1,7 @@
 """An audit in a process of its own, whose workers install the fault that the environment names.
 
 ``python -m tests.faults.driver ZOO``; with FAULT_NODE=STAGE a second node dies as soon as a unit of that stage is done. It
-starts a cluster of its own, or joins that at FAULT_CLUSTER.
+starts a cluster of its own, or joins that at FAULT_CLUSTER; an audit with no actors needs neither.
 """
 
 import os
@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.faults.injected import install
 
 ENVIRONMENT = ("FAULT", "FAULT_PLACE", "FAULT_DELAY", "PYTHONPATH")
 
@@ -50,6 +52,9 @@ def main() -> None:
     from jobs.cli import main as command
     from jobs.config import load_config
 
+    if load_config(sys.argv[1]).actors == 0:
+        install()
+        command(["audit", sys.argv[1]])
     cluster = _start()
     if cluster is None:
         command(["audit", sys.argv[1]])

@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import pickle
+import random
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -58,8 +60,47 @@ def resumed(run: Path, settings: dict, undisturbed: Path) -> None:
     assert not examine(run)
 
 
+def holder(lock: Path) -> bytes | None:
+    """Return who holds a run, None while nobody does, as for a moment when it is taken over."""
+    try:
+        return lock.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, TRIES - 1])
+def test_a_driver_killed_at_any_moment_is_resumed(settings, undisturbed, tmp_path):
+    """Twenty kills; a run that got through between two of them is compared, and the next begins a new one.
+
+    The driver does the work itself, so that kills fall into writes too; it is compared with what workers wrote.
+    """
+    dice, runs, killed = random.Random(7), 0, []
+    alone = {**settings, "actors": 0}
+    while len(killed) < 20:
+        assert runs < 20
+        run = tmp_path / f"run-{runs}"
+        lock = run / "lock.json"
+        left = holder(lock)
+        driver = Driver(run, alone, FAULT_DELAY="0.2")
+        until(driver, lambda: holder(lock) not in (left, None))  # noqa: B023
+        enough = markers(run) + dice.choice((0, 1, 2, 3, 5, 8))
+        until(driver, lambda: markers(run) >= enough)  # noqa: B023
+        time.sleep(dice.uniform(0, 1))
+        driver.process.send_signal(signal.SIGKILL)
+        code, text = driver.wait()
+        if code == 0:
+            assert_same(run, undisturbed)
+            runs += 1
+        else:
+            assert code == -signal.SIGKILL, text
+            killed.append(markers(run))
+    assert len(set(killed)) > 5, f"kills fell at few moments: finished units after each were {killed}"
+    resumed(run, alone, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "times", [pytest.param(1, marks=pytest.mark.slow), pytest.param(TRIES - 1, marks=pytest.mark.fault)]
+)
 def test_workers_that_die_while_they_write(settings, undisturbed, tmp_path, times):
     """In one run, in the middle of markers, of shards and of tables: each kind first in a stage of its own."""
     faults = ("marker", "shard", "table")
@@ -70,7 +111,7 @@ def test_workers_that_die_while_they_write(settings, undisturbed, tmp_path, time
     assert_same(tmp_path / "run", undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_worker_that_dies_every_time_is_given_up(settings, undisturbed, tmp_path):
     run = tmp_path / "run"
     code, text = Driver(run, settings, FAULT="always").wait()
@@ -82,7 +123,7 @@ def test_a_worker_that_dies_every_time_is_given_up(settings, undisturbed, tmp_pa
     resumed(run, settings, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_stage_that_stands_still_names_the_unit_it_is_at(settings, undisturbed, tmp_path):
     run = tmp_path / "run"
     limit = {"RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60"}
@@ -93,7 +134,7 @@ def test_a_stage_that_stands_still_names_the_unit_it_is_at(settings, undisturbed
     resumed(run, settings, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_without_memory_a_unit_is_tried_once_more_and_then_named(settings, undisturbed, tmp_path):
     settings = {**settings, "actors": 1}
     arm(tmp_path, "memory", times=1)
@@ -110,7 +151,7 @@ def test_without_memory_a_unit_is_tried_once_more_and_then_named(settings, undis
     resumed(tmp_path / "twice", settings, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_node_that_dies(settings, undisturbed, tmp_path):
     code, text = Driver(tmp_path / "run", settings, FAULT_NODE="extract", FAULT_DELAY="0.5").wait()
     assert code == 0, text
@@ -118,7 +159,7 @@ def test_a_node_that_dies(settings, undisturbed, tmp_path):
     assert_same(tmp_path / "run", undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_full_disk_stops_the_run_which_resumes_when_there_is_space(settings, undisturbed, tmp_path):
     run = tmp_path / "run"
     (tmp_path / "full").touch()
@@ -132,7 +173,7 @@ def test_a_full_disk_stops_the_run_which_resumes_when_there_is_space(settings, u
     resumed(run, settings, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_ctrl_c_stops_everything_and_says_how_to_resume(settings, undisturbed, tmp_path):
     run = tmp_path / "run"
     driver = Driver(run, settings, FAULT_DELAY="0.5")

@@ -70,7 +70,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def run(audited, animals):
-    return audited(data=animals, **SETTINGS, unit_block=2)
+    return audited(data=animals, **SETTINGS, unit_block=2, actors=0)
 
 
 def rows(run, table):
@@ -153,7 +153,7 @@ def test_a_finished_run_has_a_row_a_layer_and_landmark(run):
 
 
 def test_the_release_does_not_learn_from_flips(audited, animals, run):
-    released = audited(data=animals, **SETTINGS, graph_mode="release")
+    released = audited(data=animals, **SETTINGS, graph_mode="release", actors=0)
     learned = [rows(of, "graph_summary")["learning_views"][0] for of in (released, run)]
     assert 2 * learned[0] == learned[1]
 

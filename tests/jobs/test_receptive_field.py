@@ -61,7 +61,7 @@ def spots(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(audited, spots):
-    return audited(data=spots, **SETTINGS)
+    return audited(data=spots, **SETTINGS, actors=0)
 
 
 def fields(run):
@@ -133,7 +133,7 @@ def test_the_cost_is_said_before_it_is_paid(run):
 def original(audited, spots, tmp_path_factory):
     """The occluders of the paper, on units that are named, of two layers that are occluded together."""
     out = tmp_path_factory.mktemp("original") / "run"
-    said, settings = [], {**SETTINGS, "layers": "0,1", "occluder": 11, "occluder_step": 3, "units": "1,0"}
+    said, settings = [], {**SETTINGS, "layers": "0,1", "occluder": 11, "occluder_step": 3, "units": "1,0", "actors": 0}
     with pytest.MonkeyPatch.context() as patch:
         for module in ("jobs.audit", "jobs.progress"):
             patch.setattr(f"{module}.say", said.append)

@@ -34,7 +34,7 @@ def test_dependents(stage, outdated):
 
 
 def test_a_run_recomputes_what_depends_on_a_stage_and_reads_no_maps_for_the_rest(audited, tmp_path):
-    settings = {**SETTINGS, "metrics": "parts,receptive-field", "occluder": 8, "occluder_step": 8}
+    settings = {**SETTINGS, "metrics": "parts,receptive-field", "occluder": 8, "occluder_step": 8, "actors": 0}
     data = write_parts(tmp_path / "data")
     run = audited(data=data, **settings, keep_activations=False, out=tmp_path / "run")
     for stage in stages_of(RunFolder(run).plan()):

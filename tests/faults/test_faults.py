@@ -68,7 +68,7 @@ def holder(lock: Path) -> bytes | None:
         return None
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_driver_killed_at_any_moment_is_resumed(settings, undisturbed, tmp_path):
     """Twenty kills; a run that got through between two of them is compared, and the next begins a new one.
 

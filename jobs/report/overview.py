@@ -135,7 +135,7 @@ def _rejects(where: ReportPlace) -> list[dict[str, Any]]:
 
 
 def _runs(where: ReportPlace) -> list[dict[str, Any]]:
-    return schemas.scan_runs(where.plan.run).sort("started").collect().to_dicts()
+    return schemas.scan_runs(where.plan.run).sort("started", maintain_order=True).collect().to_dicts()
 
 
 def _settings(where: ReportPlace) -> dict[str, Any]:
@@ -156,7 +156,8 @@ def concept_rows(where: ReportPlace) -> list[dict[str, Any]]:
     """Return every concept with the number of units that detect it and the best of them; those most detected first."""
     found = detectors(where.plan.run)
     labelled = dict(found.filter("label").group_by("concept").len().iter_rows())
-    best = {row["concept"]: row for row in found.sort("iou").to_dicts()}
+    ranked = found.sort("iou", "model", "layer", "unit", descending=[True, False, False, False])
+    best = {row["concept"]: row for row in ranked.unique("concept", keep="first", maintain_order=True).to_dicts()}
     rows = [
         {**row, "units": labelled.get(row["concept"], 0), "best": best.get(row["concept"])}
         for row in concepts_of(where.plan.run).to_dicts()

@@ -135,6 +135,15 @@ def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     assert [cells[8] for cells in table[1:]] == [number(value) for value in median["iou"]]
 
 
+def test_of_units_that_detect_a_concept_equally_well_the_first_is_best(hostile_run, site):
+    """Rows of a table have no order of their own, so that ties are broken by model, layer and unit."""
+    tied = schemas.scan_units(hostile_run).filter(concept=CONCEPT, detector=True).sort("layer").collect()
+    assert tied["layer"].to_list() == ["0", "1"]
+    assert tied["iou"][0] == tied["iou"][1]
+    (best,) = (cells[-1] for cells in Page(site / "concepts.html").rows if cells[0].startswith(CONCEPT))
+    assert best == "0 0"
+
+
 def test_every_name_is_text(site):
     """Concept, category, landmark, image file and reject hold markup; no page holds it as such."""
     found = ""

@@ -277,6 +277,10 @@ def graph(
         float | None, typer.Option(help="Share of images to measure on, not to learn from (0.33).")
     ] = None,
     flips: Annotated[bool, typer.Option(help="Learn from mirrored crops too.")] = True,
+    patterns: Annotated[
+        bool, typer.Option("--patterns", help="Compare nodes with patterns, learned and found on the same crops.")
+    ] = False,
+    quantile: Annotated[float | None, typer.Option(help="With --patterns: P(activation > T) of their peaks.")] = None,
     image_block: Annotated[int | None, typer.Option(help="Images in a unit of work (64).")] = None,
     unit_block: Annotated[int | None, typer.Option(help="Filters in a unit of work (32).")] = 32,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -292,8 +296,9 @@ def graph(
     from jobs.progress import say
 
     config = graph_config(
-        data, category, models=model, layers=layers, out=out, flips=flips, graph_mode=mode, graph_iterations=iterations,
-        graph_heldout=heldout, image_block=image_block, unit_block=unit_block, device=device,
+        data, category, models=model, layers=layers, out=out, flips=flips, patterns=patterns, quantile=quantile,
+        graph_mode=mode, graph_iterations=iterations, graph_heldout=heldout, image_block=image_block,
+        unit_block=unit_block, device=device,
     )  # fmt: skip
     if not run(config, redo=redo, command=" ".join(sys.argv[1:])):
         say(f"nothing to do: {config.out} is complete")

@@ -77,6 +77,7 @@ Metric = Literal[
     "receptive-field",
     "patterns",
     "graph",
+    "pattern-positions",
 ]
 
 

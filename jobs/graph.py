@@ -11,13 +11,17 @@ from jobs.config import AuditConfig, load_config
 _CONTROLS = ("fixed", "own", "window", "shuffled")
 
 
-def graph_config(data: Path, category: str | None, **settings: Any) -> AuditConfig:
-    """Return the configuration of a run that learns graphs of one category's crops, or of all, with negatives if any."""
+def graph_config(data: Path, category: str | None, *, patterns: bool = False, **settings: Any) -> AuditConfig:
+    """Return the configuration of a run that learns graphs of one category's crops, or of all, with negatives if any.
+
+    With `patterns`, those of the same crops are learned too, for `jobs.nodes_beside_patterns`.
+    """
     from pipeline.datasets.layout import NEGATIVE, Dataset
 
     views = f"objects:{category}" if category else "objects"
     negatives = NEGATIVE in Dataset.open(data, need=None).images["split"].to_pylist()
-    return load_config(data=data, views=views, negatives=negatives, metrics="graph", **settings)
+    metrics = "graph,pattern-positions" if patterns else "graph"
+    return load_config(data=data, views=views, negatives=negatives, metrics=metrics, **settings)
 
 
 def instability_summary(run: str | Path, protocol: str = "survey") -> pl.DataFrame:
@@ -67,6 +71,7 @@ def instability_summary(run: str | Path, protocol: str = "survey") -> pl.DataFra
 
 def graph_report(run: str | Path) -> str:
     """Return as text what the graphs of a run amount to, and the instability of their nodes by both protocols."""
+    from jobs.nodes_beside_patterns import nodes_beside_patterns
     from jobs.query import shown
 
     summary = schemas.scan_graph_summary(run).drop("mode", "learned").sort("model", "category", "layer").collect()
@@ -75,6 +80,12 @@ def graph_report(run: str | Path) -> str:
         found = instability_summary(run, protocol)
         if found.height:
             pieces += [f"Location instability on held-out images, protocol {protocol}", shown(_rounded(found), "table")]
+    beside = nodes_beside_patterns(run)
+    if beside.height:
+        pieces += [
+            "Surviving nodes and patterns of the same filters on the same held-out crops",
+            shown(_rounded(beside), "table"),
+        ]
     return "\n".join(pieces)
 
 

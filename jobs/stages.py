@@ -30,6 +30,7 @@ STAGES = (
     "patterns",
     "graph",
     "graph-summary",
+    "pattern-positions",
 )
 
 #: Stages whose outputs each stage reads.
@@ -55,11 +56,24 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "patterns": ("extract", "local-features"),
     "graph": ("extract",),
     "graph-summary": ("graph",),
+    "pattern-positions": ("extract", "local-features"),
 }
 
 #: Stages that read whole maps; the others read their maxima at most, which outlive the maps.
 READ_MAPS = frozenset(
-    {"dissect", "null", "growth", "parts", "anchorings", "stability", "locate", "local-features", "patterns", "graph"}
+    {
+        "dissect",
+        "null",
+        "growth",
+        "parts",
+        "anchorings",
+        "stability",
+        "locate",
+        "local-features",
+        "patterns",
+        "graph",
+        "pattern-positions",
+    }
 )
 
 #: Stages of each metric, in order.
@@ -74,6 +88,7 @@ METRICS = {
     "receptive-field": ("occlude", "fields"),
     "patterns": ("local-features", "patterns"),
     "graph": ("graph", "graph-summary"),
+    "pattern-positions": ("local-features", "pattern-positions"),
 }
 
 
@@ -124,6 +139,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
     from pipeline.stages.null import null_stage
     from pipeline.stages.occlude import occlude_stage
     from pipeline.stages.parts import parts_stage
+    from pipeline.stages.pattern_positions import pattern_positions_stage
     from pipeline.stages.patterns import patterns_stage
     from pipeline.stages.significance import significance_stage
     from pipeline.stages.stability import stability_stage
@@ -148,6 +164,7 @@ def analyses(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) 
         "occlude": partial(occlude_stage, factories=factories),
         "fields": fields_stage,
         "graph-summary": graph_summary_stage,
+        "pattern-positions": pattern_positions_stage,
     }
     wanted = _wanted(plan)
 

@@ -251,17 +251,34 @@ class Mixture:
         How many Gaussians they are made of.
     bic : float64 ndarray of shape (8,)
         BIC of 1, 2, ... Gaussians; infinite where one holds fewer than 5 points or the number was not tried.
+    weights : float64 ndarray of shape (gaussians,)
+        Shares of the points.
+    means, variances : float64 ndarrays of shape (gaussians, d)
+        Of the Gaussians.
+    cluster : int64 ndarray of shape (gaussians,)
+        Cluster that each belongs to; -1 for one that is the likeliest of no point.
     """
 
     labels: NDArray[np.int64]
     clusters: int
     gaussians: int
     bic: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    cluster: NDArray[np.int64]
 
     @property
     def gain(self) -> float:
         """By how much BIC is below that of a single Gaussian."""
         return float(self.bic[0] - self.bic[self.gaussians - 1])
+
+    def assign(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the cluster of the likeliest Gaussian for each of m points (m, d), int64 of shape (m,)."""
+        mine = np.flatnonzero(self.cluster >= 0)
+        share = np.empty((len(points), len(mine)))
+        _expect(np.ascontiguousarray(points), self.weights[mine], self.means[mine], self.variances[mine], share)
+        return np.asarray(self.cluster[mine][share.argmax(axis=1)], np.int64)
 
 
 def fit_mixture(points: NDArray[np.float64], seed: int) -> Mixture:
@@ -284,8 +301,10 @@ def fit_mixture(points: NDArray[np.float64], seed: int) -> Mixture:
     _maximise(points, share, floor, weights, means, variances)
     labels = np.empty(len(points), np.int64)
     _label(share, labels)
-    labels = _by_size(_clusters(_constants(weights, variances), means, variances)[labels])
-    return Mixture(labels, int(labels.max()) + 1, gaussians, bic)
+    found = _by_size(_clusters(_constants(weights, variances), means, variances)[labels])
+    cluster = np.full(gaussians, -1)
+    cluster[labels] = found
+    return Mixture(found, int(found.max()) + 1, gaussians, bic, weights, means, variances, cluster)
 
 
 def _by_size(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Metrics that read labels.
 _ABOUT_CONCEPTS = {"dissection", "significance", "growth", "parts", "anchorings", "stability"}
+#: Metrics that learn from object crops, some held out.
+_OF_GRAPHS = {"graph", "pattern-positions"}
 #: Metrics that take long on few images too.
 _HEAVY = {"receptive-field", "graph"}
 _CPU_BATCHES = (1, 2, 4, 8, 16)
@@ -87,7 +89,7 @@ def make_plan(
     models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
     _refuse_same_names(models)
     plan = Plan(run, dataset.folder, dataset.identity, images, str(torch.__version__), tuple(models), options)
-    if "graph" in options.metrics:
+    if _OF_GRAPHS & set(options.metrics):
         refuse_without_graph(plan)
     return _extended(plan, before) if before else plan
 
@@ -126,9 +128,9 @@ def _planned(
         _refuse_without_field(layers, model.name, "to draw", "use --mask-mode upsample")
     if "location" in options.metrics:
         _refuse_without_field(layers, model.name, "to say where units look", "drop location from --metrics")
-    if "graph" in options.metrics:
+    for metric in sorted(_OF_GRAPHS & set(options.metrics)):
         refuse_flat_maps(layers, model.name)
-        _refuse_without_field(layers, model.name, "to place nodes in", "drop graph from --metrics")
+        _refuse_without_field(layers, model.name, "to place nodes in", f"drop {metric} from --metrics")
     if "parts" in options.metrics:
         _refuse_without_field(layers, model.name, "to compare with parts", "drop parts from --metrics")
     known = {m.name: m.batch_size for m in before.models} if before else {}

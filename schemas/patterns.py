@@ -8,6 +8,7 @@ _MODEL = column("model", pa.string(), "name of the model in this run")
 _LAYER = column("layer", pa.string(), "qualified name of the tapped module")
 _UNIT = column("unit", pa.int32(), "channel of the layer, 0-based: the filter")
 _PIXEL = "input pixel"
+_CONSTANT = "a filter whose map is constant"
 
 #: A peak of a pattern on a view.
 PEAK = pa.struct(
@@ -58,5 +59,17 @@ UNIT_PATTERNS = table(
     ),
 )
 
+PATTERN_POSITIONS = table(
+    _MODEL,
+    _LAYER,
+    column("category", pa.string(), "category of the objects whose crops the patterns were learned from"),
+    _UNIT,
+    column("pattern", pa.int32(), "number of the pattern in its filter: 0 has most peaks", null="the filter itself"),
+    column("view", pa.int32(), "number of the view, as in the table views: a crop held out and not mirrored"),
+    column("y", pa.float32(), "row of its strongest peak, or its mean row without one", unit=_PIXEL, null=_CONSTANT),
+    column("x", pa.float32(), "column", unit=_PIXEL, null=_CONSTANT),
+    column("activation", pa.float32(), "activation at the peak, of a filter its maximum", null="no peak above T"),
+)
+
 #: Tables of patterns.
-PATTERN_TABLES = {"patterns": PATTERNS, "unit_patterns": UNIT_PATTERNS}
+PATTERN_TABLES = {"patterns": PATTERNS, "unit_patterns": UNIT_PATTERNS, "pattern_positions": PATTERN_POSITIONS}

@@ -27,8 +27,11 @@ def planted_parts(images, seed):
     return np.clip(moved, 8, 215)
 
 
-def planted_layer(parts, cells, filters, noisy, seed):
-    """Draw a layer of `filters` filters that mix two parts and one noisy peak, and `noisy` ones of three noisy peaks."""
+def planted_layer(parts, cells, filters, noisy, seed, *, peaks=3):
+    """Draw a layer of `filters` filters that mix two parts and one noisy peak, and `noisy` ones of three noisy peaks.
+
+    With two `peaks` in all, filters of parts have no noise.
+    """
     rng = np.random.default_rng([seed, cells])
     stride = 224 / cells
     centre = stride / 2 - 0.5
@@ -37,9 +40,9 @@ def planted_layer(parts, cells, filters, noisy, seed):
     maps = np.zeros((len(parts), len(mixes), cells, cells))
     for image in range(len(parts)):
         for unit, mix in enumerate(mixes):
-            peaks = [parts[image, part] for part in mix]
-            peaks += list(rng.uniform(0, 224, (3 - len(mix), 2)))
-            for peak in peaks:
+            places_of = [parts[image, part] for part in mix]
+            places_of += list(rng.uniform(0, 224, (peaks - len(mix), 2)))
+            for peak in places_of:
                 wide = 0.7 * stride
                 bump = np.exp(-((places[:, None] - peak[0]) ** 2 + (places[None] - peak[1]) ** 2) / (2 * wide**2))
                 maps[image, unit] += rng.uniform(0.6, 1.4) * bump

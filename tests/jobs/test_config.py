@@ -211,7 +211,7 @@ def test_a_folder_with_glob_characters_in_its_name_is_taken_as_it_is(folder: Pat
             NEEDED + "metrics = ['dissection', 'sig']",
             "zoo.toml: metrics.1: received 'sig'; "
             "expected 'dissection', 'significance', 'growth', 'parts', 'anchorings', 'stability', 'location', "
-            "'receptive-field', 'patterns' or 'graph'",
+            "'receptive-field', 'patterns', 'graph' or 'pattern-positions'",
         ),
         (
             NEEDED + "activation_scale = 0.3",

@@ -34,6 +34,31 @@ def test_as_many_patterns_are_found_as_were_planted(patterns, peaks, anywhere, n
         assert len(pairs) == patterns  # each found pattern is one planted pattern
 
 
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_other_peaks_go_to_the_pattern_that_they_are_of(anywhere):
+    for seed in SEEDS:
+        place, features, true = planted_filter(3, 300, seed, noise=0.3, anywhere=anywhere)
+        found = find_patterns(place[:200], features[:200], CELL, seed)
+        assigned = found.assign(place[200:], features[200:])
+        pairs = set(zip(found.labels.tolist(), true[:200].tolist(), strict=True))
+        assert set(zip(assigned.tolist(), true[200:].tolist(), strict=True)) == pairs
+        assert len(pairs) == 3
+
+
+@given(st.integers(0, 1000), st.integers(1, 3))
+def test_points_are_assigned_to_the_cluster_of_the_likeliest_gaussian(seed, clusters):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(0, 1, (60, 2)) + 8 * (np.arange(60)[:, None] % clusters)
+    found = fit_mixture(points - points.mean(axis=0), seed)
+    other = rng.uniform(-12, 12, (40, 2))
+    logs = naive.log_densities(other, found.weights, found.means, found.variances)
+    logs[:, found.cluster < 0] = -np.inf
+    assert found.assign(other).tolist() == found.cluster[logs.argmax(axis=1)].tolist()
+    assert set(found.cluster[found.cluster >= 0].tolist()) == set(range(found.clusters))
+    # the last step of EM moves a point or two at most
+    assert (found.assign(points - points.mean(axis=0)) == found.labels).mean() > 0.9
+
+
 def test_five_hundred_peaks_of_one_pattern_anywhere_are_one_pattern():
     assert [found_in(1, 500, seed, noise=0.3, anywhere=True)[0].patterns for seed in SEEDS] == [1] * len(SEEDS)
 

@@ -91,7 +91,7 @@ class Work:
     Attributes
     ----------
     gflop, melement : float
-        1e9 floating-point operations, and 1e6 elements of all outputs, of a forward pass.
+        1e9 floating-point operations, and 1e6 elements of all outputs, of a forward pass to the deepest audited layer.
     stored : int
         Elements of the layers that are audited.
     units : int
@@ -176,6 +176,7 @@ def _work(plan: "Plan", number: int) -> Work:
     from torch.utils.flop_counter import FlopCounterMode
 
     from pipeline.models.model import open_model
+    from pipeline.models.taps import Taps
 
     model = plan.models[number]
     module = open_model(model.spec).module.eval()
@@ -187,8 +188,10 @@ def _work(plan: "Plan", number: int) -> Work:
 
     leaves = [part for part in module.modules() if not list(part.children())]
     handles = [leaf.register_forward_hook(count) for leaf in leaves]
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(torch.zeros(1, 3, *model.transform.input_size))
+    # as an audit runs it: no further than the deepest layer asked for
+    taps = Taps(module, [layer.name for layer in model.layers])
+    with FlopCounterMode(display=False) as counter:
+        taps(torch.zeros(1, 3, *model.transform.input_size))
     for handle in handles:
         handle.remove()
     return Work(

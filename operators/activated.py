@@ -184,6 +184,6 @@ def add_drawn_to_tally(
     activated[drawn.image, drawn.unit] = drawn.area
     _tally_drawn(
         drawn, pair_of, masks, category, cuts, _Sums(tally.pairs, tally.categories, tally.planes),
-        _canvas(1, 1, tally.planes), _scratch(cuts, tally.pairs.shape[1], tally.categories.shape[1]),
+        _canvas(1, 1, tally.planes), _scratch(cuts, tally),
     )  # fmt: skip
     return activated

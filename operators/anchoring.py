@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
-    """Bilinear sampling along one axis, for S mask pixels over n map positions.
+    """Bilinear sampling along one axis, for S mask pixels over n map positions; an axis is equal to itself alone.
 
     Attributes
     ----------

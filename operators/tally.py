@@ -13,6 +13,7 @@ are added 64 at a time, as bit planes.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -106,10 +107,13 @@ def _draw_cell(
     word, start, stop = grid.word[piece], grid.start[piece], grid.stop[piece]
     for row in range(top, bottom):
         left = nw + grid.row_weight[row] * (sw - nw)
-        step = ne + grid.row_weight[row] * (se - ne) - left
+        right = ne + grid.row_weight[row] * (se - ne)
+        if left <= threshold and right <= threshold:
+            continue
         bits = np.uint64(0)
         for column in range(start, stop):
-            bits |= grid.bit[column] if left + grid.column_weight[column] * step > threshold else np.uint64(0)
+            above = left + grid.column_weight[column] * (right - left) > threshold
+            bits |= grid.bit[column] if above else np.uint64(0)
         words[word, row] |= bits
 
 
@@ -183,8 +187,10 @@ def _cover(planes: NDArray[np.uint64], unit: int, canvas: _Canvas) -> None:
 
 
 class _Image(NamedTuple):
-    """Scratch for the views of one source image: concepts held and pixels labelled there, and what one unit meets."""
+    """Scratch for the views of one source image: units to draw, concepts held and pixels labelled, what a unit meets."""
 
+    hit: NDArray[np.bool_]
+    units: NDArray[np.int64]
     held: NDArray[np.int64]
     labelled: NDArray[np.int64]
     seen: NDArray[np.bool_]
@@ -205,6 +211,22 @@ def _open(masks: MaskBlock, category: NDArray[np.int64], start: int, stop: int, 
                 image.held[count] = concept
                 count += 1
             image.labelled[concept] += masks.area[pair]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _hit(
+    maxima: NDArray[np.float32], thresholds: NDArray[np.float32], start: int, stop: int, image: _Image
+) -> int:  # fmt: skip
+    """List the units with a maximum above the threshold in one of the views, and count them; most have none."""
+    image.hit[:] = False
+    for view in range(start, stop):
+        for unit in range(len(thresholds)):
+            image.hit[unit] |= maxima[view, unit] > thresholds[unit]
+    count = 0
+    for unit in range(len(thresholds)):
+        image.units[count] = unit
+        count += image.hit[unit]
     return count
 
 
@@ -249,8 +271,8 @@ def _tally(
     for image in range(len(cuts) - 1):
         start, stop = cuts[image], cuts[image + 1]
         concepts = _open(masks, category, start, stop, scratch)
-        for unit in range(patterns.shape[1]):
-            some = False
+        for place in range(_hit(maxima, thresholds, start, stop, scratch)):
+            unit, some = scratch.units[place], False
             for view in range(start, stop):
                 if not maxima[view, unit] > thresholds[unit]:
                     continue
@@ -272,6 +294,7 @@ def _orders(thresholds: NDArray[np.float32]) -> NDArray[np.int16]:
     return signed ^ ((signed >> np.int16(15)) & np.int16(0x7FFF))
 
 
+@lru_cache(maxsize=8)
 def _grid(rows: Axis, columns: Axis) -> _Grid:
     column = np.arange(len(columns.lower))
     bit = np.uint64(1) << (column & 63).astype(np.uint64)
@@ -301,10 +324,12 @@ def _cuts(image: NDArray[np.integer] | None, views: int) -> NDArray[np.int64]:
     return np.append(np.flatnonzero(np.diff(image, prepend=-1)), views).astype(np.int64)
 
 
-def _scratch(cuts: NDArray[np.int64], concepts: int, categories: int) -> _Image:
+def _scratch(cuts: NDArray[np.int64], tally: "Tally") -> _Image:
+    units, concepts, categories = *tally.pairs.shape[:2], tally.categories.shape[1]
     held, labelled, met = np.zeros((3, concepts), np.int64)
     seen = np.zeros((np.diff(cuts).max(initial=1), categories), np.bool_)
-    return _Image(held, labelled, seen, met, np.zeros(categories, np.int64))
+    active = np.zeros(categories, np.int64)
+    return _Image(np.zeros(units, np.bool_), np.zeros(units, np.int64), held, labelled, seen, met, active)
 
 
 def half_values() -> NDArray[np.float64]:
@@ -415,6 +440,6 @@ def add_to_tally(
         np.ascontiguousarray(activations).view(np.int16), half, np.ascontiguousarray(maxima, np.float32),
         thresholds, _orders(thresholds), _grid(rows, columns), masks, category, cuts,
         _Sums(tally.pairs, tally.categories, tally.planes), _canvas(height, width, tally.planes),
-        _scratch(cuts, tally.pairs.shape[1], tally.categories.shape[1]), activated,
+        _scratch(cuts, tally), activated,
     )  # fmt: skip
     return activated

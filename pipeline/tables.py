@@ -57,7 +57,7 @@ def _field_columns(layer: Layer) -> dict[str, object]:
 def write_views(plan: Plan) -> None:
     """Write the table `views`, and the objects that make none into `rejects`."""
     views = plan.views
-    write_table(plan.run, "views", ("views",), [views.table()])
+    write_table(plan.run, "views", ("views",), views.tables())
     rows = [{"stage": "views", "item": item, "reason": reason} for item, reason in views.dropped]
     if rows:
         write_table(plan.run, "rejects", ("views",), [_table("rejects", rows)])

@@ -93,7 +93,7 @@ class Views:
         elif settings.negatives:
             raise InputError("--negatives goes with --views objects; whole images include the negatives already")
         else:
-            views = _whole(np.arange(dataset.images.num_rows))
+            views = _whole(np.arange(dataset.rows("images")))
         return views._with_flips() if settings.flips else views
 
     def __len__(self) -> int:
@@ -109,21 +109,23 @@ class Views:
         for view in range(start, stop):
             yield int(self.image[view]), self.window(view)
 
-    def table(self) -> pa.Table:
-        """Return the rows of the table `views`."""
+    def tables(self, rows: int = 16_384) -> Iterator[pa.Table]:
+        """Yield the rows of the table `views`, some at a time: there may be a million."""
         from schemas.results import TABLES
 
-        whole = self.object < 0
-        corners = {name: pa.array(self.box[:, n], mask=whole) for n, name in enumerate(("x0", "y0", "x1", "y1"))}
-        columns = {
-            "view": np.arange(len(self), dtype=np.int32),
-            "image": self.image,
-            "object": pa.array(self.object, mask=whole),
-            "category": self.category,
-            "flip": self.flip,
-            **corners,
-        }
-        return pa.table(columns, schema=TABLES["views"])
+        for start in range(0, len(self), rows):
+            here = slice(start, start + rows)
+            whole, box = self.object[here] < 0, self.box[here]
+            corners = {name: pa.array(box[:, n], mask=whole) for n, name in enumerate(("x0", "y0", "x1", "y1"))}
+            columns = {
+                "view": np.arange(start, start + len(whole), dtype=np.int32),
+                "image": self.image[here],
+                "object": pa.array(self.object[here], mask=whole),
+                "category": self.category[here],
+                "flip": self.flip[here],
+                **corners,
+            }
+            yield pa.table(columns, schema=TABLES["views"])
 
     def _take(self, rows: np.ndarray) -> "Views":
         columns = (self.image[rows], self.object[rows], self.flip[rows], self.box[rows])

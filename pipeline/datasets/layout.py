@@ -310,11 +310,11 @@ class Dataset:
             how = "make one with `filterscope import` or `filterscope sample`"
             raise InputError(f"no data set at {folder} (it has no {MANIFEST}); {how}")
         dataset = cls(folder)
-        if dataset.images.num_rows == 0:
+        if dataset.rows("images") == 0:
             raise InputError(f"the data set {folder} has no images; look at its rejects.parquet for the reasons")
-        if need == "concepts" and (dataset.concepts.num_rows == 0 or dataset._rows("segments") == 0):
+        if need == "concepts" and (dataset.concepts.num_rows == 0 or dataset.rows("segments") == 0):
             raise InputError(f"the data set {folder} has no concepts: nothing in it labels a pixel or an image")
-        if need == "landmarks" and dataset._rows("landmarks") == 0:
+        if need == "landmarks" and dataset.rows("landmarks") == 0:
             raise InputError(
                 f"the data set {folder} has no landmarks; import one that has, such as CUB or a landmarks.csv"
             )
@@ -372,7 +372,8 @@ class Dataset:
             rows = pq.read_table(path, filters=[("image", ">=", start), ("image", "<", stop)]).sort_by("image")
         yield from rows.to_pylist()
 
-    def _rows(self, name: str) -> int:
+    def rows(self, name: str) -> int:
+        """Return how many rows a table has, without reading them; InputError if its file is damaged."""
         with self._opened(name) as path:
             return pq.read_metadata(path).num_rows
 

@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "start_up": "dataflow",
     "audit_over_forward": "dataflow",
     "rss_growth": "dataflow",
+    "driver_memory": "dataflow",
     "location_over_extraction": "location",
     "occlusion": "occlusion",
     "graph_vs_numpy": "graph",

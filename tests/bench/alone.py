@@ -1,7 +1,6 @@
 """Measurements that need a process of their own: ``python -m tests.bench.alone NAME JSON`` prints figures as JSON."""
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -99,7 +98,9 @@ def _extracted(plan: Any) -> None:
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the peak of resident memory in MiB; `getrusage` would count the process that this one was started by."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
 
 
 def extract_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
@@ -110,17 +111,10 @@ def extract_memory(*, data: str, model: str, layers: str, out: str) -> dict[str,
 
 def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Dissect one block of units in this process, after another process extracted."""
-    import multiprocessing
-
     from jobs.stages import analyses
 
     plan = _plan(data, model, layers, out)
-    context = multiprocessing.get_context("spawn")
-    first = context.Process(target=_before_dissect, args=(data, model, layers, out))
-    first.start()
-    first.join()
-    if first.exitcode:
-        raise SystemExit(first.exitcode)
+    _in_process(_before_dissect, data, model, layers, out)
     dissect = analyses(plan)(plan)[-1]
     dissect.steps[0].call(dissect.group(dissect.units)[0].task)
     return {"mib": _peak()}
@@ -137,6 +131,55 @@ def _before_dissect(data: str, model: str, layers: str, out: str) -> None:
     concepts = analyses(plan)(plan)[0]
     for work in concepts.group(concepts.units):
         concepts.steps[0].call(work.task)
+
+
+def driver_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
+    """Resume an audit with steps that compute nothing, and return the peak of this process: what the driver itself holds.
+
+    Another process makes the plan, since opening a network takes more memory than all the rest.
+    """
+    _in_process(_planned_only, data, model, layers, out)
+    _idle_audit(data, model, layers, out, units=sys.maxsize)
+    return {"mib": _peak()}
+
+
+def _in_process(target: Any, *args: str) -> None:
+    import multiprocessing
+
+    process = multiprocessing.get_context("spawn").Process(target=target, args=args)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(process.exitcode)
+
+
+def _planned_only(data: str, model: str, layers: str, out: str) -> None:
+    import contextlib
+
+    with contextlib.suppress(KeyboardInterrupt):
+        _idle_audit(data, model, layers, out, units=0)
+
+
+def _idle_audit(data: str, model: str, layers: str, out: str, *, units: int) -> None:
+    """Audit with steps that compute nothing, and interrupt it after a number of units."""
+    import pipeline.runner
+    from jobs.audit import audit
+    from jobs.config import load_config
+    from pipeline.ledger import Ledger
+    from pipeline.stage import Output
+
+    class Idle(pipeline.runner.Runner):
+        def _outcomes(self, stage: Any, works: list[Any]) -> Any:
+            for number, work in enumerate(works):
+                if number >= units:
+                    raise KeyboardInterrupt
+                outputs = [Output(unit) for unit in work.units]
+                for output in outputs:
+                    Ledger(Path(out) / "ledger").mark(output, 0.0, 0.0)
+                yield outputs
+
+    pipeline.runner.LocalRunner = Idle  # type: ignore[assignment, misc]
+    audit(load_config(data=data, out=out, models=[model], layers=layers, min_images=1, actors=0))
 
 
 def ray() -> dict[str, float]:
@@ -208,6 +251,7 @@ MEASURES = {
     "audit": audit,
     "extract_memory": extract_memory,
     "dissect_memory": dissect_memory,
+    "driver_memory": driver_memory,
     "ray": ray,
     "dissect_on_nodes": dissect_on_nodes,
     "dissect_plain": dissect_plain,

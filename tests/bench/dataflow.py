@@ -95,6 +95,19 @@ def rss_growth() -> Iterator[Row]:
             yield Row(f"rss_growth.{what}.{images}", peak, "MiB", "1,024 images", peak / peaks[0], "<= 1.05")
 
 
+def driver_memory() -> Iterator[Row]:
+    """Measure peak memory of a driver whose workers compute nothing, over 1k to 100k images."""
+    sizes, peaks = (1_000, 10_000, 100_000), []
+    for images in sizes:
+        with TemporaryDirectory(prefix="filterscope-bench-") as folder:
+            settings = {"data": str(repeated(Path(folder) / "data", images)), "out": f"{folder}/run"}
+            peaks.append(
+                measured("driver_memory", **settings, model=source("mobilenet_v2"), layers="features.18")["mib"]
+            )
+    for images, peak in zip(sizes, peaks, strict=True):
+        yield Row(f"driver_memory.{images}", peak, "MiB", "1,000 images", peak / peaks[0], "<= 1.05")
+
+
 def start_up() -> Iterator[Row]:
     """Time `filterscope audit` on 16 images as a whole process: as it comes, which is without Ray, and with Ray."""
     with TemporaryDirectory(prefix="filterscope-bench-") as folder:

@@ -153,5 +153,7 @@ def _check(costs: UnitCosts, audit: _Audited, work: Work) -> Row:
     taken = audit.forward + sum(sum(audit.seconds(stage).values()) for stage in stages)
     projected = sum(projection.core_seconds.values())
     stored = audit.bytes("activations.zarr")
-    peer = f"measured {taken:.1f}; activations {projection.activation_bytes / stored:.2f} of {stored / 1e6:.0f} MB"
+    forward = sum(projection.core_seconds[stage] for stage in ("forward", "store"))
+    held = f"activations {projection.activation_bytes / stored:.2f} of {stored / 1e6:.0f} MB"
+    peer = f"measured {taken:.1f}; forward {forward:.1f} of {audit.forward:.1f}; {held}"
     return Row(f"unit_costs.check.{audit.images}", projected, "core seconds", peer, projected / taken, "0.8 to 1.2")

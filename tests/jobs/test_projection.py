@@ -103,6 +103,14 @@ def test_the_verb_prints_bytes_hours_and_the_bottleneck(zoo, capsys):
     assert not (zoo.parent / "run").exists()
 
 
+def test_a_forward_pass_costs_what_it_runs_to_the_deepest_layer(zoo, capsys):
+    """Of resnet18 up to layer1: 118 million multiplications in its first convolution, 4 x 116 in layer1."""
+    zoo.write_text(zoo.read_text().replace("layer4", "layer1"))
+    main_exits(["plan", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--images", "1e6", "--models", "500"])
+    [hours] = re.findall(r"forward +([\d,.]+) CPU hours", capsys.readouterr().out)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (1.161 * 0.05 + 5.2 * 0.001) / 3600, rel=0.05)
+
+
 def test_the_verb_says_that_gpu_hours_are_not_known(zoo, capsys):
     main_exits(["plan", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--gpus", "64"])
     printed = capsys.readouterr().out

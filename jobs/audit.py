@@ -123,11 +123,13 @@ def planned(config: AuditConfig, before: Plan | None = None) -> Plan:
 def _new_plan(run: RunFolder, config: AuditConfig) -> Plan:
     from pipeline.planning import refuse_full_disk
     from pipeline.stages.extract import stored_bytes
+    from pipeline.stages.local_features import features_bytes
 
     before = run.plan() if run.exists else None
     plan = planned(config, before)
     if before is None:
-        refuse_full_disk(plan, stored_bytes(plan))
+        stages = {stage for metric in config.metrics for stage in METRICS[metric]}
+        refuse_full_disk(plan, stored_bytes(plan) + ("local-features" in stages) * features_bytes(plan))
     return plan
 
 

@@ -64,6 +64,12 @@ def project(task: ImagesTask) -> list[Output]:
     return [Output(task.unit, views, checksums={"features": hashlib.sha256(sink.getvalue()).hexdigest()})]
 
 
+def features_bytes(plan: Plan) -> int:
+    """Return the bytes of all vectors that the stage writes: 32 float16 numbers a view and position of every layer."""
+    positions = sum(layer.height * layer.width for model in plan.models for layer in model.layers)
+    return 2 * DIMENSIONS * plan.images * positions
+
+
 def features_path(run: Path, place: Sequence[str]) -> Path:
     """Return where the vectors of (model, layer, block) lie."""
     return run.joinpath("features", *place[:-1], f"{place[-1]}.npy")

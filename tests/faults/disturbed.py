@@ -63,7 +63,8 @@ class Driver:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        until = time.monotonic() + 30
+        # where a driver is killed in its first second, Ray's own agents end a minute later
+        until = time.monotonic() + 120
         while self.left():
             assert time.monotonic() < until, f"processes {self.left()} outlive the audit"
             time.sleep(0.2)

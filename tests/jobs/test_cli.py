@@ -11,7 +11,7 @@ from PIL import Image
 
 from jobs import cli
 from jobs.stages import STAGES
-from pipeline.datasets.layout import DatasetWriter
+from pipeline.datasets.layout import Dataset, DatasetWriter
 from pipeline.lock import RunLock
 from tests import planted
 
@@ -180,6 +180,17 @@ def test_a_disk_too_small_is_refused_before_anything_runs(capsys, tmp_path, data
     )
     assert code == 2
     assert re.search(r"the activations may take 0\.0 GB and .* has 0\.0 GB free", err)
+
+
+def test_features_of_patterns_count_as_disk(capsys, tmp_path, data, monkeypatch):
+    """32 half-precision numbers a position beside the 64 of the activations: half as much again."""
+    activations = Dataset(data).rows("images") * 64 * 112 * 112 * 2
+    enough = shutil.disk_usage(tmp_path)._replace(free=int(1.4 * activations))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: enough)
+    asked = "--model", "torchvision:resnet18@random:0", "--layers", "conv1", "--min-images", "3"
+    code, err = audit_error(capsys, tmp_path, data, *asked, "--metrics", "patterns")
+    assert code == 2
+    assert f"may take {1.5 * activations / 1e9:.1f} GB" in err
 
 
 def test_layers_lists_what_can_be_audited(capsys):

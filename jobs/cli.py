@@ -17,11 +17,19 @@ app = typer.Typer(
 importers = typer.Typer(no_args_is_help=True, help="Bring an annotated data set into the one layout.")
 app.add_typer(importers, name="import")
 
+
+def _place(text: str) -> Any:
+    """Return a folder, of this machine or of an object store."""
+    from schemas.storage import path_of
+
+    return path_of(text)
+
+
 Folder = Annotated[Path, typer.Argument(help="Where the data set will be.")]
 Source = Annotated[Path, typer.Argument(help="Folder of the source data.")]
 Colors = Annotated[bool, typer.Option("--colors", help="Add the 11 basic colours, computed per pixel.")]
 InPlace = Annotated[bool, typer.Option("--in-place", help="Refer to the image files instead of copying them.")]
-Run = Annotated[Path, typer.Argument(help="A run folder.")]
+Run = Annotated[Path, typer.Argument(help="A run folder.", parser=_place, metavar="RUN")]
 
 _SHARES = "0.01,0.02,0.05,0.1"
 
@@ -167,9 +175,12 @@ def layers(
 def audit(
     zoo: Annotated[Path | None, typer.Argument(help="A TOML file; flags override it.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="SCHEME:ARCH[@WEIGHTS]; may be repeated.")] = None,
-    data: Annotated[Path | None, typer.Option(help="An imported data set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="An imported data set.", parser=_place, metavar="PATH")] = None,
     layers: Annotated[str | None, typer.Option(help="Names, globs or -1, separated by commas.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder; an existing run is resumed or extended.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder; an existing run is resumed or extended.", parser=_place, metavar="PATH"),
+    ] = None,
     metrics: Annotated[str | None, typer.Option(help="What to compute, separated by commas.")] = None,
     geometry: Annotated[str | None, typer.Option(help="squash or crop.")] = None,
     views: Annotated[
@@ -236,7 +247,9 @@ def audit(
 def submit(
     zoo: Annotated[Path, typer.Argument(help="A TOML file, as for audit; its paths must be the cluster's.")],
     address: Annotated[str, typer.Option(help="Dashboard of the cluster: http://HEAD:8265.")],
-    out: Annotated[Path | None, typer.Option(help="The run folder, instead of the file's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder, instead of the file's.", parser=_place, metavar="PATH")
+    ] = None,
     code: Annotated[Path | None, typer.Option(help="Folder of your own modules, for factory: sources.")] = None,
     constraints: Annotated[Path | None, typer.Option(help="Exact versions; by default constraints.txt.")] = None,
     install: Annotated[bool, typer.Option(help="Install the packages; not where the image holds them.")] = True,
@@ -267,9 +280,11 @@ def submit(
 @app.command()
 def graph(
     model: Annotated[list[str], typer.Option(help="SCHEME:ARCH[@WEIGHTS]; may be repeated.")],
-    data: Annotated[Path, typer.Option(help="An imported data set with boxes.")],
+    data: Annotated[Path, typer.Option(help="An imported data set with boxes.", parser=_place, metavar="PATH")],
     layers: Annotated[str, typer.Option(help="Names or globs, separated by commas, of any convolutions.")],
-    out: Annotated[Path, typer.Option(help="The run folder; an existing run is resumed.")],
+    out: Annotated[
+        Path, typer.Option(help="The run folder; an existing run is resumed.", parser=_place, metavar="PATH")
+    ],
     category: Annotated[str | None, typer.Option(help="Category of the objects; by default each of the data.")] = None,
     mode: Annotated[str | None, typer.Option(help="paper, or release: what the released code does.")] = None,
     iterations: Annotated[int | None, typer.Option(help="Rounds of learning (20).")] = None,
@@ -396,7 +411,10 @@ def report(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders on one data set; the first model is held against.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders on one data set; the first model is held against.", parser=_place),
+    ],
     layer: Annotated[str | None, typer.Option(help="The layer; by default the last that all models have.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
     format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",  # noqa: A002
@@ -517,9 +535,15 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.stderr.write(f"error: {error}\nFinished work is saved; the same command resumes it.\n")
         raise SystemExit(1) from None
     except OSError as error:
-        if not is_full(error):
+        from schemas.storage import StoreError
+
+        if isinstance(error, StoreError):
+            advice = "Look at AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment"
+        elif is_full(error):
+            advice = "Make space"
+        else:
             raise
-        sys.stderr.write(f"error: {error}\nMake space; finished work is saved, the same command resumes it.\n")
+        sys.stderr.write(f"error: {error}\n{advice}; finished work is saved, the same command resumes it.\n")
         raise SystemExit(1) from None
     except SystemExit as end:  # typer makes one of a KeyboardInterrupt
         if end.code == 130:

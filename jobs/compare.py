@@ -13,6 +13,7 @@ from operators.dissection import DETECTOR_IOU
 from pipeline.errors import InputError
 from pipeline.plan import Plan
 from pipeline.run import RunFolder
+from schemas.storage import is_object
 
 #: Probability, at most, at which two layers are said to share more concepts than chance.
 LEVEL = 0.05
@@ -259,7 +260,7 @@ def _link(side: Side, out: Path) -> str | None:
     from jobs.report.render import url
 
     page = side.run.joinpath("report", *layer_place(side.model, side.layer))
-    if not page.exists():
+    if is_object(page) or not page.exists():
         return None
     return "/".join(url(part) for part in Path(os.path.relpath(page.absolute(), out.absolute())).parts)
 

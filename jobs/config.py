@@ -5,7 +5,7 @@ import os.path
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -14,6 +14,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -21,10 +23,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from jobs.zoo import ENTRY_KEYS, absolute, expand
 from pipeline.errors import InputError, did_you_mean
 from pipeline.selection import canonical
+from schemas.storage import is_object, path_of
 
 if TYPE_CHECKING:
     from pipeline.models.spec import ModelSpec
@@ -64,6 +68,13 @@ def _views(value: str) -> str:
     return value
 
 
+def _folder(value: object) -> Path:
+    if not isinstance(value, (str, PurePath)):
+        raise PydanticCustomError("path_type", "a path")
+    return path_of(value)
+
+
+Folder = Annotated[Path, PlainValidator(_folder), PlainSerializer(str, when_used="json")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 Metric = Literal[
@@ -119,8 +130,8 @@ class AuditConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: Path = Field(description="the folder of an imported data set (--data DIR)")
-    out: Path = Field(description="the folder of the run (--out DIR)")
+    data: Folder = Field(description="the folder of an imported data set (--data DIR)")
+    out: Folder = Field(description="the folder of the run (--out DIR)")
     models: tuple[ModelConfig, ...] = Field(description="networks (--model SOURCE, or [[models]] in a TOML file)")
     layers: Names = Field(("-1",), description="layers of models that state none: names, globs, -1")
     anchoring: Literal["resize", "receptive_field"] = Field(
@@ -240,7 +251,7 @@ def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **ov
     else:
         models, problems = _models(stated.get("models", []), folder, "[[models]] number {}", place)
     config = _validated(settings | {"models": models}, problems, place)
-    if not elsewhere and not os.path.isdir(config.data):
+    if not elsewhere and not (config.data.is_dir() if is_object(config.data) else os.path.isdir(config.data)):
         raise InputError(f"no data set at {config.data}; make one with `filterscope import` or `filterscope sample`")
     return config
 
@@ -256,12 +267,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _with_paths(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key in ("data", "out"):
-        if re.match(r"[a-z0-9+.-]+:/", str(settings.get(key))):
+        if re.match(r"(?!s3:)[a-z0-9+.-]+:/", str(settings.get(key))):
             raise InputError(
-                f"{key}: received {str(settings[key])!r}; expected a folder of a file system, object stores are not read"
+                f"{key}: received {str(settings[key])!r}; expected a folder of a file system or s3://BUCKET/KEY"
             )
     return {
-        key: absolute(value, folder) if key in ("data", "out") and isinstance(value, (str, Path)) else value
+        key: absolute(value, folder) if key in ("data", "out") and isinstance(value, (str, PurePath)) else value
         for key, value in settings.items()
     }
 

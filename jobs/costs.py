@@ -7,6 +7,7 @@ import polars as pl
 import schemas
 from pipeline.plan import Plan
 from pipeline.run import RunFolder
+from schemas.storage import path_of
 
 
 def costs(plan: Plan, stages: set[str]) -> list[str]:
@@ -59,7 +60,7 @@ def field_costs(run: str | Path) -> pl.DataFrame:
         seconds a unit. Empty where nothing was occluded.
     """
     passes: dict[str, set[tuple[str, float, int]]] = {}
-    for record in RunFolder(Path(run)).ledger.records("occlude"):
+    for record in RunFolder(path_of(run)).ledger.records("occlude"):
         _, model, _, part = record["unit"].split("/")
         # layers of a part that were occluded together share their copies and their time
         passes.setdefault(model, set()).add((part, record["seconds"], record["images"]))

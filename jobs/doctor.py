@@ -7,6 +7,7 @@ from jobs.stages import stages_of
 from pipeline.inspection import Problem, inspect
 from pipeline.lock import RunLock
 from pipeline.run import RunFolder
+from schemas.storage import path_of
 
 
 def examine(run: str | Path) -> list[Problem]:
@@ -42,4 +43,4 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
 def described(problem: Problem, run: Path) -> str:
     """Return a problem in two lines."""
     what = problem.unit.key if problem.unit else "no unit of work"
-    return f"{problem.path.relative_to(run)}: {problem.what} ({what})\n    {problem.means}"
+    return f"{problem.path.relative_to(path_of(run))}: {problem.what} ({what})\n    {problem.means}"

@@ -9,6 +9,7 @@ import schemas
 from pipeline.errors import InputError, did_you_mean
 from schemas import reference
 from schemas.results import SCANNED, TABLES
+from schemas.storage import path_of
 
 TABLE_ROWS = 100
 FORMATS = ("table", "csv", "json")
@@ -41,7 +42,7 @@ def query(run: str | Path, sql: str) -> pl.DataFrame:
     InputError
         If the folder is no run, the statement writes or cannot be parsed, or a table or column does not exist.
     """
-    run = Path(run)
+    run = path_of(run)
     _check_run(run)
     _check_statement(sql)
     described = _DESCRIBE.fullmatch(sql.strip())

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.stages import stages_of
 from pipeline.errors import InputError
 from pipeline.run import RunFolder
+from schemas.storage import path_of
 
 #: Seconds between two looks of `--watch`.
 EVERY = 2.0
@@ -66,12 +67,10 @@ def last_errors(run: str | Path) -> list[str]:
 
     import schemas
 
-    runs = schemas.scan(Path(run), "runs").filter(pl.col("outcome") != "done").sort("started", descending=True)
+    runs = schemas.scan(run, "runs").filter(pl.col("outcome") != "done").sort("started", descending=True)
     stops = runs.head(_ERRORS).collect().iter_rows(named=True)
     lines = [f"{row['outcome']} {row['started']:%Y-%m-%d %H:%M:%S} after {row['seconds']:.0f} s" for row in stops]
-    reasons = (
-        schemas.scan(Path(run), "rejects").group_by("reason").len().sort("len", "reason", descending=[True, False])
-    )
+    reasons = schemas.scan(run, "rejects").group_by("reason").len().sort("len", "reason", descending=[True, False])
     return lines + [
         f"{row['len']} rejected: {row['reason'][:200]}" for row in reasons.head(_ERRORS).collect().to_dicts()
     ]
@@ -111,7 +110,7 @@ def _lines(run: str | Path, rows: list[dict[str, object]]) -> list[Any]:
         *cells, seconds = row.values()
         cells.append(None if seconds is None else _duration(float(str(seconds))))
         table.add_row(*("" if value is None else str(value) for value in cells))
-    return [table, *(Text(line) for line in (*_holder(Path(run)), *last_errors(run)))]
+    return [table, *(Text(line) for line in (*_holder(path_of(run)), *last_errors(run)))]
 
 
 def _duration(seconds: float) -> str:

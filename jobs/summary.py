@@ -11,6 +11,7 @@ from jobs.fields import fields_summary
 from jobs.location import location_summary
 from jobs.patterns import pattern_summary
 from operators.dissection import DETECTOR_IOU, unique_per_category, unique_top1
+from schemas.storage import is_object, path_of
 
 
 def layer_summary(run: str | Path) -> pl.DataFrame:
@@ -152,9 +153,10 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         console.print(table)
     for line in warnings(run):
         console.print(f"note: {line}", highlight=False)
-    console.print(f"tables: {Path(run) / 'tables'}", highlight=False)
-    page = Path(run) / "report" / "index.html"
-    console.print(f"report: {page if page.exists() else f'`filterscope report {run}` writes it'}", highlight=False)
+    console.print(f"tables: {path_of(run) / 'tables'}", highlight=False)
+    page = path_of(run) / "report" / "index.html"
+    write = f"filterscope report {run}{' --out FOLDER' if is_object(page) else ''}"
+    console.print(f"report: {page if page.exists() else f'`{write}` writes it'}", highlight=False)
 
 
 def _text(value: object) -> str:

@@ -5,11 +5,11 @@ a file beside the ledger, with one byte a try; it also tells what a run that sta
 """
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.stage import Unit, Work
+from schemas.storage import is_object, remove_tree
 
 #: Times that a piece of work may end its worker before it is given up.
 TRIES = 4
@@ -24,6 +24,10 @@ class Attempts:
     def begin(self, work: Work, step: int) -> int:
         """Count a try of a step; return how many there were before, none of which came to an end."""
         path = self._path(work.units[0], step)
+        if is_object(path):
+            before = path.stat().st_size if path.is_file() else 0
+            path.write_bytes(b"." * (before + 1))
+            return before
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -43,7 +47,7 @@ class Attempts:
 
     def forget(self, stage: str) -> None:
         """Begin to count anew, as in a new run."""
-        shutil.rmtree(self.folder / stage, ignore_errors=True)
+        remove_tree(self.folder / stage)
 
     def _path(self, unit: Unit, step: int) -> Path:
         return self.folder.joinpath(unit.stage, *unit.place, f"step-{step}")

@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline.datasets.layout import Dataset
 from pipeline.geometry import WHOLE, Geometry, Window
 from pipeline.images import UNDECODABLE, as_rgb, open_image
+from schemas.storage import readable
 
 if TYPE_CHECKING:
     from pipeline.plan import Plan
@@ -67,7 +68,7 @@ def _load(path: Path) -> Image.Image | str:
         jpeg = _load_jpeg(path)
         if jpeg is not None:
             return jpeg
-        with open_image(path) as image:
+        with open_image(readable(path)) as image:
             return as_rgb(image)
     except UNDECODABLE as error:
         return f"{type(error).__name__}: {error}".replace(str(path), path.name)

@@ -18,6 +18,7 @@ from pipeline.stages.null import null_path
 from pipeline.stages.occlude import drops_path
 from pipeline.stores import ActivationStore, MaskStore, table_path
 from schemas.results import TABLES
+from schemas.storage import readable
 
 #: Tables that are no unit's output.
 _UNMARKED = {"models", "layers", "views", "rejects", "runs", "part_localization"}
@@ -123,7 +124,7 @@ def _archive(place: Callable[[Path, Unit], Path]) -> Callable[[Path, Unit], Iter
     def check(run: Path, unit: Unit) -> Iterator[tuple[Path, str]]:
         path = place(run, unit)
         try:
-            with zipfile.ZipFile(path) as file:
+            with zipfile.ZipFile(readable(path)) as file:
                 if file.testzip() is not None:
                     yield path, "the file is not the one that was written"
         except FileNotFoundError:

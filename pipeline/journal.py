@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from pipeline.stage import Output
+from schemas.storage import open_appending
 
 JOURNAL = "journal.jsonl"
 
@@ -26,7 +27,7 @@ class Journal:
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = open_appending(self._path)
         self._write("run begun")
         return self
 

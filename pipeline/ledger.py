@@ -12,18 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.stage import Output, Unit
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)  # a full disk needs the space
-        raise
+from schemas.storage import is_object, write_atomically
 
 
 @dataclass(frozen=True)
@@ -113,6 +102,6 @@ class Ledger:
 
 def _listing(folder: Path) -> set[str]:
     try:
-        return set(os.listdir(folder))
+        return {path.name for path in folder.iterdir()} if is_object(folder) else set(os.listdir(folder))
     except FileNotFoundError:
         return set()

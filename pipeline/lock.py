@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.errors import InputError
+from schemas.storage import create, renew
 
 LOCK = "lock.json"
 
@@ -51,7 +52,7 @@ class RunLock:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        while not self._created():
+        while not create(self._path, json.dumps(self._holder).encode()):
             holder = _read(self._path)
             if holder is not None and not _abandoned(self._path, holder):
                 raise InputError(
@@ -73,18 +74,6 @@ class RunLock:
     def lost(self) -> bool:
         """Whether another audit took the lock over, since this one fell silent for too long."""
         return self._lost
-
-    def _created(self) -> bool:
-        """Create the file whole if there is none; a link, unlike a rename, fails where there is one."""
-        draft = self._path.with_name(f".{LOCK}.{self._token}")
-        draft.write_text(json.dumps(self._holder))
-        try:
-            os.link(draft, self._path)
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink()
-        return True
 
     def _take_away(self) -> None:
         """Remove an abandoned lock; only who holds the claim may, so that nobody removes the lock of who was faster."""
@@ -109,7 +98,8 @@ class RunLock:
             if not self._mine():
                 self._lost = True
                 return
-            os.utime(self._path)
+            with suppress(FileExistsError, FileNotFoundError):  # taken over just now; the next beat finds out
+                renew(self._path)
 
     def _mine(self) -> bool:
         holder = _read(self._path)

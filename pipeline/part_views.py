@@ -15,6 +15,7 @@ from pipeline.sightings import Sightings, open_sightings
 from pipeline.stage import blocks
 from pipeline.stages.graph_tables import parts_of, read_nodes
 from pipeline.stores import ActivationStore
+from schemas.storage import readable
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def read_found(
     position, score, done = np.empty((per, total, 2), np.float32), np.empty((per, total), np.float32), 0
     for layer in layers:
         for part in parts_of(plan.run, "node_positions", model.name, layer.name, views.name):
-            rows = pq.read_table(part, columns=["view", "y", "x", "score"])
+            rows = pq.read_table(readable(part), columns=["view", "y", "x", "score"])
             view, y, x, value = (column.to_numpy().reshape(-1, per) for column in rows.columns)
             if not (view == views.view).all():
                 raise RunError(f"{part} holds other crops than the run; --redo graph learns the graphs again")

@@ -5,7 +5,7 @@ A plan is plain values. It is kept in ``run.toml``, so that a finished run is re
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pipeline.geometry import Geometry, Kind
@@ -13,6 +13,7 @@ from pipeline.models.layer import Layer
 from pipeline.models.spec import ModelSpec
 from pipeline.models.transform import Transform
 from pipeline.views import Views, ViewSettings, open_views
+from schemas.storage import path_of
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Plan:
         )
         options = Options(**{"mask_size": None, **stated["options"], "metrics": tuple(stated["options"]["metrics"])})
         rest = {key: stated[key] for key in ("data_identity", "images", "torch")}
-        return cls(run=run, data=Path(stated["data"]), models=models, options=options, **rest)
+        return cls(run=run, data=path_of(stated["data"]), models=models, options=options, **rest)
 
     def only(self, names: set[str]) -> "Plan":
         """Return the plan with these models alone."""
@@ -146,4 +147,4 @@ def _without_none(value: Any) -> Any:
         return {key: _without_none(v) for key, v in value.items() if v is not None}
     if isinstance(value, (list, tuple)):
         return [_without_none(v) for v in value]
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, PurePath) else value

@@ -2,14 +2,24 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from schemas.storage import is_object
 
 
 @contextmanager
 def native_messages_to(log: Path) -> Iterator[None]:
     """Send what is written to file descriptor 2 to a log file; `sys.stderr` still reaches the terminal."""
+    if is_object(log):
+        with tempfile.TemporaryDirectory() as folder, native_messages_to(Path(folder) / log.name):
+            try:
+                yield
+            finally:
+                log.write_bytes((Path(folder) / log.name).read_bytes())
+        return
     log.parent.mkdir(parents=True, exist_ok=True)
     before = sys.stderr
     before.flush()

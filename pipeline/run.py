@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.ledger import Ledger, write_atomically
+from pipeline.ledger import Ledger
 from pipeline.lock import LOCK
 from pipeline.plan import Plan
 from pipeline.stage import Stage
 from pipeline.stores import write_table
 from schemas.results import TABLES
+from schemas.storage import path_of, write_atomically
 
 _FORMAT = 1
 _LIBRARIES = ("torch", "torchvision", "ray", "zarr", "zarrs", "numba", "numpy", "polars", "pyarrow", "pillow", "timm")
@@ -38,7 +39,7 @@ class RunFolder:
         InputError
             If there is no run.
         """
-        folder = cls(Path(path))
+        folder = cls(path_of(path))
         if not folder.exists:
             raise InputError(f"no run at {path} (it has no run.toml); make one with `filterscope audit --out {path}`")
         return folder
@@ -110,7 +111,7 @@ def signature(path: Path) -> list[int]:
 
 def unchanged(files: dict[str, list[int]]) -> bool:
     """Tell whether files still have their recorded size and time."""
-    return all(Path(path).is_file() and signature(Path(path)) == then for path, then in files.items())
+    return all(path_of(path).is_file() and signature(path_of(path)) == then for path, then in files.items())
 
 
 def versions() -> dict[str, str]:

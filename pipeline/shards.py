@@ -4,13 +4,14 @@ The store stays plain Zarr 3: a shard is its chunks, then an index of (offset, l
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import google_crc32c
 import numpy as np
 
-from pipeline.ledger import write_atomically
+from schemas.storage import is_object, write_atomically
 
 #: Offset and length of a chunk that was not written: it holds the fill value.
 _ABSENT = 2**64 - 1
@@ -62,19 +63,32 @@ def read_chunk(shard: Path, number: int, chunks: int, shape: Sequence[int]) -> n
 
     blosc.set_nthreads(1)  # parallelism is Ray's
     try:
-        file = os.open(shard, os.O_RDONLY)
+        with _pieces(shard) as (end, piece):
+            size = 16 * chunks + 4
+            index = end(size)
+            if len(index) != size or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
+                raise OSError(f"{shard} is damaged; remove it and rerun with --redo extract")
+            offset, length = np.frombuffer(index[:-4], "<u8").reshape(chunks, 2)[number].tolist()
+            if offset == _ABSENT:
+                return np.zeros(shape, np.float16)
+            values = np.empty(shape, "<f2")
+            blosc.decompress(piece(offset, offset + length), values)
+            return values
     except FileNotFoundError:
         return np.zeros(shape, np.float16)
+
+
+@contextmanager
+def _pieces(shard: Path) -> Iterator[tuple[Callable[[int], bytes], Callable[[int, int], bytes]]]:
+    """Give what reads the last bytes of a file, and what reads bytes [start, stop)."""
+    if is_object(shard):
+        yield shard.read_end, shard.read_range
+        return
+    file = os.open(shard, os.O_RDONLY)
     try:
-        size = 16 * chunks + 4
-        index = os.pread(file, size, os.fstat(file).st_size - size)
-        if len(index) != size or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
-            raise OSError(f"{shard} is damaged; remove it and rerun with --redo extract")
-        offset, length = np.frombuffer(index[:-4], "<u8").reshape(chunks, 2)[number].tolist()
-        if offset == _ABSENT:
-            return np.zeros(shape, np.float16)
-        values = np.empty(shape, "<f2")
-        blosc.decompress(os.pread(file, length, offset), values)
-        return values
+        yield (
+            lambda size: os.pread(file, size, os.fstat(file).st_size - size),
+            lambda start, stop: os.pread(file, stop - start, start),
+        )
     finally:
         os.close(file)

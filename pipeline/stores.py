@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +15,9 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from operators.masks import MaskBlock
-from pipeline.ledger import write_atomically
 from pipeline.shards import read_chunk, write_shard
 from schemas.results import TABLES
+from schemas.storage import draft_of, is_object, object_store, remove_tree, write_atomically
 
 # zarrs is the Rust codec pipeline; one thread, because parallelism is Ray's.
 _ZARR = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
@@ -54,7 +52,7 @@ class ActivationStore:
             if (name == "activations" and not maps) or self._fits(name, shape, image_block):
                 continue
             zarr.create_array(
-                str(self._place(name)),
+                _zarr_store(self._place(name)),
                 shape=shape,
                 chunks=chunks,
                 # a shard holds whole chunks, so its unit axis is rounded up
@@ -73,7 +71,7 @@ class ActivationStore:
 
         if not (self._place(name) / "zarr.json").exists():
             return False
-        there = zarr.open_array(str(self._place(name)), mode="r")
+        there = zarr.open_array(_zarr_store(self._place(name)), mode="r")
         return (there.shape, (there.shards or there.chunks)[0]) == (shape, image_block)
 
     def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> None:
@@ -86,7 +84,7 @@ class ActivationStore:
         """Write the maxima of one image block (float16, shape (views, units))."""
         array = self._arrays["maxima"]
         self._place("maxima").joinpath("c", str(start // array.chunks[0]), "0").unlink(missing_ok=True)
-        with _quick_zarr():
+        with _quick_zarr(self.run):
             array[start : start + len(maxima)] = maxima
 
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
@@ -94,14 +92,14 @@ class ActivationStore:
         array = self._arrays["activations"]
         views, block = array.chunks[:2]
         if start % views or stop - start > views or units.start % block or units.stop - units.start > block:
-            with _quick_zarr():
+            with _quick_zarr(self.run):
                 return np.asarray(array[start:stop, units])
         chunk = read_chunk(self._shard(start // views), units.start // block, array.shards[1] // block, array.chunks)
         return chunk[: stop - start, : units.stop - units.start]
 
     def read_maxima(self, start: int, stop: int, units: slice) -> np.ndarray:
         """Read the maxima of some units on views [start, stop): float16 of shape (views, units)."""
-        with _quick_zarr():
+        with _quick_zarr(self.run):
             return np.asarray(self._arrays["maxima"][start:stop, units])
 
     @property
@@ -112,7 +110,7 @@ class ActivationStore:
     def remove_activations(self) -> None:
         """Delete the stored maps; the maxima stay."""
         (self._place("activations") / "removed").touch()
-        shutil.rmtree(self._place("activations") / "c", ignore_errors=True)
+        remove_tree(self._place("activations") / "c")
 
     def readmit(self) -> None:
         """Take note that the maps will be written again."""
@@ -133,7 +131,7 @@ class ActivationStore:
             self.read(start, views.stop, slice(first, min(first + maps.chunks[1], maps.shape[1])))
             for first in range(0, maps.shape[1], maps.chunks[1])
         ]
-        with _quick_zarr():
+        with _quick_zarr(self.run):
             return np.concatenate(found, axis=1), np.asarray(maxima[start : views.stop])
 
     def _shard(self, block: int) -> Path:
@@ -145,14 +143,24 @@ class ActivationStore:
 
         places = {name: self._place(name) for name in ("activations", "maxima")}
         there = {name: place for name, place in places.items() if (place / "zarr.json").exists()}
-        return {name: zarr.open_array(str(place), mode="r+") for name, place in there.items()}
+        return {name: zarr.open_array(_zarr_store(place), mode="r+") for name, place in there.items()}
+
+
+def _zarr_store(path: Path) -> Any:
+    """Return what Zarr opens an array at."""
+    if not is_object(path):
+        return str(path)
+    from zarr.storage import ObjectStore
+
+    return ObjectStore(object_store(path.parts[1], "/".join(path.parts[2:])))
 
 
 @contextmanager
-def _quick_zarr() -> Iterator[None]:
+def _quick_zarr(run: Path) -> Iterator[None]:
     import zarr
 
-    with zarr.config.set(_ZARR):
+    # zarrs would connect to an object store anew for every array
+    with zarr.config.set({} if is_object(run) else _ZARR):
         yield
 
 
@@ -187,7 +195,7 @@ class MaskStore:
 
     def read(self, block: str) -> MaskBlock:
         """Read the labels of one image block."""
-        with pa.memory_map(str(self.path(block))) as file:
+        with _mapped(self.path(block)) as file:
             table = pyarrow.ipc.open_file(file).read_all()
         notes = {key.decode(): int(value) for key, value in table.schema.metadata.items()}
         column = {name: table[name].to_numpy() for name in ("image", "concept", "area", "top", "bottom")}
@@ -204,6 +212,10 @@ class MaskStore:
     def path(self, block: str) -> Path:
         """Return the file of an image block."""
         return self.run / "masks" / self.key / f"{block}.arrow"
+
+
+def _mapped(path: Path) -> Any:
+    return pa.BufferReader(path.read_bytes()) if is_object(path) else pa.memory_map(str(path))
 
 
 def _joined(values: pa.ChunkedArray) -> np.ndarray:
@@ -233,16 +245,27 @@ def write_table(
     (int, str)
         Rows written and the file's SHA-256.
     """
-    path, schema, count = table_path(run, table, place), TABLES[table], 0
+    path = table_path(run, table, place)
+    if is_object(path):
+        sink = io.BytesIO()
+        count = _write_rows(sink, table, rows)
+        write_atomically(path, sink.getvalue())
+        return count, hashlib.sha256(sink.getbuffer()).hexdigest()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = draft_of(path)
     try:
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-            for piece in rows:
-                count += piece.num_rows
-                writer.write(piece)
+        count = _write_rows(partial, table, rows)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return count, digest
+
+
+def _write_rows(sink: Any, table: str, rows: Iterable[pa.RecordBatch | pa.Table]) -> int:
+    count = 0
+    with pq.ParquetWriter(sink, TABLES[table], compression="zstd") as writer:
+        for piece in rows:
+            count += piece.num_rows
+            writer.write(piece)
+    return count

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from schemas import dataset, results
+from schemas.storage import path_of, scan_files
 
 
 def scan(run: str | Path, name: str) -> pl.LazyFrame:
@@ -40,10 +41,10 @@ def scan(run: str | Path, name: str) -> pl.LazyFrame:
 
 
 def _stored(run: str | Path, name: str) -> pl.LazyFrame:
-    parts = sorted((Path(run) / "tables" / name).rglob("*.parquet"))
+    parts = sorted((path_of(run) / "tables" / name).rglob("*.parquet"))
     if not parts:
         return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
-    return pl.scan_parquet(parts, hive_partitioning=False)
+    return scan_files(parts, hive_partitioning=False)
 
 
 def _with_offsets(layers: pl.LazyFrame, fields: pl.LazyFrame) -> pl.LazyFrame:
@@ -64,10 +65,10 @@ def scan_layer(run: str | Path, name: str, model: str, layer: str) -> pl.LazyFra
     """Open the part of a table that one layer wrote, without looking at the others'; otherwise as `scan`."""
     if name not in results.TABLES:
         raise KeyError(f"no table {name!r}; tables are: {', '.join(results.TABLES)}")
-    parts = sorted((Path(run) / "tables" / name / f"model={model}" / f"layer={layer}").glob("*.parquet"))
+    parts = sorted((path_of(run) / "tables" / name / f"model={model}" / f"layer={layer}").glob("*.parquet"))
     if not parts:
         return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
-    return pl.scan_parquet(parts, hive_partitioning=False, glob=False)
+    return scan_files(parts, hive_partitioning=False, glob=False)
 
 
 scan_models = partial(scan, name="models")

@@ -15,8 +15,8 @@ from jobs.report.place import Place, ReportPlace, graph_place
 from jobs.report.render import slug, url, write_page
 from operators.dissection import DETECTOR_IOU
 from pipeline.graph_views import graph_layers
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
+from schemas.storage import write_atomically
 
 #: Nodes in a picture, and ties that are drawn from each of them.
 NODES, TIES = 120, 3

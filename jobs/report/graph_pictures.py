@@ -13,7 +13,7 @@ from jobs.dictionary import field_box, view_pixels
 from jobs.report.place import ReportPlace, graph_place
 from jobs.report.render import slug
 from jobs.report.thumbnails import images_at_hand
-from pipeline.ledger import write_atomically
+from schemas.storage import write_atomically
 
 if TYPE_CHECKING:
     from jobs.report.graph import GraphPage

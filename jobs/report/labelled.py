@@ -12,6 +12,7 @@ from operators.outline import outline
 from operators.run_lengths import sample_runs
 from pipeline.datasets.layout import Dataset
 from pipeline.plan import Plan
+from schemas.storage import scan_files
 
 
 def labelled_paths(plan: Plan, look: Look, pairs: Iterable[tuple[int, str]]) -> dict[tuple[int, str], str]:
@@ -70,10 +71,8 @@ def images_with(plan: Plan, concepts: list[str], images: np.ndarray, count: int)
 
 
 def _named(folder: Path, concepts: list[str]) -> pl.LazyFrame:
-    names = (
-        pl.scan_parquet(folder / "concepts.parquet").filter(pl.col("name").is_in(concepts)).select("concept", "name")
-    )
-    return pl.scan_parquet(folder / "segments.parquet").join(names, on="concept")
+    names = scan_files([folder / "concepts.parquet"]).filter(pl.col("name").is_in(concepts)).select("concept", "name")
+    return scan_files([folder / "segments.parquet"]).join(names, on="concept")
 
 
 def _segments(folder: Path, wanted: list[tuple[int, str]]) -> pl.DataFrame:

@@ -15,9 +15,9 @@ from jobs.report.place import ReportPlace, concept_place, layer_place
 from jobs.report.render import kind, url, write_page
 from jobs.report.thumbnails import Look
 from jobs.summary import trust
-from pipeline.ledger import write_atomically
 from pipeline.models.layer import Layer
 from pipeline.plan import PlannedModel
+from schemas.storage import write_atomically
 
 #: Columns of the units of a layer as the page holds them, in full precision.
 NUMBERS = ("iou", "runner_up_iou", "q_value", "iou_heldout", "effective_images", "lift", "instability", "association")

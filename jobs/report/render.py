@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.ledger import write_atomically
 from schemas.dataset import CATEGORIES
+from schemas.storage import write_atomically
 
 HERE = Path(__file__).parent
 NOTHING = "–"

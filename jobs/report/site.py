@@ -21,6 +21,7 @@ from pipeline.ledger import Ledger
 from pipeline.plan import Plan
 from pipeline.run import RunFolder, signature
 from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
+from schemas.storage import is_object, path_of
 
 #: Concepts in a unit of work.
 CONCEPTS = 100
@@ -81,7 +82,7 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     from pipeline.runner import Runner, start_ray
 
     plan = RunFolder.existing(run).plan()
-    site = (out or plan.run / "report").absolute()
+    site = _folder(plan.run, out)
     _refuse_foreign(site)
     if not any(any((plan.run / "tables" / name).rglob("*.parquet")) for name in ("units", "graph_summary")):
         raise InputError(
@@ -100,6 +101,16 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
             start_ray()
             Runner(ledger).run(stage, progress.advance)
     return site / "index.html"
+
+
+def _folder(run: Path, out: Path | None) -> Path:
+    site = path_of(out or run / "report").absolute()
+    if is_object(site):
+        raise InputError(
+            f"a report is written to a file system, not to {site}: name a folder with --out, and copy it where it is to be "
+            "read, as with `aws s3 sync`"
+        )
+    return site
 
 
 def _refuse_foreign(site: Path) -> None:

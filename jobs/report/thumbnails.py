@@ -13,8 +13,8 @@ import schemas
 from pipeline.datasets.layout import MANIFEST, Dataset
 from pipeline.decode import decode, view_files
 from pipeline.geometry import Geometry
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
+from schemas.storage import write_atomically
 
 #: Longer side of a thumbnail, in pixels.
 SIDE = 160

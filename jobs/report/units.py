@@ -19,9 +19,9 @@ from jobs.report.strips import top_images
 from jobs.report.thumbnails import Look, Slots, Thumbnail
 from pipeline.datasets.layout import Dataset
 from pipeline.decode import view_files
-from pipeline.ledger import write_atomically
 from pipeline.models.layer import Layer
 from pipeline.plan import PlannedModel
+from schemas.storage import write_atomically
 
 #: Top images in a strip.
 STRIP = 6

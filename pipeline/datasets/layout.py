@@ -23,6 +23,7 @@ from pycocotools import mask as rle
 from pipeline.errors import InputError
 from pipeline.images import UNDECODABLE, open_image
 from schemas.dataset import TABLES
+from schemas.storage import is_object, path_of, readable
 
 #: What an audit may need of a data set beside its images.
 Need = Literal["concepts", "landmarks"]
@@ -69,6 +70,11 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: str | Path, *, source: dict[str, Any], in_place: bool = False) -> None:
+        if is_object(path_of(folder)):
+            raise InputError(
+                f"received {folder}; a data set is made in a folder of a file system: make it there and copy it, as with "
+                f"`aws s3 sync FOLDER {path_of(folder)}`"
+            )
         self.folder = Path(folder).absolute()
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"{self.folder} exists and is not empty; choose another folder or remove it first")
@@ -305,7 +311,7 @@ class Dataset:
         InputError
             If the folder is no data set, holds no image or not what is needed.
         """
-        folder = Path(folder).absolute()
+        folder = path_of(folder).absolute()
         if not (folder / MANIFEST).is_file():
             how = "make one with `filterscope import` or `filterscope sample`"
             raise InputError(f"no data set at {folder} (it has no {MANIFEST}); {how}")
@@ -350,7 +356,7 @@ class Dataset:
     def table(self, name: str) -> pa.Table:
         """Read a whole table of `schemas.dataset.TABLES`; InputError if its file is damaged."""
         with self._opened(name) as path:
-            return pq.read_table(path, schema=TABLES[name])
+            return pq.read_table(readable(path), schema=TABLES[name])
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[Path]:
@@ -364,23 +370,30 @@ class Dataset:
         """Return where an image file lies: in the data set or, where it was imported in place, anywhere."""
         if ".." in Path(uri).parts:
             raise InputError(f"the data set {self.folder} names the image {uri!r}, which leaves it; import it again")
+        if is_object(self.folder) and uri.startswith("/"):
+            raise InputError(
+                f"the data set {self.folder} was imported in place: its images lie on a machine, such as {uri!r}; import "
+                "it without --in-place and copy it anew"
+            )
         return self.folder / uri
 
     def segments(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """Yield the segments of images [start, stop), in order of images."""
         with self._opened("segments") as path:
-            rows = pq.read_table(path, filters=[("image", ">=", start), ("image", "<", stop)]).sort_by("image")
+            rows = pq.read_table(readable(path), filters=[("image", ">=", start), ("image", "<", stop)]).sort_by(
+                "image"
+            )
         yield from rows.to_pylist()
 
     def rows(self, name: str) -> int:
         """Return how many rows a table has, without reading them; InputError if its file is damaged."""
         with self._opened(name) as path:
-            return pq.read_metadata(path).num_rows
+            return pq.read_metadata(readable(path)).num_rows
 
 
 def files_of(folder: str | Path) -> list[Path]:
     """Return the files whose size and time tell whether a data set changed."""
-    return [Path(folder) / MANIFEST]
+    return [path_of(folder) / MANIFEST]
 
 
 __all__ = ["MANIFEST", "NEGATIVE", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of"]

@@ -128,6 +128,10 @@ def _check_source(source: str) -> None:
         raise InputError(
             f"model {source!r} ends in @ without weights; give a tag, a path or random:SEED, or drop the @"
         )
+    if "://" in weights:
+        raise InputError(
+            f"model {source!r}: weights are read from a file system; copy the file there and give its path"
+        )
     if weights.partition(":")[0] == "random" and not re.fullmatch(r"random:\d{1,18}", weights):
         raise InputError(f"weights {weights!r} of model {source!r} name no seed; write random:SEED, such as random:0")
     if scheme == "factory" and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", architecture):

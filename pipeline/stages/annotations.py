@@ -1,22 +1,24 @@
 """Stage `annotations`: the masks of all images of a geometry in one file, so that any image's labels can be looked up.
 
 Permuted annotations are read in no order. The file is mapped into memory, not read: 8 bytes for 64 mask pixels, or 1.8 KB
-for a mask of 112 x 112 that labels no whole image, shared by all processes of a machine.
+for a mask of 112 x 112 that labels no whole image, shared by all processes of a machine; an object is read by each.
 """
 
 import io
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from operators.masks import MaskBlock
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import masks
 from pipeline.stores import ActivationStore, MaskStore
+from schemas.storage import draft_of, is_object, readable, write_atomically
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,13 @@ def gather(task: AnnotationTask) -> list[Output]:
     plan, folder = task.plan, _folder(task.plan.run, task.plan.mask_key(task.model))
     seen = ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
     store, decoded, parts, drawn = MaskStore(plan.run, plan.mask_key(task.model)), [], [], 0
-    folder.mkdir(parents=True, exist_ok=True)
-    partial_words = folder / f".words.{os.getpid()}"
-    with partial_words.open("wb") as file:
+    with _written(folder / "words") as file:
         for block, start, stop in blocks("images", plan.images, plan.options.image_block):
             part = store.read(block)
             file.write(np.ascontiguousarray(part.words, "<u8").tobytes())
             parts.append(part._replace(bitmap=np.where(part.bitmap < 0, -1, part.bitmap + drawn), words=part.words[:0]))
             decoded.append(start + np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0])))
             drawn += len(part.words)
-    partial_words.replace(folder / "words")
     counts = np.concatenate([np.diff(part.first) for part in parts])
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
     shape = np.array([drawn, *parts[0].words.shape[1:]])
@@ -82,6 +81,21 @@ def gather(task: AnnotationTask) -> list[Output]:
     )
     write_atomically(index_path(plan.run, plan.mask_key(task.model)), sink.getvalue())
     return [Output(task.unit, len(columns["concept"]), plan.images)]
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that is put in place when it is whole."""
+    if is_object(path):
+        sink = io.BytesIO()
+        yield sink
+        write_atomically(path, sink.getvalue())
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = draft_of(path)
+    with draft.open("wb") as file:
+        yield file
+    draft.replace(path)
 
 
 _COLUMNS = ("concept", "area", "bitmap", "band")
@@ -98,11 +112,13 @@ def _folder(run: Path, key: str) -> Path:
 
 def open_annotations(run: Path, key: str) -> Annotations:
     """Open the annotations of a geometry."""
-    with np.load(index_path(run, key), allow_pickle=False) as index:
+    with np.load(readable(index_path(run, key)), allow_pickle=False) as index:
         first, decoded, shape = index["first"], index["decoded"], tuple(index["shape"].tolist())
         columns = [index[name] for name in _COLUMNS]
     # an empty file cannot be mapped
     words = np.zeros(shape, np.uint64)
     if shape[0]:
-        words = np.asarray(np.memmap(_folder(run, key) / "words", "<u8", "r", shape=shape))
+        path = _folder(run, key) / "words"
+        held = np.frombuffer(path.read_bytes(), "<u8") if is_object(path) else np.memmap(path, "<u8", "r")
+        words = np.asarray(held).reshape(shape)
     return Annotations(MaskBlock(first.astype(np.int64), *columns, words), decoded)

@@ -11,7 +11,6 @@ import pyarrow as pa
 from operators.labels import Labels
 from operators.masks import MaskBlock
 from pipeline.datasets.layout import Dataset
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import masks
@@ -19,6 +18,7 @@ from pipeline.stores import ActivationStore, MaskStore, write_table
 from pipeline.whole_images import whole_images
 from schemas.dataset import CATEGORIES
 from schemas.results import TABLES
+from schemas.storage import readable, write_atomically
 
 _COUNTS = ("concepts", "category_images", "category_views", "coverage")
 
@@ -84,14 +84,14 @@ def label_path(run: Path, key: str) -> Path:
 
 def read_labels(run: Path, key: str) -> Labels:
     """Read the label counts of a geometry."""
-    with np.load(label_path(run, key), allow_pickle=False) as stored:
+    with np.load(readable(label_path(run, key)), allow_pickle=False) as stored:
         counts = (stored[name] for name in _COUNTS)
         return Labels(int(stored["views"]), *counts)
 
 
 def read_eligible(run: Path, key: str) -> np.ndarray:
     """Read which concepts are in enough images to label a unit: bool of shape (concepts,)."""
-    with np.load(label_path(run, key), allow_pickle=False) as stored:
+    with np.load(readable(label_path(run, key)), allow_pickle=False) as stored:
         return stored["eligible"]
 
 

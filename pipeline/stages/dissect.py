@@ -25,6 +25,7 @@ from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import ActivationStore, MaskStore, table_path, write_table
 from pipeline.whole_images import Part, whole_images
+from schemas.storage import readable
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -92,7 +93,7 @@ def _second_pass(task: BlockTask, second: SecondPass) -> Iterator[pa.Table]:
 def read_thresholds(task: BlockTask) -> np.ndarray:
     """Read T of a block's units, float32 of shape (U,), as it was compared with stored values."""
     path = table_path(task.plan.run, "thresholds", task.unit.place)
-    table = pq.read_table(path, columns=["unit", "threshold"], partitioning=None)
+    table = pq.read_table(readable(path), columns=["unit", "threshold"], partitioning=None)
     natural = table.sort_by("unit")["threshold"].to_numpy()
     return natural * np.float32(task.plan.options.activation_scale)
 

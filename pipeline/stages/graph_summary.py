@@ -13,6 +13,7 @@ from pipeline.stages.by_layer import LayerTask, layer_stage
 from pipeline.stages.graph_tables import parts_of
 from pipeline.stores import write_table
 from schemas.results import TABLES
+from schemas.storage import readable
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -36,7 +37,7 @@ def summarise(task: LayerTask) -> list[Output]:
 def _row(task: LayerTask, views: GraphViews) -> dict[str, object]:
     layer, mode = task.layer, task.plan.options.graph_mode
     parts = parts_of(task.plan.run, "graph_nodes", task.model.name, layer.name, views.name)
-    nodes = pa.concat_tables(pq.read_table(part) for part in parts)
+    nodes = pa.concat_tables(pq.read_table(readable(part)) for part in parts)
     unit, alone = nodes["unit"].to_numpy(), np.asarray(nodes["merged_into"].is_null())
     survives, images, mass = (nodes[name].to_numpy() for name in ("survives", "images", "mass"))
     units, first = np.unique(unit, return_index=True)

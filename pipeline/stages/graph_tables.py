@@ -14,6 +14,7 @@ from pipeline.errors import RunError
 from pipeline.graph_views import GraphViews
 from pipeline.stores import table_path
 from schemas.results import TABLES
+from schemas.storage import readable
 
 #: Model, layer and category.
 Key = tuple[str, str, str]
@@ -187,7 +188,9 @@ def parts_of(run: Path, table: str, model: str, layer: str, category: str) -> li
 
 def read_nodes(run: Path, model: str, layer: str, category: str) -> pa.Table:
     """Return the nodes of a layer that stand for themselves, filter by filter."""
-    nodes = pa.concat_tables(pq.read_table(part) for part in parts_of(run, "graph_nodes", model, layer, category))
+    nodes = pa.concat_tables(
+        pq.read_table(readable(part)) for part in parts_of(run, "graph_nodes", model, layer, category)
+    )
     return nodes.filter(pc.is_null(nodes["merged_into"]))
 
 
@@ -199,7 +202,7 @@ def read_positions(
     position = np.zeros((len(chosen), len(views.view), 2), np.float32)
     hits, columns = np.zeros(position.shape[:2], bool), ["unit", "node", "view", "y", "x", "triggered"]
     for part in parts_of(run, "node_positions", model, layer, views.name):
-        rows = pq.read_table(part, columns=columns)
+        rows = pq.read_table(readable(part), columns=columns)
         unit, node, view, y, x, hit = (rows[name].to_numpy() for name in columns)
         if not len(unit):
             continue
@@ -236,7 +239,7 @@ def candidate_rows(
 
 def read_candidates(run: Path, model: str, layer: str, views: GraphViews) -> Upper:
     """Return the candidates of a layer."""
-    rows = pq.read_table(table_path(run, "graph_candidates", (model, layer, f"{views.name}-candidates")))
+    rows = pq.read_table(readable(table_path(run, "graph_candidates", (model, layer, f"{views.name}-candidates"))))
     count, shape = rows.num_rows, (rows.num_rows, len(views.view))
     y, x, hits = (
         np.asarray(rows[name].combine_chunks().flatten()).reshape(shape) if count else np.zeros(shape)

@@ -15,12 +15,12 @@ import numpy as np
 
 from operators.local_features import DIMENSIONS, add_channels, normalised, signs
 from operators.permutation import seed_of
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import extract
 from pipeline.stages.by_layer import LayerTask
 from pipeline.stores import ActivationStore
+from schemas.storage import is_object, readable, write_atomically
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ def read_features(task: LayerTask, view: np.ndarray, position: np.ndarray) -> np
         here = np.flatnonzero((view >= start) & (view < stop))
         if len(here):
             path = features_path(task.plan.run, (task.model.name, task.layer.name, block))
-            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+            stored = np.load(readable(path), mmap_mode=None if is_object(path) else "r", allow_pickle=False)
             found[here] = stored[view[here] - start, position[here]]
     return found

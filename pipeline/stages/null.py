@@ -17,12 +17,12 @@ from operators.permutation import LEFT_OUT, Strata, add_intersections, iou_of, s
 from operators.place import add_shifted, random_shifts
 from operators.replication import Choice, bootstrap_weights, interval, overlaps
 from pipeline.datasets.layout import Dataset
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage
 from pipeline.stages import dissect
 from pipeline.stages.annotated import AnnotatedBlock
 from pipeline.stages.by_layer import BlockTask, block_stage
+from schemas.storage import write_atomically
 
 #: Permutations of the annotations, bootstrap samples, and shifts of the masks.
 PERMUTATIONS, SAMPLES, SHIFTS = 50, 1000, 50

@@ -19,13 +19,13 @@ from operators.strongest import Strongest
 from pipeline.datasets.layout import Dataset
 from pipeline.decode import decode, view_files
 from pipeline.errors import InputError, RunError
-from pipeline.ledger import write_atomically
 from pipeline.models.layer import Layer
 from pipeline.plan import Plan, PlannedModel
 from pipeline.selection import units_in
 from pipeline.stage import Fingerprint, Output, Stage, Unit, Work
 from pipeline.stages import extract
 from pipeline.stores import ActivationStore
+from schemas.storage import readable, write_atomically
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.
 PARTS = 64
@@ -189,7 +189,7 @@ class Drops:
     @classmethod
     def read(cls, run: Path, place: Sequence[str]) -> "Drops":
         """Read one part."""
-        with np.load(drops_path(run, place), allow_pickle=False) as stored:
+        with np.load(readable(drops_path(run, place)), allow_pickle=False) as stored:
             return cls(**stored)
 
     def write(self, run: Path, place: Sequence[str]) -> str:

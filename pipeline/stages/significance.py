@@ -14,6 +14,7 @@ from pipeline.stages.by_layer import LayerTask, layer_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import table_path, write_table
 from schemas.results import NOT_STORED, NOT_TESTABLE, TABLES
+from schemas.storage import readable
 
 #: Share of a concept's pixels that a permutation leaves labelled, above which it cannot be tested.
 STEADY = 0.5
@@ -66,12 +67,11 @@ class _Layer:
         place, key = task.unit.place[:-1], plan.mask_key(task.model)
         parts, status = [], []
         for name, _, _ in blocks("units", task.layer.channels, plan.options.unit_block):
-            with np.load(null.null_path(plan.run, (*place, name)), allow_pickle=False) as part:
+            with np.load(readable(null.null_path(plan.run, (*place, name))), allow_pickle=False) as part:
                 parts.append(dict(part))
             path = table_path(plan.run, "units", (*place, name))
-            status += (
-                pq.read_table(path, columns=["unit", "status"], partitioning=None).sort_by("unit")["status"].to_pylist()
-            )
+            found = pq.read_table(readable(path), columns=["unit", "status"], partitioning=None)
+            status += found.sort_by("unit")["status"].to_pylist()
         self.found = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
         self.live = np.array(status) == "live"
         self.vocabulary = Vocabulary.of(Dataset(plan.data))

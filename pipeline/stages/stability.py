@@ -21,6 +21,7 @@ from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.concepts import Vocabulary, read_eligible, read_labels
 from pipeline.stores import table_path, write_table
 from schemas.results import TABLES
+from schemas.storage import readable
 
 #: Shares of activations above the threshold at which units are labelled, beside the run's own.
 QUANTILES = (0.001, 0.005, 0.01, 0.05)
@@ -51,9 +52,11 @@ def _own_rows(task: BlockTask) -> pa.Table:
     """Return the rows at the run's quantile, as `dissect` found them."""
     run, place = task.plan.run, task.unit.place
     keys = ["model", "layer", "unit"]
-    found = pq.read_table(table_path(run, "units", place), columns=[*keys, "concept", "iou"], partitioning=None)
+    found = pq.read_table(
+        readable(table_path(run, "units", place)), columns=[*keys, "concept", "iou"], partitioning=None
+    )
     limits = pq.read_table(
-        table_path(run, "thresholds", place), columns=[*keys, "quantile", "threshold"], partitioning=None
+        readable(table_path(run, "thresholds", place)), columns=[*keys, "quantile", "threshold"], partitioning=None
     )
     joined = found.join(limits, keys=keys)
     return joined.select(TABLES["label_stability"].names).cast(TABLES["label_stability"])

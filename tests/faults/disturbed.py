@@ -36,12 +36,12 @@ def settings_of(data: Path) -> dict[str, Any]:
 
 
 class Driver:
-    """A process that audits, and what it leaves behind."""
+    """A process that audits, and what it leaves behind; the run lies at `run` unless the settings say otherwise."""
 
     def __init__(self, run: Path, settings: dict[str, Any], **fault: str) -> None:
         run.parent.mkdir(exist_ok=True)
         zoo = run.with_suffix(".toml")
-        zoo.write_text(tomli_w.dumps({**settings, "out": str(run)}))
+        zoo.write_text(tomli_w.dumps({"out": str(run), **settings}))
         self._token = f"FAULT_TOKEN={uuid.uuid4().hex}"
         name, value = self._token.split("=")
         environment = {key: text for key, text in os.environ.items() if not key.startswith("RAY_")}

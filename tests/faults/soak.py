@@ -78,12 +78,18 @@ def disturbed(run: Path, settings: dict[str, Any], fault: str, dice: random.Rand
         arm(run.parent, fault, times=dice.randint(1, 3))
     if fault == "full":
         (run.parent / "full").touch()
+    lock = run / "lock.json"
+    before = _text(lock)  # of a run that was killed
     driver = Driver(run, settings, FAULT=fault, FAULT_DELAY="0.1")
     if fault in ("kill", "interrupt"):
-        until(driver, lambda: (run / "lock.json").exists())
+        until(driver, lambda: _text(lock) not in ("", before))
         time.sleep(dice.uniform(0, 9))
         driver.process.send_signal(signal.SIGKILL if fault == "kill" else signal.SIGINT)
     return driver.wait()
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def names(run: Path) -> set[str]:

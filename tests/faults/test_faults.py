@@ -14,9 +14,9 @@ import pytest
 from jobs.doctor import examine
 from pipeline.attempts import TRIES
 from pipeline.errors import RunError
-from pipeline.ledger import write_atomically
 from pipeline.runner import _run_step
 from pipeline.stage import Fingerprint, Step, Unit, Work
+from schemas.storage import write_atomically
 from tests.faults.disturbed import Driver, arm, markers, settings_of, until
 from tests.faults.injected import BLOCK
 from tests.jobs.test_audit import assert_same

@@ -5,7 +5,6 @@
 activations bit for bit, since all that is merged are integers, and both passes use the image blocks and batches of `extract`.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from pipeline.decode import decode_views
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Stage, Unit, blocks
 from pipeline.stages.extract import ExtractTask, by_images, finished, forward_step, write_rejects
+from schemas.storage import remove_tree
 
 #: Image blocks of a unit of work: what a span leaves does not grow with its images as activations do.
 SPAN = 16
@@ -56,7 +56,7 @@ def remove_passes(plan: Plan) -> None:
     for model in plan.models:
         for layer in model.layers:
             for stage in _LEFT:
-                shutil.rmtree(plan.run / stage / model.name / layer.name, ignore_errors=True)
+                remove_tree(plan.run / stage / model.name / layer.name)
 
 
 def passes_removed(plan: Plan, model: str, layer: str) -> bool:

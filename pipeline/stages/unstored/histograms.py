@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from operators.sparse_histogram import SparseHistogram
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage
 from pipeline.stages import extract
 from pipeline.stages.extract import ExtractTask
 from pipeline.stages.unstored import SPAN, ForwardPass, forward_stage, left_path
 from pipeline.stores import ActivationStore
+from schemas.storage import readable, write_atomically
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -49,5 +49,5 @@ class _Histograms(ForwardPass):
 
 def read_histogram(plan: Plan, model: str, layer: str, span: str) -> SparseHistogram:
     """Read the histograms of a layer on one span of images."""
-    with np.load(left_path(plan.run, "histograms", (model, layer, span)), allow_pickle=False) as found:
+    with np.load(readable(left_path(plan.run, "histograms", (model, layer, span))), allow_pickle=False) as found:
         return SparseHistogram(found["first"], found["bins"], found["counts"])

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dissection import SecondPass
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
 from pipeline.stages import concepts, dissect
@@ -20,6 +19,7 @@ from pipeline.stages.unstored import ForwardPass, forward_stage, left_path, span
 from pipeline.stages.unstored.thresholds import read_statistics
 from pipeline.stores import MaskStore
 from pipeline.whole_images import Part, whole_images
+from schemas.storage import readable, write_atomically
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -96,8 +96,8 @@ def dissect_tallies(task: BlockTask) -> list[Output]:
     def unit_image() -> Iterator[pa.Table]:
         for span, _, _ in spans(task.plan):
             path = left_path(task.plan.run, "tallies", (*place, block, span))
-            with np.load(path, allow_pickle=False) as found:
+            with np.load(readable(path), allow_pickle=False) as found:
                 second.merge(dict(found))
-            yield pq.read_table(path.with_suffix(".parquet"), partitioning=None)
+            yield pq.read_table(readable(path.with_suffix(".parquet")), partitioning=None)
 
     return dissect.write_findings(task, second, unit_image())

@@ -7,12 +7,12 @@ import numpy as np
 from operators.quantile import empty_histogram
 from operators.strongest import Strongest
 from pipeline.dissection import Statistics, kept_images
-from pipeline.ledger import write_atomically
 from pipeline.plan import Plan, PlannedModel
 from pipeline.stage import Fingerprint, Output, Stage, blocks
 from pipeline.stages.by_layer import BlockTask, block_stage
 from pipeline.stages.unstored import histograms, left_path, spans
 from pipeline.stores import ActivationStore
+from schemas.storage import readable, write_atomically
 
 
 def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
@@ -48,5 +48,5 @@ def find_thresholds(task: BlockTask) -> list[Output]:
 
 def read_statistics(plan: Plan, model: str, layer: str, block: str) -> Statistics:
     """Read what the first pass found of a block of units."""
-    with np.load(left_path(plan.run, "thresholds", (model, layer, block)), allow_pickle=False) as found:
+    with np.load(readable(left_path(plan.run, "thresholds", (model, layer, block))), allow_pickle=False) as found:
         return Statistics.of_arrays(dict(found))

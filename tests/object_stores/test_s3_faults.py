@@ -1,0 +1,83 @@
+"""Runs on an object store that are disturbed: resumed, their tables are those of an undisturbed run on a file system."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jobs.audit import audit
+from jobs.config import load_config
+from tests.faults.disturbed import ROOT, Driver, arm, settings_of, until
+from tests.jobs.test_audit import assert_same
+from tests.object_stores.conftest import KEY, SECRET, contents, new_bucket, upload
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A data set and an undisturbed run on a file system, with its settings."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    settings = settings_of(place / "data") | {"actors": 0, "out": str(place / "run")}
+    audit(load_config(**settings))
+    return place, settings
+
+
+@pytest.fixture(scope="module")
+def store(server, undisturbed):
+    """A bucket with the data set."""
+    bucket = new_bucket(server)
+    upload(undisturbed[0] / "data", bucket / "data")
+    return bucket
+
+
+def drive(tmp_path, store, undisturbed, name, **fault):
+    """Start an audit of the data set in the bucket, whose run lies in the bucket too."""
+    settings = undisturbed[1] | {"data": str(store / "data"), "out": str(store / name)}
+    return Driver(tmp_path / name, settings, **fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["shard", "table", "marker"])
+def test_a_process_that_dies_while_it_writes(undisturbed, store, tmp_path, fault):
+    arm(tmp_path, fault, times=2)
+    for _ in range(2):
+        code, text = drive(tmp_path, store, undisturbed, fault, FAULT=fault).wait()
+        assert code == 1, text
+    # what a rename would leave behind on a file system does not exist here: an object appears whole or not at all
+    code, text = drive(tmp_path, store, undisturbed, fault).wait()
+    assert code == 0, text
+    assert_same(store / fault, undisturbed[0] / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("units", [1, 9])
+def test_a_driver_killed_with_so_many_units_done_is_resumed(undisturbed, store, tmp_path, units):
+    name = f"killed-{units}"
+    driver = drive(tmp_path, store, undisturbed, name, FAULT_DELAY="0.2")
+    until(driver, lambda: len(list((store / name / "ledger").rglob("*.json"))) >= units)
+    driver.process.send_signal(signal.SIGKILL)
+    code, _ = driver.wait()
+    assert code == -signal.SIGKILL
+    (store / name / "lock.json").unlink()  # nobody waits three heartbeats for who is known to be dead
+    code, text = drive(tmp_path, store, undisturbed, name).wait()
+    assert code == 0, text
+    assert_same(store / name, undisturbed[0] / "run")
+
+
+def test_credentials_are_kept_nowhere(undisturbed, store, tmp_path):
+    """Neither what a run writes nor what it prints holds them, nor what a store that refuses them answers."""
+    code, text = drive(tmp_path, store, undisturbed, "secret").wait()
+    assert code == 0, text
+    nowhere = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    command = [sys.executable, "-m", "jobs", "status", str(store / "secret")]
+    done = subprocess.run(command, env=nowhere, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    refused = done.stdout + done.stderr
+    assert done.returncode == 1, refused
+    assert "Look at AWS_ENDPOINT_URL" in refused
+    assert "Traceback" not in refused
+    written = contents(store / "secret") | contents(tmp_path)
+    assert len(written) > 20
+    for place, held in {**written, "printed": (text + refused).encode()}.items():
+        assert KEY.encode() not in held, place
+        assert SECRET.encode() not in held, place

@@ -1,0 +1,99 @@
+"""Runs and data sets on an object store: the tables are those of a run on a file system, value for value."""
+
+import json
+
+import pytest
+
+import schemas
+from jobs.audit import audit
+from jobs.config import load_config
+from jobs.doctor import examine, repair
+from jobs.query import query
+from jobs.status import run_status
+from tests import planted
+from tests.jobs.test_audit import PLANTED, assert_same
+from tests.object_stores.conftest import new_bucket, upload
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """A data set and a run on a file system."""
+    folder = tmp_path_factory.mktemp("local")
+    planted.write_dataset(folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(server, local):
+    """A bucket with the data set."""
+    bucket = new_bucket(server)
+    upload(local / "data", bucket / "data")
+    return bucket
+
+
+def settings(place):
+    return {
+        "data": place / "data",
+        "out": place / "run",
+        "models": [PLANTED],
+        "layers": "1",
+        "quantile": 0.05,
+        "min_images": 3,
+        "image_block": 4,
+        "unit_block": 2,
+        "batch_size": 2,
+        "actors": 0,
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(local, store):
+    for place in (local, store):
+        audit(load_config(**settings(place), metrics="dissection,significance,stability,anchorings"))
+    return local / "run", store / "run"
+
+
+def test_a_run_on_an_object_store_finds_what_one_on_disk_finds(runs):
+    local, remote = runs
+    assert_same(remote, local)
+    for name in ("unit_significance", "layer_significance", "label_stability", "unit_anchorings", "concepts", "views"):
+        frame = schemas.scan(str(remote), name).collect()
+        assert frame.height > 0
+        assert frame.equals(schemas.scan(local, name).collect()), name
+
+
+def test_a_finished_run_is_recognised_read_and_reported(runs, local, store, tmp_path):
+    from jobs.report.site import write_report
+    from pipeline.errors import InputError
+
+    _, remote = runs
+    given = load_config(**settings(store), metrics="dissection,significance,stability,anchorings")
+    assert not audit(given)
+    assert all(row["left"] == 0 for row in run_status(remote))
+    assert query(remote, "select count(*) as n from units")["n"][0] == 3
+    with pytest.raises(InputError, match="--out"):
+        write_report(remote)
+
+
+def test_what_a_store_lost_is_found_and_computed_again(local, store, runs):
+    place = store / "lost"
+    given = settings(store) | {"out": place, "metrics": "dissection"}
+    audit(load_config(**given))
+    assert not examine(place)
+    torn = next(place.joinpath("tables", "units").rglob("*.parquet"))
+    torn.write_bytes(torn.read_bytes()[:-10])
+    lost = next(place.joinpath("activations.zarr", "planted", "1", "c").rglob("*"))
+    lost.unlink()
+    problems = examine(place)
+    assert {problem.path for problem in problems} == {torn, lost}
+    repair(place, problems)
+    assert not examine(place)
+    assert_same(place, runs[0])
+
+
+def test_the_journal_has_every_unit(runs):
+    lines = [json.loads(line) for line in (runs[1] / "journal.jsonl").read_text().splitlines()]
+    assert lines[0]["event"] == "run begun"
+    assert lines[-1]["event"] == "run done"
+    done = [line["unit"] for line in lines if line["event"] == "unit done"]
+    assert len(done) == len(set(done)) == sum(1 for _ in (runs[1] / "ledger").rglob("*.json"))

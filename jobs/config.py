@@ -28,7 +28,6 @@ from pydantic_core import PydanticCustomError
 from jobs.zoo import ENTRY_KEYS, absolute, expand
 from pipeline.errors import InputError, did_you_mean
 from pipeline.selection import canonical
-from schemas.storage import is_object, path_of
 
 if TYPE_CHECKING:
     from pipeline.models.spec import ModelSpec
@@ -71,6 +70,8 @@ def _views(value: str) -> str:
 def _folder(value: object) -> Path:
     if not isinstance(value, (str, PurePath)):
         raise PydanticCustomError("path_type", "a path")
+    from schemas.storage import path_of  # only here: naming a configuration loads nothing heavy
+
     return path_of(value)
 
 
@@ -251,7 +252,8 @@ def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **ov
     else:
         models, problems = _models(stated.get("models", []), folder, "[[models]] number {}", place)
     config = _validated(settings | {"models": models}, problems, place)
-    if not elsewhere and not (config.data.is_dir() if is_object(config.data) else os.path.isdir(config.data)):
+    data = config.data
+    if not elsewhere and not (os.path.isdir(data) if isinstance(data, Path) else data.is_dir()):
         raise InputError(f"no data set at {config.data}; make one with `filterscope import` or `filterscope sample`")
     return config
 

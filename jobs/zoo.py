@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from schemas.storage import is_object, path_of
 
 #: Keys of an entry that are gone after `expand`.
 ENTRY_KEYS = ("checkpoints", "factory")
@@ -55,6 +54,8 @@ def expand(entry: object, folder: Path) -> list[dict[str, Any]]:
 
 def absolute(path: str | Path, folder: Path) -> Path:
     """Return a path as an absolute one, `~` expanded, relative ones taken from `folder`; links stay as they are."""
+    from schemas.storage import is_object, path_of
+
     place = path_of(os.path.expanduser(str(path)))
     return place if is_object(place) else Path(os.path.abspath(folder / place))
 

@@ -45,9 +45,9 @@ def touch(*names: str) -> None:
         Path(name).touch()
 
 
-@pytest.mark.parametrize("value", ["s3://bucket/run", Path("s3://bucket/run"), "file:///run"])
+@pytest.mark.parametrize("value", ["gs://bucket/run", Path("gs://bucket/run"), "file:///run"])
 @pytest.mark.parametrize("key", ["data", "out"])
-def test_an_object_store_is_refused_and_not_made_a_folder(folder: Path, key: str, value: object) -> None:
+def test_a_place_of_another_kind_is_refused_and_not_made_a_folder(folder: Path, key: str, value: object) -> None:
     assert message(NEEDED, **{key: value}).startswith(f"{key}: received '{value}'; expected a folder of a file system")
     assert {path.name for path in folder.iterdir()} == {"data", "zoo.toml"}
 

@@ -1,7 +1,7 @@
 """An audit in a process of its own, whose workers install the fault that the environment names.
 
-``python -m tests.faults.driver ZOO``; with FAULT_NODE=STAGE a second node dies as soon as a unit of that stage is done. It
-starts a cluster of its own, or joins that at FAULT_CLUSTER; an audit with no actors needs neither.
+``python -m tests.faults.driver ZOO``; with FAULT_NODES=1,2 it runs on a cluster of nodes with so many CPUs, of which one
+dies as soon as a unit of the stage FAULT_NODE is done. An audit with no actors needs no cluster.
 """
 
 import os
@@ -16,33 +16,34 @@ from tests.faults.injected import install
 ENVIRONMENT = ("FAULT", "FAULT_PLACE", "FAULT_DELAY", "PYTHONPATH")
 
 
-def _start() -> Any:
-    """Start Ray as an audit would, but with the fault; return the cluster where there is more than one node."""
+def _start(cpus: list[int]) -> Any:
+    """Start Ray as an audit would, but with the fault; return the cluster where its nodes are given."""
     import ray
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_AUTH_MODE"] = "disabled"
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     hook = {"worker_process_setup_hook": "tests.faults.injected.install", "env_vars": given}
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "error"}
-    if address := os.environ.get("FAULT_CLUSTER"):
-        os.environ["RAY_ADDRESS"] = address
-        ray.init(address=address, runtime_env=hook, log_to_driver=False, logging_level="error")
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    memory = {"object_store_memory": 100 << 20}
+    if not cpus:
+        ray.init(address="local", num_cpus=4, include_dashboard=False, runtime_env=hook, **memory, **quiet)
         return None
-    if not os.environ.get("FAULT_NODE"):
-        ray.init(address="local", num_cpus=4, object_store_memory=100 << 20, runtime_env=hook, **quiet)
-        return None
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 100 << 20})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cpus[0], **memory})
     os.environ["RAY_ADDRESS"] = cluster.address
-    ray.init(address=cluster.address, runtime_env=hook, log_to_driver=False, logging_level="error")
+    ray.init(address=cluster.address, runtime_env=hook, **quiet)
+    for count in cpus[1:]:
+        cluster.add_node(num_cpus=count, **memory)
+    cluster.wait_for_nodes(timeout=60)
     return cluster
 
 
-def _kill_node(cluster: Any, node: Any, ledger: Path) -> None:
-    while not any(ledger.rglob("*.json")):
+def _remove_node(cluster: Any, ledger: Path) -> None:
+    stage = ledger / os.environ["FAULT_NODE"]
+    while not any(stage.rglob("*.json")):
         time.sleep(0.02)
-    cluster.remove_node(node, allow_graceful=False)
-    sys.stderr.write(f"node removed after {len(list(ledger.rglob('*.json')))} units\n")
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    sys.stderr.write(f"node removed after {len(list(stage.rglob('*.json')))} units\n")
 
 
 def main() -> None:
@@ -52,23 +53,22 @@ def main() -> None:
     from jobs.cli import main as command
     from jobs.config import load_config
 
-    if load_config(sys.argv[1]).actors == 0:
+    config = load_config(sys.argv[1])
+    if config.actors == 0:
         install()
         command(["audit", sys.argv[1]])
-    cluster = _start()
-    if cluster is None:
-        command(["audit", sys.argv[1]])
-    node = cluster.add_node(num_cpus=2, object_store_memory=100 << 20)
-    cluster.wait_for_nodes(timeout=60)
-    ledger = load_config(sys.argv[1]).out / "ledger" / os.environ["FAULT_NODE"]
-    killer = threading.Thread(target=_kill_node, args=(cluster, node, ledger), daemon=True)
-    killer.start()
+    cluster = _start([int(count) for count in os.environ.get("FAULT_NODES", "").split(",") if count])
+    killer = threading.Thread(target=_remove_node, args=(cluster, config.out / "ledger"), daemon=True)
+    if "FAULT_NODE" in os.environ:
+        killer.start()
     try:
         command(["audit", sys.argv[1]])
     finally:
-        killer.join(60)
-        ray.shutdown()
-        cluster.shutdown()
+        if killer.ident:
+            killer.join(60)
+        if cluster is not None:
+            ray.shutdown()
+            cluster.shutdown()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 FAULT names what fails, separated by commas: shard, table or marker kill the worker in the middle of writing one, memory runs
 out in the writing of a shard; each happens once for every file `FAULT_PLACE/armed-NAME-*` and takes the file away. With full
 the disk has no space left. The shard of the images BLOCK kills its worker every time with always, and is never written with
-stuck. FAULT_DELAY is how many seconds every shard and every marker takes.
+stuck. FAULT_DELAY is how many seconds every shard and every marker takes. With nodes, each node that finishes a unit leaves a
+file `FAULT_PLACE/node-*`.
 """
 
 import errno
@@ -41,6 +42,8 @@ def install() -> None:
         table = _failing("table", table, _dies)
     if "full" in faults:
         shard, table = _full(shard), _full(table)
+    if "nodes" in faults:
+        marker = _noted(marker)
     pipeline.shards.write_atomically, pipeline.ledger.write_atomically = _slow(shard), _slow(marker)
     pq.ParquetWriter.write = table
 
@@ -60,6 +63,16 @@ def _slow(write: Callable[..., Any]) -> Callable[..., Any]:
         return write(*args)
 
     return slow
+
+
+def _noted(write: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(*args: Any) -> Any:
+        import ray
+
+        (Path(os.environ["FAULT_PLACE"]) / f"node-{ray.get_runtime_context().get_node_id()}").touch()
+        return write(*args)
+
+    return noted
 
 
 def _armed(name: str) -> bool:

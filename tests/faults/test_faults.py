@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import schemas
 from jobs.doctor import examine
 from pipeline.attempts import TRIES
 from pipeline.errors import RunError
@@ -19,7 +20,7 @@ from pipeline.stage import Fingerprint, Step, Unit, Work
 from schemas.storage import write_atomically
 from tests.faults.disturbed import Driver, arm, markers, settings_of, until
 from tests.faults.injected import BLOCK
-from tests.jobs.test_audit import assert_same
+from tests.jobs.test_audit import PLANTED, assert_same
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +153,27 @@ def test_without_memory_a_unit_is_tried_once_more_and_then_named(settings, undis
 
 
 @pytest.mark.fault
-def test_a_node_that_dies(settings, undisturbed, tmp_path):
-    code, text = Driver(tmp_path / "run", settings, FAULT_NODE="extract", FAULT_DELAY="0.5").wait()
+@pytest.mark.parametrize("stage", ["extract", "dissect"])
+def test_a_node_that_dies(settings, undisturbed, tmp_path, stage):
+    nodes = {"FAULT_NODES": "2,2", "FAULT_NODE": stage}
+    code, text = Driver(tmp_path / "run", settings, FAULT_DELAY="0.5", **nodes).wait()
     assert code == 0, text
     assert "node removed after" in text
     assert_same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.fault
+def test_a_zoo_on_three_unequal_nodes(settings, tmp_path):
+    """Four networks; every node has a part in them, and the tables are those of one process."""
+    models = [{**PLANTED, "name": f"planted-{number}", "mean": [0.1 * number] * 3} for number in range(4)]
+    zoo = {**settings, "models": models}
+    alone, spread = tmp_path / "alone" / "run", tmp_path / "spread" / "run"
+    assert Driver(alone, {**zoo, "actors": 0}).wait()[0] == 0
+    code, text = Driver(spread, {**zoo, "actors": 3}, FAULT="nodes", FAULT_NODES="1,2,1").wait()
+    assert code == 0, text
+    assert len(list(spread.parent.glob("node-*"))) == 3
+    assert_same(spread, alone)
+    assert schemas.scan(spread, "units").collect()["model"].n_unique() == len(models)
 
 
 @pytest.mark.fault

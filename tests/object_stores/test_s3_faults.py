@@ -51,6 +51,18 @@ def test_a_process_that_dies_while_it_writes(undisturbed, store, tmp_path, fault
 
 
 @pytest.mark.slow
+def test_workers_of_ray_that_die_while_they_write(undisturbed, store, tmp_path):
+    """The workers themselves open the store; in one run each fault ends one of them."""
+    faults = ("shard", "table", "marker")
+    arm(tmp_path, *faults, times=1)
+    settings = undisturbed[1] | {"data": str(store / "data"), "out": str(store / "workers"), "actors": 2}
+    code, text = Driver(tmp_path / "workers", settings, FAULT=",".join(faults)).wait()
+    assert code == 0, text
+    assert not list(tmp_path.glob("armed-*")), "a fault did not happen"
+    assert_same(store / "workers", undisturbed[0] / "run")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [1, 9])
 def test_a_driver_killed_with_so_many_units_done_is_resumed(undisturbed, store, tmp_path, units):
     name = f"killed-{units}"

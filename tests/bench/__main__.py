@@ -32,6 +32,7 @@ MEASUREMENTS = {
     "patterns_over_extraction": "patterns",
     "unit_costs": "unit_costs",
     "two_nodes": "nodes",
+    "scaling": "nodes",
     "report_of_2048_units": "report",
 }
 

@@ -191,16 +191,25 @@ def ray() -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
-def dissect_on_nodes(*, run: str, nodes: int) -> dict[str, float]:
+def _dissect(run: str, thirds: int) -> Any:
+    """Return the dissect stage with the first units of every three, so that each third has every layer."""
+    from dataclasses import replace
+
+    from pipeline.run import RunFolder
+    from pipeline.stages.dissect import dissect_stage
+
+    stage = dissect_stage(RunFolder(Path(run)).plan())
+    return replace(stage, units=tuple(unit for number, unit in enumerate(stage.units) if number % 3 < thirds))
+
+
+def dissect_on_nodes(*, run: str, nodes: int, thirds: int) -> dict[str, float]:
     """Time the dissect stage of a run on a cluster of nodes of one CPU each, all on this machine."""
     import os
 
     from ray.cluster_utils import Cluster
 
     from pipeline.ledger import Ledger
-    from pipeline.run import RunFolder
     from pipeline.runner import Runner, start_ray
-    from pipeline.stages.dissect import dissect_stage
 
     os.environ["RAY_AUTH_MODE"] = "disabled"
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -211,7 +220,7 @@ def dissect_on_nodes(*, run: str, nodes: int) -> dict[str, float]:
     start_ray()
     runner = Runner(Ledger(Path(run) / "ledger"))
     began = time.perf_counter()
-    runner.run(dissect_stage(RunFolder(Path(run)).plan()))
+    runner.run(_dissect(run, thirds))
     seconds = time.perf_counter() - began
     # in this order, or the driver ends with an error over objects it lost
     import ray
@@ -221,12 +230,9 @@ def dissect_on_nodes(*, run: str, nodes: int) -> dict[str, float]:
     return {"seconds": seconds}
 
 
-def dissect_plain(*, run: str, part: int, parts: int) -> dict[str, float]:
+def dissect_plain(*, run: str, part: int, parts: int, thirds: int) -> dict[str, float]:
     """Time every `parts`-th unit of the dissect stage in this process."""
-    from pipeline.run import RunFolder
-    from pipeline.stages.dissect import dissect_stage
-
-    stage = dissect_stage(RunFolder(Path(run)).plan())
+    stage = _dissect(run, thirds)
     began = time.perf_counter()
     for work in stage.group(stage.units)[part::parts]:
         stage.steps[0].call(work.task)

@@ -1,9 +1,10 @@
 """The verb `plan`: what an audit of any size would cost, from measured unit costs; nothing is computed.
 
 The model is linear. A core spends, for every image and network, a time proportional to the megapixels it decodes, to the
-multiplications and the elements of a forward pass (a dense network is bound by the former, a depthwise one by the latter),
-to the elements it stores and reads back, and to the (unit, image) pairs it tallies. The factors are rows ``unit_cost.*`` of
-``bench.json``, which ``python -m tests.bench unit_costs`` measures by auditing a few networks.
+elements it stores and reads back, and to the (unit, image) pairs it tallies. The factors are rows ``unit_cost.*`` of
+``bench.json``, which ``python -m tests.bench unit_costs`` measures by auditing a few networks. The forward passes of the
+networks that are asked for are timed on the spot: no count of operations tells a depthwise network's time from a dense one's.
+On GPUs that are not here they are projected from operations and elements all the same.
 """
 
 import json
@@ -34,8 +35,6 @@ class UnitCosts:
         Rasterising the labels of an image.
     decode_megapixel : float
         Decoding and resizing a megapixel.
-    forward_gflop, forward_melement : float
-        A forward pass on a core: 1e9 floating-point operations, and 1e6 elements of all outputs.
     store_megabyte : float
         Writing 1e6 bytes of activations.
     dissect_melement, dissect_pair : float
@@ -45,13 +44,11 @@ class UnitCosts:
     stored_byte, table_pair, table_concept : float
         Bytes on disk for a byte of activations, for a (unit, image) pair, and for a (unit, concept) pair.
     gpu_gflop, gpu_melement : float, optional
-        A forward pass on a GPU; None if the bench saw none.
+        A forward pass on a GPU: 1e9 floating-point operations, and 1e6 elements of all outputs; None if the bench saw none.
     """
 
     masks_image: float
     decode_megapixel: float
-    forward_gflop: float
-    forward_melement: float
     store_megabyte: float
     dissect_melement: float
     dissect_pair: float
@@ -90,14 +87,17 @@ class Work:
 
     Attributes
     ----------
+    forward : float
+        CPU seconds of a forward pass to the deepest audited layer; 0 where GPUs run it.
     gflop, melement : float
-        1e9 floating-point operations, and 1e6 elements of all outputs, of a forward pass to the deepest audited layer.
+        1e9 floating-point operations, and 1e6 elements of all outputs, of that pass.
     stored : int
         Elements of the layers that are audited.
     units : int
         Units of these layers.
     """
 
+    forward: float
     gflop: float
     melement: float
     stored: int
@@ -150,7 +150,7 @@ def project(
     seconds = {
         "masks": images * costs.masks_image,
         "decode": images * models * megapixels * costs.decode_megapixel,
-        "forward": 0.0 if on_gpu else gflop * costs.forward_gflop + melement * costs.forward_melement,
+        "forward": 0.0 if on_gpu else share * sum(work.forward for work in works),
         "store": 2e-6 * elements * costs.store_megabyte,
         "dissect": 1e-6 * elements * costs.dissect_melement + pairs * costs.dissect_pair,
         "anchorings": pairs * costs.anchorings_pair if "anchorings" in metrics else 0.0,
@@ -166,20 +166,32 @@ def project(
     )
 
 
-def works_of(plan: "Plan") -> list[Work]:
-    """Count what each network of a plan asks for, by one forward pass over a blank image."""
-    return [_work(plan, number) for number in range(len(plan.models))]
+def works_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Work]:
+    """Count what each network of a plan asks for, by one forward pass over a blank image, and time it.
+
+    Parameters
+    ----------
+    plan : Plan
+        Networks and layers.
+    batch_sizes : sequence of int
+        The fastest of these is timed; none for networks that run on GPUs.
+    """
+    return [_work(plan, number, batch_sizes) for number in range(len(plan.models))]
 
 
-def _work(plan: "Plan", number: int) -> Work:
+def _work(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Work:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from pipeline.models.forward import seconds_an_image
     from pipeline.models.model import open_model
     from pipeline.models.taps import Taps
 
     model = plan.models[number]
-    module = open_model(model.spec).module.eval()
+    opened = open_model(model.spec)
+    names = [layer.name for layer in model.layers]
+    times = seconds_an_image(opened, names, batch_sizes)
+    module = opened.module.eval()
     elements = 0
 
     def count(_: object, __: object, output: object) -> None:
@@ -189,12 +201,13 @@ def _work(plan: "Plan", number: int) -> Work:
     leaves = [part for part in module.modules() if not list(part.children())]
     handles = [leaf.register_forward_hook(count) for leaf in leaves]
     # as an audit runs it: no further than the deepest layer asked for
-    taps = Taps(module, [layer.name for layer in model.layers])
+    taps = Taps(module, names)
     with FlopCounterMode(display=False) as counter:
         taps(torch.zeros(1, 3, *model.transform.input_size))
     for handle in handles:
         handle.remove()
     return Work(
+        min(times.values(), default=0.0),
         counter.get_total_flops() / 1e9,
         elements / 1e6,
         sum(layer.channels * layer.height * layer.width for layer in model.layers),
@@ -216,15 +229,17 @@ def projected(
 
     from jobs.audit import planned
     from pipeline.datasets.layout import Dataset
+    from pipeline.planning import CPU_BATCHES
 
     costs = UnitCosts.read(bench)
     plan = planned(config.model_copy(update={"batch_size": config.batch_size or 1}))
     data = Dataset(plan.data)
     pixels = pc.mean(pc.multiply(*(data.images[side].cast("int64") for side in ("height", "width")))).as_py()
     images, models = images or plan.images, models or len(plan.models)
+    batch_sizes = () if gpus else (config.batch_size,) if config.batch_size else CPU_BATCHES
     projection = project(
         costs,
-        works_of(plan),
+        works_of(plan, batch_sizes),
         images=images,
         models=models,
         megapixels=pixels / 1e6,

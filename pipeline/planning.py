@@ -31,7 +31,8 @@ _ABOUT_CONCEPTS = {"dissection", "significance", "growth", "parts", "anchorings"
 _OF_GRAPHS = {"graph", "pattern-positions"}
 #: Metrics that take long on few images too.
 _HEAVY = {"receptive-field", "graph"}
-_CPU_BATCHES = (1, 2, 4, 8, 16)
+#: Batch sizes that are timed where none is given.
+CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
 _GPU_BATCH = 128
 #: Fewer images than this are over before timing batches has paid.
@@ -115,7 +116,7 @@ def _planned(
     before: Plan | None,
     tell: Callable[[str], None],
 ) -> PlannedModel:
-    from pipeline.models.forward import fastest_batch
+    from pipeline.models.forward import seconds_an_image
     from pipeline.models.model import open_model
     from pipeline.models.taps import resolve_layers
 
@@ -141,7 +142,8 @@ def _planned(
     elif batch_size is None and images < _WORTH_TIMING:
         batch_size = _CPU_BATCH
     elif batch_size is None:
-        batch_size = fastest_batch(model, [layer.name for layer in layers], _CPU_BATCHES)
+        seconds = seconds_an_image(model, [layer.name for layer in layers], CPU_BATCHES)
+        batch_size = min(seconds, key=lambda size: seconds[size])
     return PlannedModel(
         model.spec,
         model.name,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter, thread_time
 from typing import Self
 
 import numpy as np
@@ -112,24 +113,32 @@ def settle_batch_norm(model: Model, plan: Plan) -> None:
     reestimate_batch_norm(model.module, batches)
 
 
-def fastest_batch(model: Model, layers: Sequence[str], candidates: Sequence[int]) -> int:
-    """Time forward passes on zeros and return the batch size with most images a second, on one thread."""
-    from time import perf_counter
+def seconds_an_image(
+    model: Model, layers: Sequence[str], batch_sizes: Sequence[int], device: str = "cpu"
+) -> dict[int, float]:
+    """Time forward passes on black images, to the deepest of the layers.
 
+    Returns
+    -------
+    dict of int to float
+        Seconds an image, by batch size, the median of three: CPU time of one thread, or wall time where a GPU computes.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    taps = Taps(model.module.to(memory_format=torch.channels_last), tuple(layers), dtype=torch.float16)
-    rates: dict[int, float] = {}
+    clock = thread_time if device == "cpu" else perf_counter
+    taps = Taps(model.module.to(device, memory_format=torch.channels_last), tuple(layers), dtype=torch.float16)
+    mean, std = normalisation(model, device)
+    found: dict[int, float] = {}
     try:
         with torch.inference_mode():
-            for size in candidates:
-                batch = torch.zeros((size, 3, *model.transform.input_size)).to(memory_format=torch.channels_last)
-                times = []
+            for size in batch_sizes:
+                pixels, times = np.zeros((size, *model.transform.input_size, 3), np.uint8), []
                 for _ in range(3):
-                    began = perf_counter()
-                    taps(batch)
-                    times.append(perf_counter() - began)
-                rates[size] = size / min(times)
+                    began = clock()
+                    for maps in taps(prepare(pixels, mean, std, device)).values():
+                        maps.cpu()
+                    times.append(clock() - began)
+                found[size] = sorted(times)[1] / size
     finally:
         torch.set_num_threads(threads)
-    return max(rates, key=lambda size: rates[size])
+    return found

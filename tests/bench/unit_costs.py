@@ -25,6 +25,8 @@ _ZOO = {
     "vgg11": "features.10",
 }
 
+_GPU_BATCH = 128
+
 #: Networks and layers that the factors were not fitted to, and numbers of images.
 _CHECKS = {512: ("resnet34", "layer3"), 1024: ("mobilenet_v2", "features.13")}
 
@@ -44,7 +46,7 @@ class _Audited:
         from pipeline.run import RunFolder
 
         self.plan, self.images = RunFolder(self.run).plan(), images
-        [self.work] = works_of(self.plan)
+        [self.work] = works_of(self.plan, (self.plan.models[0].batch_size,))
 
     def seconds(self, stage: str) -> dict[str, float]:
         """Return the processor seconds of a stage by layer; all layers of an image block are extracted together."""
@@ -92,12 +94,6 @@ def _write_seconds() -> float:
 
 
 def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
-    megabyte = _write_seconds()
-    written = [2e-6 * audit.work.stored * _IMAGES * megabyte for audit in audits]
-    forward = _fit(
-        [(audit.work.gflop * _IMAGES, audit.work.melement * _IMAGES) for audit in audits],
-        [max(audit.forward - own, 0.5 * audit.forward) for audit, own in zip(audits, written, strict=True)],
-    )
     layers = [(audit, layer) for audit in audits for layer in audit.plan.models[0].layers]
     dissect = _fit(
         [(1e-6 * _IMAGES * a.channels * a.height * a.width, _IMAGES * a.channels) for _, a in layers],
@@ -110,9 +106,7 @@ def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
     return {
         "masks_image": float(np.median([audit.seconds("masks")[""] / _IMAGES for audit in audits])),
         "decode_megapixel": _decode_seconds(folder / f"data-{_IMAGES}"),
-        "forward_gflop": forward[0],
-        "forward_melement": forward[1],
-        "store_megabyte": megabyte,
+        "store_megabyte": _write_seconds(),
         "dissect_melement": dissect[0],
         "dissect_pair": dissect[1],
         "anchorings_pair": sum(sum(audit.seconds("anchorings").values()) for audit in audits) / pairs,
@@ -121,10 +115,30 @@ def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
         / sum(2 * audit.work.stored * _IMAGES for audit in audits),
         "table_pair": (tables - by_concept) / pairs,
         "table_concept": by_concept / concepts,
+        **_gpu_factors(audits),
     }
 
 
+def _gpu_factors(audits: Sequence[_Audited]) -> dict[str, float]:
+    """Time the networks on the GPU of this machine; nothing where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    from pipeline.models.forward import seconds_an_image
+    from pipeline.models.model import open_model
+
+    times = []
+    for audit in audits:
+        [model] = audit.plan.models
+        layers = [layer.name for layer in model.layers]
+        times.append(seconds_an_image(open_model(model.spec), layers, (_GPU_BATCH,), "cuda")[_GPU_BATCH])
+    gflop, melement = _fit([(audit.work.gflop, audit.work.melement) for audit in audits], times)
+    return {"gpu_gflop": gflop, "gpu_melement": melement}
+
+
 _UNITS = {"stored_byte": "bytes", "table_pair": "bytes", "table_concept": "bytes"}
+_UNITS |= {"gpu_gflop": "GPU seconds", "gpu_melement": "GPU seconds"}
 
 
 def unit_costs() -> Iterator[Row]:

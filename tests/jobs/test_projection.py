@@ -8,15 +8,15 @@ import pytest
 from jobs.cli import main
 from jobs.projection import UnitCosts, Work, project
 from pipeline.errors import InputError
+from pipeline.models import forward
 
 COSTS = UnitCosts(
-    masks_image=0.01, decode_megapixel=0.02, forward_gflop=0.05, forward_melement=0.001, store_megabyte=0.002,
-
+    masks_image=0.01, decode_megapixel=0.02, store_megabyte=0.002,
     dissect_melement=0.004, dissect_pair=1e-5, anchorings_pair=5e-6, significance_pair=2e-5,
     stored_byte=0.5, table_pair=10, table_concept=5,
 )  # fmt: skip
-#: Two networks: 2 and 4 GFLOP, 10 and 20 million elements, 1,000 and 3,000 elements and 10 and 30 units audited.
-WORKS = [Work(2.0, 10.0, 1000, 10), Work(4.0, 20.0, 3000, 30)]
+#: Two networks: 0.1 and 0.3 s, 2 and 4 GFLOP, 10 and 20 million elements, 1,000 and 3,000 elements and 10 and 30 units audited.
+WORKS = [Work(0.1, 2.0, 10.0, 1000, 10), Work(0.3, 4.0, 20.0, 3000, 30)]
 
 
 def projection(**changes):
@@ -37,7 +37,7 @@ def test_a_projection_is_the_sum_of_its_factors():
         {
             "masks": 100 * 0.01,
             "decode": 100 * 2 * 0.5 * 0.02,
-            "forward": 100 * (6 * 0.05 + 30 * 0.001),
+            "forward": 100 * (0.1 + 0.3),
             "store": 100 * 4000 * 2e-6 * 0.002,
             "dissect": 100 * (4000 * 1e-6 * 0.004 + 40 * 1e-5),
             "anchorings": 100 * 40 * 5e-6,
@@ -90,25 +90,38 @@ def zoo(tmp_path, coco):
     return path
 
 
-def test_the_verb_prints_bytes_hours_and_the_bottleneck(zoo, capsys):
+def test_the_verb_prints_bytes_hours_and_the_bottleneck(zoo, capsys, monkeypatch):
+    """A forward pass is timed at the batch sizes that an audit would try, and costs what it takes at the fastest."""
+    monkeypatch.setattr(
+        forward, "seconds_an_image", lambda model, layers, sizes: {size: 0.2 + 0.1 / size for size in sizes}
+    )
     main_exits(["plan", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--images", "1e6", "--models", "500"])
     printed = capsys.readouterr().out
     assert "500 models x 1,000,000 images" in printed
-    # 3.6 GFLOP and 2.5 M elements an image, 500 x 1e6 times
     [hours] = re.findall(r"forward +([\d,.]+) CPU hours", printed)
-    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (3.64 * 0.05 + 2.5 * 0.001) / 3600, rel=0.05)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (0.2 + 0.1 / 16) / 3600, rel=1e-4)
     # 512 x 7 x 7 half-precision numbers
     assert f"activations {5e8 * 512 * 49 * 2 * 0.5 / 1e12:.3g} TB" in printed
     assert "the bottleneck is forward" in printed
     assert not (zoo.parent / "run").exists()
 
 
-def test_a_forward_pass_costs_what_it_runs_to_the_deepest_layer(zoo, capsys):
-    """Of resnet18 up to layer1: 118 million multiplications in its first convolution, 4 x 116 in layer1."""
-    zoo.write_text(zoo.read_text().replace("layer4", "layer1"))
-    main_exits(["plan", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--images", "1e6", "--models", "500"])
-    [hours] = re.findall(r"forward +([\d,.]+) CPU hours", capsys.readouterr().out)
-    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (1.161 * 0.05 + 5.2 * 0.001) / 3600, rel=0.05)
+@pytest.mark.parametrize(
+    ("layer", "gflop", "melement"),
+    [
+        pytest.param("layer4", 3.64, 2.5, id="whole"),
+        # 118 million multiplications in the first convolution, 4 x 116 in layer1
+        pytest.param("layer1", 1.161, 5.2, id="first of four"),
+    ],
+)
+def test_on_a_gpu_a_forward_pass_costs_its_operations_to_the_deepest_layer(zoo, capsys, layer, gflop, melement):
+    zoo.write_text(zoo.read_text().replace("layer4", layer))
+    bench = zoo.with_name("bench.json")
+    gpu = [{"name": "unit_cost.gpu_gflop", "value": 0.05}, {"name": "unit_cost.gpu_melement", "value": 0.001}]
+    bench.write_text(json.dumps(json.loads(bench.read_text()) + gpu))
+    main_exits(["plan", str(zoo), "--bench", str(bench), "--images", "1e6", "--models", "500", "--gpus", "8"])
+    [hours] = re.findall(r"forward +([\d,.]+) GPU hours", capsys.readouterr().out)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (gflop * 0.05 + melement * 0.001) / 3600, rel=0.05)
 
 
 def test_the_verb_says_that_gpu_hours_are_not_known(zoo, capsys):

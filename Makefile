@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test faults lint bench soak
+.PHONY: setup audit test faults lint bench soak vulnerabilities
 
 setup: .venv/.ready
 
@@ -34,3 +34,9 @@ bench: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults.soak --minutes 30
+
+# pip-audit in a place of its own, since it is no part of the project; --strict: what cannot be asked about is an error
+vulnerabilities:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet pip-audit
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.txt -r deploy/requirements-cuda.txt

@@ -11,11 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -153,10 +155,37 @@ def test_the_image_is_pinned_and_runs_as_nobody_special():
     assert "ARG BASE_DIGEST" in lines, "a digest of its own would go stale"
     installs = [line for line in lines if "pip install" in line and not line.startswith("#")]
     assert installs
-    assert all("--constraint constraints.txt" in line for line in installs)
+    own = "pip install --no-deps --no-build-isolation ."
+    assert all("--require-hashes" in line or "--constraint constraints.txt" in line or own in line for line in installs)
     users = [number for number, line in enumerate(lines) if line == "USER 1000"]
     warms = [number for number, line in enumerate(lines) if line.startswith("RUN ") and "warm-caches" in line]
     assert users < warms
+
+
+def needed(name: str, extras: tuple[str, ...] = ("",), found: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Everything that an installed package needs, by its canonical name."""
+    for line in requires(name) or []:
+        requirement = Requirement(line)
+        asked = [extra for extra in extras if not requirement.marker or requirement.marker.evaluate({"extra": extra})]
+        if asked and canonicalize_name(requirement.name) not in found:
+            found |= {canonicalize_name(requirement.name)}
+            found = needed(requirement.name, ("", *requirement.extras), found)
+    return found
+
+
+def test_hashes_are_there_for_all_that_the_image_installs():
+    """A line a package: all that filterscope needs, at the versions of constraints.txt; `deploy/lock.py` writes them."""
+    files = ("requirements.txt", "requirements-cuda.txt")
+    lines = [line for file in files for line in (DEPLOY / file).read_text().splitlines() if not line.startswith("#")]
+    found = [re.fullmatch(r"([a-z0-9-]+)==(\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert all(found)
+    locked = {match[1]: match[2] for match in found if match}
+    assert len(locked) == len(lines)
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    pins = {canonicalize_name(name): pin for name, pin in pins.items()}
+    assert [name for name, pin in locked.items() if pins.get(name, pin) != pin] == []
+    assert needed("filterscope", ("", "sample", "cluster")) <= set(locked)
+    assert "\ntorch==" not in (DEPLOY / files[0]).read_text()
 
 
 def test_what_the_image_copies_is_let_through():

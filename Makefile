@@ -21,7 +21,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 faults: setup
-	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters
+	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters tests/object_stores
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 """An audit of seconds, in a process of its own that may be disturbed."""
 
 import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +96,55 @@ def until(driver: Driver, condition: Callable[[], bool]) -> None:
     while driver.process.poll() is None and not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def holder(lock: Path) -> bytes | None:
+    """Return who holds a run, None while nobody does, as for a moment when it is taken over."""
+    try:
+        return lock.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def kill_often(
+    place: Path, start: Callable[[Path], Driver], finished: Callable[[Path], None]
+) -> tuple[Path, list[int]]:
+    """Kill drivers twenty times, at moments drawn by seed.
+
+    Parameters
+    ----------
+    place : Path
+        Where the runs lie, on a file system or an object store.
+    start : callable
+        Starts the driver of a run; called for the same run until it gets through between two kills.
+    finished : callable
+        Called with such a run; the next begins a new one.
+
+    Returns
+    -------
+    Path, list of int
+        The run that was killed last, and how many units were finished at each kill.
+    """
+    dice, runs, killed = random.Random(7), 0, list[int]()
+    while len(killed) < 20:
+        assert runs < 20
+        run = place / f"run-{runs}"
+        lock = run / "lock.json"
+        left = holder(lock)
+        driver = start(run)
+        until(driver, lambda: holder(lock) not in (left, None))  # noqa: B023
+        enough = markers(run) + dice.choice((0, 1, 2, 3, 5, 8))
+        until(driver, lambda: markers(run) >= enough)  # noqa: B023
+        time.sleep(dice.uniform(0, 1))
+        driver.process.send_signal(signal.SIGKILL)
+        code, text = driver.wait()
+        if code == 0:
+            finished(run)
+            runs += 1
+        else:
+            assert code == -signal.SIGKILL, text
+            killed.append(markers(run))
+    return place / f"run-{runs}", killed
 
 
 def arm(place: Path, *faults: str, times: int) -> None:

@@ -4,9 +4,8 @@ import errno
 import json
 import os
 import pickle
-import random
 import signal
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from pipeline.errors import RunError
 from pipeline.runner import _run_step
 from pipeline.stage import Fingerprint, Step, Unit, Work
 from schemas.storage import write_atomically
-from tests.faults.disturbed import Driver, arm, markers, settings_of, until
+from tests.faults.disturbed import Driver, arm, kill_often, markers, settings_of, until
 from tests.faults.injected import BLOCK
 from tests.jobs.test_audit import PLANTED, assert_same
 
@@ -61,40 +60,15 @@ def resumed(run: Path, settings: dict, undisturbed: Path) -> None:
     assert not examine(run)
 
 
-def holder(lock: Path) -> bytes | None:
-    """Return who holds a run, None while nobody does, as for a moment when it is taken over."""
-    try:
-        return lock.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
 @pytest.mark.fault
 def test_a_driver_killed_at_any_moment_is_resumed(settings, undisturbed, tmp_path):
     """Twenty kills; a run that got through between two of them is compared, and the next begins a new one.
 
     The driver does the work itself, so that kills fall into writes too; it is compared with what workers wrote.
     """
-    dice, runs, killed = random.Random(7), 0, []
     alone = {**settings, "actors": 0}
-    while len(killed) < 20:
-        assert runs < 20
-        run = tmp_path / f"run-{runs}"
-        lock = run / "lock.json"
-        left = holder(lock)
-        driver = Driver(run, alone, FAULT_DELAY="0.2")
-        until(driver, lambda: holder(lock) not in (left, None))  # noqa: B023
-        enough = markers(run) + dice.choice((0, 1, 2, 3, 5, 8))
-        until(driver, lambda: markers(run) >= enough)  # noqa: B023
-        time.sleep(dice.uniform(0, 1))
-        driver.process.send_signal(signal.SIGKILL)
-        code, text = driver.wait()
-        if code == 0:
-            assert_same(run, undisturbed)
-            runs += 1
-        else:
-            assert code == -signal.SIGKILL, text
-            killed.append(markers(run))
+    start = partial(Driver, settings=alone, FAULT_DELAY="0.2")
+    run, killed = kill_often(tmp_path, start, lambda run: assert_same(run, undisturbed))
     assert len(set(killed)) > 5, f"kills fell at few moments: finished units after each were {killed}"
     resumed(run, alone, undisturbed)
 

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from jobs.audit import audit
 from jobs.config import load_config
-from tests.faults.disturbed import ROOT, Driver, arm, settings_of, until
+from tests.faults.disturbed import ROOT, Driver, arm, kill_often, markers, settings_of, until
 from tests.jobs.test_audit import assert_same
 from tests.object_stores.conftest import KEY, SECRET, contents, new_bucket, upload
 
@@ -62,19 +63,44 @@ def test_workers_of_ray_that_die_while_they_write(undisturbed, store, tmp_path):
     assert_same(store / "workers", undisturbed[0] / "run")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("units", [1, 9])
-def test_a_driver_killed_with_so_many_units_done_is_resumed(undisturbed, store, tmp_path, units):
-    name = f"killed-{units}"
-    driver = drive(tmp_path, store, undisturbed, name, FAULT_DELAY="0.2")
-    until(driver, lambda: len(list((store / name / "ledger").rglob("*.json"))) >= units)
-    driver.process.send_signal(signal.SIGKILL)
-    code, _ = driver.wait()
-    assert code == -signal.SIGKILL
-    (store / name / "lock.json").unlink()  # nobody waits three heartbeats for who is known to be dead
-    code, text = drive(tmp_path, store, undisturbed, name).wait()
+@pytest.mark.fault
+@pytest.mark.parametrize("stage", ["extract", "dissect"])
+def test_a_node_that_dies(undisturbed, store, tmp_path, stage):
+    name = f"node-{stage}"
+    settings = undisturbed[1] | {"data": str(store / "data"), "out": str(store / name), "actors": 2}
+    nodes = {"FAULT_NODES": "2,2", "FAULT_NODE": stage}
+    code, text = Driver(tmp_path / name, settings, FAULT_DELAY="0.5", **nodes).wait()
     assert code == 0, text
+    assert "node removed after" in text
     assert_same(store / name, undisturbed[0] / "run")
+
+
+def killed(tmp_path, store, undisturbed, run, **fault):
+    """Start a driver of a run whose last one is dead; nobody waits three heartbeats for who is known to be."""
+    (run / "lock.json").unlink(missing_ok=True)
+    return drive(tmp_path, store, undisturbed, run.name, **fault)
+
+
+@pytest.mark.slow
+def test_a_driver_killed_in_the_middle_is_resumed(undisturbed, store, tmp_path):
+    run = store / "killed"
+    driver = killed(tmp_path, store, undisturbed, run, FAULT_DELAY="0.2")
+    until(driver, lambda: markers(run) >= 9)
+    driver.process.send_signal(signal.SIGKILL)
+    assert driver.wait()[0] == -signal.SIGKILL
+    code, text = killed(tmp_path, store, undisturbed, run).wait()
+    assert code == 0, text
+    assert_same(run, undisturbed[0] / "run")
+
+
+@pytest.mark.fault
+def test_a_driver_killed_at_any_moment_is_resumed(undisturbed, store, tmp_path):
+    start = partial(killed, tmp_path, store, undisturbed, FAULT_DELAY="0.2")
+    run, units = kill_often(store, start, lambda run: assert_same(run, undisturbed[0] / "run"))
+    assert len(set(units)) > 5, f"kills fell at few moments: finished units after each were {units}"
+    code, text = killed(tmp_path, store, undisturbed, run).wait()
+    assert code == 0, text
+    assert_same(run, undisturbed[0] / "run")
 
 
 def test_credentials_are_kept_nowhere(undisturbed, store, tmp_path):

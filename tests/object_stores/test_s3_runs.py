@@ -11,7 +11,9 @@ from jobs.doctor import examine, repair
 from jobs.query import query
 from jobs.status import run_status
 from tests import planted
+from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED, assert_same
+from tests.jobs.test_graph import SETTINGS, write_animals
 from tests.object_stores.conftest import new_bucket, upload
 
 
@@ -89,6 +91,19 @@ def test_what_a_store_lost_is_found_and_computed_again(local, store, runs):
     repair(place, problems)
     assert not examine(place)
     assert_same(place, runs[0])
+
+
+def test_graphs_locations_and_patterns_are_the_same_on_a_store(server, tmp_path):
+    write_animals(tmp_path / "data")
+    bucket = new_bucket(server)
+    upload(tmp_path / "data", bucket / "data")
+    asked = SETTINGS | {"metrics": "graph,pattern-positions,location,patterns", "quantile": 0.02}
+    runs = [audit_here(place / "run", data=place / "data", **asked) for place in (tmp_path, bucket)]
+    written = {path.relative_to(runs[0] / "tables").parts[0] for path in (runs[0] / "tables").rglob("*.parquet")}
+    assert written >= {"graph_edges", "node_positions", "pattern_positions", "unit_patterns", "location_instability"}
+    for name in written:
+        local, remote = (schemas.scan(run, name).collect() for run in runs)
+        assert remote.equals(local), name
 
 
 def test_the_journal_has_every_unit(runs):

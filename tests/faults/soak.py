@@ -21,6 +21,9 @@ from tests.jobs.test_audit import assert_same
 
 FAULTS = ("none", "shard", "table", "marker", "memory", "full", "kill", "interrupt")
 
+#: Where Ray keeps its objects.
+_SHARED = Path("/dev/shm")
+
 #: Runs of one audit, of which each but the last may be disturbed.
 _ROUNDS = 4
 
@@ -37,7 +40,7 @@ def main() -> None:
         undisturbed = Path(folder) / "undisturbed" / "run"
         code, text = Driver(undisturbed, settings).wait()
         assert code == 0, text
-        expected, shared = names(undisturbed), len(list(Path("/dev/shm").iterdir()))
+        expected, shared = names(undisturbed), set(_SHARED.iterdir())
         audits, faults, codes, memory = 0, Counter[str](), Counter[int](), []
         while time.monotonic() < until_then:
             run = Path(folder) / f"audit-{audits}" / "run"
@@ -51,7 +54,7 @@ def main() -> None:
         print(f"{audits} audits of {options.minutes:.0f} minutes, seed {options.seed}: tables and files as undisturbed")
         print(f"faults: {dict(faults)}; exit codes: {dict(codes)}; processes left: 0")
         print(f"largest process: {memory[0]:.0f} MB after the first audit, {memory[-1]:.0f} MB after the last")
-        print(f"files in /dev/shm: {shared} before, {len(list(Path('/dev/shm').iterdir()))} after")
+        print(f"files left in {_SHARED}: {len(set(_SHARED.iterdir()) - shared)}")
 
 
 def finish(run: Path, settings: dict[str, Any], dice: random.Random, faults: Counter[str], codes: Counter[int]) -> None:

@@ -35,6 +35,8 @@ class UnitCosts:
         Rasterising the labels of an image.
     decode_megapixel : float
         Decoding and resizing a megapixel.
+    extract_over_pass : float
+        Extracting an image, without decoding and writing, over a bare forward pass: conversions and cold caches.
     store_megabyte : float
         Writing 1e6 bytes of activations.
     dissect_melement, dissect_pair : float
@@ -49,6 +51,7 @@ class UnitCosts:
 
     masks_image: float
     decode_megapixel: float
+    extract_over_pass: float
     store_megabyte: float
     dissect_melement: float
     dissect_pair: float
@@ -150,7 +153,7 @@ def project(
     seconds = {
         "masks": images * costs.masks_image,
         "decode": images * models * megapixels * costs.decode_megapixel,
-        "forward": 0.0 if on_gpu else share * sum(work.forward for work in works),
+        "forward": 0.0 if on_gpu else share * sum(work.forward for work in works) * costs.extract_over_pass,
         "store": 2e-6 * elements * costs.store_megabyte,
         "dissect": 1e-6 * elements * costs.dissect_melement + pairs * costs.dissect_pair,
         "anchorings": pairs * costs.anchorings_pair if "anchorings" in metrics else 0.0,

@@ -94,6 +94,11 @@ def _write_seconds() -> float:
 
 
 def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
+    megabyte = _write_seconds()
+    over = [
+        (audit.forward - 2e-6 * audit.work.stored * _IMAGES * megabyte) / (audit.work.forward * _IMAGES)
+        for audit in audits
+    ]
     layers = [(audit, layer) for audit in audits for layer in audit.plan.models[0].layers]
     dissect = _fit(
         [(1e-6 * _IMAGES * a.channels * a.height * a.width, _IMAGES * a.channels) for _, a in layers],
@@ -106,7 +111,8 @@ def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
     return {
         "masks_image": float(np.median([audit.seconds("masks")[""] / _IMAGES for audit in audits])),
         "decode_megapixel": _decode_seconds(folder / f"data-{_IMAGES}"),
-        "store_megabyte": _write_seconds(),
+        "extract_over_pass": float(np.median(over)),
+        "store_megabyte": megabyte,
         "dissect_melement": dissect[0],
         "dissect_pair": dissect[1],
         "anchorings_pair": sum(sum(audit.seconds("anchorings").values()) for audit in audits) / pairs,
@@ -138,7 +144,7 @@ def _gpu_factors(audits: Sequence[_Audited]) -> dict[str, float]:
 
 
 _UNITS = {"stored_byte": "bytes", "table_pair": "bytes", "table_concept": "bytes"}
-_UNITS |= {"gpu_gflop": "GPU seconds", "gpu_melement": "GPU seconds"}
+_UNITS |= {"gpu_gflop": "GPU seconds", "gpu_melement": "GPU seconds", "extract_over_pass": "times"}
 
 
 def unit_costs() -> Iterator[Row]:

@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.models import forward
 
 COSTS = UnitCosts(
-    masks_image=0.01, decode_megapixel=0.02, store_megabyte=0.002,
+    masks_image=0.01, decode_megapixel=0.02, extract_over_pass=1.5, store_megabyte=0.002,
     dissect_melement=0.004, dissect_pair=1e-5, anchorings_pair=5e-6, significance_pair=2e-5,
     stored_byte=0.5, table_pair=10, table_concept=5,
 )  # fmt: skip
@@ -37,7 +37,7 @@ def test_a_projection_is_the_sum_of_its_factors():
         {
             "masks": 100 * 0.01,
             "decode": 100 * 2 * 0.5 * 0.02,
-            "forward": 100 * (0.1 + 0.3),
+            "forward": 100 * (0.1 + 0.3) * 1.5,
             "store": 100 * 4000 * 2e-6 * 0.002,
             "dissect": 100 * (4000 * 1e-6 * 0.004 + 40 * 1e-5),
             "anchorings": 100 * 40 * 5e-6,
@@ -99,7 +99,7 @@ def test_the_verb_prints_bytes_hours_and_the_bottleneck(zoo, capsys, monkeypatch
     printed = capsys.readouterr().out
     assert "500 models x 1,000,000 images" in printed
     [hours] = re.findall(r"forward +([\d,.]+) CPU hours", printed)
-    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (0.2 + 0.1 / 16) / 3600, rel=1e-4)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (0.2 + 0.1 / 16) * 1.5 / 3600, rel=1e-4)
     # 512 x 7 x 7 half-precision numbers
     assert f"activations {5e8 * 512 * 49 * 2 * 0.5 / 1e12:.3g} TB" in printed
     assert "the bottleneck is forward" in printed

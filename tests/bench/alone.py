@@ -6,6 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+#: Images a forward pass where memory is measured: the batch that is timed to be fastest is not the same every time.
+_BATCH = 8
+
 
 def forward(*, data: str, model: str, batch: int, workers: int, images: int) -> dict[str, float]:
     """Decode and run forward passes in a plain torch loop with a DataLoader; the first pass over 64 images is not timed."""
@@ -50,12 +53,13 @@ def forward(*, data: str, model: str, batch: int, workers: int, images: int) -> 
     return {"seconds": seconds, "images_per_s": images / seconds}
 
 
-def _plan(data: str, model: str, layers: str, out: str) -> Any:
+def _plan(data: str, model: str, layers: str, out: str, batch_size: int | None = None) -> Any:
     from jobs.audit import _new_plan
     from jobs.config import load_config
     from pipeline.run import RunFolder
 
-    config = load_config(data=data, out=out, models=[model], layers=layers, min_images=1, metrics="dissection")
+    asked = {"min_images": 1, "metrics": "dissection", "batch_size": batch_size}
+    config = load_config(data=data, out=out, models=[model], layers=layers, **asked)
     return _new_plan(RunFolder(Path(out)), config)
 
 
@@ -105,16 +109,17 @@ def _peak() -> float:
 
 def extract_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Extract all images in this process, as an actor does, and return the peak of its resident memory."""
-    _extracted(_plan(data, model, layers, out))
+    _extracted(_plan(data, model, layers, out, _BATCH))
     return {"mib": _peak()}
 
 
 def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
-    """Dissect one block of units in this process, after another process extracted."""
+    """Dissect one block of units in this process, as a worker does, after another process made the plan and extracted."""
     from jobs.stages import analyses
+    from pipeline.run import RunFolder
 
-    plan = _plan(data, model, layers, out)
     _in_process(_before_dissect, data, model, layers, out)
+    plan = RunFolder(Path(out)).plan()
     dissect = analyses(plan)(plan)[-1]
     dissect.steps[0].call(dissect.group(dissect.units)[0].task)
     return {"mib": _peak()}
@@ -122,8 +127,9 @@ def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str,
 
 def _before_dissect(data: str, model: str, layers: str, out: str) -> None:
     from jobs.stages import analyses, before_extract
+    from pipeline.run import RunFolder
 
-    plan = _plan(data, model, layers, out)
+    plan = _plan(data, model, layers, out, _BATCH)
     for stage in before_extract(plan):
         for work in stage.group(stage.units):
             stage.steps[0].call(work.task)
@@ -131,6 +137,7 @@ def _before_dissect(data: str, model: str, layers: str, out: str) -> None:
     concepts = analyses(plan)(plan)[0]
     for work in concepts.group(concepts.units):
         concepts.steps[0].call(work.task)
+    RunFolder(Path(out)).record({}, plan, [])
 
 
 def driver_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:

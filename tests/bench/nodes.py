@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from tests.bench.dataflow import repeated, source
 from tests.bench.row import Row
 
-_IMAGES = 2048
-_LAYERS = "features.18,features.14,features.10,features.7"
+#: So many images and layers that one process has a minute of work.
+_IMAGES = 4096
+_LAYERS = ",".join(f"features.{number}" for number in range(2, 19))
 _ROUNDS = 3
 
 

@@ -4,7 +4,7 @@ set -euo pipefail
 : "${NUMBA_CACHE_DIR:?where the compiled kernels are to be kept}"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-filterscope=(python -m jobs)
+filterscope=(python -m filterscope)
 "${filterscope[@]}" sample "$folder/data" --images 24 --seed 0
 "${filterscope[@]}" audit --model torchvision:squeezenet1_1@random:0 --data "$folder/data" --layers features.12 \
     --min-images 2 --batch-size 8 --image-block 8 --device cpu --metrics dissection,significance,anchorings,parts \

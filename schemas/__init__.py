@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas import dataset, results
-from schemas.storage import path_of, scan_files
+from filterscope.pipeline.stores.places import path_of, scan_files
+from filterscope.schemas import dataset, results
 
 
 def scan(run: str | Path, name: str) -> pl.LazyFrame:

@@ -2,7 +2,7 @@
 
 import sys
 
-from schemas.reference import markdown
+from filterscope.schemas.reference import markdown
 
 if __name__ == "__main__":
     sys.stdout.write(markdown())

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas.columns import column, table
+from filterscope.schemas.columns import column, table
 
 #: Categories of the Broden data set; other categories are allowed and sort after these.
 CATEGORIES = ("object", "part", "scene", "material", "texture", "color")

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas.columns import column, table
+from filterscope.schemas.columns import column, table
 
 _MODEL = column("model", pa.string(), "name of the model in this run")
 _LAYER = column("layer", pa.string(), "qualified name of the tapped module")

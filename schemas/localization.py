@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas.columns import column, table
+from filterscope.schemas.columns import column, table
 
 _NO_BOX = "see no_box"
 _BASELINE = "a baseline, which has no nodes"

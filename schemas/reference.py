@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas import dataset, results
+from filterscope.schemas import dataset, results
 
 _INTRODUCTION = """\
 # Tables

@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
-from schemas.columns import column, table
-from schemas.dataset import REJECTS
-from schemas.graphs import GRAPH_TABLES
-from schemas.localization import PART_LOCALIZATION
-from schemas.patterns import PATTERN_TABLES
+from filterscope.schemas.columns import column, table
+from filterscope.schemas.dataset import REJECTS
+from filterscope.schemas.graphs import GRAPH_TABLES
+from filterscope.schemas.localization import PART_LOCALIZATION
+from filterscope.schemas.patterns import PATTERN_TABLES
 
 _MODEL = column("model", pa.string(), "name of the model in this run")
 _LAYER = column("layer", pa.string(), "qualified name of the tapped module, name#k for its k-th call")

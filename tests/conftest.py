@@ -34,8 +34,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that audits with the given settings into a new folder, on one Ray cluster for the session."""
     import ray
 
-    from jobs.audit import audit
-    from jobs.config import load_config
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import audit
 
     def run(toml: Path | None = None, *, out: Path | None = None, redo: str | None = None, **settings: object) -> Path:
         settings.setdefault("metrics", "dissection")
@@ -50,7 +50,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def coco(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The 128 COCO images, imported."""
-    from pipeline.datasets.coco import import_coco
+    from filterscope.pipeline.datasets.coco import import_coco
 
     folder = tmp_path_factory.mktemp("data") / "coco"
     import_coco(test_data / "coco128", folder, in_place=True)

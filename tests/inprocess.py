@@ -1,11 +1,11 @@
 """Carries out a plan in this process, stage by stage, as one worker without Ray would."""
 
-from jobs.audit import planned
-from jobs.config import load_config
-from jobs.stages import stages_of
-from pipeline.run import RunFolder
-from pipeline.stages.extract import create_stores
-from pipeline.tables import write_plan_tables
+from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.runs.audit import planned
+from filterscope.jobs.runs.stages import stages_of
+from filterscope.pipeline.methods.extraction.extract import create_stores
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.tables import write_plan_tables
 
 
 def carry_out(plan):

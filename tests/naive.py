@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def color_name(red: int, green: int, blue: int) -> str:
-    """Name one colour by the table of `operators.colors`, in exact fractions."""
+    """Name one colour by the table of `operators.images.colors`, in exact fractions."""
     value = max(red, green, blue)
     chroma = value - min(red, green, blue)
     saturation = Fraction(chroma, value) if value else Fraction(0)

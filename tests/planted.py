@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.layout import DatasetWriter
 
 SIZE = 32
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from operators.local_features import add_channels, normalised, signs
+from filterscope.operators.patterns.local_features import add_channels, normalised, signs
 
 CHANNELS, CELLS, SIDE = 512, 14, 224
 STRIDE = SIDE / CELLS

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.report.render import slug, url
-from jobs.report.strips import read_slots
-from jobs.report.thumbnails import Look, Slots
-from pipeline.plan import Plan, PlannedModel
-from pipeline.stores import table_path
+from filterscope.jobs.report.render import slug, url
+from filterscope.jobs.report.sections.strips import read_slots
+from filterscope.jobs.report.sections.thumbnails import Look, Slots
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.activations import table_path
 
 Place = tuple[str, ...]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from schemas.dataset import CATEGORIES
-from schemas.storage import write_atomically
+from filterscope.pipeline.stores.places import write_atomically
+from filterscope.schemas.dataset import CATEGORIES
 
 HERE = Path(__file__).parent
 NOTHING = "–"

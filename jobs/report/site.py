@@ -7,21 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.report.concepts import ConceptBlock, concepts_of, write_concepts
-from jobs.report.graph import graphs_of, write_graph
-from jobs.report.layers import LayerPage, write_layer
-from jobs.report.overview import write_overview
-from jobs.report.place import ReportPlace
-from jobs.report.render import HERE, digest, slug
-from jobs.report.strips import write_slots
-from jobs.report.thumbnails import PER_SPRITE, SPRITES, Look, Slots, images_at_hand, looks_of, slots_of, write_sprites
-from jobs.report.units import UnitBlock, write_units
-from pipeline.errors import InputError
-from pipeline.ledger import Ledger
-from pipeline.plan import Plan
-from pipeline.run import RunFolder, signature
-from pipeline.stage import Fingerprint, Output, Stage, Unit, blocks
-from schemas.storage import is_object, path_of
+from filterscope.jobs.report.pages.concepts import ConceptBlock, concepts_of, write_concepts
+from filterscope.jobs.report.pages.graph import graphs_of, write_graph
+from filterscope.jobs.report.pages.layers import LayerPage, write_layer
+from filterscope.jobs.report.pages.overview import write_overview
+from filterscope.jobs.report.pages.units import UnitBlock, write_units
+from filterscope.jobs.report.place import ReportPlace
+from filterscope.jobs.report.render import HERE, digest, slug
+from filterscope.jobs.report.sections.strips import write_slots
+from filterscope.jobs.report.sections.thumbnails import (
+    PER_SPRITE,
+    SPRITES,
+    Look,
+    Slots,
+    images_at_hand,
+    looks_of,
+    slots_of,
+    write_sprites,
+)
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, blocks
+from filterscope.pipeline.run.folder import RunFolder, signature
+from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.places import is_object, path_of
 
 #: Concepts in a unit of work.
 CONCEPTS = 100
@@ -77,9 +86,9 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     InputError
         If there is no run, it has no findings, or `out` holds something else.
     """
-    from jobs.progress import Progress
-    from pipeline.quiet import native_messages_to
-    from pipeline.runner import Runner, start_ray
+    from filterscope.jobs.runs.progress import Progress
+    from filterscope.pipeline.engine.quiet import native_messages_to
+    from filterscope.pipeline.engine.runner import Runner, start_ray
 
     plan = RunFolder.existing(run).plan()
     site = _folder(plan.run, out)

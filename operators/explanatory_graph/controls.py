@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.location_instability import uniform_positions
+from filterscope.operators.location.location_instability import uniform_positions
 
 
 def in_window(

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from operators.explanatory_graph.settings import Mode
+from filterscope.operators.explanatory_graph.settings import Mode
 
 
 @dataclass(frozen=True)

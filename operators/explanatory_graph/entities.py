@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from operators.explanatory_graph.settings import BANDWIDTH, BANDWIDTH_CELLS, PITCH
+from filterscope.operators.explanatory_graph.settings import BANDWIDTH, BANDWIDTH_CELLS, PITCH
 
 
 @dataclass(frozen=True)

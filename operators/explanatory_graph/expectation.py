@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from operators.explanatory_graph.entities import Grid
-from operators.explanatory_graph.settings import DUMMY
+from filterscope.operators.explanatory_graph.entities import Grid
+from filterscope.operators.explanatory_graph.settings import DUMMY
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.explanatory_graph.edges import Candidates, choose_edges, expected_moves
-from operators.explanatory_graph.entities import Grid
-from operators.explanatory_graph.expectation import Centres, Sums, infer_positions, share_entities
-from operators.explanatory_graph.settings import (
+from filterscope.operators.explanatory_graph.edges import Candidates, choose_edges, expected_moves
+from filterscope.operators.explanatory_graph.entities import Grid
+from filterscope.operators.explanatory_graph.expectation import Centres, Sums, infer_positions, share_entities
+from filterscope.operators.explanatory_graph.settings import (
     HALF_WINDOW,
     SMALLEST_DEFORMATION,
     START_DEVIATION,

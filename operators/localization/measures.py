@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.paired_bootstrap import poisson_weights
-from operators.permutation import seed_of
+from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 
 #: A box counts as detected from this intersection over union.
 DETECTED = 0.5

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.localization.voting import count_votes
+from filterscope.operators.localization.voting import count_votes
 
 #: Score of a node that finds nothing in its window [S_none].
 NONE = -3.0

@@ -7,8 +7,8 @@ Zhang, Cao, Shi, Wu, Zhu. Interpreting CNN knowledge via an explanatory graph. A
 
 from pathlib import Path
 
-from pipeline.datasets.landmarks import read_landmarks
-from pipeline.datasets.reading import Progress
+from filterscope.pipeline.datasets.landmarks import read_landmarks
+from filterscope.pipeline.datasets.reading import Progress
 
 
 def import_animals(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:

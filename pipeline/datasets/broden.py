@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.colors import ColorLabels
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, read_rows
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, read_rows
+from filterscope.pipeline.engine.errors import InputError
 
 _FIXED = ("image", "split", "ih", "iw", "sh", "sw")
 _NUMBER = re.compile(r"[0-9]{1,9}")

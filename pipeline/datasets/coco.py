@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from pycocotools import mask as rle
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
-from pipeline.datasets.colors import ColorLabels
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, join_inside
-from pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
+from filterscope.pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
+from filterscope.pipeline.engine.errors import InputError
 
 
 class _Image(BaseModel):

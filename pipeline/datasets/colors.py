@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from operators.colors import COLORS, name_colors
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, read_rgb
-from pipeline.errors import InputError
+from filterscope.operators.images.colors import COLORS, name_colors
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, read_rgb
+from filterscope.pipeline.engine.errors import InputError
 
 
 def concept_names(taken: Iterable[str]) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def concept_names(taken: Iterable[str]) -> tuple[str, ...]:
 
 
 class ColorLabels:
-    """Labels the pixels of images with the rule of `operators.colors`.
+    """Labels the pixels of images with the rule of `operators.images.colors`.
 
     Parameters
     ----------

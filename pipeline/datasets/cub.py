@@ -7,10 +7,10 @@ Wah et al. The Caltech-UCSD Birds-200-2011 dataset. Technical report CNS-TR-2011
 
 from pathlib import Path
 
-from pipeline.datasets.landmarks import box_inside, number, point_inside
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, join_inside
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.landmarks import box_inside, number, point_inside
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
+from filterscope.pipeline.engine.errors import InputError
 
 #: Species are an attribute: location instability pools them.
 _CATEGORY = "bird"

@@ -3,9 +3,9 @@
 import math
 from pathlib import Path
 
-from pipeline.datasets.layout import NEGATIVE, DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
+from filterscope.pipeline.engine.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pycocotools import mask as rle
 
-from pipeline.errors import InputError
-from pipeline.images import UNDECODABLE, open_image
-from schemas.dataset import TABLES
-from schemas.storage import is_object, path_of, readable
+from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.stores.places import is_object, path_of, readable
+from filterscope.schemas.dataset import TABLES
 
 #: What an audit may need of a data set beside its images.
 Need = Literal["concepts", "landmarks"]

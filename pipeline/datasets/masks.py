@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from pipeline.datasets.colors import ColorLabels
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, read_rows, refuse_leaving
-from pipeline.errors import InputError
-from pipeline.images import UNDECODABLE, open_image
+from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, read_rows, refuse_leaving
+from filterscope.pipeline.engine.errors import InputError
 
 _IMAGE_FOLDERS = ("images", "JPEGImages")
 _MASK_FOLDERS = ("masks", "annotations", "SegmentationClass")

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.datasets.landmarks import SUFFIXES
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
-from pipeline.errors import InputError
-from schemas.parts import PART_MERGES
+from filterscope.pipeline.datasets.landmarks import SUFFIXES
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.schemas.parts import PART_MERGES
 
 #: Bytes of a MATLAB file when decompressed; one of VOC has a few million.
 _LARGEST = 1 << 28

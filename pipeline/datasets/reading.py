@@ -6,8 +6,8 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from pipeline.errors import InputError
-from pipeline.images import UNDECODABLE, as_rgb, open_image
+from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
+from filterscope.pipeline.engine.errors import InputError
 
 #: Called after each image with the number of images done and of all.
 Progress = Callable[[int, int], None]

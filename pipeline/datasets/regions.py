@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pycocotools import mask as rle
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
-from pipeline.datasets.reading import BadRowError
+from filterscope.pipeline.datasets.reading import BadRowError
 
 #: x, y, x, y, ... in pixels; 0 is the left or top edge of the first pixel. Four numbers would pass for a box.
 Polygon = Annotated[list[FiniteFloat], Field(min_length=6)]

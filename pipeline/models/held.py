@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.models.forward import Forward
-from pipeline.plan import Plan, PlannedModel
+from filterscope.pipeline.models.network import Forward
+from filterscope.pipeline.run.plan import Plan, PlannedModel
 
 _MODELS_HELD = 2
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.models.field import Field
+from filterscope.pipeline.models.field import Field
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
-from pipeline.models.sources import (
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.sources import (
     Factory,
     Source,
     factory_source,
@@ -17,9 +17,9 @@ from pipeline.models.sources import (
     timm_source,
     torchvision_source,
 )
-from pipeline.models.spec import ModelSpec
-from pipeline.models.transform import Transform
-from pipeline.models.weights import load_state, read_state, renamed, reshaped, state_sha256
+from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.weights import load_state, read_state, renamed, reshaped, state_sha256
+from filterscope.pipeline.views.transform import Transform
 
 BATCH_NORM_IMAGES = 64
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from operators.occlusion import NOWHERE, Occluders, peak_positions
-from pipeline.models.field import Field, box
-from pipeline.models.forward import Forward, prepare
-from pipeline.models.layer import Layer
+from filterscope.operators.location.occlusion import NOWHERE, Occluders, peak_positions
+from filterscope.pipeline.models.field import Field, box
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.models.network import Forward, prepare
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from pipeline.errors import InputError, did_you_mean
-from pipeline.models.spec import INTERPOLATIONS, ModelSpec
-from pipeline.models.transform import Transform
-from pipeline.models.weights import file_sha256
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.models.spec import INTERPOLATIONS, ModelSpec
+from filterscope.pipeline.models.weights import file_sha256
+from filterscope.pipeline.views.transform import Transform
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _DOWNLOAD_TIMEOUT = 30.0
@@ -63,7 +63,7 @@ class Source:
 
 def torchvision_source(spec: ModelSpec) -> Source:
     """Describe a classification network of torchvision; without WEIGHTS, the default official ones."""
-    from pipeline.models.vision import torchvision
+    from filterscope.pipeline.models.vision import torchvision
 
     models, name = torchvision.models, spec.architecture
     names = models.list_models(module=models)
@@ -160,7 +160,7 @@ def _densenet_key(key: str) -> str:
 
 def timm_source(spec: ModelSpec) -> Source:
     """Describe a network of timm; the tag may follow the name after a dot or an ``@``."""
-    from pipeline.models import vision  # noqa: F401  (timm needs torchvision)
+    from filterscope.pipeline.models import vision  # noqa: F401  (timm needs torchvision)
 
     import timm  # isort: skip
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError, did_you_mean
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
 
 SCHEMES = ("torchvision", "timm", "package", "factory")
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from operators.basis import rotation
-from pipeline.errors import InputError, did_you_mean
-from pipeline.models.layer import Layer
+from filterscope.operators.numerics.basis import rotation
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.models.layer import Layer
 
 LAST = "-1"
 _SHOWN = 8
@@ -170,7 +170,7 @@ class Taps:
     dtype : torch.dtype, optional
         Of the copies; the network's own by default. A value out of its range becomes infinite.
     rotation : (int, float), optional
-        Seed and share of a random rotation of every layer's units, see `operators.basis.rotation`; the copies are the
+        Seed and share of a random rotation of every layer's units, see `operators.numerics.basis.rotation`; the copies are the
         activations of the rotated units.
 
     Raises

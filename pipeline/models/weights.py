@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import InputError, did_you_mean
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
 
 PREFIXES = ("module.", "model.", "_orig_mod.")
 _SHOWN = 3

@@ -16,12 +16,12 @@ def forward(*, data: str, model: str, batch: int, workers: int, images: int) -> 
     import torch
     from torch.utils.data import DataLoader, Dataset
 
-    from pipeline.datasets.layout import Dataset as Images
-    from pipeline.decode import decode
-    from pipeline.geometry import Geometry
-    from pipeline.models.forward import normalisation, prepare
-    from pipeline.models.model import open_model
-    from pipeline.models.spec import ModelSpec
+    from filterscope.pipeline.datasets.layout import Dataset as Images
+    from filterscope.pipeline.models.model import open_model
+    from filterscope.pipeline.models.network import normalisation, prepare
+    from filterscope.pipeline.models.spec import ModelSpec
+    from filterscope.pipeline.views.decode import decode
+    from filterscope.pipeline.views.geometry import Geometry
 
     opened = open_model(ModelSpec(model))
     folder = Images(Path(data))
@@ -54,9 +54,9 @@ def forward(*, data: str, model: str, batch: int, workers: int, images: int) -> 
 
 
 def _plan(data: str, model: str, layers: str, out: str, batch_size: int | None = None) -> Any:
-    from jobs.audit import _new_plan
-    from jobs.config import load_config
-    from pipeline.run import RunFolder
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import _new_plan
+    from filterscope.pipeline.run.folder import RunFolder
 
     asked = {"min_images": 1, "metrics": "dissection", "batch_size": batch_size}
     config = load_config(data=data, out=out, models=[model], layers=layers, **asked)
@@ -65,11 +65,11 @@ def _plan(data: str, model: str, layers: str, out: str, batch_size: int | None =
 
 def audit(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Time extract, concepts and dissect with Ray started and masks rasterised; planning is not timed."""
-    from jobs.stages import analyses, before_extract, extract
-    from pipeline.ledger import Ledger
-    from pipeline.runner import Runner, start_ray
-    from pipeline.schedule import Schedule
-    from pipeline.stages.extract import create_stores
+    from filterscope.jobs.runs.stages import analyses, before_extract, extract
+    from filterscope.pipeline.engine.ledger import Ledger
+    from filterscope.pipeline.engine.runner import Runner, start_ray
+    from filterscope.pipeline.engine.schedule import Schedule
+    from filterscope.pipeline.methods.extraction.extract import create_stores
 
     class Silent:
         def begin(self, name: str) -> None:
@@ -92,8 +92,8 @@ def audit(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
 
 
 def _extracted(plan: Any) -> None:
-    from jobs.stages import extract
-    from pipeline.stages.extract import _Extractor, create_stores, decode_block
+    from filterscope.jobs.runs.stages import extract
+    from filterscope.pipeline.methods.extraction.extract import _Extractor, create_stores, decode_block
 
     create_stores(plan)
     stage, extractor = extract(plan), _Extractor()
@@ -115,8 +115,8 @@ def extract_memory(*, data: str, model: str, layers: str, out: str) -> dict[str,
 
 def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Dissect one block of units in this process, as a worker does, after another process made the plan and extracted."""
-    from jobs.stages import analyses
-    from pipeline.run import RunFolder
+    from filterscope.jobs.runs.stages import analyses
+    from filterscope.pipeline.run.folder import RunFolder
 
     _in_process(_before_dissect, data, model, layers, out)
     plan = RunFolder(Path(out)).plan()
@@ -126,8 +126,8 @@ def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str,
 
 
 def _before_dissect(data: str, model: str, layers: str, out: str) -> None:
-    from jobs.stages import analyses, before_extract
-    from pipeline.run import RunFolder
+    from filterscope.jobs.runs.stages import analyses, before_extract
+    from filterscope.pipeline.run.folder import RunFolder
 
     plan = _plan(data, model, layers, out, _BATCH)
     for stage in before_extract(plan):
@@ -169,13 +169,13 @@ def _planned_only(data: str, model: str, layers: str, out: str) -> None:
 
 def _idle_audit(data: str, model: str, layers: str, out: str, *, units: int) -> None:
     """Audit with steps that compute nothing, and interrupt it after a number of units."""
-    import pipeline.runner
-    from jobs.audit import audit
-    from jobs.config import load_config
-    from pipeline.ledger import Ledger
-    from pipeline.stage import Output
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import audit
+    from filterscope.pipeline.engine import runner
+    from filterscope.pipeline.engine.ledger import Ledger
+    from filterscope.pipeline.engine.stage import Output
 
-    class Idle(pipeline.runner.Runner):
+    class Idle(runner.Runner):
         def _outcomes(self, stage: Any, works: list[Any]) -> Any:
             for number, work in enumerate(works):
                 if number >= units:
@@ -185,13 +185,13 @@ def _idle_audit(data: str, model: str, layers: str, out: str, *, units: int) -> 
                     Ledger(Path(out) / "ledger").mark(output, 0.0, 0.0)
                 yield outputs
 
-    pipeline.runner.LocalRunner = Idle  # type: ignore[assignment, misc]
+    runner.LocalRunner = Idle  # type: ignore[assignment, misc]
     audit(load_config(data=data, out=out, models=[model], layers=layers, min_images=1, actors=0))
 
 
 def ray() -> dict[str, float]:
     """Time the start of Ray."""
-    from pipeline.runner import start_ray
+    from filterscope.pipeline.engine.runner import start_ray
 
     began = time.perf_counter()
     start_ray()
@@ -202,8 +202,8 @@ def _dissect(run: str, thirds: int) -> Any:
     """Return the dissect stage with the first units of every three, so that each third has every layer."""
     from dataclasses import replace
 
-    from pipeline.run import RunFolder
-    from pipeline.stages.dissect import dissect_stage
+    from filterscope.pipeline.methods.dissection.dissect import dissect_stage
+    from filterscope.pipeline.run.folder import RunFolder
 
     stage = dissect_stage(RunFolder(Path(run)).plan())
     return replace(stage, units=tuple(unit for number, unit in enumerate(stage.units) if number % 3 < thirds))
@@ -215,8 +215,8 @@ def dissect_on_nodes(*, run: str, nodes: int, thirds: int) -> dict[str, float]:
 
     from ray.cluster_utils import Cluster
 
-    from pipeline.ledger import Ledger
-    from pipeline.runner import Runner, start_ray
+    from filterscope.pipeline.engine.ledger import Ledger
+    from filterscope.pipeline.engine.runner import Runner, start_ray
 
     os.environ["RAY_AUTH_MODE"] = "disabled"
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -248,8 +248,8 @@ def dissect_plain(*, run: str, part: int, parts: int, thirds: int) -> dict[str, 
 
 def warm_audit(*, few: str, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Audit a few images, then all, in this process; return the time of the latter."""
-    from jobs.audit import audit
-    from jobs.config import load_config
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import audit
 
     began = 0.0
     for images, run in ((few, f"{out}-warm"), (data, out)):

@@ -121,7 +121,16 @@ def start_up() -> Iterator[Row]:
             for number in range(3):
                 began = time.perf_counter()
                 command = [
-                    *(sys.executable, "-m", "jobs", "audit", "--model", source("mobilenet_v2"), "--data", str(data)),
+                    *(
+                        sys.executable,
+                        "-m",
+                        "filterscope",
+                        "audit",
+                        "--model",
+                        source("mobilenet_v2"),
+                        "--data",
+                        str(data),
+                    ),
                     *("--layers", "features.18", "--min-images", "1", "--out", f"{folder}/{name}-{number}"),
                     *("--metrics", "dissection", *actors),
                 ]

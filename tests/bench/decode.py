@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from pipeline import decode as decoding
-from pipeline.geometry import Geometry
+from filterscope.pipeline.views import decode as decoding
+from filterscope.pipeline.views.geometry import Geometry
 from tests.bench.real import image_files
 from tests.bench.row import Row, interleaved
 

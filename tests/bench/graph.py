@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from operators.explanatory_graph.edges import Candidates
-from operators.explanatory_graph.entities import entities_of, grid_of
-from operators.explanatory_graph.learning import learn
-from operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
+from filterscope.operators.explanatory_graph.edges import Candidates
+from filterscope.operators.explanatory_graph.entities import entities_of, grid_of
+from filterscope.operators.explanatory_graph.learning import learn
+from filterscope.operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
 from tests.bench.row import Row, interleaved
 from tests.planted_parts import EXTENT, planted_layer, planted_parts
 

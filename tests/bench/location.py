@@ -38,12 +38,12 @@ def _cpu_seconds(call: Callable[[], object]) -> float:
 
 def location_over_extraction() -> Iterator[Row]:
     """Compare the processor time of `locate` with that of decoding and forward passes, for two layers and 2,070 crops."""
-    from jobs.audit import audit
-    from jobs.config import load_config
-    from pipeline.datasets.animals import import_animals
-    from pipeline.run import RunFolder
-    from pipeline.stages.extract import extract_stage
-    from pipeline.stages.locate import locate_stage
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import audit
+    from filterscope.pipeline.datasets.animals import import_animals
+    from filterscope.pipeline.methods.extraction.extract import extract_stage
+    from filterscope.pipeline.methods.location.locate import locate_stage
+    from filterscope.pipeline.run.folder import RunFolder
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         folder = Path(place)

@@ -50,7 +50,13 @@ def _audited() -> Iterator[Path]:
         run, data = Path(name) / "run", repeated(Path(name) / "data", _IMAGES)
         flags = {"--model": source("mobilenet_v2"), "--layers": _LAYERS, "--metrics": "dissection", "--unit-block": 64}
         flags |= {"--data": data, "--out": run, "--min-images": 1}
-        command = [sys.executable, "-m", "jobs", "audit", *(str(part) for pair in flags.items() for part in pair)]
+        command = [
+            sys.executable,
+            "-m",
+            "filterscope",
+            "audit",
+            *(str(part) for pair in flags.items() for part in pair),
+        ]
         subprocess.run(command, check=True, capture_output=True)
         yield run
 

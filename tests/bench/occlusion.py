@@ -18,11 +18,11 @@ def occlusion() -> Iterator[Row]:
     """Compare the processor time a unit of `occlude` with that of nothing but forward passes over as many copies."""
     import torch
 
-    from jobs.audit import planned
-    from jobs.config import load_config
-    from pipeline.models.held import HeldModels
-    from pipeline.stages.extract import create_stores, extract_stage
-    from pipeline.stages.occlude import chosen_units, occlude_stage
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import planned
+    from filterscope.pipeline.methods.extraction.extract import create_stores, extract_stage
+    from filterscope.pipeline.methods.receptive_field.occlude import chosen_units, occlude_stage
+    from filterscope.pipeline.models.held import HeldModels
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         model = {"source": source("mobilenet_v2"), "layers": list(_LAYERS)}

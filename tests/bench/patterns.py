@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from operators.gaussian_mixture import fit_mixture
-from operators.patterns import describe, find_patterns
+from filterscope.operators.numerics.gaussian_mixture import fit_mixture
+from filterscope.operators.patterns.patterns import describe, find_patterns
 from tests import naive_patterns
 from tests.bench.dataflow import source
 from tests.bench.real import coco
@@ -59,11 +59,11 @@ def _cpu_seconds(call: Callable[[], object]) -> float:
 
 def patterns_over_extraction() -> Iterator[Row]:
     """Compare the processor time of both stages with that of decoding and forward passes: 128 COCO images, two layers."""
-    from jobs.audit import planned
-    from jobs.config import load_config
-    from pipeline.stages.extract import create_stores, extract_stage
-    from pipeline.stages.local_features import local_features_stage
-    from pipeline.stages.patterns import patterns_stage
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import planned
+    from filterscope.pipeline.methods.extraction.extract import create_stores, extract_stage
+    from filterscope.pipeline.methods.patterns.cluster import patterns_stage
+    from filterscope.pipeline.methods.patterns.local_features import local_features_stage
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         model = {"source": source("mobilenet_v2"), "layers": list(_LAYERS)}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from operators.quantile import Gathered, add_to_histogram, empty_histogram, upper_quantile
+from filterscope.operators.activations.quantile import Gathered, add_to_histogram, empty_histogram, upper_quantile
 from tests.bench.real import IMAGE_BLOCK, activations
 from tests.bench.row import Row, interleaved
 

@@ -9,9 +9,9 @@ from tempfile import mkdtemp
 
 import numpy as np
 
-from operators.masks import MaskBlock, mask_block
-from operators.quantile import add_to_histogram, empty_histogram, upper_quantile
-from pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.operators.activations.quantile import add_to_histogram, empty_histogram, upper_quantile
+from filterscope.operators.dissection.masks import MaskBlock, mask_block
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
 
 #: Images of a block, as in an audit.
 IMAGE_BLOCK = 64
@@ -37,7 +37,7 @@ def data_folder() -> Path:
 @cache
 def coco(*, colors: bool) -> Dataset:
     """Import the 128 COCO images, with or without the 11 colours."""
-    from pipeline.datasets.coco import import_coco
+    from filterscope.pipeline.datasets.coco import import_coco
 
     folder = Path(mkdtemp(prefix="filterscope-bench-")) / "coco"
     import_coco(data_folder() / "coco128", folder, colors=colors, in_place=True)
@@ -53,7 +53,7 @@ def image_files() -> list[Path]:
 @cache
 def labels(*, colors: bool) -> list[dict[int, np.ndarray]]:
     """Return, for each image, concept -> mask (bool, 112 x 112)."""
-    from pipeline.geometry import Geometry
+    from filterscope.pipeline.views.geometry import Geometry
 
     dataset, geometry = coco(colors=colors), Geometry("squash", (224, 224), 256, "bilinear")
     heights, widths = (dataset.images[side].to_pylist() for side in ("height", "width"))
@@ -75,12 +75,12 @@ def forward(layers: Sequence[str]) -> Callable[[Sequence[Path]], dict[str, np.nd
     """Return what decodes images and runs mobilenet_v2 on them, on one thread, as an extracting actor does."""
     import torch
 
-    from pipeline.decode import decode
-    from pipeline.geometry import Geometry
-    from pipeline.models.forward import normalisation, prepare
-    from pipeline.models.model import open_model
-    from pipeline.models.spec import ModelSpec
-    from pipeline.models.taps import Taps
+    from filterscope.pipeline.models.model import open_model
+    from filterscope.pipeline.models.network import normalisation, prepare
+    from filterscope.pipeline.models.spec import ModelSpec
+    from filterscope.pipeline.models.taps import Taps
+    from filterscope.pipeline.views.decode import decode
+    from filterscope.pipeline.views.geometry import Geometry
 
     torch.set_num_threads(1)
     weights = data_folder() / "weights" / "mobilenet_v2-b0353104.pth"
@@ -101,7 +101,7 @@ def forward(layers: Sequence[str]) -> Callable[[Sequence[Path]], dict[str, np.nd
 @cache
 def activations() -> dict[int, np.ndarray]:
     """Return float16 maps of mobilenet_v2 on the 128 images, by the side of the map."""
-    from operators.half import settle
+    from filterscope.operators.numerics.half import settle
 
     maps_of = forward(list(MOBILENET_LAYERS.values()))(image_files())
     found = {side: maps_of[layer] for side, layer in MOBILENET_LAYERS.items()}

@@ -21,7 +21,7 @@ _LIMIT, _WEIGHT = 120, 2_000_000
 
 
 def _dataset(folder: Path) -> None:
-    from pipeline.datasets.layout import DatasetWriter
+    from filterscope.pipeline.datasets.layout import DatasetWriter
 
     rng = np.random.default_rng(0)
     with DatasetWriter(folder / "data", source={"reader": "bench"}) as out:
@@ -40,11 +40,11 @@ def _dataset(folder: Path) -> None:
 
 
 def _plan(folder: Path):
-    from pipeline.datasets.layout import Dataset
-    from pipeline.models.layer import Layer
-    from pipeline.models.spec import ModelSpec
-    from pipeline.models.transform import Transform
-    from pipeline.plan import Options, Plan, PlannedModel
+    from filterscope.pipeline.datasets.layout import Dataset
+    from filterscope.pipeline.models.layer import Layer
+    from filterscope.pipeline.models.spec import ModelSpec
+    from filterscope.pipeline.run.plan import Options, Plan, PlannedModel
+    from filterscope.pipeline.views.transform import Transform
 
     options = Options(
         anchoring="resize",
@@ -76,10 +76,10 @@ def _plan(folder: Path):
 
 def _tables(plan) -> None:
     """Write every table that a report reads, filled at random."""
-    from pipeline.stage import blocks
-    from pipeline.stores import write_table
-    from pipeline.tables import write_plan_tables
-    from schemas.results import TABLES
+    from filterscope.pipeline.engine.stage import blocks
+    from filterscope.pipeline.run.tables import write_plan_tables
+    from filterscope.pipeline.stores.activations import write_table
+    from filterscope.schemas.results import TABLES
 
     rng = np.random.default_rng(1)
     names = [f"concept {n:04d}" for n in range(CONCEPTS)]
@@ -192,7 +192,7 @@ def _tables(plan) -> None:
 
 def made_up(folder: Path) -> Path:
     """Make a run folder as an audit leaves it, with nothing true in it."""
-    from pipeline.run import RunFolder
+    from filterscope.pipeline.run.folder import RunFolder
 
     _dataset(folder)
     plan = _plan(folder)
@@ -205,8 +205,8 @@ def made_up(folder: Path) -> Path:
 
 def report_of_2048_units() -> Iterator[Row]:
     """Measure the processor time of all pages, one process, no Ray, and the weight of the heaviest page."""
-    from jobs.report.site import report_stage
-    from pipeline.run import RunFolder
+    from filterscope.jobs.report.site import report_stage
+    from filterscope.pipeline.run.folder import RunFolder
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         run, site = made_up(Path(place)), Path(place) / "site"

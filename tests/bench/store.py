@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from pipeline.stores import ActivationStore
+from filterscope.pipeline.stores.activations import ActivationStore
 from tests.bench.real import IMAGE_BLOCK, MOBILENET_LAYERS, activations, forward, image_files
 from tests.bench.row import Row, interleaved
 

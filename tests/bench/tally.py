@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from operators.anchoring import resize_axis
-from operators.tally import Tally, add_to_tally, half_values
+from filterscope.operators.dissection.anchoring import resize_axis
+from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
 from tests import naive
 from tests.bench.real import MASK_SIZE, Subject, subject
 from tests.bench.row import Row, interleaved

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from jobs.projection import UnitCosts, Work, project, works_of
+from filterscope.jobs.cost.projection import UnitCosts, Work, project, works_of
 from tests.bench.dataflow import measured, repeated, source
 from tests.bench.row import Row
 
@@ -43,7 +43,7 @@ class _Audited:
         few, data = (_data(folder, count) for count in (16, images))
         self.run = folder / f"{model}-{images}"
         measured("warm_audit", few=few, data=data, model=source(model), layers=layers, out=str(self.run))
-        from pipeline.run import RunFolder
+        from filterscope.pipeline.run.folder import RunFolder
 
         self.plan, self.images = RunFolder(self.run).plan(), images
         [self.work] = works_of(self.plan, (self.plan.models[0].batch_size,))
@@ -74,9 +74,9 @@ def _fit(factors: Sequence[Sequence[float]], seconds: Sequence[float]) -> np.nda
 
 def _decode_seconds(data: Path) -> float:
     """Time the decoding of a megapixel."""
-    from pipeline.datasets.layout import Dataset
-    from pipeline.decode import decode
-    from pipeline.geometry import Geometry
+    from filterscope.pipeline.datasets.layout import Dataset
+    from filterscope.pipeline.views.decode import decode
+    from filterscope.pipeline.views.geometry import Geometry
     from tests.bench.row import interleaved
 
     images = Dataset(data).images.slice(0, 64)
@@ -131,8 +131,8 @@ def _gpu_factors(audits: Sequence[_Audited]) -> dict[str, float]:
 
     if not torch.cuda.is_available():
         return {}
-    from pipeline.models.forward import seconds_an_image
-    from pipeline.models.model import open_model
+    from filterscope.pipeline.models.model import open_model
+    from filterscope.pipeline.models.network import seconds_an_image
 
     times = []
     for audit in audits:

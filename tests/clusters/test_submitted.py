@@ -50,7 +50,7 @@ def submitted(head, folder, name, environment=None, **others):
     zoo.write_text(tomli_w.dumps({**settings(folder, **others), "out": str(folder / name)}))
     words = ["submit", str(zoo), "--address", head.address, "--code", str(folder / "code"), "--no-install"]
     return subprocess.run(
-        [sys.executable, "-m", "jobs", *words, "--staging", str(folder / f"{name}.submit")],
+        [sys.executable, "-m", "filterscope", *words, "--staging", str(folder / f"{name}.submit")],
         cwd=folder,
         env={**(environment or head.environment), "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -50,8 +50,8 @@ def main() -> None:
     """Run the audit as the command line does."""
     import ray
 
-    from jobs.cli import main as command
-    from jobs.config import load_config
+    from filterscope.jobs.cli.main import main as command
+    from filterscope.jobs.config.audit import load_config
 
     config = load_config(sys.argv[1])
     if config.actors == 0:

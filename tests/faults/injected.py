@@ -22,12 +22,11 @@ def install() -> None:
     """Install the fault that the environment names."""
     import pyarrow.parquet as pq
 
-    import pipeline.ledger
-    import pipeline.shards
-    import pipeline.stores
+    from filterscope.pipeline.engine import ledger
+    from filterscope.pipeline.stores import shards
 
     faults = os.environ.get("FAULT", "").split(",")
-    shard, marker, table = pipeline.shards.write_atomically, pipeline.ledger.write_atomically, pq.ParquetWriter.write
+    shard, marker, table = shards.write_atomically, ledger.write_atomically, pq.ParquetWriter.write
     if "shard" in faults:
         shard = _failing("shard", shard, _half)
     if "memory" in faults:
@@ -44,7 +43,7 @@ def install() -> None:
         shard, table = _full(shard), _full(table)
     if "nodes" in faults:
         marker = _noted(marker)
-    pipeline.shards.write_atomically, pipeline.ledger.write_atomically = _slow(shard), _slow(marker)
+    shards.write_atomically, ledger.write_atomically = _slow(shard), _slow(marker)
     pq.ParquetWriter.write = table
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import schemas
-from jobs.doctor import examine
-from pipeline.attempts import TRIES
-from pipeline.errors import RunError
-from pipeline.runner import _run_step
-from pipeline.stage import Fingerprint, Step, Unit, Work
-from schemas.storage import write_atomically
+from filterscope import schemas
+from filterscope.jobs.runs.doctor import examine
+from filterscope.pipeline.engine.attempts import TRIES
+from filterscope.pipeline.engine.errors import RunError
+from filterscope.pipeline.engine.runner import _run_step
+from filterscope.pipeline.engine.stage import Fingerprint, Step, Unit, Work
+from filterscope.pipeline.stores.places import write_atomically
 from tests.faults.disturbed import Driver, arm, kill_often, markers, settings_of, until
 from tests.faults.injected import BLOCK
 from tests.jobs.test_audit import PLANTED, assert_same

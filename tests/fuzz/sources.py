@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from pipeline.datasets.animals import import_animals
-from pipeline.datasets.broden import import_broden
-from pipeline.datasets.coco import import_coco
-from pipeline.datasets.cub import import_cub
-from pipeline.datasets.landmarks import import_landmarks
-from pipeline.datasets.masks import import_masks
-from pipeline.datasets.pascal_part import import_pascal_part
+from filterscope.pipeline.datasets.animals import import_animals
+from filterscope.pipeline.datasets.broden import import_broden
+from filterscope.pipeline.datasets.coco import import_coco
+from filterscope.pipeline.datasets.cub import import_cub
+from filterscope.pipeline.datasets.landmarks import import_landmarks
+from filterscope.pipeline.datasets.masks import import_masks
+from filterscope.pipeline.datasets.pascal_part import import_pascal_part
 from tests.pipeline.test_pascal_part import structs, thing
 
 IMPORTERS = {

@@ -7,8 +7,8 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.config import AuditConfig, load_config
-from pipeline.errors import InputError
+from filterscope.jobs.config.audit import AuditConfig, load_config
+from filterscope.pipeline.engine.errors import InputError
 from tests.fuzz.generated import COUNTS, NASTY, changed, damaged, fuzzed, texts
 
 SOUND = {

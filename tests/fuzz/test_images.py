@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.datasets.layout import Dataset, DatasetWriter
-from pipeline.datasets.masks import read_indices
-from pipeline.datasets.reading import BadRowError, read_rgb
-from pipeline.decode import decode
-from pipeline.geometry import Geometry
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
+from filterscope.pipeline.datasets.masks import read_indices
+from filterscope.pipeline.datasets.reading import BadRowError, read_rgb
+from filterscope.pipeline.views.decode import decode
+from filterscope.pipeline.views.geometry import Geometry
 from tests.fuzz.generated import COUNTS, damaged, fuzzed
 
 PIXELS = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
@@ -171,7 +171,7 @@ def test_a_program_in_postscript_is_not_run(tmp_path, name):
 
 
 def test_a_matlab_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    from pipeline.datasets import pascal_part
+    from filterscope.pipeline.datasets import pascal_part
 
     path = tmp_path / "bomb.mat"
     packed = zlib.compress(bytes(1 << 22))
@@ -182,14 +182,14 @@ def test_a_matlab_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
 
 
 def test_a_data_set_names_no_image_outside(tmp_path):
-    from pipeline.errors import InputError
+    from filterscope.pipeline.engine.errors import InputError
 
     with pytest.raises(InputError, match="which leaves it"):
         Dataset(tmp_path).path("images/../../secret.png")
 
 
 def test_a_damaged_data_set_says_so(tmp_path):
-    from pipeline.errors import InputError
+    from filterscope.pipeline.engine.errors import InputError
 
     path = tmp_path / "image.png"
     path.write_bytes(corpus()["png"])

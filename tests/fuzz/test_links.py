@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 
-from pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.layout import Dataset
 from tests.fuzz.sources import IMPORTERS, write_source
 
 READERS = list(IMPORTERS)

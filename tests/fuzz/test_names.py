@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
-from jobs.query import query, run_query
-from pipeline.datasets.layout import Dataset, DatasetWriter
-from schemas.results import TABLES
+from filterscope.jobs.findings.query import query, run_query
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
+from filterscope.schemas.results import TABLES
 from tests.fuzz.generated import COUNTS, NASTY, fuzzed, texts
 from tests.jobs.test_query import unit
 

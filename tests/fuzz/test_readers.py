@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.layout import Dataset
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError
 from tests.fuzz.generated import COUNTS, NASTY, changed, damaged, fuzzed, texts
 from tests.fuzz.sources import COCO, IMPORTERS, write_source
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
-from pipeline.errors import InputError
-from pipeline.models.weights import load_state, read_state
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.weights import load_state, read_state
 from tests.fuzz.generated import COUNTS, changed, damaged, fuzzed, texts
 
 KEYS = ("weight", "bias")

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from jobs.report.render import HERE
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.stores import write_table
-from schemas.results import TABLES
+from filterscope.jobs.report.render import HERE
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.stores.activations import write_table
+from filterscope.schemas.results import TABLES
 from tests import planted
 
 #: What a concept, a category, a landmark and an image file are called.
@@ -86,7 +86,7 @@ def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="session")
 def site(hostile_run: Path) -> Path:
     """Its report."""
-    from jobs.report.site import write_report
+    from filterscope.jobs.report.site import write_report
 
     return write_report(hostile_run).parent
 
@@ -111,10 +111,10 @@ def write_dots(folder: Path, crops: int = 42) -> None:
 @pytest.fixture(scope="session")
 def graph_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with units and an explanatory graph of two layers, on hostile names."""
-    from jobs.audit import planned
-    from jobs.config import load_config
-    from pipeline.run import RunFolder
-    from pipeline.tables import write_plan_tables
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import planned
+    from filterscope.pipeline.run.folder import RunFolder
+    from filterscope.pipeline.run.tables import write_plan_tables
     from tests.inprocess import carry_out
 
     place = tmp_path_factory.mktemp("dots")
@@ -146,8 +146,8 @@ def graph_site(graph_run: Path) -> Path:
 
 def written_here(run: Path, site: Path, *, last_first: bool = False) -> Path:
     """Write the report of a run unit of work by unit of work, and return its folder."""
-    from jobs.report.site import carry_out, report_stage
-    from pipeline.run import RunFolder
+    from filterscope.jobs.report.site import carry_out, report_stage
+    from filterscope.pipeline.run.folder import RunFolder
 
     shutil.copytree(HERE / "static", site / "static")
     stage = report_stage(RunFolder(run).plan(), site)

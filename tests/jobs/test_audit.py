@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-import schemas
-from jobs.config import load_config
-from jobs.status import run_status
-from pipeline.datasets.layout import Dataset
-from pipeline.errors import InputError, RunError
+from filterscope import schemas
+from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.runs.status import run_status
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError, RunError
 from tests import naive, planted
 
 PLANTED = {
@@ -99,7 +99,7 @@ def test_few_images_are_audited_in_one_process(planted_settings, tmp_path):
     config = load_config(out=tmp_path / "run", metrics="dissection", **planted_settings)
     code = f"""
 import pickle, sys
-from jobs.audit import audit
+from filterscope.jobs.runs.audit import audit
 assert audit(pickle.loads({pickle.dumps(config)!r}))
 assert "ray" not in sys.modules
 """
@@ -111,7 +111,7 @@ def test_a_finished_run_is_recognised_without_opening_anything(planted_run, plan
     config = load_config(out=planted_run, metrics="dissection", **planted_settings)
     code = f"""
 import pickle, sys
-from jobs.audit import audit
+from filterscope.jobs.runs.audit import audit
 assert audit(pickle.loads({pickle.dumps(config)!r})) is False
 assert not {{"torch", "ray"}} & set(sys.modules), "a heavy import"
 """
@@ -182,8 +182,8 @@ def test_what_float16_cannot_hold_names_layer_and_image(audited, planted_setting
 
 def test_tables_agree_with_the_definition_on_stored_activations(planted_run, planted_data):
     """The whole path from Zarr to table once more, by the slow twins."""
-    from pipeline.datasets.layout import decode_mask
-    from pipeline.stores import ActivationStore
+    from filterscope.pipeline.datasets.layout import decode_mask
+    from filterscope.pipeline.stores.activations import ActivationStore
 
     store = ActivationStore(planted_run, "planted", "1")
     maps = store.read(0, 12, slice(0, 3))

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs import cli
-from jobs.stages import STAGES
-from pipeline.datasets.layout import Dataset, DatasetWriter
-from pipeline.lock import RunLock
+from filterscope.jobs.cli import main as cli
+from filterscope.jobs.runs.stages import STAGES
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
+from filterscope.pipeline.engine.lock import RunLock
 from tests import planted
 
 
@@ -26,7 +26,7 @@ def run(capsys, *arguments):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys\nfrom jobs import cli\n"
+        "import sys\nfrom filterscope.jobs.cli import main as cli\n"
         "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
         "heavy = {'torch', 'ray', 'zarr', 'numba', 'polars', 'pyarrow', 'numpy', 'pydantic'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"

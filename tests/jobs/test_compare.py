@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from jobs.compare import compare, write_comparison
-from pipeline.errors import InputError
+from filterscope.jobs.findings.compare import compare, write_comparison
+from filterscope.pipeline.engine.errors import InputError
 from tests.jobs.conftest import CATEGORY, CONCEPT
 
 

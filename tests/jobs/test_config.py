@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jobs.config import AuditConfig, ModelConfig, load_config
-from pipeline.errors import InputError
-from pipeline.models.spec import ModelSpec
+from filterscope.jobs.config.audit import AuditConfig, ModelConfig, load_config
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.spec import ModelSpec
 
 NETWORK = "torchvision:resnet18@random:0"
 NEEDED = f'data = "data"\nout = "out"\nmodels = ["{NETWORK}"]\n'
@@ -359,7 +359,7 @@ def test_scales_between_powers_of_two_are_refused(scale: float) -> None:
 def test_configuration_imports_nothing_heavy() -> None:
     code = (
         "import sys, jobs.config; "
-        "jobs.config.ModelConfig(source='timm:vgg11'); "
+        "filterscope.jobs.config.audit.ModelConfig(source='timm:vgg11'); "
         "print(sorted({'torch', 'ray', 'polars', 'pyarrow', 'numpy'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

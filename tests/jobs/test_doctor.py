@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from jobs.cli import main
-from jobs.doctor import examine
+from filterscope.jobs.cli.main import main
+from filterscope.jobs.runs.doctor import examine
 from tests import planted
 from tests.jobs.test_audit import PLANTED, assert_same
 

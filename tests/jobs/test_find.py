@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import schemas
-from jobs.cli import app
-from jobs.find import find, units_for, units_in
-from pipeline.errors import InputError
+from filterscope import schemas
+from filterscope.jobs.cli.main import app
+from filterscope.jobs.findings.find import find, units_for, units_in
+from filterscope.pipeline.engine.errors import InputError
 from tests.jobs.conftest import CONCEPT
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import schemas
-from jobs.summary import layer_summary, warnings
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.masks import import_masks
+from filterscope import schemas
+from filterscope.jobs.findings.summary import layer_summary, warnings
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.masks import import_masks
 
 GOLDEN = Path(__file__).with_name("golden.json")
 METRICS = "dissection,significance"

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import schemas
-from jobs.dictionary import parse, patterns_per_filter, top_patches, view_heat_map
-from jobs.export import explanatory_graph, exported
-from jobs.graph import graph_config, instability_summary
-from jobs.stages import analyses
-from pipeline.datasets.layout import NEGATIVE, Dataset, DatasetWriter
-from pipeline.decode import view_files
-from pipeline.errors import InputError
-from pipeline.run import RunFolder
+from filterscope import schemas
+from filterscope.jobs.findings.export import explanatory_graph, exported
+from filterscope.jobs.findings.graph import graph_config, instability_summary
+from filterscope.jobs.runs.stages import analyses
+from filterscope.pipeline.datasets.layout import NEGATIVE, Dataset, DatasetWriter
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.graph.dictionary import parse, patterns_per_filter, top_patches, view_heat_map
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.views.decode import view_files
 from tests import planted
 
 NETWORK = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import schemas
-from jobs.graph import instability_summary
-from pipeline.datasets.animals import import_animals
+from filterscope import schemas
+from filterscope.jobs.findings.graph import instability_summary
+from filterscope.pipeline.datasets.animals import import_animals
 
 GOLDEN = Path(__file__).with_name("graph_golden.json")
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.report.graph_layout import crossings, layered
+from filterscope.jobs.report.sections.graph_layout import crossings, layered
 
 
 @st.composite

@@ -4,13 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-import schemas
-from jobs.comparisons import growth_summary
-from operators.growth import nested_samples
-from operators.permutation import Strata, seed_of
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.stages.growth import PARTS, PERMUTATIONS
-from pipeline.stores import ActivationStore
+from filterscope import schemas
+from filterscope.jobs.findings.comparisons import growth_summary
+from filterscope.operators.dissection.growth import nested_samples
+from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.permutation import Strata
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.methods.growth.stage import PARTS, PERMUTATIONS
+from filterscope.pipeline.stores.activations import ActivationStore
 from tests import naive, planted
 from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED

@@ -6,14 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import schemas
-from jobs.audit import planned
-from jobs.config import load_config
-from jobs.doctor import examine
-from jobs.localize import BASELINES, localization_report, localize
-from pipeline.datasets.layout import NEGATIVE, DatasetWriter
-from pipeline.errors import InputError
-from pipeline.run import RunFolder
+from filterscope import schemas
+from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.runs.audit import planned
+from filterscope.jobs.runs.doctor import examine
+from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.localize.stage import BASELINES, localization_report, localize
+from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
 from tests.inprocess import audit_here
 

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import schemas
-from jobs.location import location_summary
-from operators.location_instability import PROTOCOLS
-from pipeline.datasets.animals import import_animals
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.errors import InputError
+from filterscope import schemas
+from filterscope.operators.location.location_instability import PROTOCOLS
+from filterscope.pipeline.datasets.animals import import_animals
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.location.findings import location_summary
 from tests import naive, planted
 
 GOLDEN = Path(__file__).with_name("location_golden.json")

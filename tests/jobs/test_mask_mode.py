@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-import schemas
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.errors import InputError
-from pipeline.stores import ActivationStore
+from filterscope import schemas
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.stores.activations import ActivationStore
 from tests import naive, planted
 from tests.jobs.test_audit import PLANTED
 
@@ -86,7 +86,7 @@ def test_a_layer_without_a_receptive_field_is_refused_before_anything_runs(audit
 def landmarked(folder):
     from PIL import Image
 
-    from pipeline.datasets.layout import DatasetWriter
+    from filterscope.pipeline.datasets.layout import DatasetWriter
 
     folder.parent.mkdir(exist_ok=True)
     Image.new("RGB", (32, 32)).save(folder.parent / "one.png")

@@ -4,14 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-import schemas
-from jobs.graph import graph_config, graph_report
-from jobs.nodes_beside_patterns import nodes_beside_patterns
-from operators.location_instability import c4
-from pipeline.errors import InputError
-from pipeline.run import RunFolder
-from pipeline.sightings import open_sightings
-from pipeline.stores import ActivationStore
+from filterscope import schemas
+from filterscope.jobs.findings.graph import graph_config, graph_report
+from filterscope.operators.location.location_instability import c4
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.pattern_positions.findings import nodes_beside_patterns
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.views.sightings import open_sightings
 from tests import naive_patterns
 from tests.inprocess import audit_here
 from tests.jobs.test_graph import NETWORK, SETTINGS, UPPER, write_animals

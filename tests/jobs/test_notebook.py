@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-import schemas
+from filterscope import schemas
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "first_audit.ipynb"
 

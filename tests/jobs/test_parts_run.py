@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import schemas
-from jobs.comparisons import anchoring_summary, part_summary
-from jobs.query import query
-from pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask
-from pipeline.errors import InputError
-from pipeline.stores import ActivationStore
+from filterscope import schemas
+from filterscope.jobs.findings.comparisons import anchoring_summary, part_summary
+from filterscope.jobs.findings.query import query
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.stores.activations import ActivationStore
 from tests import naive, planted
 from tests.jobs.test_audit import PLANTED
 

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-import schemas
-from jobs.doctor import examine
-from jobs.patterns import pattern_instability, pattern_summary, patterns_per_unit
-from jobs.summary import print_summary
-from pipeline.stores import ActivationStore
+from filterscope import schemas
+from filterscope.jobs.findings.summary import print_summary
+from filterscope.jobs.runs.doctor import examine
+from filterscope.pipeline.methods.patterns.findings import pattern_instability, pattern_summary, patterns_per_unit
+from filterscope.pipeline.stores.activations import ActivationStore
 from tests import naive, naive_patterns, planted
 from tests.inprocess import audit_here
 from tests.jobs.test_location import NETWORK as DOT_NETWORK

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from jobs.cli import main
-from jobs.projection import UnitCosts, Work, project
-from pipeline.errors import InputError
-from pipeline.models import forward
+from filterscope.jobs.cli.main import main
+from filterscope.jobs.cost.projection import UnitCosts, Work, project
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models import network as forward
 
 COSTS = UnitCosts(
     masks_image=0.01, decode_megapixel=0.02, extract_over_pass=1.5, store_megabyte=0.002,

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.query import query, run_query
-from pipeline.errors import InputError
-from schemas.results import TABLES
+from filterscope.jobs.findings.query import query, run_query
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.schemas.results import TABLES
 
 UNIT_COLUMNS = ", ".join(TABLES["units"].names)
 

@@ -8,18 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-import schemas
-from jobs.audit import planned
-from jobs.config import load_config
-from jobs.costs import costs, field_costs
-from jobs.fields import fields_summary
-from jobs.stages import stages_of
-from jobs.summary import print_summary
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.errors import InputError
-from pipeline.run import RunFolder
-from pipeline.stages.extract import create_stores
-from pipeline.stages.occlude import chosen_units
+from filterscope import schemas
+from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.findings.summary import print_summary
+from filterscope.jobs.runs.audit import planned
+from filterscope.jobs.runs.stages import stages_of
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.extraction.extract import create_stores
+from filterscope.pipeline.methods.receptive_field.costs import costs, field_costs
+from filterscope.pipeline.methods.receptive_field.findings import fields_summary
+from filterscope.pipeline.methods.receptive_field.occlude import chosen_units
+from filterscope.pipeline.run.folder import RunFolder
 
 SETTINGS = {
     "models": [
@@ -135,7 +135,7 @@ def original(audited, spots, tmp_path_factory):
     out = tmp_path_factory.mktemp("original") / "run"
     said, settings = [], {**SETTINGS, "layers": "0,1", "occluder": 11, "occluder_step": 3, "units": "1,0", "actors": 0}
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("jobs.audit", "jobs.progress"):
+        for module in ("filterscope.jobs.runs.audit", "filterscope.jobs.runs.progress"):
             patch.setattr(f"{module}.say", said.append)
         audited(data=spots, **settings, out=out)
     return out, settings, said

@@ -13,24 +13,24 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import schemas
-from jobs.comparisons import growth_summary
-from jobs.report.charts import growth
-from jobs.report.facts import units_of
-from jobs.report.layers import NUMBERS
-from jobs.report.place import ReportPlace
-from jobs.report.render import number, significant, slug, url
-from jobs.report.site import write_report
-from jobs.report.strips import top_images, write_slots
-from jobs.report.thumbnails import Look, slots_of
-from jobs.report.units import UnitBlock, write_units
-from jobs.summary import trust
-from operators.masks import unpack
-from pipeline.anchors import survey_drawing
-from pipeline.datasets.layout import Dataset
-from pipeline.errors import InputError
-from pipeline.ledger import Ledger
-from pipeline.run import RunFolder
+from filterscope import schemas
+from filterscope.jobs.findings.comparisons import growth_summary
+from filterscope.jobs.findings.summary import trust
+from filterscope.jobs.report.pages.layers import NUMBERS
+from filterscope.jobs.report.pages.units import UnitBlock, write_units
+from filterscope.jobs.report.place import ReportPlace
+from filterscope.jobs.report.render import number, significant, slug, url
+from filterscope.jobs.report.sections.charts import growth
+from filterscope.jobs.report.sections.facts import units_of
+from filterscope.jobs.report.sections.strips import top_images, write_slots
+from filterscope.jobs.report.sections.thumbnails import Look, slots_of
+from filterscope.jobs.report.site import write_report
+from filterscope.operators.dissection.masks import unpack
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.methods.dissection.anchors import survey_drawing
+from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.conftest import CATEGORY, CONCEPT, LANDMARK, written_here
 
 UNIT_PAGE = ("m", "planted", "1")
@@ -261,7 +261,7 @@ def test_the_histogram_of_a_page_is_the_tables(hostile_run, site):
 
 def test_strips_draw_the_region_above_the_threshold(hostile_run, site):
     """Unit 0 fires on red: pixels inside its outline are those whose upsampled activation is above T."""
-    from operators.anchoring import resize_axis, upsample
+    from filterscope.operators.dissection.anchoring import resize_axis, upsample
 
     (key, block) = called(site / "m" / "planted" / "1" / "strips-000000.js")
     assert key == "m/planted/1/strips-000000.js"

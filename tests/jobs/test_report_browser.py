@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.compare import compare, write_comparison
-from jobs.report.render import slug
+from filterscope.jobs.findings.compare import compare, write_comparison
+from filterscope.jobs.report.render import slug
 from tests.jobs.conftest import CATEGORY, CONCEPT
 
 CHROMIUM = Path("/usr/bin/chromium")

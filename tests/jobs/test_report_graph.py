@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-import schemas
-from jobs.dictionary import parse, top_patches
-from jobs.report.graph import PARSES, read_graph
-from jobs.report.graph_pictures import PATCHES, SIDE
-from jobs.report.render import number, slug
-from pipeline.run import RunFolder
+from filterscope import schemas
+from filterscope.jobs.report.pages.graph import PARSES, read_graph
+from filterscope.jobs.report.render import number, slug
+from filterscope.jobs.report.sections.graph_pictures import PATCHES, SIDE
+from filterscope.pipeline.methods.graph.dictionary import parse, top_patches
+from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.conftest import CATEGORY, CONCEPT, written_here
 from tests.jobs.test_report import Page, called
 

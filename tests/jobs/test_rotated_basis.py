@@ -4,12 +4,12 @@ import polars as pl
 import pytest
 import torch
 
-import schemas
-from jobs.config import load_config
-from operators.basis import rotation
-from pipeline.errors import InputError
-from pipeline.models.spec import ModelSpec
-from pipeline.models.taps import Taps
+from filterscope import schemas
+from filterscope.jobs.config.audit import load_config
+from filterscope.operators.numerics.basis import rotation
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.taps import Taps
 from tests import planted
 from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED

@@ -4,12 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-import schemas
-from jobs.summary import headline, trust
-from operators.permutation import Strata, seed_of
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.stages.null import PERMUTATIONS
-from pipeline.stores import ActivationStore
+from filterscope import schemas
+from filterscope.jobs.findings.summary import headline, trust
+from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.permutation import Strata
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.methods.significance.null import PERMUTATIONS
+from filterscope.pipeline.stores.activations import ActivationStore
 from tests import naive, planted
 from tests.jobs.test_audit import PLANTED
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-import schemas
-from pipeline.stages.stability import QUANTILES
+from filterscope import schemas
+from filterscope.pipeline.methods.stability.stage import QUANTILES
 from tests import planted
 from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from jobs.stages import DEPENDS, METRICS, READ_MAPS, STAGES, dependents, stages_of
-from pipeline.run import RunFolder
+from filterscope.jobs.runs.stages import DEPENDS, METRICS, READ_MAPS, STAGES, dependents, stages_of
+from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.test_parts_run import SETTINGS, write_parts
 
 

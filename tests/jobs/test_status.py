@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import status
-from jobs.status import last_errors, print_status, units_a_minute
-from pipeline.errors import InputError
-from schemas.results import TABLES
+from filterscope.jobs.runs import status
+from filterscope.jobs.runs.status import last_errors, print_status, units_a_minute
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.schemas.results import TABLES
 
 ROWS = [
     {"stage": "extract", "units": 9, "done": 3, "left": 6, "rejects": 1, "finished": "2026-01-01T00:01:00+00:00",

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 import tomli_w
 
-from jobs import cli
-from jobs import submit as submitting
-from jobs.config import load_config
-from jobs.submission import prepare
-from pipeline.errors import InputError, RunError
+from filterscope.jobs.cli import main as cli
+from filterscope.jobs.cluster import submit as submitting
+from filterscope.jobs.cluster.submission import prepare
+from filterscope.jobs.config.audit import load_config
+from filterscope.pipeline.engine.errors import InputError, RunError
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ def test_the_configuration_that_is_sent_is_the_one_that_audit_reads(config, tmp_
     assert load_config(submission.folder / "audit.toml", elsewhere=True) == config
     assert config.out == tmp_path / "runs" / "a"
     assert config.models[1].source == f"torchvision:resnet18@{tmp_path}/w.pth"
-    assert submission.entrypoint == "python -m jobs audit audit.toml"
+    assert submission.entrypoint == "python -m filterscope audit audit.toml"
     assert {path.name for path in submission.folder.iterdir()} == {
-        "audit.toml", "constraints.txt", "requirements.txt", "schemas", "operators", "pipeline", "jobs",
+        "audit.toml", "constraints.txt", "requirements.txt", "filterscope",
     }  # fmt: skip
     assert not list(submission.folder.rglob("__pycache__"))
-    assert list((submission.folder / "jobs" / "report" / "templates").iterdir())
+    assert list((submission.folder / "filterscope" / "jobs" / "report" / "templates").iterdir())
 
 
 def test_pinned_packages_are_installed_but_ray(config, tmp_path):
@@ -90,7 +90,7 @@ def test_own_modules_travel_along_but_hide_nothing(config, tmp_path):
     (code / "mine.py").write_text("def network(): ...")
     submission = prepare(config, tmp_path / "sent", code=code)
     assert (submission.folder / "mine.py").read_text() == "def network(): ..."
-    (code / "mine.py").rename(code / "jobs.py")
+    (code / "mine.py").rename(code / "filterscope.jobs.py")
     with pytest.raises(InputError, match="'jobs', which would hide"):
         prepare(config, tmp_path / "sent", code=code)
     with pytest.raises(InputError, match="no such folder"):

@@ -39,9 +39,9 @@ def test_a_worker_computes_on_one_thread(audited, coco, tmp_path):
     import ray
     from ray import cloudpickle
 
-    from jobs.audit import planned
-    from jobs.config import load_config
-    from pipeline.runner import start_ray
+    from filterscope.jobs.config.audit import load_config
+    from filterscope.jobs.runs.audit import planned
+    from filterscope.pipeline.engine.runner import start_ray
 
     start_ray()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -3,11 +3,11 @@
 import polars as pl
 import pytest
 
-import schemas
-from pipeline.datasets.layout import Dataset
-from pipeline.errors import InputError
-from pipeline.stages import unstored as unstored_stages
-from schemas.results import NOT_STORED
+from filterscope import schemas
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.extraction import passes as unstored_stages
+from filterscope.schemas.results import NOT_STORED
 from tests import planted
 from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED, assert_same

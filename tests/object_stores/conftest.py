@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.storage import ObjectPath, path_of
+from filterscope.pipeline.stores.places import ObjectPath, path_of
 
 #: What no file, log or message may hold.
 KEY, SECRET = "AKIAFILTERSCOPETEST0", "not-to-be-found-anywhere-5d1f0a"

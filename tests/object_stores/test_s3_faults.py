@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from jobs.audit import audit
-from jobs.config import load_config
+from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.runs.audit import audit
 from tests.faults.disturbed import ROOT, Driver, arm, kill_often, markers, settings_of, until
 from tests.jobs.test_audit import assert_same
 from tests.object_stores.conftest import KEY, SECRET, contents, new_bucket, upload
@@ -108,7 +108,7 @@ def test_credentials_are_kept_nowhere(undisturbed, store, tmp_path):
     code, text = drive(tmp_path, store, undisturbed, "secret").wait()
     assert code == 0, text
     nowhere = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    command = [sys.executable, "-m", "jobs", "status", str(store / "secret")]
+    command = [sys.executable, "-m", "filterscope", "status", str(store / "secret")]
     done = subprocess.run(command, env=nowhere, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     refused = done.stdout + done.stderr
     assert done.returncode == 1, refused

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-import schemas
-from jobs.audit import audit
-from jobs.config import load_config
-from jobs.doctor import examine, repair
-from jobs.query import query
-from jobs.status import run_status
+from filterscope import schemas
+from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.findings.query import query
+from filterscope.jobs.runs.audit import audit
+from filterscope.jobs.runs.doctor import examine, repair
+from filterscope.jobs.runs.status import run_status
 from tests import planted
 from tests.inprocess import audit_here
 from tests.jobs.test_audit import PLANTED, assert_same
@@ -65,8 +65,8 @@ def test_a_run_on_an_object_store_finds_what_one_on_disk_finds(runs):
 
 
 def test_a_finished_run_is_recognised_read_and_reported(runs, local, store, tmp_path):
-    from jobs.report.site import write_report
-    from pipeline.errors import InputError
+    from filterscope.jobs.report.site import write_report
+    from filterscope.pipeline.engine.errors import InputError
 
     _, remote = runs
     given = load_config(**settings(store), metrics="dissection,significance,stability,anchorings")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.anchoring import receptive_field_axis, resize_axis, upsample
+from filterscope.operators.dissection.anchoring import receptive_field_axis, resize_axis, upsample
 from tests import naive
 
 SIZES = [(1, 1), (1, 5), (2, 2), (3, 7), (7, 7), (14, 14), (56, 56), (150, 120)]

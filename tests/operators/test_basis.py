@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from operators.basis import _power, rotation
+from filterscope.operators.numerics.basis import _power, rotation
 
 
 @given(st.integers(1, 12), st.integers(0, 99), st.sampled_from([0.0, 0.25, 0.5, 1.0]))

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from operators.activated import activated_pixels
-from operators.anchoring import resize_axis
-from operators.masks import mask_block
-from operators.permutation import Strata, add_intersections, category_sets, iou_of, seed_of
-from operators.significance import FALSE_DISCOVERY_RATE, significance
-from operators.tally import half_values
+from filterscope.operators.dissection.activated import activated_pixels
+from filterscope.operators.dissection.anchoring import resize_axis
+from filterscope.operators.dissection.masks import mask_block
+from filterscope.operators.dissection.tally import half_values
+from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.permutation import Strata, add_intersections, category_sets, iou_of
+from filterscope.operators.statistics.significance import FALSE_DISCOVERY_RATE, significance
 
 IMAGES, UNITS, CONCEPTS, SIZE, RUNS, DRAWS = 40, 40, 10, 28, 100, 50
 CATEGORY = np.arange(CONCEPTS) % 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from operators.colors import COLORS, name_colors
+from filterscope.operators.images.colors import COLORS, name_colors
 from tests import naive
 
 SHADES = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
-from operators.comparison import overlap, rarefied
+from filterscope.operators.statistics.comparison import overlap, rarefied
 from tests import naive
 
 SETS = st.integers(0, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(0, n)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from operators.dissection import best_concept, unique_per_category, unique_top1, unit_status
+from filterscope.operators.dissection.scores import best_concept, unique_per_category, unique_top1, unit_status
 
 
 def test_best_concept_takes_eligible_ones_alone_and_breaks_ties_by_number():

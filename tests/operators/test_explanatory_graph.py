@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.explanatory_graph.candidates import rank_candidates
-from operators.explanatory_graph.controls import in_window, shuffled, strongest_views
-from operators.explanatory_graph.edges import Candidates, choose_edges, expected_moves
-from operators.explanatory_graph.entities import add_to_sums, deviations, entities_of, grid_of
-from operators.explanatory_graph.expectation import Centres, infer_positions, share_entities
-from operators.explanatory_graph.heat import heat_map
-from operators.explanatory_graph.learning import Nodes, centres_of, first_nodes, learn, maximise
-from operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
-from operators.explanatory_graph.survival import merge_nodes, peak_shares, strongest_peaks
-from operators.location_instability import PROTOCOLS, compare
-from operators.paired_bootstrap import poisson_weights
+from filterscope.operators.explanatory_graph.candidates import rank_candidates
+from filterscope.operators.explanatory_graph.controls import in_window, shuffled, strongest_views
+from filterscope.operators.explanatory_graph.edges import Candidates, choose_edges, expected_moves
+from filterscope.operators.explanatory_graph.entities import add_to_sums, deviations, entities_of, grid_of
+from filterscope.operators.explanatory_graph.expectation import Centres, infer_positions, share_entities
+from filterscope.operators.explanatory_graph.heat import heat_map
+from filterscope.operators.explanatory_graph.learning import Nodes, centres_of, first_nodes, learn, maximise
+from filterscope.operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
+from filterscope.operators.explanatory_graph.survival import merge_nodes, peak_shares, strongest_peaks
+from filterscope.operators.location.location_instability import PROTOCOLS, compare
+from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from tests import naive_graph
 from tests.planted_parts import EXTENT, planted_layer, planted_parts
 

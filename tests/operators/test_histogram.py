@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from operators.histogram import binned
-from operators.quantile import add_to_histogram, empty_histogram, moments
+from filterscope.operators.activations.histogram import binned
+from filterscope.operators.activations.quantile import add_to_histogram, empty_histogram, moments
 from tests import naive
 
 MAPS = arrays(

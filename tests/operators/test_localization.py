@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.explanatory_graph.entities import entities_of, grid_of
-from operators.explanatory_graph.learning import learn
-from operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
-from operators.localization.filters import best_filter
-from operators.localization.measures import (
+from filterscope.operators.explanatory_graph.entities import entities_of, grid_of
+from filterscope.operators.explanatory_graph.learning import learn
+from filterscope.operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
+from filterscope.operators.localization.filters import best_filter
+from filterscope.operators.localization.measures import (
     bootstrap_means,
     inside_box,
     interval,
     normalised_distance,
     overlap,
 )
-from operators.localization.patches import Lattice, nearest_patch
-from operators.localization.shots import draw_shots
-from operators.localization.templates import (
+from filterscope.operators.localization.patches import Lattice, nearest_patch
+from filterscope.operators.localization.shots import draw_shots
+from filterscope.operators.localization.templates import (
     LOCAL,
     NONE,
     RELEASED,
@@ -31,7 +31,7 @@ from operators.localization.templates import (
     mix_templates,
     retrieve,
 )
-from operators.localization.voting import count_votes
+from filterscope.operators.localization.voting import count_votes
 from tests import naive_localization as naive
 from tests.planted_parts import EXTENT, planted_layer, planted_parts
 

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.location_instability import PROTOCOLS, c4, compare, crop_centre, field_centres, uniform_positions
-from operators.paired_bootstrap import poisson_weights
+from filterscope.operators.location.location_instability import (
+    PROTOCOLS,
+    c4,
+    compare,
+    crop_centre,
+    field_centres,
+    uniform_positions,
+)
+from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from tests import naive
 
 EXTENT = (224, 224)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.growth import nested_samples
+from filterscope.operators.dissection.growth import nested_samples
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60).map(sorted), st.integers(0, 2**64))

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import correlate
 
-from operators.occlusion import NOWHERE, Occluders, drops_at, empirical_field, peak_positions, recentre
+from filterscope.operators.location.occlusion import (
+    NOWHERE,
+    Occluders,
+    drops_at,
+    empirical_field,
+    peak_positions,
+    recentre,
+)
 from tests import naive
 
 

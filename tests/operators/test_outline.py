@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from operators.anchoring import resize_axis, upsample
-from operators.outline import TOLERANCE, map_outline, outline
+from filterscope.operators.dissection.anchoring import resize_axis, upsample
+from filterscope.operators.images.outline import TOLERANCE, map_outline, outline
 from tests import naive
 
 IMAGES = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(

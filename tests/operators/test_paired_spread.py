@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.explanatory_graph.entities import entities_of, grid_of
-from operators.explanatory_graph.learning import learn
-from operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
-from operators.explanatory_graph.survival import merge_nodes, peak_shares, strongest_peaks
-from operators.local_maxima import LocalMaxima
-from operators.location_instability import c4, field_centres
-from operators.paired_bootstrap import poisson_weights
-from operators.paired_spread import chance_of_no_less, spread_of
-from operators.patterns import find_patterns
+from filterscope.operators.activations.local_maxima import LocalMaxima
+from filterscope.operators.explanatory_graph.entities import entities_of, grid_of
+from filterscope.operators.explanatory_graph.learning import learn
+from filterscope.operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
+from filterscope.operators.explanatory_graph.survival import merge_nodes, peak_shares, strongest_peaks
+from filterscope.operators.location.location_instability import c4, field_centres
+from filterscope.operators.location.paired_spread import chance_of_no_less, spread_of
+from filterscope.operators.patterns.patterns import find_patterns
+from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from tests.planted_parts import EXTENT, planted_layer, planted_parts
 from tests.planted_patterns import features_of
 

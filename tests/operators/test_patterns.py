@@ -5,11 +5,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from operators.gaussian_mixture import FEWEST, MARGIN, MOST, _expect, _maximise, fit_mixture
-from operators.local_features import DIMENSIONS, add_channels, normalised, signs
-from operators.local_maxima import LocalMaxima
-from operators.patterns import describe, find_patterns
-from operators.principal_axes import principal_axes
+from filterscope.operators.activations.local_maxima import LocalMaxima
+from filterscope.operators.numerics.gaussian_mixture import FEWEST, MARGIN, MOST, _expect, _maximise, fit_mixture
+from filterscope.operators.numerics.principal_axes import principal_axes
+from filterscope.operators.patterns.local_features import DIMENSIONS, add_channels, normalised, signs
+from filterscope.operators.patterns.patterns import describe, find_patterns
 from tests import naive_patterns as naive
 from tests.planted_patterns import STRIDE, planted_filter
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.peaks import NO_VIEW, Peaks, add_to_peaks
+from filterscope.operators.activations.peaks import NO_VIEW, Peaks, add_to_peaks
 from tests import naive
 
 

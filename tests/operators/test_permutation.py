@@ -4,11 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.activated import activated_pixels
-from operators.anchoring import resize_axis, upsample
-from operators.masks import mask_block, unpack
-from operators.permutation import LEFT_OUT, Strata, add_intersections, category_sets, iou_of, seed_of
-from operators.tally import half_values
+from filterscope.operators.dissection.activated import activated_pixels
+from filterscope.operators.dissection.anchoring import resize_axis, upsample
+from filterscope.operators.dissection.masks import mask_block, unpack
+from filterscope.operators.dissection.tally import half_values
+from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_intersections, category_sets, iou_of
 from tests import naive
 from tests.operators.test_tally import VALUES, draw_labels
 

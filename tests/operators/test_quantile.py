@@ -6,8 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from operators.half import settle
-from operators.quantile import Gathered, add_to_histogram, empty_histogram, fraction_above, moments, upper_quantile
+from filterscope.operators.activations.quantile import (
+    Gathered,
+    add_to_histogram,
+    empty_histogram,
+    fraction_above,
+    moments,
+    upper_quantile,
+)
+from filterscope.operators.numerics.half import settle
 from tests import naive
 
 finite = st.floats(width=16, allow_nan=False, allow_infinity=False)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.masks import mask_block
-from operators.place import add_shifted, random_shifts
-from operators.replication import Choice, bootstrap_weights, interval, overlaps, random_words
+from filterscope.operators.dissection.masks import mask_block
+from filterscope.operators.statistics.place import add_shifted, random_shifts
+from filterscope.operators.statistics.replication import Choice, bootstrap_weights, interval, overlaps, random_words
 from tests.operators.test_permutation import drawn_of
 from tests.operators.test_tally import VALUES, draw_labels
 
@@ -66,7 +66,7 @@ def test_overlaps_and_shifted_overlaps_equal_their_twins(seed, shape):
     found = np.zeros((4, 3), np.int64)
     add_shifted(found, drawn, masks, images, label, shape[1], shifts)
 
-    from operators.anchoring import upsample
+    from filterscope.operators.dissection.anchoring import upsample
 
     up = upsample(maps, *axes) > threshold[:, None, None]
     whole = np.ones(shape, bool)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from operators.run_lengths import sample_runs
+from filterscope.operators.images.run_lengths import sample_runs
 
 MASKS = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
     lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 1))

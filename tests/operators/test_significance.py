@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.significance import expected_over, significance, steadiness
+from filterscope.operators.statistics.significance import expected_over, significance, steadiness
 from tests import naive
 
 IOU = st.sampled_from([0.0, 0.01, 0.03, 0.04, 0.05, 0.1, 0.4])

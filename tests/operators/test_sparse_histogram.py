@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.half import settle
-from operators.quantile import add_to_histogram, empty_histogram
-from operators.sparse_histogram import SparseHistogram
+from filterscope.operators.activations.quantile import add_to_histogram, empty_histogram
+from filterscope.operators.activations.sparse_histogram import SparseHistogram
+from filterscope.operators.numerics.half import settle
 
 
 @given(st.lists(st.integers(0, 5), max_size=4), st.integers(1, 4), st.integers(1, 6), st.integers(0, 2**32 - 1))

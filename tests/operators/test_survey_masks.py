@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.masks import mask_block, unpack
-from operators.part_interpretability import PART_IOU, Matches, add_matches, interpretability, present
-from operators.survey_masks import field_span, survey_pixels
-from operators.tally import half_values
+from filterscope.operators.dissection.masks import mask_block, unpack
+from filterscope.operators.dissection.part_interpretability import (
+    PART_IOU,
+    Matches,
+    add_matches,
+    interpretability,
+    present,
+)
+from filterscope.operators.dissection.survey_masks import field_span, survey_pixels
+from filterscope.operators.dissection.tally import half_values
 from tests import naive
 
 HALF = half_values()

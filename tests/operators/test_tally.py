@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.activated import activated_pixels, add_drawn_to_tally
-from operators.anchoring import Axis, resize_axis, upsample
-from operators.dissection import score
-from operators.half import settle
-from operators.labels import Labels
-from operators.masks import mask_block, pack, unpack
-from operators.strongest import Strongest
-from operators.tally import Tally, add_to_tally, half_values
+from filterscope.operators.activations.strongest import Strongest
+from filterscope.operators.dissection.activated import activated_pixels, add_drawn_to_tally
+from filterscope.operators.dissection.anchoring import Axis, resize_axis, upsample
+from filterscope.operators.dissection.labels import Labels
+from filterscope.operators.dissection.masks import mask_block, pack, unpack
+from filterscope.operators.dissection.scores import score
+from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
+from filterscope.operators.numerics.half import settle
 from tests import naive
 
 HALF = half_values()

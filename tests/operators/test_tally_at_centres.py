@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.anchoring import receptive_field_axis, upsample
-from operators.half import settle
-from operators.masks import mask_block
-from operators.tally import Tally, add_to_tally, half_values
+from filterscope.operators.dissection.anchoring import receptive_field_axis, upsample
+from filterscope.operators.dissection.masks import mask_block
+from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
+from filterscope.operators.numerics.half import settle
 
 HALF = half_values()
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.anchoring import receptive_field_axis, upsample
-from pipeline.anchors import axes_of
-from pipeline.errors import InputError
-from pipeline.models.field import Field, box
-from pipeline.models.layer import Layer
-from pipeline.models.model import open_model
-from pipeline.models.spec import ModelSpec
-from pipeline.planning import _refuse_without_field, layers_of
-from pipeline.tables import _field_columns
-from schemas.results import LAYERS
+from filterscope.operators.dissection.anchoring import receptive_field_axis, upsample
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.dissection.anchors import axes_of
+from filterscope.pipeline.models.field import Field, box
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.models.model import open_model
+from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.run.planning import _refuse_without_field, layers_of
+from filterscope.pipeline.run.tables import _field_columns
+from filterscope.schemas.results import LAYERS
 
 FIELD = Field((3, 7), (2.0, 4.0), (1.0, 0.0), ((0, 30), (0, 39)), through_global=True)
 MAP = Layer("conv", "Conv2d", 4, 15, 10, field=FIELD)
@@ -81,7 +81,7 @@ def test_a_layer_is_read_back_from_the_recorded_plan() -> None:
 
     import tomli_w
 
-    from pipeline.plan import _without_none
+    from filterscope.pipeline.run.plan import _without_none
 
     for layer in (MAP, Layer("pool", "AdaptiveAvgPool2d", 4, 1, 1, no_field="global")):
         stated = tomllib.loads(tomli_w.dumps(_without_none(asdict(layer))))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.datasets.animals import import_animals
-from pipeline.datasets.layout import Dataset
-from pipeline.geometry import Geometry
-from pipeline.landmarks import landmarks_in_views
-from pipeline.views import Views, ViewSettings
+from filterscope.pipeline.datasets.animals import import_animals
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.views.geometry import Geometry
+from filterscope.pipeline.views.landmarks import landmarks_in_views
+from filterscope.pipeline.views.views import Views, ViewSettings
 
 
 @pytest.fixture(scope="module")

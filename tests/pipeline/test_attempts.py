@@ -5,11 +5,11 @@ import pickle
 
 import pytest
 
-from pipeline.attempts import TRIES, Attempts
-from pipeline.errors import RunError, is_out_of_memory
-from pipeline.journal import Journal
-from pipeline.runner import _run_step
-from pipeline.stage import Fingerprint, Output, Step, Unit, Work
+from filterscope.pipeline.engine.attempts import TRIES, Attempts
+from filterscope.pipeline.engine.errors import RunError, is_out_of_memory
+from filterscope.pipeline.engine.journal import Journal
+from filterscope.pipeline.engine.runner import _run_step
+from filterscope.pipeline.engine.stage import Fingerprint, Output, Step, Unit, Work
 
 UNIT = Unit("extract", ("net", "layer.1", "images-000004"), Fingerprint({}))
 WORK = Work((UNIT,), "task")
@@ -118,7 +118,7 @@ def test_the_journal_has_a_line_for_every_unit_and_every_end(tmp_path, error, la
 def test_metrics_are_the_sums_of_what_was_done(monkeypatch):
     import ray.util.metrics
 
-    from pipeline.metrics import RunMetrics
+    from filterscope.pipeline.engine.telemetry import RunMetrics
 
     found = {}
 

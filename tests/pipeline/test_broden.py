@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.datasets.broden import enlarge, import_broden
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.broden import enlarge, import_broden
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.engine.errors import InputError
 
 LABELS = """number,name,category,frequency,coverage,syns
 1,sky,object(3),3,1.0,

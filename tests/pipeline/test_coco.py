@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from operators.colors import COLORS
-from pipeline.datasets.coco import import_coco
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.datasets.regions import encode_region
-from pipeline.errors import InputError
+from filterscope.operators.images.colors import COLORS
+from filterscope.pipeline.datasets.coco import import_coco
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.datasets.regions import encode_region
+from filterscope.pipeline.engine.errors import InputError
 
 H, W = 6, 8
 

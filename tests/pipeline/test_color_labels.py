@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from operators.colors import COLORS, name_colors
-from pipeline.datasets.colors import ColorLabels, concept_names
-from pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask
-from pipeline.errors import InputError
+from filterscope.operators.images.colors import COLORS, name_colors
+from filterscope.pipeline.datasets.colors import ColorLabels, concept_names
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask
+from filterscope.pipeline.engine.errors import InputError
 
 
 def test_a_taken_name_gets_the_suffix_of_broden() -> None:

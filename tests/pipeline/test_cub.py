@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.cub import import_cub
-from pipeline.datasets.layout import Dataset
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.cub import import_cub
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError
 
 TEXTS = {
     "images.txt": "1 001.Albatross/a.jpg\n2 002.Wren/b c.jpg\n3 002.Wren/gone.jpg\n4 ../climbs.jpg\n2 002.Wren/d.jpg\n",

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.decode import decode
-from pipeline.geometry import Geometry
+from filterscope.pipeline.views.decode import decode
+from filterscope.pipeline.views.geometry import Geometry
 
 
 def picture(seed: int, height: int, width: int) -> Image.Image:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.geometry import Geometry
+from filterscope.pipeline.views.geometry import Geometry
 from tests import naive
 
 
@@ -50,7 +50,7 @@ def test_a_marked_corner_of_the_crop_is_the_same_in_image_and_mask(height, width
 
 @pytest.mark.parametrize(("height", "width"), [(333, 500), (500, 333), (640, 480), (100, 90)])
 def test_crop_equals_torchvision(height, width):
-    from pipeline.models.vision import torchvision
+    from filterscope.pipeline.models.vision import torchvision
 
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)

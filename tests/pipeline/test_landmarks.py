@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.landmarks import import_landmarks
-from pipeline.datasets.layout import Dataset
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.landmarks import import_landmarks
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError
 
 OBJECTS = """image,object,category,xmin,ymin,xmax,ymax
 a.png,1,dog,0,0,9,4

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask, encode_mask
-from pipeline.errors import InputError
-from schemas.dataset import TABLES
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask, encode_mask
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.schemas.dataset import TABLES
 
 
 def picture(path: Path, height: int = 4, width: int = 6) -> Path:

@@ -1,7 +1,7 @@
 """The ledger knows what is done, what is missing and what changed."""
 
-from pipeline.ledger import Ledger
-from pipeline.stage import Fingerprint, Output, Unit, blocks
+from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.stage import Fingerprint, Output, Unit, blocks
 
 
 def unit(name="images-000000", **parameters):

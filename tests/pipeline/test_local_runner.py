@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.errors import InputError, RunError
-from pipeline.ledger import Ledger
-from pipeline.runner import LocalRunner
-from pipeline.stage import Fingerprint, Output, Stage, Step, Unit, Work
+from filterscope.pipeline.engine.errors import InputError, RunError
+from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.runner import LocalRunner
+from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Step, Unit, Work
 
 UNITS = tuple(Unit("double", ("net", f"block-{number}"), Fingerprint({})) for number in range(3))
 

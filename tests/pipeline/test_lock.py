@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from pipeline import lock
-from pipeline.errors import InputError
-from pipeline.lock import LOCK, RunLock
+from filterscope.pipeline.engine import lock
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.lock import LOCK, RunLock
 
 
 def test_a_second_holder_is_refused_and_told_who_holds(tmp_path):
@@ -26,7 +26,7 @@ def test_a_second_holder_is_refused_and_told_who_holds(tmp_path):
 
 def test_the_lock_of_a_dead_process_is_taken_over_at_once(tmp_path):
     code = (
-        "import os; from pathlib import Path; from pipeline.lock import RunLock\n"
+        "import os; from pathlib import Path; from filterscope.pipeline.engine.lock import RunLock\n"
         f"RunLock(Path({str(tmp_path)!r})).__enter__(); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.datasets.masks import import_masks, read_indices
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.datasets.masks import import_masks, read_indices
+from filterscope.pipeline.engine.errors import InputError
 
 H, W = 2, 4
 LABELS = "index,name,category\n0,null,\n1,cat,\n2,wood,material\n3,cat,\n"

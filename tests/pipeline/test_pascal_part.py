@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from pipeline.datasets.layout import Dataset, decode_mask
-from pipeline.datasets.pascal_part import import_pascal_part
-from pipeline.errors import InputError
-from schemas.parts import PART_MERGES
+from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.datasets.pascal_part import import_pascal_part
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.schemas.parts import PART_MERGES
 
 H, W = 12, 16
 

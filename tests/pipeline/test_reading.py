@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.datasets.reading import BadRowError, join_inside, read_rgb, read_rows
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.reading import BadRowError, join_inside, read_rgb, read_rows
+from filterscope.pipeline.engine.errors import InputError
 
 
 def test_rows_keep_their_lines_and_lose_white_space(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as rle
 
-from pipeline.datasets.layout import encode_mask
-from pipeline.datasets.reading import BadRowError
-from pipeline.datasets.regions import RunLengths, clip_box, encode_region, read_counts
+from filterscope.pipeline.datasets.layout import encode_mask
+from filterscope.pipeline.datasets.reading import BadRowError
+from filterscope.pipeline.datasets.regions import RunLengths, clip_box, encode_region, read_counts
 
 
 def plain_counts(mask: np.ndarray) -> list[int]:

@@ -12,22 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from operators.colors import COLORS, name_colors
-from pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask
-from pipeline.datasets.sample import draw_sample
-from pipeline.datasets.sample.annotations import label_masks, seen_attributes, seen_objects
-from pipeline.datasets.sample.canvas import SIZE, Canvas, Thing
-from pipeline.datasets.sample.catalogue import CONCEPTS, OBJECTS, PARTS
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.draw import draw_image
-from pipeline.datasets.sample.finish import photographed
-from pipeline.datasets.sample.paint import flat
-from pipeline.datasets.sample.palette import SHADES
-from pipeline.datasets.sample.raster import SUB, covered
-from pipeline.datasets.sample.shapes import box, ellipse
-from pipeline.datasets.sample.traits import PAIRS, draw_traits
-from pipeline.datasets.sample.vehicles import car
-from pipeline.errors import InputError
+from filterscope.operators.images.colors import COLORS, name_colors
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter, decode_mask
+from filterscope.pipeline.datasets.sample import draw_sample
+from filterscope.pipeline.datasets.sample.annotations import label_masks, seen_attributes, seen_objects
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas, Thing
+from filterscope.pipeline.datasets.sample.catalogue import CONCEPTS, OBJECTS, PARTS
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.draw import draw_image
+from filterscope.pipeline.datasets.sample.finish import photographed
+from filterscope.pipeline.datasets.sample.paint import flat
+from filterscope.pipeline.datasets.sample.palette import SHADES
+from filterscope.pipeline.datasets.sample.raster import SUB, covered
+from filterscope.pipeline.datasets.sample.shapes import box, ellipse
+from filterscope.pipeline.datasets.sample.traits import PAIRS, draw_traits
+from filterscope.pipeline.datasets.sample.vehicles import car
+from filterscope.pipeline.engine.errors import InputError
 from tests import naive
 
 IMAGES = 120

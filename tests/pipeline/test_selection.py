@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.models.layer import Layer
-from pipeline.selection import canonical, units_in
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.selection import canonical, units_in
 
 LAYER = Layer("features.3", "Conv2d", 24, 56, 56)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipeline.landmarks import ViewLandmarks
-from pipeline.sightings import Sightings
-from pipeline.views import Views
+from filterscope.pipeline.views.landmarks import ViewLandmarks
+from filterscope.pipeline.views.sightings import Sightings
+from filterscope.pipeline.views.views import Views
 
 
 def planted():

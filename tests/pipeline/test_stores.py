@@ -5,8 +5,8 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from operators.masks import mask_block
-from pipeline.stores import ActivationStore, MaskStore
+from filterscope.operators.dissection.masks import mask_block
+from filterscope.pipeline.stores.activations import ActivationStore, MaskStore
 
 
 @pytest.fixture

@@ -10,17 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-import schemas
-from jobs.config import load_config
-from pipeline.datasets.layout import Dataset, DatasetWriter
-from pipeline.decode import decode
-from pipeline.errors import InputError
-from pipeline.geometry import Geometry, Window
-from pipeline.landmarks import landmarks_in_views
-from pipeline.run import RunFolder
-from pipeline.stages import extract, masks
-from pipeline.stores import ActivationStore
-from pipeline.views import Views, ViewSettings
+from filterscope import schemas
+from filterscope.jobs.config.audit import load_config
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.dissection import masks
+from filterscope.pipeline.methods.extraction import extract
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.views.decode import decode
+from filterscope.pipeline.views.geometry import Geometry, Window
+from filterscope.pipeline.views.landmarks import landmarks_in_views
+from filterscope.pipeline.views.views import Views, ViewSettings
 from tests import naive, planted
 
 SQUASH = Geometry("squash", (24, 32), 24, "nearest")

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.masks import mask_block
-from pipeline.whole_images import whole_images
+from filterscope.operators.dissection.masks import mask_block
+from filterscope.pipeline.views.whole_images import whole_images
 from tests.operators.test_tally import draw_labels
 
 

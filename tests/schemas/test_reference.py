@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas import dataset, reference, results
-from schemas.columns import column, table
+from filterscope.schemas import dataset, reference, results
+from filterscope.schemas.columns import column, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,12 @@ def test_the_page_holds_a_row_for_every_column() -> None:
 
 def test_the_page_in_docs_is_what_the_module_prints() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "schemas"], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+        [sys.executable, "-m", "filterscope.schemas"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     ).stdout
     kept = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     assert kept == printed, "run `python -m schemas > docs/tables.md`"

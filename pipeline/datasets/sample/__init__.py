@@ -1,5 +1,5 @@
 """The embedded sample: scenes drawn with exact masks, parts, landmarks, textures, materials, colours and attributes."""
 
-from pipeline.datasets.sample.draw import draw_sample
+from filterscope.pipeline.datasets.sample.draw import draw_sample
 
 __all__ = ["draw_sample"]

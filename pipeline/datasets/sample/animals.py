@@ -1,12 +1,12 @@
 """Birds, fishes and cats. Birds and fishes face right, cats face us."""
 
-from pipeline.datasets.sample.canvas import Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.materials import TINTS, material
-from pipeline.datasets.sample.paint import Paint, flat, scaled, shaded
-from pipeline.datasets.sample.palette import SHADES, shade
-from pipeline.datasets.sample.shapes import ONE, TURN, arc, cosine, ellipse, polygon, sine, stroke
-from pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.canvas import Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.materials import TINTS, material
+from filterscope.pipeline.datasets.sample.paint import Paint, flat, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import SHADES, shade
+from filterscope.pipeline.datasets.sample.shapes import ONE, TURN, arc, cosine, ellipse, polygon, sine, stroke
+from filterscope.pipeline.datasets.sample.textures import textured
 
 BIRD = ("torso", "head", "beak", "eye", "wing", "tail", "leg")
 FISH = ("torso", "head", "eye", "fin", "tail")

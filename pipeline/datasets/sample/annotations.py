@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from operators.colors import COLORS, name_colors
-from pipeline.datasets.sample.canvas import SIZE, Canvas, Keypoint
-from pipeline.datasets.sample.paint import Label
-from pipeline.datasets.sample.raster import SUB
+from filterscope.operators.images.colors import COLORS, name_colors
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas, Keypoint
+from filterscope.pipeline.datasets.sample.paint import Label
+from filterscope.pipeline.datasets.sample.raster import SUB
 
 #: An object of fewer visible pixels keeps its labels, but is no row of the objects.
 LEAST_PIXELS = 64

@@ -1,11 +1,11 @@
 """What lies behind and before the things of a scene: sky, ground, clutter, and what blocks the view."""
 
-from pipeline.datasets.sample.canvas import SIZE, Canvas
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.paint import Color, Paint, falling, flat, mottled, scaled, shaded
-from pipeline.datasets.sample.palette import shade
-from pipeline.datasets.sample.shapes import TURN, Outline, blob, box, ellipse, polygon, star, stroke
-from pipeline.datasets.sample.traits import TIME
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.paint import Color, Paint, falling, flat, mottled, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import shade
+from filterscope.pipeline.datasets.sample.shapes import TURN, Outline, blob, box, ellipse, polygon, star, stroke
+from filterscope.pipeline.datasets.sample.traits import TIME
 
 STUFF = (
     *("sky", "cloud", "sun", "moon", "star", "hill", "sea", "sand", "road", "pavement", "floor", "wall"),

@@ -1,13 +1,13 @@
 """Houses."""
 
-from pipeline.datasets.sample.canvas import Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import Paint, flat, scaled, shaded
-from pipeline.datasets.sample.palette import SHADES, shade
-from pipeline.datasets.sample.shapes import box, ellipse, polygon
-from pipeline.datasets.sample.textures import textured
-from pipeline.datasets.sample.traits import TIME
+from filterscope.pipeline.datasets.sample.canvas import Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import Paint, flat, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import SHADES, shade
+from filterscope.pipeline.datasets.sample.shapes import box, ellipse, polygon
+from filterscope.pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.traits import TIME
 
 PARTS = ("facade", "roof", "chimney", "door", "window")
 

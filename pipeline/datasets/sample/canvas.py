@@ -8,9 +8,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from pipeline.datasets.sample.paint import Label, Paint, pack, unpack
-from pipeline.datasets.sample.raster import SUB, covered
-from pipeline.datasets.sample.shapes import ONE, Outline, centre, cosine, sine
+from filterscope.pipeline.datasets.sample.paint import Label, Paint, pack, unpack
+from filterscope.pipeline.datasets.sample.raster import SUB, covered
+from filterscope.pipeline.datasets.sample.shapes import ONE, Outline, centre, cosine, sine
 
 SIZE = 224
 #: Units in which a thing is as high as its size.

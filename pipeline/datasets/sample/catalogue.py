@@ -1,11 +1,11 @@
 """Every concept that the sample can hold, in the order of their numbers, so that they do not depend on the images drawn."""
 
-from operators.colors import COLORS
-from pipeline.datasets.sample import animals, backdrops, buildings, furniture, people, plants, vehicles
-from pipeline.datasets.sample.materials import MATERIALS
-from pipeline.datasets.sample.paint import Label
-from pipeline.datasets.sample.scenes import SCENES
-from pipeline.datasets.sample.textures import TEXTURES
+from filterscope.operators.images.colors import COLORS
+from filterscope.pipeline.datasets.sample import animals, backdrops, buildings, furniture, people, plants, vehicles
+from filterscope.pipeline.datasets.sample.materials import MATERIALS
+from filterscope.pipeline.datasets.sample.paint import Label
+from filterscope.pipeline.datasets.sample.scenes import SCENES
+from filterscope.pipeline.datasets.sample.textures import TEXTURES
 
 #: Objects and the parts they are made of.
 OBJECTS: dict[str, tuple[str, ...]] = {

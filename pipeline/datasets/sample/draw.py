@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.layout import DatasetWriter
-from pipeline.datasets.sample.annotations import label_masks, seen_attributes, seen_objects
-from pipeline.datasets.sample.canvas import SIZE, Canvas
-from pipeline.datasets.sample.catalogue import CONCEPTS
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.finish import photographed
-from pipeline.datasets.sample.paint import Label
-from pipeline.datasets.sample.scenes import scene
-from pipeline.datasets.sample.swatches import collage, swatch
-from pipeline.datasets.sample.traits import draw_traits
-from pipeline.errors import InputError
+from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.sample.annotations import label_masks, seen_attributes, seen_objects
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas
+from filterscope.pipeline.datasets.sample.catalogue import CONCEPTS
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.finish import photographed
+from filterscope.pipeline.datasets.sample.paint import Label
+from filterscope.pipeline.datasets.sample.scenes import scene
+from filterscope.pipeline.datasets.sample.swatches import collage, swatch
+from filterscope.pipeline.datasets.sample.traits import draw_traits
+from filterscope.pipeline.engine.errors import InputError
 
 
 def draw_sample(

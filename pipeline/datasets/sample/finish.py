@@ -3,10 +3,10 @@
 import numpy as np
 from numba import njit
 
-from pipeline.datasets.sample.canvas import SIZE
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.paint import unpack
-from pipeline.datasets.sample.traits import TIME
+from filterscope.pipeline.datasets.sample.canvas import SIZE
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.paint import unpack
+from filterscope.pipeline.datasets.sample.traits import TIME
 
 #: Gain of red, green, blue at an hour, in 1/256.
 _TINT = {"day": (256, 256, 256), "dusk": (258, 226, 204), "night": (210, 216, 248)}

@@ -1,12 +1,12 @@
 """Chairs, lamps and parasols."""
 
-from pipeline.datasets.sample.canvas import Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import flat, scaled, shaded
-from pipeline.datasets.sample.palette import VIVID, contrasting, shade
-from pipeline.datasets.sample.shapes import TURN, box, ellipse, polygon, stroke
-from pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.canvas import Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import flat, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import VIVID, contrasting, shade
+from filterscope.pipeline.datasets.sample.shapes import TURN, box, ellipse, polygon, stroke
+from filterscope.pipeline.datasets.sample.textures import textured
 
 CHAIR = ("seat", "backrest", "chair leg")
 LAMP = ("lampshade", "pole", "lamp base")

@@ -1,18 +1,18 @@
 """Scenes on land: street, meadow, night sky."""
 
-from pipeline.datasets.sample.animals import bird, cat
-from pipeline.datasets.sample.backdrops import hills, mat, surface_of
-from pipeline.datasets.sample.buildings import house
-from pipeline.datasets.sample.canvas import SIZE
-from pipeline.datasets.sample.furniture import street_lamp
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import flat, mottled
-from pipeline.datasets.sample.plants import flower, tree
-from pipeline.datasets.sample.shapes import box, polygon
-from pipeline.datasets.sample.stage import Stage
-from pipeline.datasets.sample.textures import textured
-from pipeline.datasets.sample.traits import TIME
-from pipeline.datasets.sample.vehicles import bicycle, car
+from filterscope.pipeline.datasets.sample.animals import bird, cat
+from filterscope.pipeline.datasets.sample.backdrops import hills, mat, surface_of
+from filterscope.pipeline.datasets.sample.buildings import house
+from filterscope.pipeline.datasets.sample.canvas import SIZE
+from filterscope.pipeline.datasets.sample.furniture import street_lamp
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import flat, mottled
+from filterscope.pipeline.datasets.sample.plants import flower, tree
+from filterscope.pipeline.datasets.sample.shapes import box, polygon
+from filterscope.pipeline.datasets.sample.stage import Stage
+from filterscope.pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.traits import TIME
+from filterscope.pipeline.datasets.sample.vehicles import bicycle, car
 
 
 def street(stage: Stage) -> None:

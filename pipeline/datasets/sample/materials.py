@@ -4,9 +4,9 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.datasets.sample.canvas import SIZE
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.paint import Color, Paint, mixed, ramp, scaled
+from filterscope.pipeline.datasets.sample.canvas import SIZE
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.paint import Color, Paint, mixed, ramp, scaled
 
 #: Photograph of skimage.data; the cut from it: top, left, height, width; and by how much it rises, in percent of the way right.
 CUTS: dict[str, tuple[str, tuple[int, int, int, int], int]] = {

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.dice import Dice
 
 Color = tuple[int, int, int]
 #: Name and category of a concept.

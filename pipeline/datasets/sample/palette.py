@@ -1,9 +1,9 @@
-"""Shades of the 11 basic colours, each well inside the region that `operators.colors` gives that name."""
+"""Shades of the 11 basic colours, each well inside the region that `operators.images.colors` gives that name."""
 
 from itertools import pairwise
 
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.paint import Color
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.paint import Color
 
 SHADES: dict[str, tuple[Color, ...]] = {
     "black": ((26, 26, 30), (36, 33, 32), (20, 24, 32)),

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from pipeline.datasets.sample.canvas import Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import Color, Paint, flat, scaled, shaded
-from pipeline.datasets.sample.palette import SKIN, VIVID, shade
-from pipeline.datasets.sample.shapes import TURN, blob, box, ellipse, polygon, stroke
-from pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.canvas import Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import Color, Paint, flat, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import SKIN, VIVID, shade
+from filterscope.pipeline.datasets.sample.shapes import TURN, blob, box, ellipse, polygon, stroke
+from filterscope.pipeline.datasets.sample.textures import textured
 
 PARTS = ("torso", "neck", "head", "hair", "ear", "eye", "eyebrow", "nose", "mouth")
 

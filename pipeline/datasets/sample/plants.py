@@ -1,10 +1,10 @@
 """Trees and flowers."""
 
-from pipeline.datasets.sample.canvas import Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.paint import Color, flat, mottled, scaled, shaded
-from pipeline.datasets.sample.palette import SHADES
-from pipeline.datasets.sample.shapes import ONE, TURN, blob, cosine, ellipse, polygon, sine, stroke
+from filterscope.pipeline.datasets.sample.canvas import Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.paint import Color, flat, mottled, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import SHADES
+from filterscope.pipeline.datasets.sample.shapes import ONE, TURN, blob, cosine, ellipse, polygon, sine, stroke
 
 TREE = ("trunk", "crown")
 FLOWER = ("petal", "flower centre", "stem", "leaf")

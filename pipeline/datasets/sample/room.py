@@ -1,17 +1,17 @@
 """Rooms."""
 
-from pipeline.datasets.sample.animals import cat
-from pipeline.datasets.sample.backdrops import mat, surface_of
-from pipeline.datasets.sample.canvas import SIZE
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.furniture import chair, lamp
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import Paint, mottled, shaded
-from pipeline.datasets.sample.palette import shade
-from pipeline.datasets.sample.shapes import box, polygon
-from pipeline.datasets.sample.stage import Stage
-from pipeline.datasets.sample.textures import any_texture, textured
-from pipeline.datasets.sample.vehicles import bicycle
+from filterscope.pipeline.datasets.sample.animals import cat
+from filterscope.pipeline.datasets.sample.backdrops import mat, surface_of
+from filterscope.pipeline.datasets.sample.canvas import SIZE
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.furniture import chair, lamp
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import Paint, mottled, shaded
+from filterscope.pipeline.datasets.sample.palette import shade
+from filterscope.pipeline.datasets.sample.shapes import box, polygon
+from filterscope.pipeline.datasets.sample.stage import Stage
+from filterscope.pipeline.datasets.sample.textures import any_texture, textured
+from filterscope.pipeline.datasets.sample.vehicles import bicycle
 
 
 def room(stage: Stage) -> None:

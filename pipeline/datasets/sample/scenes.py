@@ -1,12 +1,12 @@
 """Scenes: which there are, and how often. A scene labels its whole image."""
 
-from pipeline.datasets.sample.backdrops import obstruct, scatter
-from pipeline.datasets.sample.canvas import SIZE, Canvas
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.land import meadow, night_sky, street
-from pipeline.datasets.sample.room import room
-from pipeline.datasets.sample.stage import Stage
-from pipeline.datasets.sample.water import seaside, underwater
+from filterscope.pipeline.datasets.sample.backdrops import obstruct, scatter
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.land import meadow, night_sky, street
+from filterscope.pipeline.datasets.sample.room import room
+from filterscope.pipeline.datasets.sample.stage import Stage
+from filterscope.pipeline.datasets.sample.water import seaside, underwater
 
 SCENES = {
     "meadow": meadow,

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.dice import Dice
 
 TURN = 1024
 ONE = 1 << 14

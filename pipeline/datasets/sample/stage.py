@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from pipeline.datasets.sample.animals import bird
-from pipeline.datasets.sample.backdrops import sky
-from pipeline.datasets.sample.canvas import SIZE, Canvas, Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.people import person
-from pipeline.datasets.sample.shapes import ellipse
-from pipeline.datasets.sample.traits import TIME
-from pipeline.datasets.sample.vehicles import balloon
+from filterscope.pipeline.datasets.sample.animals import bird
+from filterscope.pipeline.datasets.sample.backdrops import sky
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas, Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.people import person
+from filterscope.pipeline.datasets.sample.shapes import ellipse
+from filterscope.pipeline.datasets.sample.traits import TIME
+from filterscope.pipeline.datasets.sample.vehicles import balloon
 
 
 @dataclass

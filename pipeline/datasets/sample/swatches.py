@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from pipeline.datasets.sample.canvas import SIZE, Canvas
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.materials import MATERIALS, material
-from pipeline.datasets.sample.paint import Paint
-from pipeline.datasets.sample.shapes import box, polygon
-from pipeline.datasets.sample.textures import any_texture, textured
+from filterscope.pipeline.datasets.sample.canvas import SIZE, Canvas
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.materials import MATERIALS, material
+from filterscope.pipeline.datasets.sample.paint import Paint
+from filterscope.pipeline.datasets.sample.shapes import box, polygon
+from filterscope.pipeline.datasets.sample.textures import any_texture, textured
 
 
 def swatch(canvas: Canvas, dice: Dice) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.paint import Color, Paint, patches, ramp, steps
-from pipeline.datasets.sample.palette import contrasting
-from pipeline.datasets.sample.shapes import ONE, TURN, cosine, sine
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.paint import Color, Paint, patches, ramp, steps
+from filterscope.pipeline.datasets.sample.palette import contrasting
+from filterscope.pipeline.datasets.sample.shapes import ONE, TURN, cosine, sine
 
 Pattern = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -6,7 +6,7 @@ the probability `cooccurrence`: at 1 always, at 0.5 the two are independent, at 
 
 from dataclasses import dataclass
 
-from pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.dice import Dice
 
 
 @dataclass(frozen=True)

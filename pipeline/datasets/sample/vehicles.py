@@ -2,14 +2,25 @@
 
 import numpy as np
 
-from pipeline.datasets.sample.canvas import Thing
-from pipeline.datasets.sample.dice import Dice
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import Color, Paint, flat, scaled, shaded
-from pipeline.datasets.sample.palette import COOL, SHADES, VIVID, WARM, shade
-from pipeline.datasets.sample.shapes import ONE, TURN, Outline, box, cosine, ellipse, polygon, ring, sine, stroke
-from pipeline.datasets.sample.textures import textured
-from pipeline.datasets.sample.traits import TIME
+from filterscope.pipeline.datasets.sample.canvas import Thing
+from filterscope.pipeline.datasets.sample.dice import Dice
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import Color, Paint, flat, scaled, shaded
+from filterscope.pipeline.datasets.sample.palette import COOL, SHADES, VIVID, WARM, shade
+from filterscope.pipeline.datasets.sample.shapes import (
+    ONE,
+    TURN,
+    Outline,
+    box,
+    cosine,
+    ellipse,
+    polygon,
+    ring,
+    sine,
+    stroke,
+)
+from filterscope.pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.traits import TIME
 
 CAR = ("car body", "car window", "wheel", "headlight")
 BICYCLE = ("wheel", "frame", "saddle", "handlebar")

@@ -1,15 +1,15 @@
 """Scenes by and under the sea."""
 
-from pipeline.datasets.sample.animals import bird, fish
-from pipeline.datasets.sample.backdrops import mat, seaweed, surface_of
-from pipeline.datasets.sample.canvas import SIZE
-from pipeline.datasets.sample.furniture import chair, parasol
-from pipeline.datasets.sample.materials import material
-from pipeline.datasets.sample.paint import falling, flat, mottled
-from pipeline.datasets.sample.shapes import blob, box, ellipse, polygon, ring
-from pipeline.datasets.sample.stage import Stage
-from pipeline.datasets.sample.textures import textured
-from pipeline.datasets.sample.vehicles import boat
+from filterscope.pipeline.datasets.sample.animals import bird, fish
+from filterscope.pipeline.datasets.sample.backdrops import mat, seaweed, surface_of
+from filterscope.pipeline.datasets.sample.canvas import SIZE
+from filterscope.pipeline.datasets.sample.furniture import chair, parasol
+from filterscope.pipeline.datasets.sample.materials import material
+from filterscope.pipeline.datasets.sample.paint import falling, flat, mottled
+from filterscope.pipeline.datasets.sample.shapes import blob, box, ellipse, polygon, ring
+from filterscope.pipeline.datasets.sample.stage import Stage
+from filterscope.pipeline.datasets.sample.textures import textured
+from filterscope.pipeline.datasets.sample.vehicles import boat
 
 
 def seaside(stage: Stage) -> None:

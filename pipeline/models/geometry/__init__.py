@@ -1,6 +1,6 @@
 """Theoretical receptive fields of every layer of a network, found by following the positions of its maps."""
 
-from pipeline.models.field import Field, box
-from pipeline.models.geometry.trace import receptive_fields
+from filterscope.pipeline.models.field import Field, box
+from filterscope.pipeline.models.geometry.trace import receptive_fields
 
 __all__ = ["Field", "box", "receptive_fields"]

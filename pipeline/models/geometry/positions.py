@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from pipeline.models.geometry.span import NoFieldError, Span, hull
+from filterscope.pipeline.models.geometry.span import NoFieldError, Span, hull
 
 Shape = Sequence[int]
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from pipeline.models.geometry.positions import GLOBAL, Positions, Shape, merged, reshaped
-from pipeline.models.geometry.span import NoFieldError, Span
+from filterscope.pipeline.models.geometry.positions import GLOBAL, Positions, Shape, merged, reshaped
+from filterscope.pipeline.models.geometry.span import NoFieldError, Span
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from pipeline.models.field import Field
-from pipeline.models.geometry.positions import Positions
-from pipeline.models.geometry.rules import Call, follow, is_pointwise, tensors_in
-from pipeline.models.geometry.span import NoFieldError, Span
+from filterscope.pipeline.models.field import Field
+from filterscope.pipeline.models.geometry.positions import Positions
+from filterscope.pipeline.models.geometry.rules import Call, follow, is_pointwise, tensors_in
+from filterscope.pipeline.models.geometry.span import NoFieldError, Span
 
 #: Positions, or the reason why there are none.
 _State = Positions | str

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.overrides import TorchFunctionMode
 
-from pipeline.models.field import Box
+from filterscope.pipeline.models.field import Box
 
 _ACTIVATIONS = {
     *("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "silu", "gelu", "elu", "mish", "hardswish", "hardsigmoid"),

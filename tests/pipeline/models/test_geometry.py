@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.models.field import Field, box
-from pipeline.models.geometry import receptive_fields
-from pipeline.models.taps import list_layers
-from pipeline.models.vision import torchvision
+from filterscope.pipeline.models.field import Field, box
+from filterscope.pipeline.models.geometry import receptive_fields
+from filterscope.pipeline.models.taps import list_layers
+from filterscope.pipeline.models.vision import torchvision
 from tests.factories import SharedReLU, cifar_resnet20
 from tests.pipeline.models.gradient_support import supports
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.models.spec import ModelSpec
-from pipeline.models.transform import Transform
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.views.transform import Transform
 
 TRANSFORM = Transform((224, 224), 256, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -119,5 +119,5 @@ def test_the_hash_of_a_transform_is_stable_and_tells_every_setting() -> None:
 
 
 def test_naming_a_network_imports_no_torch() -> None:
-    code = "import sys, pipeline.models.spec, pipeline.models.transform; sys.exit('torch' in sys.modules)"
+    code = "import sys, filterscope.pipeline.models.spec, filterscope.pipeline.views.transform; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
-from pipeline.models.weights import file_sha256, load_state, read_state, renamed, state_sha256
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.weights import file_sha256, load_state, read_state, renamed, state_sha256
 
 
 def network() -> nn.Module:

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from operators.occlusion import NOWHERE, Occluders, empirical_field
-from pipeline.models.forward import Forward
-from pipeline.models.geometry import receptive_fields
-from pipeline.models.layer import Layer
-from pipeline.models.occluded import discrepancies
-from pipeline.models.taps import Taps
+from filterscope.operators.location.occlusion import NOWHERE, Occluders, empirical_field
+from filterscope.pipeline.models.geometry import receptive_fields
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.models.network import Forward
+from filterscope.pipeline.models.occluded import discrepancies
+from filterscope.pipeline.models.taps import Taps
 
 SIZE = (48, 56)
 

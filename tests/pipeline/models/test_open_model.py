@@ -17,15 +17,15 @@ from PIL import Image
 from ray import cloudpickle
 from torch import Tensor, nn
 
-from pipeline.errors import InputError
-from pipeline.models import sources
-from pipeline.models.model import Model, open_model, reestimate_batch_norm
-from pipeline.models.sources import load_factory
-from pipeline.models.spec import ModelSpec
-from pipeline.models.taps import Taps
-from pipeline.models.transform import Transform
-from pipeline.models.vision import torchvision
-from pipeline.models.weights import state_sha256
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models import sources
+from filterscope.pipeline.models.model import Model, open_model, reestimate_batch_norm
+from filterscope.pipeline.models.sources import load_factory
+from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.taps import Taps
+from filterscope.pipeline.models.vision import torchvision
+from filterscope.pipeline.models.weights import state_sha256
+from filterscope.pipeline.views.transform import Transform
 from tests.factories import cifar_resnet20
 
 MOBILENET = "mobilenet_v2-b0353104.pth"
@@ -260,7 +260,7 @@ def test_a_factory_pickled_by_value_opens_where_its_module_is_not(
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules["far_nets"])
     code = (
-        "import pickle, sys; from pipeline.models.model import open_model; "
+        "import pickle, sys; from filterscope.pipeline.models.model import open_model; "
         "print(open_model(*pickle.load(sys.stdin.buffer)).weights_sha256)"
     )
     there = subprocess.run(

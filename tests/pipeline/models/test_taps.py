@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.errors import InputError
-from pipeline.models.model import open_model
-from pipeline.models.spec import ModelSpec
-from pipeline.models.taps import Layer, Taps, list_layers, resolve_layers
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.model import open_model
+from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.taps import Layer, Taps, list_layers, resolve_layers
 from tests.factories import SharedReLU
 
 

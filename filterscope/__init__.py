@@ -1,0 +1,1 @@
+"""Audit what the filters of convolutional networks represent."""

@@ -1,0 +1,5 @@
+"""``python -m filterscope`` is the command `filterscope`."""
+
+from filterscope.jobs.cli.main import main
+
+main()

@@ -1,5 +1,0 @@
-"""``python -m jobs`` is the command `filterscope`."""
-
-from jobs.cli import main
-
-main()

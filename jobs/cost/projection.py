@@ -1,0 +1,308 @@
+"""The verb `plan`: what an audit of any size would cost, from measured unit costs; nothing is computed.
+
+The model is linear. A core spends, for every image and network, a time proportional to the megapixels it decodes, to the
+elements it stores and reads back, and to the (unit, image) pairs it tallies. The factors are rows ``unit_cost.*`` of
+``bench.json``, which ``python -m tests.bench unit_costs`` measures by auditing a few networks. The forward passes of the
+networks that are asked for are timed on the spot: no count of operations tells a depthwise network's time from a dense one's.
+On GPUs that are not here they are projected from operations and elements all the same.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filterscope.pipeline.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from filterscope.jobs.config.audit import AuditConfig
+    from filterscope.pipeline.run.plan import Plan
+
+#: CPU cores that serve one GPU, unless stated.
+CORES_PER_GPU = 16
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class UnitCosts:
+    """Measured factors: seconds of one core for one of what is named, or bytes of one.
+
+    Attributes
+    ----------
+    masks_image : float
+        Rasterising the labels of an image.
+    decode_megapixel : float
+        Decoding and resizing a megapixel.
+    extract_over_pass : float
+        Extracting an image, without decoding and writing, over a bare forward pass: conversions and cold caches.
+    store_megabyte : float
+        Writing 1e6 bytes of activations.
+    dissect_melement, dissect_pair : float
+        Dissecting 1e6 stored elements, and a (unit, image) pair.
+    anchorings_pair, significance_pair : float
+        Labelling under the other anchoring, and testing, a (unit, image) pair.
+    stored_byte, table_pair, table_concept : float
+        Bytes on disk for a byte of activations, for a (unit, image) pair, and for a (unit, concept) pair.
+    gpu_gflop, gpu_melement : float, optional
+        A forward pass on a GPU: 1e9 floating-point operations, and 1e6 elements of all outputs; None if the bench saw none.
+    """
+
+    masks_image: float
+    decode_megapixel: float
+    extract_over_pass: float
+    store_megabyte: float
+    dissect_melement: float
+    dissect_pair: float
+    anchorings_pair: float
+    significance_pair: float
+    stored_byte: float
+    table_pair: float
+    table_concept: float
+    gpu_gflop: float | None = None
+    gpu_melement: float | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "UnitCosts":
+        """Read the rows ``unit_cost.*`` of a ``bench.json``.
+
+        Raises
+        ------
+        InputError
+            If the file or one of its rows is missing.
+        """
+        advice = "measure them with `python -m tests.bench unit_costs`, on a machine of the kind that will do the work"
+        try:
+            rows = {row["name"]: float(row["value"]) for row in json.loads(path.read_text())}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"no unit costs in {path} ({error}); {advice}, and name the file with --bench") from None
+        found = {field.name: rows.get(f"unit_cost.{field.name}") for field in fields(cls)}
+        lacking = [name for name, value in found.items() if value is None and not name.startswith("gpu_")]
+        if lacking:
+            raise InputError(f"{path} has no rows unit_cost.{', unit_cost.'.join(lacking)}; {advice}")
+        return cls(**{name: value for name, value in found.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one network asks for, for one image unless stated.
+
+    Attributes
+    ----------
+    forward : float
+        CPU seconds of a forward pass to the deepest audited layer; 0 where GPUs run it.
+    gflop, melement : float
+        1e9 floating-point operations, and 1e6 elements of all outputs, of that pass.
+    stored : int
+        Elements of the layers that are audited.
+    units : int
+        Units of these layers.
+    """
+
+    forward: float
+    gflop: float
+    melement: float
+    stored: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Core seconds of each stage, GPU seconds (None if they are not known), and bytes."""
+
+    core_seconds: dict[str, float]
+    gpu_seconds: float | None
+    activation_bytes: float
+    largest_model_bytes: float
+    table_bytes: float
+
+    def hours(self, cores: int, gpus: int) -> float | None:
+        """Return the wall time in hours if cores and GPUs work side by side, None if it is not known."""
+        if gpus and self.gpu_seconds is None:
+            return None
+        on_gpus = (self.gpu_seconds or 0.0) / gpus if gpus else 0.0
+        return max(sum(self.core_seconds.values()) / cores, on_gpus) / _HOUR
+
+
+def project(
+    costs: UnitCosts, works: Sequence[Work], *, images: int, models: int, megapixels: float, concepts: int,
+    metrics: Collection[str], on_gpu: bool,
+) -> Projection:  # fmt: skip
+    """Project the cost of an audit.
+
+    Parameters
+    ----------
+    costs : UnitCosts
+        Measured factors.
+    works : sequence of Work
+        The networks that are known; `models` networks like these are projected.
+    images, models, concepts : int
+        How many there are.
+    megapixels : float
+        Mean size of an image file.
+    metrics : collection of str
+        What is computed; only the stages of dissection, anchorings and significance are projected.
+    on_gpu : bool
+        Whether forward passes run on GPUs.
+    """
+    share = images * models / len(works)
+    gflop, melement = (share * sum(getattr(work, name) for work in works) for name in ("gflop", "melement"))
+    elements, pairs = (share * sum(getattr(work, name) for work in works) for name in ("stored", "units"))
+    gpu = on_gpu and costs.gpu_gflop is not None and costs.gpu_melement is not None
+    seconds = {
+        "masks": images * costs.masks_image,
+        "decode": images * models * megapixels * costs.decode_megapixel,
+        "forward": 0.0 if on_gpu else share * sum(work.forward for work in works) * costs.extract_over_pass,
+        "store": 2e-6 * elements * costs.store_megabyte,
+        "dissect": 1e-6 * elements * costs.dissect_melement + pairs * costs.dissect_pair,
+        "anchorings": pairs * costs.anchorings_pair if "anchorings" in metrics else 0.0,
+        "significance": pairs * costs.significance_pair if "significance" in metrics else 0.0,
+    }
+    stored = [2 * images * work.stored * costs.stored_byte for work in works]
+    return Projection(
+        {name: value for name, value in seconds.items() if value},
+        gflop * (costs.gpu_gflop or 0) + melement * (costs.gpu_melement or 0) if gpu else None,
+        sum(stored) * models / len(works),
+        max(stored),
+        pairs * costs.table_pair + pairs / images * concepts * costs.table_concept,
+    )
+
+
+def works_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Work]:
+    """Count what each network of a plan asks for, by one forward pass over a blank image, and time it.
+
+    Parameters
+    ----------
+    plan : Plan
+        Networks and layers.
+    batch_sizes : sequence of int
+        The fastest of these is timed; none for networks that run on GPUs.
+    """
+    return [_work(plan, number, batch_sizes) for number in range(len(plan.models))]
+
+
+def _work(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Work:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from filterscope.pipeline.models.model import open_model
+    from filterscope.pipeline.models.network import seconds_an_image
+    from filterscope.pipeline.models.taps import Taps
+
+    model = plan.models[number]
+    opened = open_model(model.spec)
+    names = [layer.name for layer in model.layers]
+    times = seconds_an_image(opened, names, batch_sizes)
+    module = opened.module.eval()
+    elements = 0
+
+    def count(_: object, __: object, output: object) -> None:
+        nonlocal elements
+        elements += output.numel() if isinstance(output, torch.Tensor) else 0
+
+    leaves = [part for part in module.modules() if not list(part.children())]
+    handles = [leaf.register_forward_hook(count) for leaf in leaves]
+    # as an audit runs it: no further than the deepest layer asked for
+    taps = Taps(module, names)
+    with FlopCounterMode(display=False) as counter:
+        taps(torch.zeros(1, 3, *model.transform.input_size))
+    for handle in handles:
+        handle.remove()
+    return Work(
+        min(times.values(), default=0.0),
+        counter.get_total_flops() / 1e9,
+        elements / 1e6,
+        sum(layer.channels * layer.height * layer.width for layer in model.layers),
+        sum(layer.channels for layer in model.layers),
+    )
+
+
+def projected(
+    config: "AuditConfig", bench: Path, *, images: int | None, models: int | None, gpus: int, cores: int | None
+) -> list[str]:
+    """Say what the audit of a zoo would cost with other numbers of images, models and machines, a line each.
+
+    Raises
+    ------
+    InputError
+        If unit costs are missing, or the zoo cannot be opened.
+    """
+    import pyarrow.compute as pc
+
+    from filterscope.jobs.runs.audit import planned
+    from filterscope.pipeline.datasets.layout import Dataset
+    from filterscope.pipeline.run.planning import CPU_BATCHES
+
+    costs = UnitCosts.read(bench)
+    plan = planned(config.model_copy(update={"batch_size": config.batch_size or 1}))
+    data = Dataset(plan.data)
+    pixels = pc.mean(pc.multiply(*(data.images[side].cast("int64") for side in ("height", "width")))).as_py()
+    images, models = images or plan.images, models or len(plan.models)
+    batch_sizes = () if gpus else (config.batch_size,) if config.batch_size else CPU_BATCHES
+    projection = project(
+        costs,
+        works_of(plan, batch_sizes),
+        images=images,
+        models=models,
+        megapixels=pixels / 1e6,
+        concepts=data.concepts.num_rows,
+        metrics=plan.options.metrics,
+        on_gpu=gpus > 0,
+    )
+    cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
+    return _lines(projection, images, models, gpus, cores, sorted(set(plan.options.metrics) - _PROJECTED))
+
+
+#: Metrics that the model covers.
+_PROJECTED = {"dissection", "anchorings", "significance"}
+
+
+def _cores() -> int:
+    from filterscope.pipeline.engine.runner import cores
+
+    return cores()
+
+
+def _lines(projection: Projection, images: int, models: int, gpus: int, cores: int, rest: Sequence[str]) -> list[str]:
+    machines = f"{cores:,} cores" + (f", {gpus:,} GPUs" if gpus else "")
+    lines = [f"{models:,} models x {images:,} images on {machines}"]
+    lines += [f"  {name:<13}{seconds / _HOUR:>14,.2f} CPU hours" for name, seconds in projection.core_seconds.items()]
+    if gpus and projection.gpu_seconds is None:
+        lines.append("  forward        GPU hours not known: the bench ran without a GPU; run `unit_costs` on one")
+    elif gpus and projection.gpu_seconds is not None:
+        lines.append(f"  {'forward':<13}{projection.gpu_seconds / _HOUR:>14,.2f} GPU hours")
+    lines.append(
+        f"activations {_bytes(projection.activation_bytes)}, at most {_bytes(projection.largest_model_bytes)} a model "
+        f"(--no-keep-activations needs two of these); tables {_bytes(projection.table_bytes)}"
+    )
+    hours = projection.hours(cores, gpus)
+    busy = sum(projection.core_seconds.values())
+    if hours is None:
+        lines.append(f"wall time: at least {busy / cores / _HOUR:,.2f} h, which the cores need")
+    else:
+        lines.append(f"wall time {hours:,.2f} h; {_bottleneck(projection, cores, gpus)}")
+    if rest:
+        lines.append(f"not projected: {', '.join(rest)}")
+    return lines
+
+
+def _bottleneck(projection: Projection, cores: int, gpus: int) -> str:
+    busy = projection.core_seconds
+    stage = max(busy, key=busy.__getitem__)
+    if gpus and projection.gpu_seconds:
+        fed = sum(busy.values()) / (projection.gpu_seconds / gpus)
+        if fed <= cores:
+            return f"the GPUs are the bottleneck; {fed:,.0f} cores keep them busy"
+        return (
+            f"the cores are the bottleneck, most of all in {stage}; the GPUs would need {fed:,.0f} cores to stay busy"
+        )
+    return f"the bottleneck is {stage}, {busy[stage] / sum(busy.values()):.0%} of all CPU time"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} PB"

@@ -1,0 +1,1 @@
+"""Answers from the tables of a run: summary, query, find, compare, export."""

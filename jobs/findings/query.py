@@ -1,0 +1,201 @@
+"""SQL over the tables of a run, answered as a table for people, CSV or JSON."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.stores.places import path_of
+from filterscope.schemas import reference
+from filterscope.schemas.results import SCANNED, TABLES
+
+TABLE_ROWS = 100
+FORMATS = ("table", "csv", "json")
+
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/|\()*([a-z]*)", re.IGNORECASE | re.DOTALL)
+_DESCRIBE = re.compile(r"""(?:describe|desc|show\s+columns\s+(?:from|in))\s+["'`]?(\w+)["'`]?\s*;?\s*""", re.IGNORECASE)
+_READING = ("select", "with", "from", "values", "show", "explain", "describe", "desc")
+_MISSING_TABLE = re.compile(r"relation '(.+?)' was not found|no table or struct column named '(.+?)' found")
+_MISSING_COLUMN = re.compile(r"unable to find column \"(.+?)\"|no column named '(.+?)' found")
+_VALID_COLUMNS = re.compile(r"valid columns: \[(.*?)\]")
+
+
+def query(run: str | Path, sql: str) -> pl.DataFrame:
+    """Answer one SQL statement that reads; the tables are those of `schemas.results.TABLES`.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+    sql : str
+        SELECT, WITH, SHOW TABLES, DESCRIBE table or EXPLAIN, as Polars understands them.
+
+    Returns
+    -------
+    polars.DataFrame
+        The answer; its rows have the order of the statement's ORDER BY alone.
+
+    Raises
+    ------
+    InputError
+        If the folder is no run, the statement writes or cannot be parsed, or a table or column does not exist.
+    """
+    run = path_of(run)
+    _check_run(run)
+    _check_statement(sql)
+    described = _DESCRIBE.fullmatch(sql.strip())
+    if described:
+        return _describe(described[1], run)
+    context = pl.SQLContext({name: schemas.scan(run, name) for name in TABLES})
+    try:
+        return context.execute(sql, eager=True)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise InputError(_explained(str(error), sql, run)) from error
+
+
+def run_query(run: str | Path, sql: str, format: str = "table", limit: int | None = None) -> str:  # noqa: A002
+    """Answer one SQL statement as text.
+
+    Parameters
+    ----------
+    run, sql
+        As for `query`.
+    format : {'table', 'csv', 'json'}
+        See `as_table`, `as_csv` and `as_json`.
+    limit : int, optional
+        Rows at most, 0 for all; by default `TABLE_ROWS` in a table and all otherwise.
+
+    Returns
+    -------
+    str
+        The text, ending in a line break.
+
+    Raises
+    ------
+    InputError
+        As `query`, and for an unknown format or a negative limit.
+    """
+    _check_format(format, limit)
+    return shown(query(run, sql), format, limit)
+
+
+def shown(frame: pl.DataFrame, format: str = "table", limit: int | None = None) -> str:  # noqa: A002
+    """Return a frame as text in a format, `limit` rows of it at most; see `run_query`."""
+    _check_format(format, limit)
+    if limit is None:
+        limit = TABLE_ROWS if format == "table" else 0
+    first = frame.head(limit) if limit else frame
+    if format == "table":
+        return as_table(first, rows=frame.height)
+    return as_csv(first) if format == "csv" else as_json(first)
+
+
+def _check_format(format: str, limit: int | None) -> None:  # noqa: A002
+    if format not in FORMATS:
+        raise InputError(f"unknown format {format!r}; formats are {', '.join(FORMATS)}.{did_you_mean(format, FORMATS)}")
+    if limit is not None and limit < 0:
+        raise InputError(f"limit: received {limit}; expected the number of rows, or 0 for all")
+
+
+def as_table(frame: pl.DataFrame, rows: int | None = None) -> str:
+    """Return a frame as a Markdown table with the number of rows below; no column or text is cut, whatever the screen.
+
+    Binary values are shown as their number of bytes. `rows` is the number of rows of which the frame holds the first.
+    """
+    rows = frame.height if rows is None else rows
+    binary = pl.selectors.binary()
+    frame = frame.with_columns(pl.format("<{} bytes>", binary.bin.size()).name.keep())
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=65535,
+        fmt_str_lengths=1_000_000,
+        fmt_table_cell_list_len=-1,
+        tbl_formatting="ASCII_MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_cell_numeric_alignment="RIGHT",
+    ):
+        text = str(frame)
+    counted = f"{rows:,} row{'' if rows == 1 else 's'}"
+    if frame.height < rows:
+        counted = f"first {frame.height:,} of {counted}; a limit of 0 shows all"
+    return f"{text}\n({counted})\n"
+
+
+def as_csv(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV: lists and structs as JSON text, binary values as base64, null as nothing."""
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    return _with_base64(frame).with_columns(_json_text(name) for name in nested).write_csv()
+
+
+def as_json(frame: pl.DataFrame) -> str:
+    """Return a frame as a JSON list, one record a line: binary values as base64, NaN and infinities as null."""
+    records = _with_base64(frame).write_ndjson().removesuffix("\n").replace("\n", ",\n")
+    return f"[\n{records}\n]\n" if records else "[]\n"
+
+
+def _with_base64(frame: pl.DataFrame) -> pl.DataFrame:
+    deep = [name for name, kind in frame.schema.items() if kind.is_nested() and "Binary" in str(kind)]
+    if deep:
+        raise InputError(f"column {deep[0]!r} nests binary values, which csv and json cannot hold; unnest it first")
+    return frame.with_columns(pl.selectors.binary().bin.encode("base64"))
+
+
+def _json_text(name: str) -> pl.Expr:
+    """Encode a nested column as JSON: the value of the only field of a struct, `{"x":value}`."""
+    text = pl.struct(x=pl.col(name)).struct.json_encode().str.slice(len('{"x":')).str.head(-1)
+    return pl.when(pl.col(name).is_not_null()).then(text).alias(name)
+
+
+def _check_run(run: Path) -> None:
+    if not run.is_dir():
+        raise InputError(f"no run at {run}; `filterscope audit --out {run}` makes one")
+    if not (run / "run.toml").is_file() and not (run / "tables").is_dir():
+        raise InputError(f"{run} is not a run (it has no run.toml and no tables); give the folder of `audit --out`")
+
+
+def _check_statement(sql: str) -> None:
+    first = _FIRST_WORD.match(sql)
+    word = first[1].lower() if first else ""
+    if word not in _READING:
+        received = f"a statement that starts with {word.upper()}" if word else f"{sql!r}"
+        raise InputError(
+            f"received {received}; a query only reads: start it with SELECT, WITH, SHOW TABLES, DESCRIBE or EXPLAIN"
+        )
+
+
+def _describe(name: str, run: Path) -> pl.DataFrame:
+    if name not in TABLES:
+        raise InputError(_no_table(name, run))
+    return pl.DataFrame(reference.columns_of(SCANNED[name]), schema=dict.fromkeys(reference.COLUMNS, pl.String))
+
+
+def _explained(message: str, sql: str, run: Path) -> str:
+    table, column = _MISSING_TABLE.search(message), _MISSING_COLUMN.search(message)
+    if table:
+        return _no_table(table[1] or table[2], run)
+    if column:
+        return _no_column(column[1] or column[2], message, sql)
+    return f"cannot answer {sql!r}: {message.splitlines()[0][:300]}"
+
+
+def _no_table(name: str, run: Path) -> str:
+    return f"no table {name!r} in {run}.{did_you_mean(name, TABLES)} Tables are: {', '.join(TABLES)}."
+
+
+def _no_column(name: str, message: str, sql: str) -> str:
+    listed = _VALID_COLUMNS.search(message)
+    words = set(re.findall(r"\w+", sql.lower()))
+    valid = (
+        [part.strip(' "') for part in listed[1].split(",")]
+        if listed
+        else list(dict.fromkeys(field for table, schema in SCANNED.items() if table in words for field in schema.names))
+    )
+    quotes = f" Text stands in single quotes: '{name}'." if f'"{name}"' in sql else ""
+    return f"no column {name!r}.{did_you_mean(name, valid)}{quotes} Columns here are: {', '.join(valid)}."
+
+
+__all__ = ["FORMATS", "TABLE_ROWS", "as_csv", "as_json", "as_table", "query", "run_query", "shown"]

@@ -1,0 +1,1 @@
+"""Pages of a report: overview, layers, units, concepts, graphs."""

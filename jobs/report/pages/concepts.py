@@ -1,0 +1,127 @@
+"""Pages of concepts: which units of which models detect each, and which images hold it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from filterscope import schemas
+from filterscope.jobs.report.place import ReportPlace, concept_place
+from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections.labelled import images_with, labelled_paths
+from filterscope.jobs.report.sections.thumbnails import Thumbnail, looks_of
+from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.pipeline.datasets.layout import Dataset
+
+#: Units, and images, on the page of a concept.
+UNITS, IMAGES = 200, 12
+
+
+@dataclass(frozen=True)
+class ConceptBlock:
+    """Concepts `start` to `stop` - 1 in the order of the data set."""
+
+    start: int
+    stop: int
+
+
+def write_concepts(where: ReportPlace, block: ConceptBlock) -> int:
+    """Write the pages of some concepts."""
+    run = where.plan.run
+    concepts = concepts_of(run).slice(block.start, block.stop - block.start)
+    names = concepts["concept"].to_list()
+    found = {name: part for (name,), part in detectors(run).filter(pl.col("concept").is_in(names)).group_by("concept")}
+    images = _images(where, names)
+    for concept in concepts.iter_rows(named=True):
+        units = found.get(concept["concept"])
+        rows = (
+            []
+            if units is None
+            else list(
+                units.sort("iou", "model", "layer", "unit", descending=[True] + 3 * [False]).iter_rows(named=True)
+            )
+        )
+        write_page(
+            where.site,
+            concept_place(concept["concept"]),
+            "concept.html",
+            concept=concept,
+            rows=[{**row, "strips": where.strips(row)} for row in rows[:UNITS]],
+            total=len(rows),
+            layers=_counted(rows),
+            images=images.get(concept["concept"], []),
+        )
+    return len(names)
+
+
+def concepts_of(run: Path) -> pl.DataFrame:
+    """Return the concepts of a run, each once with its largest counts over the geometries, in the order of the data set."""
+    return (
+        schemas.scan_concepts(run)
+        .group_by("concept", "category", maintain_order=True)
+        .agg(pl.col("images", "pixels").max(), pl.col("eligible").any())
+        .collect()
+    )
+
+
+@lru_cache(maxsize=2)
+def detectors(run: Path) -> pl.DataFrame:
+    """Return units whose best concept of a category is over the cut-off: a row each unit and such a concept.
+
+    `label` tells whether it is the unit's label, its best concept of all categories.
+    """
+    units = schemas.scan_units(run).select(
+        "model", "layer", "unit", pl.col("concept").alias("best"), "best_per_category"
+    )
+    rows = units.explode("best_per_category").unnest("best_per_category").filter(pl.col("iou") > DETECTOR_IOU)
+    judged = schemas.scan_unit_significance(run).select(
+        "model", "layer", "unit", "significant", "label_replicates", "q_value"
+    )
+    return (
+        rows.with_columns((pl.col("concept") == pl.col("best")).alias("label"))
+        .join(judged, on=["model", "layer", "unit"], how="left")
+        .collect()
+    )
+
+
+def _counted(rows: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
+    """Count the units that are labelled with a concept, for every layer that has one."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        counts[row["model"], row["layer"]] = counts.get((row["model"], row["layer"]), 0) + row["label"]
+    return [(model, layer, count) for (model, layer), count in sorted(counts.items())]
+
+
+def _images(where: ReportPlace, names: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return images among the thumbnails that hold each concept, with its outline."""
+    plan = where.plan
+    look = next(iter(looks_of(plan).values()))
+    slots = where.slots(look)
+    if not len(slots.slot):
+        return {}
+    shown: dict[int, int] = {}
+    for view in slots.view.tolist():
+        shown.setdefault(int(plan.views.image[view]), view)
+    held = images_with(plan, names, np.array(list(shown), np.int32), IMAGES)
+    pairs = [(shown[image], name) for name, images in held.items() for image in images]
+    paths = labelled_paths(plan, look, pairs)
+    uris = Dataset(plan.data).images["uri"]
+    return {
+        name: [
+            {
+                "image": image,
+                "file": uris[image].as_py().rsplit("/", 1)[-1],
+                "thumbnail": Thumbnail.at(int(slots.slot[shown[image]]), look),
+                "labelled": paths[shown[image], name],
+            }
+            for image in images
+            if (shown[image], name) in paths
+        ]
+        for name, images in held.items()
+    }
+
+
+__all__ = ["IMAGES", "UNITS", "ConceptBlock", "concepts_of", "detectors", "write_concepts"]

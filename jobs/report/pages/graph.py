@@ -1,0 +1,286 @@
+"""Pages of explanatory graphs: the most used nodes of a category as a layered picture, their patches, parses of images."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.jobs.report.place import Place, ReportPlace, graph_place
+from filterscope.jobs.report.render import slug, url, write_page
+from filterscope.jobs.report.sections.graph_layout import layered
+from filterscope.jobs.report.sections.graph_pictures import write_pictures
+from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.pipeline.methods.graph.crops import graph_layers
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.places import write_atomically
+
+#: Nodes in a picture, and ties that are drawn from each of them.
+NODES, TIES = 120, 3
+#: Images that a page parses.
+PARSES = 8
+#: Classes of colours of the layers, from the top.
+COLOURS = ("object", "texture", "scene", "color", "part", "material")
+
+_KEY = ["layer", "unit", "node"]
+
+
+@dataclass(frozen=True)
+class GraphPage:
+    """The graph of one category in one model."""
+
+    model: PlannedModel
+    category: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a page shows of a graph.
+
+    Attributes
+    ----------
+    layers : list of dict
+        From the top: name, and how many nodes stand for themselves, survive and are shown.
+    nodes : polars.DataFrame
+        The nodes shown, layer by layer from the top, most used first; `place` is the number of the row.
+    ties : polars.DataFrame
+        Ties between nodes shown, heaviest first for each: `place`, `upper_place`, weight, displacement, deviation, together.
+    outside : dict
+        Ties of each node that lead to nodes that are not shown.
+    """
+
+    layers: list[dict[str, Any]]
+    nodes: pl.DataFrame
+    ties: pl.DataFrame
+    outside: dict[int, int]
+
+
+def graphs_of(plan: Plan) -> list[GraphPage]:
+    """Return the graphs that a run has learned, model by model."""
+    pages = []
+    for model in plan.models:
+        found = schemas.scan_graph_summary(plan.run).filter(model=model.name)
+        pages += [GraphPage(model, name) for name in found.select("category").collect()["category"].unique().sort()]
+    return pages
+
+
+def read_graph(run: Path, model: PlannedModel, category: str, most: int = NODES) -> Graph:
+    """Choose the surviving nodes that a picture shows, of each layer as many.
+
+    Half of them are those that most crops trigger, the others those to which most nodes shown of lower layers are tied.
+    """
+    here = (pl.col("model") == model.name) & (pl.col("category") == category)
+    everything = schemas.scan_graph_nodes(run).filter(here, pl.col("merged_into").is_null()).collect()
+    edges = schemas.scan_graph_edges(run).filter(here).collect()
+    names = [layer.name for layer in graph_layers(model) if everything.filter(layer=layer.name).height]
+    each, chosen = most // max(len(names), 1), everything.clear()
+    for name in reversed(names):
+        below = edges.join(chosen, on=_KEY, how="semi").select(pl.col(f"upper_{key}").alias(key) for key in _KEY)
+        chosen = pl.concat([chosen, _chosen(everything.filter("survives", layer=name), below, each)])
+    rows = pl.DataFrame({"layer": names, "row": range(len(names))}, {"layer": pl.String, "row": pl.Int32})
+    ordered = chosen.join(rows, on="layer").sort("row", *_USED, descending=[False, *_FALLING])
+    nodes = ordered.with_row_index("place")
+    places = nodes.select(*_KEY, pl.col("place").cast(pl.Int32))
+    above = places.select(pl.all().name.prefix("upper_"))
+    ties = edges.join(places, on=_KEY).join(above, on=[f"upper_{key}" for key in _KEY], how="left")
+    shown = ties.drop_nulls("upper_place").sort("place", "weight", "upper_place", descending=[False, True, False])
+    outside = dict(ties.filter(pl.col("upper_place").is_null()).group_by("place").len().iter_rows())
+    counts = [everything.filter(layer=name) for name in names]
+    layers = [
+        {
+            "layer": name,
+            "nodes": part.height,
+            "surviving": part["survives"].sum(),
+            "shown": nodes.filter(layer=name).height,
+        }
+        for name, part in zip(names, counts, strict=True)
+    ]
+    return Graph(layers, nodes, shown, outside)
+
+
+#: Order of use: images that trigger a node, then its mean score.
+_USED, _FALLING = ("images", "mean_score", "unit", "node"), (True, True, False, False)
+
+
+def _chosen(surviving: pl.DataFrame, below: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return `count` surviving nodes of a layer, given the upper ends of the ties of the nodes chosen below."""
+    ordered = surviving.sort(*_USED, descending=list(_FALLING))
+    used = ordered.head(count - count // 2)
+    tied = below.group_by(_KEY).len("tied")
+    rest = ordered.join(used, on=_KEY, how="anti").join(tied, on=_KEY, how="left")
+    rest = rest.sort(pl.col("tied").fill_null(0), *_USED, descending=[True, *_FALLING]).drop("tied")
+    return pl.concat([used, rest.head(count // 2)])
+
+
+def write_graph(where: ReportPlace, page: GraphPage) -> int:
+    """Write the page of a graph, its data and its pictures."""
+    plan, model, category = where.plan, page.model, page.category
+    graph, place = read_graph(plan.run, model, category), graph_place(model.name, category)
+    parses = _parses(plan, model, category, graph)
+    pictures = write_pictures(where, page, graph.nodes, [parse["view"] for parse in parses])
+    data = _data(where, page, graph, parses, pictures)
+    text = f"filterscope.graph({json.dumps(data, separators=(',', ':'), allow_nan=False)});\n"
+    write_atomically(where.site.joinpath(*place[:-1], _script(place)), text.encode())
+    write_page(
+        where.site,
+        place,
+        "graph.html",
+        model=model,
+        category=category,
+        graph=graph,
+        rows=_listed(where, graph, data),
+        parses=data["parses"],
+        script=url(_script(place)),
+        most=NODES,
+        drawn=TIES,
+    )
+    return 1
+
+
+def _script(place: Place) -> str:
+    return place[-1].removesuffix(".html") + ".js"
+
+
+def _listed(where: ReportPlace, graph: Graph, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the layers with their nodes as the list beside the picture has them."""
+    return [
+        {**layer, "colour": _colour(n), "listed": [node for node in data["nodes"] if node["layer"] == n]}
+        for n, layer in enumerate(graph.layers)
+    ]
+
+
+def _colour(row: int) -> str:
+    return COLOURS[row % len(COLOURS)]
+
+
+def _data(
+    where: ReportPlace, page: GraphPage, graph: Graph, parses: list[dict[str, Any]], pictures: list[int] | None
+) -> dict[str, Any]:
+    """Return all that the page's script draws."""
+    rows = graph.nodes["row"].to_list()
+    ties = list(graph.ties.select("place", "upper_place").iter_rows())
+    drawn = graph.ties.group_by("place", maintain_order=True).head(TIES)
+    at = layered(rows, list(drawn.select("place", "upper_place").iter_rows())).tolist()
+    labels = _labels(where.plan.run, page.model)
+    nodes = [
+        {
+            "place": row["place"],
+            "layer": row["row"],
+            "unit": row["unit"],
+            "node": row["node"],
+            "x": at[row["place"]][0],
+            "y": at[row["place"]][1],
+            "images": row["images"],
+            "share": row["share"],
+            "deformation": row["deformation"],
+            "mu": [row["mu_y"], row["mu_x"]],
+            "label": labels.get((row["layer"], row["unit"])),
+            "outside": graph.outside.get(row["place"], 0),
+            "patches": pictures[row["place"]] if pictures is not None else 0,
+        }
+        for row in graph.nodes.iter_rows(named=True)
+    ]
+    weights = graph.ties.select("weight", "together").iter_rows()
+    first = set(drawn.select("place", "upper_place").iter_rows())
+    return {
+        "folder": url(*graph_place(page.model.name, page.category)[:-1], slug(page.category)),
+        "layers": [
+            {
+                "name": layer["layer"],
+                "colour": _colour(n),
+                "page": url("m", page.model.name, layer["layer"])
+                if where.dissected(page.model, layer["layer"])
+                else None,
+            }
+            for n, layer in enumerate(graph.layers)
+        ],
+        "nodes": nodes,
+        "ties": [
+            [low, high, weight, together, (low, high) in first]
+            for (low, high), (weight, together) in zip(ties, weights, strict=True)
+        ],
+        "parses": [{**parse, "pictured": pictures is not None} for parse in parses],
+        "input": list(page.model.geometry(where.plan.options.geometry).size),
+    }
+
+
+def _labels(run: Path, model: PlannedModel) -> dict[tuple[str, int], str]:
+    """Return the concepts that units of a model detect."""
+    units = schemas.scan_units(run).filter(pl.col("iou") > DETECTOR_IOU, model=model.name)
+    return {(layer, unit): name for layer, unit, name in units.select("layer", "unit", "concept").collect().iter_rows()}
+
+
+def _parses(plan: Plan, model: PlannedModel, category: str, graph: Graph) -> list[dict[str, Any]]:
+    """Return what some images trigger, from the one that triggers most of the nodes shown to one that triggers fewest."""
+    positions = schemas.scan_node_positions(plan.run).filter(model=model.name, category=category)
+    here = graph.nodes.lazy().select(*_KEY, "place")
+    hits = (
+        positions.filter("triggered")
+        .join(here, on=_KEY)
+        .select("view", "place", "y", "x", "score", "heldout")
+        .collect()
+    )
+    views_of_run = schemas.scan_views(plan.run).filter(~pl.col("flip")).select("view", "image").collect()
+    hits = hits.join(views_of_run, on="view")
+    ranked = hits.group_by("view").len().sort("len", "view", descending=[True, False])["view"].to_list()
+    views = _evenly(ranked, PARSES)
+    surviving = schemas.scan_graph_nodes(plan.run).filter("survives", model=model.name, category=category)
+    triggered = positions.filter("triggered", pl.col("view").is_in(pl.Series(views, dtype=pl.Int32).implode()))
+    counts = dict(triggered.join(surviving.select(_KEY), on=_KEY).group_by("view").len().collect().iter_rows())
+    of_view = {view: part for (view,), part in hits.sort("place").group_by("view", maintain_order=True)}
+    return [
+        {
+            "view": view,
+            "image": of_view[view]["image"][0],
+            "heldout": of_view[view]["heldout"][0],
+            "surviving": counts[view],
+            "hits": [
+                [place, round(y, 1), round(x, 1)] for place, y, x in of_view[view].select("place", "y", "x").iter_rows()
+            ],
+        }
+        for view in views
+    ]
+
+
+def _evenly(ranked: Sequence[int], count: int) -> list[int]:
+    """Return `count` of a ranking at even steps, its first and its last among them."""
+    if len(ranked) <= count:
+        return list(ranked)
+    return [ranked[round(n * (len(ranked) - 1) / (count - 1))] for n in range(count)]
+
+
+def graph_rows(run: Path, pages: Sequence[GraphPage]) -> list[dict[str, Any]]:
+    """Return what the first page says of each graph."""
+    counts = schemas.scan_graph_summary(run).group_by("model", "category").agg(
+        pl.col("nodes", "surviving").sum(), pl.len().alias("layers"), pl.col("learning_views").max()
+    )  # fmt: skip
+    found = {(row["model"], row["category"]): row for row in counts.collect().to_dicts()}
+    return [found[page.model.name, page.category] for page in pages]
+
+
+def nodes_of_units(run: Path, model: str, layer: str, start: int, stop: int) -> dict[int, list[dict[str, Any]]]:
+    """Return the nodes that stand for themselves of units [start, stop), most used first."""
+    here = pl.col("unit").is_between(start, stop, closed="left")
+    rows = schemas.scan_layer(run, "graph_nodes", model, layer).filter(here, pl.col("merged_into").is_null())
+    ordered = rows.sort("unit", "category", "images", "node", descending=[False, False, True, False]).collect()
+    nodes: dict[int, list[dict[str, Any]]] = {}
+    for row in ordered.iter_rows(named=True):
+        nodes.setdefault(row["unit"], []).append(row)
+    return nodes
+
+
+__all__ = [
+    "NODES",
+    "PARSES",
+    "TIES",
+    "Graph",
+    "GraphPage",
+    "graph_rows",
+    "graphs_of",
+    "nodes_of_units",
+    "read_graph",
+    "write_graph",
+]

@@ -1,0 +1,168 @@
+"""The first page of a report, and the list of concepts."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.jobs.findings.comparisons import growth_summary
+from filterscope.jobs.findings.summary import layer_summary, strongest_units, warnings
+from filterscope.jobs.report.pages.concepts import concepts_of, detectors
+from filterscope.jobs.report.pages.graph import graph_rows, graphs_of
+from filterscope.jobs.report.pages.layers import headline_of
+from filterscope.jobs.report.place import ReportPlace
+from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections.charts import Growth, Trend, growth, shares, trend
+from filterscope.jobs.report.sections.facts import label_counts
+from filterscope.jobs.report.sections.thumbnails import images_at_hand
+from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.methods.location.findings import location_summary
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.plan import PlannedModel
+
+#: Layers up to which every one has a card of its own.
+CARDS = 12
+_STRONGEST = 4
+
+
+def write_overview(where: ReportPlace, _: None = None) -> int:
+    """Write the first page and the list of concepts."""
+    plan, run = where.plan, where.plan.run
+    rows = layer_rows(where)
+    write_page(
+        where.site,
+        ("index.html",),
+        "overview.html",
+        plan=plan,
+        rows=rows,
+        cards=rows if len(rows) <= CARDS else [],
+        trends=_trends(where, rows),
+        growths=_growths(where, rows),
+        notes=[
+            line for line in warnings(run) if "expected by chance" not in line and "is no label to trust" not in line
+        ],
+        locations=location_summary(run).to_dicts(),
+        graphs=graph_rows(run, graphs_of(plan)),
+        concepts=concepts_of(run),
+        rejects=_rejects(where),
+        runs=_runs(where),
+        settings=_settings(where),
+        cutoff=DETECTOR_IOU,
+    )
+    write_page(where.site, ("concepts.html",), "concepts.html", rows=concept_rows(where))
+    return 2
+
+
+def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
+    """Return a row for every layer that was dissected, model by model, layers from the first to the last."""
+    run = where.plan.run
+    summary = {(row["model"], row["layer"]): row for row in layer_summary(run).to_dicts()}
+    units = schemas.scan_units(run).select("model", "layer", "unit", "concept", "category", "iou", "detector").collect()
+    parts = dict(units.group_by("model", "layer"))
+    steady = _instability(where)
+    strongest: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in strongest_units(run, _STRONGEST).to_dicts() if units.height else []:
+        strongest.setdefault((row["model"], row["layer"]), []).append({**row, "strips": where.strips(row)})
+    rows = []
+    for model, layer in in_order(where.plan.models):
+        key = (model.name, layer.name)
+        if key not in parts:
+            continue
+        groups = label_counts(parts[key])
+        rows.append(
+            {
+                **summary[key],
+                "type": layer.type,
+                "median_iou": parts[key]["iou"].median(),
+                "headline": headline_of(run, *key),
+                "instability": steady.get(key),
+                "groups": groups,
+                "shares": shares(groups),
+                "strongest": strongest.get(key, []),
+            }
+        )
+    return rows
+
+
+def in_order(models: Sequence[PlannedModel]) -> list[tuple[PlannedModel, Layer]]:
+    """Return the layers of models, those of each in the order in which an image passes them."""
+    return [(model, layer) for model in models for layer in model.layers]
+
+
+def _instability(where: ReportPlace) -> dict[tuple[str, str], float]:
+    """Return the mean over units and landmarks of the location instability of each layer."""
+    rows = schemas.scan_location_instability(where.plan.run)
+    means = rows.group_by("model", "layer").agg(pl.col("instability").mean()).collect()
+    return {(model, layer): value for model, layer, value in means.iter_rows()}
+
+
+def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Trend]]:
+    drawn = []
+    for model in where.plan.models:
+        layers = [
+            (row["layer"], {category: len(concepts) for category, concepts in row["groups"]})
+            for row in rows
+            if row["model"] == model.name
+        ]
+        if len(layers) > 1:
+            drawn.append((model.name, trend(layers)))
+    return drawn[:CARDS]
+
+
+def _growths(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Growth]]:
+    """Return the growth of the layers that have cards, with the model's name where there are several."""
+    found = growth_summary(where.plan.run) if len(rows) <= CARDS else pl.DataFrame()
+    several, drawn = len(where.plan.models) > 1, []
+    for row in rows if found.height else ():
+        curve = growth(found.filter(model=row["model"], layer=row["layer"]).to_dicts())
+        if curve:
+            drawn.append((f"{row['model']} {row['layer']}" if several else row["layer"], curve))
+    return drawn
+
+
+def _rejects(where: ReportPlace) -> list[dict[str, Any]]:
+    """Return reasons of rejects, of the data set and of the run, most frequent first, with how many and one example."""
+    rejects = schemas.scan_rejects(where.plan.run)
+    if images_at_hand(where.plan):
+        imported = pl.DataFrame(Dataset(where.plan.data).table("rejects")).lazy()
+        rejects = pl.concat([imported, rejects])
+    counted = rejects.group_by("stage", "reason").agg(pl.len().alias("count"), pl.col("item").min())
+    return counted.sort("count", "stage", "reason", descending=[True, False, False]).collect().to_dicts()
+
+
+def _runs(where: ReportPlace) -> list[dict[str, Any]]:
+    return schemas.scan_runs(where.plan.run).sort("started", maintain_order=True).collect().to_dicts()
+
+
+def _settings(where: ReportPlace) -> dict[str, Any]:
+    recorded = RunFolder(where.plan.run).recorded()
+    return {
+        "options": {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in where.plan.as_dict()["options"].items()
+        },
+        "versions": recorded["versions"],
+        "images": where.plan.images,
+        "data": where.plan.data.name,
+        "identity": where.plan.data_identity,
+    }
+
+
+def concept_rows(where: ReportPlace) -> list[dict[str, Any]]:
+    """Return every concept with the number of units that detect it and the best of them; those most detected first."""
+    found = detectors(where.plan.run)
+    labelled = dict(found.filter("label").group_by("concept").len().iter_rows())
+    ranked = found.sort("iou", "model", "layer", "unit", descending=[True, False, False, False])
+    best = {row["concept"]: row for row in ranked.unique("concept", keep="first", maintain_order=True).to_dicts()}
+    rows = [
+        {**row, "units": labelled.get(row["concept"], 0), "best": best.get(row["concept"])}
+        for row in concepts_of(where.plan.run).to_dicts()
+    ]
+    return sorted(rows, key=lambda row: (-row["units"], -(row["best"] or {"iou": 0})["iou"], row["concept"]))
+
+
+__all__ = ["CARDS", "concept_rows", "in_order", "layer_rows", "write_overview"]

@@ -1,0 +1,192 @@
+"""Pages of units, and the strips of top images that other pages show of them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.jobs.report.pages.graph import nodes_of_units
+from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
+from filterscope.jobs.report.render import url, write_page
+from filterscope.jobs.report.sections.charts import histogram
+from filterscope.jobs.report.sections.evidence import verdict
+from filterscope.jobs.report.sections.facts import best_concepts, units_of
+from filterscope.jobs.report.sections.labelled import labelled_paths
+from filterscope.jobs.report.sections.strips import top_images
+from filterscope.jobs.report.sections.thumbnails import Look, Slots, Thumbnail
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.plan import PlannedModel
+from filterscope.pipeline.stores.places import write_atomically
+from filterscope.pipeline.views.decode import view_files
+
+#: Top images in a strip.
+STRIP = 6
+#: Concepts on the page of a unit.
+CONCEPTS = 8
+#: Nodes of explanatory graphs on the page of a unit.
+NODES = 40
+
+
+@dataclass(frozen=True)
+class UnitBlock:
+    """Units `start` to `stop` - 1 of one layer."""
+
+    model: PlannedModel
+    layer: Layer
+    start: int
+    stop: int
+
+
+def write_units(where: ReportPlace, block: UnitBlock) -> int:
+    """Write the pages and the strips of a block of units, and return how many pages."""
+    plan, (model, layer, start, stop) = where.plan, (block.model, block.layer, block.start, block.stop)
+    look = Look.of(plan, model)
+    slots = where.slots(look)
+    units = units_of(plan.run, model.name, layer.name, start, stop)
+    tops = top_images(plan, model, layer, look, start, stop)
+    _write_strips(where, block, tops, slots)
+    shown = _Shown(where, block, units, tops, slots)
+    for row in units.iter_rows(named=True):
+        place = unit_place(model.name, layer.name, row["unit"])
+        write_page(where.site, place, "unit.html", **shown.page(row))
+    return units.height
+
+
+def _write_strips(where: ReportPlace, block: UnitBlock, tops: pl.DataFrame, slots: Slots) -> None:
+    strips: list[list[list[Any]]] = [[] for _ in range(block.stop - block.start)]
+    if len(slots.slot):
+        for unit, view, path in tops.filter(pl.col("rank") < STRIP).select("unit", "view", "path").iter_rows():
+            strips[unit - block.start].append([int(slots.slot[view]), path])
+    place = strips_place(block.model.name, block.layer.name, block.start)
+    look = slots.look
+    facts = {
+        "thumbnails": url("thumbnails", look.key),
+        "width": look.width,
+        "height": look.height,
+        "first": block.start,
+        "units": strips,
+    }
+    text = f"filterscope.strips({json.dumps(url(*place))},{json.dumps(facts, separators=(',', ':'))});\n"
+    write_atomically(where.site.joinpath(*place), text.encode())
+
+
+class _Shown:
+    """What the pages of a block show, read for all of its units at once."""
+
+    def __init__(
+        self, where: ReportPlace, block: UnitBlock, units: pl.DataFrame, tops: pl.DataFrame, slots: Slots
+    ) -> None:
+        self.where, self.block, self.slots = where, block, slots
+        plan, model, layer = where.plan, block.model, block.layer
+        span = (block.start, block.stop)
+        self.concepts = _by_unit(best_concepts(plan.run, model.name, layer.name, plan.mask_key(model), *span, CONCEPTS))
+        here = pl.col("unit").is_between(*span, closed="left")
+
+        def read(name: str) -> pl.DataFrame:
+            return schemas.scan_layer(plan.run, name, model.name, layer.name).filter(here).collect()
+
+        self.fields = _by_unit(read("receptive_fields"))
+        self.anchorings = _by_unit(read("unit_anchorings"))
+        self.stability = _by_unit(_with_categories(plan.run, read("label_stability").sort("unit", "quantile")))
+        self.nodes = nodes_of_units(plan.run, model.name, layer.name, *span)
+        self.histograms = _by_unit(read("activation_histograms"))
+        self.locations = _by_unit(read("location_instability").sort("unit", "category", "landmark"))
+        self.tops = _by_unit(tops)
+        labels = dict(units.select("unit", "concept").iter_rows())
+        pairs = tops.select("unit", "view").iter_rows() if len(slots.slot) else []
+        self.labelled = (
+            labelled_paths(plan, slots.look, {(v, labels[u]) for u, v in pairs if labels[u]}) if len(slots.slot) else {}
+        )
+        views = tops["view"].unique().sort().to_numpy()
+        files = view_files(Dataset(plan.data), plan.views.image[views]) if len(slots.slot) else []
+        self.files = dict(zip(views.tolist(), files, strict=False))
+
+    def page(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of the page of one unit."""
+        unit, layer, model = row["unit"], self.block.layer, self.block.model
+        fields = self.fields.get(unit, [])
+        return {
+            "model": model,
+            "layer": layer,
+            "u": row,
+            "verdict": verdict(row),
+            "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
+            "concepts": self.concepts.get(unit, []),
+            "anchorings": self.anchorings.get(unit, []),
+            "stability": self.stability.get(unit, []),
+            "nodes": self.nodes.get(unit, [])[:NODES],
+            "all_nodes": len(self.nodes.get(unit, [])),
+            "quantile": self.where.plan.options.quantile,
+            "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
+            "field": drawn_field(model, layer, fields[0] if fields else None),
+            "locations": self.locations.get(unit, []),
+            "previous": unit - 1 if unit else None,
+            "following": unit + 1 if unit + 1 < layer.channels else None,
+        }
+
+    def _image(self, top: dict[str, Any], concept: str | None) -> dict[str, Any]:
+        view = top["view"]
+        slot = int(self.slots.slot[view]) if len(self.slots.slot) else -1
+        return {
+            "rank": top["rank"],
+            "image": top["image"],
+            "maximum": top["maximum"],
+            "path": top["path"],
+            "labelled": self.labelled.get((view, concept)) if concept else None,
+            "thumbnail": Thumbnail.at(slot, self.slots.look) if slot >= 0 else None,
+            "file": self.files.get(view, "").rsplit("/", 1)[-1],
+        }
+
+
+def drawn_field(model: PlannedModel, layer: Layer, measured: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the receptive field of a layer's middle position in input pixels, and the measured one of a unit beside it.
+
+    Boxes are (x, y, width, height), clipped to the input; None where there is none.
+    """
+    height, width = model.transform.input_size
+    drawn: dict[str, Any] = {
+        "height": height,
+        "width": width,
+        "theoretical": None,
+        "empirical": None,
+        **(measured or {}),
+    }
+    if layer.field is None:
+        return drawn
+    middle = [
+        c + (n // 2) * s
+        for c, n, s in zip(layer.field.centre, (layer.height, layer.width), layer.field.stride, strict=True)
+    ]
+    drawn["theoretical"] = _box(middle, layer.field.size, (height, width))
+    drawn["size"] = layer.field.size
+    if measured and measured["empirical_size"] is not None:
+        offset = (measured["offset_y"] or 0.0, measured["offset_x"] or 0.0)
+        centre = [c + o for c, o in zip(middle, offset, strict=True)]
+        drawn["empirical"] = _box(centre, (measured["empirical_size"],) * 2, (height, width))
+    return drawn
+
+
+def _box(centre: Any, size: Any, extent: Any) -> tuple[float, ...]:
+    low = [max(c - s / 2 + 0.5, 0.0) for c, s in zip(centre, size, strict=True)]
+    high = [min(c + s / 2 + 0.5, float(e)) for c, s, e in zip(centre, size, extent, strict=True)]
+    return tuple(round(float(v), 1) for v in (low[1], low[0], max(high[1] - low[1], 0), max(high[0] - low[0], 0)))
+
+
+def _with_categories(run: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    """Join the primary category of each row's concept."""
+    concepts = schemas.scan_concepts(run).select("concept", "category").unique().collect()
+    return rows.join(concepts, on="concept", how="left", maintain_order="left")
+
+
+def _by_unit(frame: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for row in frame.iter_rows(named=True):
+        rows.setdefault(row["unit"], []).append(row)
+    return rows
+
+
+__all__ = ["CONCEPTS", "STRIP", "UnitBlock", "drawn_field", "write_units"]

@@ -1,0 +1,1 @@
+"""Carrying out audits: audit, status, doctor."""

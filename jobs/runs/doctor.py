@@ -1,0 +1,46 @@
+"""The verb `doctor`: finds damaged, missing and left-over files of a run, and repairs by computing again what they held."""
+
+from pathlib import Path
+
+from filterscope.jobs.runs.audit import carry_on
+from filterscope.jobs.runs.stages import stages_of
+from filterscope.pipeline.engine.lock import RunLock
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.inspection import Problem, inspect
+from filterscope.pipeline.stores.places import path_of
+
+
+def examine(run: str | Path) -> list[Problem]:
+    """Return what is wrong with the files of a run.
+
+    Raises
+    ------
+    InputError
+        If there is no run.
+    """
+    folder = RunFolder.existing(run)
+    return list(inspect(folder, stages_of(folder.plan())))
+
+
+def repair(run: str | Path, problems: list[Problem]) -> None:
+    """Remove leftovers, forget damaged units and compute these, and only these, again.
+
+    Raises
+    ------
+    InputError
+        If an audit is at work on the run.
+    RunError
+        If computing stopped.
+    """
+    folder = RunFolder.existing(run)
+    with RunLock(folder.path, "doctor --repair") as lock:
+        for problem in problems:
+            problem.path.unlink(missing_ok=True)
+        folder.ledger.forget(problem.unit for problem in problems if problem.unit is not None)
+        carry_on(folder, folder.plan(), lock)
+
+
+def described(problem: Problem, run: Path) -> str:
+    """Return a problem in two lines."""
+    what = problem.unit.key if problem.unit else "no unit of work"
+    return f"{problem.path.relative_to(path_of(run))}: {problem.what} ({what})\n    {problem.means}"

@@ -1,0 +1,91 @@
+"""What a person sees while a run is at work: stage, units done of all, images a second, time left."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.engine.stage import Output
+
+
+def say(text: str) -> None:
+    """Print a line for the person at the terminal."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+@dataclass
+class _Stage:
+    name: str
+    units: int
+    left: int
+    bar: Any
+    began: float | None = None
+    images: int = 0
+
+    @property
+    def rate(self) -> str:
+        """Images a second since the first unit was started, where the stage counts images."""
+        seconds = time.monotonic() - (self.began or time.monotonic())
+        return f"{self.images / seconds:.0f} images/s" if self.images and seconds else ""
+
+
+class Progress:
+    """One bar a stage on a terminal; one line a finished stage elsewhere.
+
+    Parameters
+    ----------
+    stages : sequence of (str, int, int)
+        Name, units in all and units left of each stage, in order.
+    """
+
+    def __init__(self, stages: Sequence[tuple[str, int, int]]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        console = Console(file=sys.stderr)
+        self._live = console.is_terminal
+        self._bars = Bars(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>14}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not self._live,
+        )
+        self._stages: dict[str, _Stage] = {}
+        for name, units, left in stages:
+            bar = self._bars.add_task(name, total=units, completed=units - left, rate="", start=False)
+            self._stages[name] = _Stage(name, units, left, bar)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def begin(self, name: str) -> None:
+        """Start the clock of a stage, once."""
+        stage = self._stages[name]
+        if stage.began is None:
+            stage.began = time.monotonic()
+            self._bars.start_task(stage.bar)
+
+    def advance(self, outputs: "Sequence[Output]") -> None:
+        """Take note of a finished piece of work."""
+        if not outputs:
+            return
+        stage = self._stages[outputs[0].unit.stage]
+        stage.left -= len(outputs)
+        stage.images += max(output.images for output in outputs)
+        self._bars.update(stage.bar, advance=len(outputs), rate=stage.rate)
+        if stage.left <= 0 and not self._live:
+            seconds = time.monotonic() - (stage.began or time.monotonic())
+            rate = f", {stage.rate}" if stage.rate else ""
+            say(f"{stage.name:<12} {stage.units} of {stage.units} units in {seconds:.1f} s{rate}")

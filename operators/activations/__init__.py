@@ -1,0 +1,1 @@
+"""Statistics of activations: exact quantiles, histograms, strongest images, peaks."""

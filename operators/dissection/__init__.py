@@ -1,0 +1,1 @@
+"""Masks, anchoring, tallies and scores of network dissection."""

@@ -1,0 +1,1 @@
+"""Colours, outlines and run lengths of images and masks."""

@@ -1,0 +1,1 @@
+"""Where units look: location instability and occlusion."""

@@ -1,0 +1,1 @@
+"""Numbers: seeds, float16, mixtures, axes, bases."""

@@ -1,0 +1,1 @@
+"""Patterns of a filter's peaks."""

@@ -1,0 +1,1 @@
+"""Permutation, replication, significance and bootstrap."""

@@ -1,0 +1,152 @@
+"""Annotations permuted over images: the null of network dissection's best IoU.
+
+All units and concepts share one permutation, so that what concepts have in common and what units have in common stays.
+Images change places only with images that are annotated for the same categories: then A(u, g), the activated pixels of
+the images that have a category, and G(c), the labelled ones, are what they were, and intersections alone are tallied anew.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from filterscope.operators.dissection.activated import Activated
+from filterscope.operators.dissection.masks import MaskBlock
+from filterscope.operators.dissection.tally import _popcount
+
+#: Where an image has no labels in a draw.
+LEFT_OUT = -1
+
+
+def category_sets(masks: MaskBlock, category: NDArray[np.int64], categories: int) -> NDArray[np.bool_]:
+    """Return which categories each of n images has a pixel of, bool of shape (n, G).
+
+    Parameters
+    ----------
+    masks : MaskBlock
+        Labels of the images.
+    category : int64 ndarray of shape (C,)
+        Number of each concept's primary category.
+    categories : int
+        Number of categories G.
+    """
+    images = len(masks.first) - 1
+    found = np.zeros((images, categories), np.bool_)
+    found[np.repeat(np.arange(images), np.diff(masks.first)), category[masks.concept]] = True
+    return found
+
+
+class Strata:
+    """Groups of images that may change places: views of a source image stay together and in order.
+
+    Parameters
+    ----------
+    views : int64 ndarray of shape (n,)
+        Numbers of the images, ascending.
+    group : int64 ndarray of shape (n,)
+        Source image of each.
+    kinds : ndarray of shape (n, G)
+        What each is annotated for; groups change places if their views agree one by one.
+    """
+
+    def __init__(self, views: NDArray[np.int64], group: NDArray[np.int64], kinds: NDArray[np.bool_]) -> None:
+        order = np.argsort(group, kind="stable")
+        _, self._start, self._count = np.unique(group[order], return_index=True, return_counts=True)
+        self._views = views[order]
+        self._length = int(views.max()) + 1 if len(views) else 0
+        self.stratum = self._strata(np.unique(kinds, axis=0, return_inverse=True)[1].ravel()[order])
+
+    def _strata(self, kind: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give one number to all groups whose views are of the same kinds."""
+        alike: dict[bytes, int] = {}
+        ends = zip(self._start.tolist(), (self._start + self._count).tolist(), strict=True)
+        return np.array([alike.setdefault(kind[a:b].tobytes(), len(alike)) for a, b in ends], np.int64)
+
+    def permuted(self, seed: int) -> NDArray[np.int64]:
+        """Return whose labels each image gets, int64 by image number; `LEFT_OUT` for images that are no view."""
+        # raw bits alone are the same in all versions of numpy
+        keys = np.random.PCG64(seed).random_raw(len(self._start))
+        place, drawn = np.argsort(self.stratum, kind="stable"), np.lexsort((keys, self.stratum))
+        giver = np.empty_like(place)
+        giver[place] = drawn
+        rank = np.arange(len(self._views)) - np.repeat(self._start, self._count)
+        source = np.full(self._length, LEFT_OUT, np.int64)
+        source[self._views] = self._views[np.repeat(self._start[giver], self._count) + rank]
+        return source
+
+
+@njit(cache=True, nogil=True)
+def _intersect(
+    drawn: Activated, masks: MaskBlock, slot: NDArray[np.int64], source: NDArray[np.int64],
+    intersection: NDArray[np.int64],
+) -> None:  # fmt: skip
+    width = drawn.words.shape[1]
+    for image in range(len(drawn.first) - 1):
+        begin, end = drawn.first[image], drawn.first[image + 1]
+        if begin == end:
+            continue
+        for draw in range(len(source)):
+            giver = source[draw, image]
+            if giver < 0:
+                continue
+            for labelled in range(masks.first[giver], masks.first[giver + 1]):
+                concept, bitmap = slot[masks.concept[labelled]], masks.bitmap[labelled]
+                if concept < 0:
+                    continue
+                if bitmap < 0:
+                    for pair in range(begin, end):
+                        intersection[draw, concept, drawn.unit[pair]] += drawn.area[pair]
+                    continue
+                top, bottom = masks.band[labelled, 0], masks.band[labelled, 1]
+                for pair in range(begin, end):
+                    common = np.int64(0)
+                    for word in range(width):
+                        low = np.uint64(max(top, drawn.span[pair, word, 0]))
+                        high = np.uint64(min(bottom, drawn.span[pair, word, 1]))
+                        for row in range(low, high):
+                            common += _popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
+                    intersection[draw, concept, drawn.unit[pair]] += common
+
+
+def add_intersections(
+    intersection: NDArray[np.int64],
+    drawn: Activated,
+    masks: MaskBlock,
+    slot: NDArray[np.int64],
+    source: NDArray[np.int64],
+) -> None:
+    """Add |A ∩ L| of n images in place, once for every draw of whose labels they get.
+
+    Parameters
+    ----------
+    intersection : int64 ndarray of shape (draws, concepts, U)
+        Sums to add to.
+    drawn : Activated
+        Activated pixels of the n images.
+    masks : MaskBlock
+        Labels of all images.
+    slot : int64 ndarray of shape (C,)
+        Place of each concept in `intersection`, or -1 for concepts that are not asked for.
+    source : int64 ndarray of shape (draws, n)
+        Image whose labels each image gets, or `LEFT_OUT`.
+    """
+    _intersect(drawn, masks, slot, np.ascontiguousarray(source), intersection)
+
+
+def iou_of(
+    intersection: NDArray[np.int64], activated: NDArray[np.int64], labelled: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the data-set IoU, I / (A + G - I), 0 where the union is empty.
+
+    Parameters
+    ----------
+    intersection : int64 ndarray of shape (..., C, U)
+        I.
+    activated : int64 ndarray of shape (..., C, U)
+        A, activated pixels of the images that have the concept's category.
+    labelled : int64 ndarray of shape (..., C, 1)
+        G.
+    """
+    union = activated + labelled - intersection
+    iou = np.zeros(union.shape)
+    np.divide(intersection, union, out=iou, where=union > 0)
+    return iou

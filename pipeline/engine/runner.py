@@ -1,0 +1,277 @@
+"""The one runner: carries out any stage over Ray Data and knows no science."""
+
+import gc
+import os
+import pickle
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filterscope.pipeline.engine.attempts import TRIES, Attempts
+from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is_out_of_memory
+from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.stage import Output, Stage, Step, Unit, Work
+
+#: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
+_SPARE_CPUS = 2
+_OBJECT_STORE_BYTES = 1 << 30
+
+#: Units at work that are named when a stage stands still.
+_NAMED = 5
+
+
+def start_ray(address: str | None = None) -> None:
+    """Join a Ray cluster, or start one on this machine, quietly.
+
+    Parameters
+    ----------
+    address : str, optional
+        Address of a cluster; by default RAY_ADDRESS, else a cluster of this machine's own.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address:
+        # a cluster of its own would leave a token in the home folder; one that is joined says itself what it wants
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import warnings
+
+    import ray
+
+    warnings.filterwarnings("ignore", module="ray")
+    if not ray.is_initialized():
+        local = {} if address else {"num_cpus": cores() + _SPARE_CPUS, "object_store_memory": _OBJECT_STORE_BYTES}
+        # not the cluster that someone else may have started on this machine: that one is joined when it is named
+        ray.init(
+            address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
+        )
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.enable_rich_progress_bars = False
+    context.print_on_execution_start = False
+
+
+def cluster_named() -> bool:
+    """Return whether the environment names a cluster to join."""
+    return bool(os.environ.get("RAY_ADDRESS"))
+
+
+def cores() -> int:
+    """Return the CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Runner:
+    """Carries out stages; finished units are marked by the worker that finished them.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where finished units are recorded.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._attempts = _attempts(ledger.folder)
+
+    def missing(self, stage: Stage) -> list[Unit]:
+        """Return the units of a stage that are not done."""
+        return self._ledger.missing(stage.units)
+
+    def missing_by_model(self, stage: Stage) -> Counter[str]:
+        """Count the units that are not done of a stage whose places begin with a model's name."""
+        return Counter(unit.place[0] for unit in self.missing(stage))
+
+    def run(self, stage: Stage, advance: Callable[[list[Output]], None] = lambda outputs: None) -> None:
+        """Compute the units of a stage that are missing.
+
+        Parameters
+        ----------
+        stage : Stage
+            What to carry out.
+        advance : callable
+            Called with a list of `Output` whenever a piece of work is done.
+
+        Raises
+        ------
+        InputError, RunError
+            As a step raised it, or with the unit's key for any other failure. What was finished stays finished.
+        """
+        missing = self.missing(stage)
+        if not missing:
+            return
+        self._attempts.forget(stage.name)
+        for outcome in self._outcomes(stage, stage.group(missing)):
+            if isinstance(outcome, Exception):
+                raise outcome
+            advance(outcome)
+        self._attempts.forget(stage.name)
+
+    def _outcomes(self, stage: Stage, works: list[Work]) -> Iterator[list[Output] | Exception]:
+        """Yield the outputs of each work, or its error.
+
+        What Ray itself raises, as after half an hour without progress, names what is not done.
+        """
+        from ray.data.exceptions import ExecutionTimeoutError
+        from ray.exceptions import RayError
+
+        try:
+            for receipt in self._receipts(stage, works):
+                yield pickle.loads(receipt["outcome"])
+        except (RayError, ExecutionTimeoutError) as error:
+            left, begun = self.missing(stage), self._attempts.open(stage.name)
+            where = ", ".join(begun[:_NAMED]) if begun else left[0].key if left else stage.name
+            more = f" and {len(begun) - _NAMED} more" if len(begun) > _NAMED else ""
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise RunError(
+                f"the workers of {stage.name} died or were stuck at {where}{more}; not done: {len(left)} of "
+                f"{len(stage.units)} units: {reason}"
+            ) from error
+
+    def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
+        import ray
+        from ray import cloudpickle
+        from ray.data import ActorPoolStrategy, TaskPoolStrategy
+
+        start_ray()
+        rows = [{"work": cloudpickle.dumps(work)} for work in works]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+        for number, step in enumerate(stage.steps):
+            made = (step, self._ledger.folder, number, number == len(stage.steps) - 1)
+            resources = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
+            if step.actors:
+                pool = ActorPoolStrategy(size=min(step.actors, len(works)))
+                # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
+                dataset = dataset.map(_StepRunner, fn_constructor_args=made, compute=pool, **resources)
+            else:
+                tasks = TaskPoolStrategy(size=None if cluster_named() else min(cores(), len(works)))
+                dataset = dataset.map(_run_step, fn_args=made, compute=tasks, **resources)
+        yield from dataset.iter_rows()
+
+
+class LocalRunner(Runner):
+    """Carries out stages in this process, without Ray, where that is done before workers would have started."""
+
+    def _outcomes(self, stage: Stage, works: list[Work]) -> Iterator[list[Output] | Exception]:
+        last = len(stage.steps) - 1
+        steps = [
+            _StepRunner(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)
+        ]
+        for work in works:
+            result: Any = {}
+            for step in steps:
+                if isinstance(result, dict):
+                    result = step.carry_out(work, result)
+            yield result
+
+
+class _StepRunner:
+    """Runs one step on rows: builds its function once, turns failures into data, marks units after the last step."""
+
+    def __init__(self, step: Step, ledger: Path, number: int = 0, last: bool = True) -> None:
+        self._step, self._ledger, self._number, self._last = step, ledger, number, last
+        self._attempts = _attempts(ledger)
+        self._call: Callable[..., Any] | None = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        if "outcome" in row:
+            return {"work": row["work"], "outcome": row["outcome"]}
+        arrays = {key: value for key, value in row.items() if key != "work"}
+        result = self.carry_out(pickle.loads(row["work"]), arrays)
+        if isinstance(result, dict):
+            return {"work": row["work"], **result}
+        return {"work": row["work"], "outcome": pickle.dumps(result)}
+
+    def carry_out(self, work: Work, arrays: dict[str, Any]) -> Any:
+        """Return the arrays for the next step, or after the last one the outputs; or the error that the step met."""
+        try:
+            before = self._attempts.begin(work, self._number)
+            result = _given_up(work.units, before) if before >= TRIES else self._tried_twice(work, arrays)
+            self._attempts.end(work, self._number)
+        except OSError as error:
+            return _failure(work.units, error)
+        return result
+
+    def _tried_twice(self, work: Work, arrays: dict[str, Any]) -> Any:
+        """Return what a step gives, or its error; out of memory it is tried once more, as it is."""
+        result = self._tried(work, arrays)
+        if isinstance(result, _NoMemoryError):
+            _free_memory()
+            result = self._tried(work, arrays)
+        return result
+
+    def _tried(self, work: Work, arrays: dict[str, Any]) -> Any:
+        began, began_cpu = time.perf_counter(), time.thread_time()
+        try:
+            if self._call is None:
+                call = self._step.call
+                self._call = call() if isinstance(call, type) else call
+            result = self._call(work.task, **arrays)
+            if self._last:
+                self._mark(result, time.perf_counter() - began, time.thread_time() - began_cpu)
+        except (InputError, RunError) as error:
+            return error
+        except Exception as error:
+            return _failure(work.units, error)
+        return result
+
+    def _mark(self, outputs: list[Output], seconds: float, core_seconds: float) -> None:
+        for output in outputs:
+            Ledger(self._ledger).mark(output, seconds, core_seconds)
+
+
+def _run_step(row: dict[str, Any], step: Step, ledger: Path, number: int = 0, last: bool = True) -> dict[str, Any]:
+    """Run a step without state, as a task."""
+    return _StepRunner(step, ledger, number, last)(row)
+
+
+def _attempts(ledger: Path) -> Attempts:
+    return Attempts(ledger / ".attempts")
+
+
+class _NoMemoryError(RunError):
+    """Memory was not enough."""
+
+
+def _free_memory() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _failure(units: tuple[Unit, ...], error: Exception) -> RunError:
+    """Return what a person is told of an unexpected error."""
+    if is_full(error):
+        return _full_disk(units, error)
+    if is_out_of_memory(error):
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return _NoMemoryError(
+            f"{_names(units)} ran out of memory, twice ({reason}); a smaller --batch-size needs less of it, a smaller "
+            "--image-block or --unit-block too, and so do fewer --actors. None is changed by itself, since the results "
+            "say with which they were computed"
+        )
+    return RunError(f"{_names(units)} failed: {error!r}\n{traceback.format_exc()}")
+
+
+def _given_up(units: tuple[Unit, ...], tries: int) -> RunError:
+    return RunError(
+        f"{_names(units)} ended the process of its worker {tries} times and is given up. Where the system ended it for "
+        "want of memory (its log says so), a smaller --batch-size or fewer --actors need less; where a library crashed, "
+        "ray.log of the run may say more"
+    )
+
+
+def _full_disk(units: tuple[Unit, ...], error: Exception) -> RunError:
+    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    return RunError(f"no space left on the disk or in the quota{place} while {_names(units)} was written; make space")
+
+
+def _names(units: tuple[Unit, ...]) -> str:
+    more = f" and {len(units) - 1} more" if len(units) > 1 else ""
+    return units[0].key + more

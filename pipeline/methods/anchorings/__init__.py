@@ -1,0 +1,1 @@
+"""Labels under the other anchoring."""

@@ -1,0 +1,1 @@
+"""Network dissection: thresholds, data-set IoU of units and concepts, top images."""

@@ -1,0 +1,1 @@
+"""Activations of the tapped layers, stored or only counted."""

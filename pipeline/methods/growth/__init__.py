@@ -1,0 +1,1 @@
+"""Detectors against the number of images."""

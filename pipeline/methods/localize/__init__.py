@@ -1,0 +1,1 @@
+"""Parts localised from a few annotated images."""

@@ -1,0 +1,1 @@
+"""Patterns on the crops held out from an explanatory graph."""

@@ -1,0 +1,1 @@
+"""Patterns that the peaks of a filter are clusters of."""

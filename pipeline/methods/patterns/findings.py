@@ -1,0 +1,115 @@
+"""What a run says about the patterns that filters mix: how many filters mix how many, and how steady the largest ones are."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from filterscope import schemas
+from filterscope.operators.location.location_instability import PROTOCOLS, Comparison, compare, crop_centre
+from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.paired_bootstrap import poisson_weights
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.plan import PlannedModel
+from filterscope.pipeline.views.sightings import open_sightings
+
+_KEYS = ("model", "layer")
+_LEVEL = 0.05
+
+
+def patterns_per_unit(run: str | Path) -> pl.DataFrame:
+    """Return how many filters of each layer mix how many patterns: model, layer, patterns, filters.
+
+    `patterns` is null for filters with too few peaks to tell. Empty if the run has no patterns.
+    """
+    units = schemas.scan_unit_patterns(run)
+    return units.group_by(*_KEYS, "patterns").len("filters").sort(*_KEYS, "patterns", nulls_last=True).collect()
+
+
+def pattern_summary(run: str | Path) -> pl.DataFrame:
+    """Summarise the patterns of a run, empty if it has none: a row a (model, layer).
+
+    Its columns: filters; how many mix `one`, `two`, `three`, and four or `more` patterns, and how many have `too few peaks`;
+    `mean` patterns of the others, their median number of peaks, and the median share of the largest pattern among those that
+    mix two and more.
+    """
+    units = schemas.scan_unit_patterns(run)
+    count = pl.col("patterns")
+    exactly = {"one": count == 1, "two": count == 2, "three": count == 3, "more": count > 3}
+    mixed = schemas.scan_patterns(run).filter(pl.col("pattern") == 0, pl.col("share") < 1)
+    largest = mixed.group_by(_KEYS).agg(pl.col("share").median().alias("largest share"))
+    found = units.group_by(_KEYS).agg(
+        pl.len().alias("filters"),
+        *(which.sum().alias(name) for name, which in exactly.items()),
+        count.is_null().sum().alias("too few peaks"),
+        count.mean().alias("mean"),
+        pl.col("peaks").filter(count.is_not_null()).median().alias("median peaks"),
+    )
+    return found.join(largest, on=_KEYS, how="left").sort(_KEYS).collect()
+
+
+def pattern_instability(run: str | Path) -> pl.DataFrame:
+    """Measure how steady each filter's largest pattern is beside landmarks: a row a model, layer, category and landmark.
+
+    Of the at most 100 views listed of a pattern those that show the landmark once count, as in the protocol survey.
+
+    Parameters
+    ----------
+    run : path
+        A run with patterns, of a data set with landmarks; best with object crops as views.
+
+    Returns
+    -------
+    polars.DataFrame
+        `filters` with a result; mean instability of their largest patterns (`patterns`), and on the same views of the crop's
+        centre (`fixed`) and of each pattern's mean position (`own mean`); share of patterns that beat `own mean` with p < .05
+        (`beat`); median `tracking`. Empty without landmarks.
+    """
+    plan, rows = RunFolder.existing(run).plan(), []
+    for model in plan.models:
+        geometry = model.geometry(plan.options.geometry)
+        sightings = open_sightings(plan.data, plan.data_identity, plan.options.view_settings, geometry)
+        for layer in model.layers:
+            view, place = _listed(run, model, layer.name)
+            images = plan.views.image[view].astype(np.int64)
+            for stratum, (category, landmark) in enumerate(sightings.strata):
+                found = _compared(place, sightings.places(stratum, view), images, geometry.size)
+                if not np.isnan(found.instability).all():
+                    rows.append((model.name, layer.name, category, landmark, *_means(found)))
+    names = ("filters", "patterns", "fixed", "own mean", "beat", "tracking")
+    schema = dict.fromkeys((*_KEYS, "category", "landmark"), pl.String) | dict.fromkeys(names, pl.Float64)
+    schema["filters"] = pl.Int64
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _listed(run: str | Path, model: PlannedModel, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return views (R, 100) and places (R, 100, 2) that are listed of the largest patterns of R filters; -1 and NaN after."""
+    largest = schemas.scan_layer(run, "patterns", model.name, layer).filter(pattern=0).sort("unit").collect()
+    view, place = np.full((largest.height, 100), -1), np.full((largest.height, 100, 2), np.nan)
+    for row, peaks in enumerate(largest["top_images"].to_list()):
+        view[row, : len(peaks)] = [peak["view"] for peak in peaks]
+        place[row, : len(peaks)] = [(peak["y"], peak["x"]) for peak in peaks]
+    return view, place
+
+
+@lru_cache(maxsize=1)
+def _weights() -> np.ndarray:
+    return poisson_weights(100, seed_of("pattern_instability", "bootstrap"))
+
+
+def _compared(place: np.ndarray, landmark: np.ndarray, images: np.ndarray, extent: tuple[int, int]) -> Comparison:
+    seen = ~np.isnan(landmark[..., :1]) & ~np.isnan(place[..., :1])
+    mean = np.where(seen, place, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    baselines = [np.broadcast_to(crop_centre(extent), place.shape), np.broadcast_to(mean[:, None], place.shape)]
+    return compare(place, landmark, np.stack(baselines, axis=2), images, extent, PROTOCOLS["survey"], _weights())
+
+
+def _means(found: Comparison) -> tuple[int, float, float, float, float, float]:
+    some = ~np.isnan(found.instability)
+    fixed, own = found.baselines[some].mean(axis=0).tolist()
+    beat = float((found.p_value[some, 1] < _LEVEL).mean())
+    return int(some.sum()), found.instability[some].mean(), fixed, own, beat, np.nanmedian(found.tracking[some])
+
+
+__all__ = ["pattern_instability", "pattern_summary", "patterns_per_unit"]

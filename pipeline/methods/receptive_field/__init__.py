@@ -1,0 +1,1 @@
+"""Empirical receptive fields by occlusion."""

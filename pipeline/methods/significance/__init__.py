@@ -1,0 +1,1 @@
+"""Labels against permuted annotations and on held-out images."""

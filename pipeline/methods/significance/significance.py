@@ -1,0 +1,141 @@
+"""Stage `significance`: pools the null over the live units of a layer, and says which labels chance does not explain."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.operators.statistics.significance import FALSE_DISCOVERY_RATE, expected_over, significance, steadiness
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, blocks
+from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible, read_labels
+from filterscope.pipeline.methods.significance import null
+from filterscope.pipeline.methods.tasks import LayerTask, layer_stage
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.activations import table_path, write_table
+from filterscope.pipeline.stores.places import readable
+from filterscope.schemas.results import NOT_STORED, NOT_TESTABLE, TABLES
+
+#: Share of a concept's pixels that a permutation leaves labelled, above which it cannot be tested.
+STEADY = 0.5
+
+
+def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+    """Return what the significance of a model's units depends on."""
+    if not plan.options.stored:
+        return Fingerprint({"store": plan.options.store}, {})
+    rules = {"false_discovery_rate": FALSE_DISCOVERY_RATE, "steady": STEADY}
+    return Fingerprint(rules, {"null": null.fingerprint(plan, model).digest})
+
+
+def significance_stage(plan: Plan) -> Stage:
+    """Plan the pooling: one unit for each model and layer."""
+    return layer_stage("significance", plan, fingerprint, pool if plan.options.stored else leave_untested)
+
+
+def pool(task: LayerTask) -> list[Output]:
+    """Pool the blocks of a layer and write its rows of both tables."""
+    layer = _Layer(task)
+    rows, checksums = 0, {}
+    for name, table in (("unit_significance", layer.unit_table()), ("layer_significance", layer.layer_table())):
+        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, [table])
+        rows += count
+    return [Output(task.unit, rows, checksums=checksums)]
+
+
+def leave_untested(task: LayerTask) -> list[Output]:
+    """Write the rows of a layer whose activations are not stored: permutations would need a forward pass each."""
+    units = task.layer.channels
+    columns = {
+        "model": [task.model.name] * units,
+        "layer": [task.layer.name] * units,
+        "unit": np.arange(units, dtype=np.int32),
+        "note": [NOT_STORED] * units,
+    }
+    schema = TABLES["unit_significance"]
+    nulls = {name: pa.nulls(units, schema.field(name).type) for name in schema.names if name not in columns}
+    table = pa.table({**columns, **nulls}).select(schema.names).cast(schema)
+    rows, digest = write_table(task.plan.run, "unit_significance", task.unit.place, [table])
+    return [Output(task.unit, rows, checksums={"unit_significance": digest})]
+
+
+class _Layer:
+    """What the blocks of a layer found, put together."""
+
+    def __init__(self, task: LayerTask) -> None:
+        self.task, plan = task, task.plan
+        place, key = task.unit.place[:-1], plan.mask_key(task.model)
+        parts, status = [], []
+        for name, _, _ in blocks("units", task.layer.channels, plan.options.unit_block):
+            with np.load(readable(null.null_path(plan.run, (*place, name))), allow_pickle=False) as part:
+                parts.append(dict(part))
+            path = table_path(plan.run, "units", (*place, name))
+            found = pq.read_table(readable(path), columns=["unit", "status"], partitioning=None)
+            status += found.sort_by("unit")["status"].to_pylist()
+        self.found = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+        self.live = np.array(status) == "live"
+        self.vocabulary = Vocabulary.of(Dataset(plan.data))
+        self.eligible = read_eligible(plan.run, key)
+        self.null = self.found["null"][:, self.live]
+        self.pooled = significance(self.found["observed"][self.live], self.null)
+        label, labels = self.found["label"], read_labels(plan.run, key)
+        steady = steadiness(labels.coverage, labels.concepts[:, 1], labels.category_views[self.vocabulary.category])
+        self.testable = self.live & ~((label >= 0) & (steady[label] > STEADY))
+        self.q_value, self.p_value = (self._spread(values) for values in (self.pooled.q_value, self.pooled.p_value))
+        self.significant = self.q_value <= FALSE_DISCOVERY_RATE
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
+        """Put the values of the live units among all; NaN for units that cannot be tested."""
+        spread = np.full(len(self.live), np.nan)
+        spread[self.live] = values
+        return np.where(self.testable, spread, np.nan)
+
+    def unit_table(self) -> pa.Table:
+        """Return the rows of `unit_significance`."""
+        found, units = self.found, len(self.live)
+        columns = {
+            "model": [self.task.model.name] * units,
+            "layer": [self.task.layer.name] * units,
+            "unit": np.arange(units, dtype=np.int32),
+            "q_value": _nullable(self.q_value),
+            "p_value": _nullable(self.p_value),
+            "significant": self.significant,
+            "iou_heldout": _nullable(found["iou_heldout"]),
+            "interval_low": _nullable(found["low"]),
+            "interval_high": _nullable(found["high"]),
+            "label_replicates": found["replicates"],
+            "p_place": _nullable(found["p_place"]),
+            "note": pa.array(
+                [
+                    NOT_TESTABLE if alive and not tested else None
+                    for alive, tested in zip(self.live, self.testable, strict=True)
+                ],
+                pa.string(),
+            ),
+        }
+        return pa.table(columns, schema=TABLES["unit_significance"])
+
+    def layer_table(self) -> pa.Table:
+        """Return the row of `layer_significance`."""
+        eligible = np.bincount(self.vocabulary.category[self.eligible], minlength=len(self.vocabulary.categories))
+        row = {
+            "model": self.task.model.name,
+            "layer": self.task.layer.name,
+            "live": int(self.live.sum()),
+            "over_cutoff": int((self.found["observed"][self.live] > DETECTOR_IOU).sum()),
+            "expected_by_chance": expected_over(self.null, DETECTOR_IOU),
+            "significant": int(self.significant.sum()),
+            "replicating": int((self.found["replicates"] & self.live).sum()),
+            "calibrated_cutoff": self.pooled.calibrated_cutoff,
+            "testable": int(self.testable.sum()),
+            "eligible": [
+                {"category": category, "concepts": int(count)}
+                for category, count in zip(self.vocabulary.categories, eligible, strict=True)
+            ],
+            "permutations": len(self.null),
+        }
+        return pa.Table.from_pylist([row], schema=TABLES["layer_significance"])
+
+
+def _nullable(values: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=np.isnan(values))

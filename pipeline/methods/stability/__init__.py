@@ -1,0 +1,1 @@
+"""Labels at other quantiles of activation."""

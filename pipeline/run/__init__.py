@@ -1,0 +1,1 @@
+"""One run: its plan, its folder, the checks of its files."""

@@ -1,0 +1,119 @@
+"""The run folder: what a run was asked, what it planned, what it did."""
+
+import json
+import platform
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.lock import LOCK
+from filterscope.pipeline.engine.stage import Stage
+from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.activations import write_table
+from filterscope.pipeline.stores.places import path_of, write_atomically
+from filterscope.schemas.results import TABLES
+
+_FORMAT = 1
+_LIBRARIES = ("torch", "torchvision", "ray", "zarr", "zarrs", "numba", "numpy", "polars", "pyarrow", "pillow", "timm")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder with ``run.toml``, ``ledger/``, arrays and ``tables/``."""
+
+    path: Path
+
+    @classmethod
+    def existing(cls, path: str | Path) -> "RunFolder":
+        """Open a run folder that is there.
+
+        Raises
+        ------
+        InputError
+            If there is no run.
+        """
+        folder = cls(path_of(path))
+        if not folder.exists:
+            raise InputError(f"no run at {path} (it has no run.toml); make one with `filterscope audit --out {path}`")
+        return folder
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was planned here."""
+        return (self.path / "run.toml").is_file()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Markers of its finished units."""
+        return Ledger(self.path / "ledger")
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what ``run.toml`` says: request, plan, files."""
+        stated = tomllib.loads((self.path / "run.toml").read_text(encoding="utf-8"))
+        if stated["format"] != _FORMAT:
+            raise InputError(f"{self.path} was written by another version of filterscope; choose another --out")
+        return stated
+
+    def plan(self) -> Plan:
+        """Return the recorded plan."""
+        return Plan.from_dict(self.recorded()["plan"], self.path)
+
+    def record(self, request: dict[str, Any], plan: Plan, files: list[Path]) -> None:
+        """Write ``run.toml``: what was asked, what is planned, and the files it was planned from."""
+        import tomli_w
+
+        stated = {
+            "format": _FORMAT,
+            "request": request,
+            "versions": versions(),
+            "files": {str(path): signature(path) for path in files},
+            "plan": plan.as_dict(),
+        }
+        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
+
+    def refuse_foreign(self) -> None:
+        """Stop if the folder holds something that is no run."""
+        if self.exists or not self.path.exists():
+            return
+        if not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir()):
+            raise InputError(f"{self.path} exists and is no run folder; choose another --out")
+
+    def missing(self, stages: list[Stage]) -> int:
+        """Return how many units of the stages are not done."""
+        return sum(len(self.ledger.missing(stage.units)) for stage in stages)
+
+    def log(self, began: datetime, outcome: str, command: str, request: dict[str, Any]) -> None:
+        """Add a row to the table `runs`."""
+        row = {
+            "started": began,
+            "seconds": (datetime.now(UTC) - began).total_seconds(),
+            "outcome": outcome,
+            "command": command,
+            "parameters": json.dumps(request, sort_keys=True),
+            "versions": json.dumps(versions(), sort_keys=True),
+        }
+        name = f"run-{began:%Y%m%dT%H%M%S%f}"
+        write_table(self.path, "runs", (name,), [pa.Table.from_pylist([row], schema=TABLES["runs"])])
+
+
+def signature(path: Path) -> list[int]:
+    """Return size and modification time of a file: cheap to compare, kept beside its digest."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def unchanged(files: dict[str, list[int]]) -> bool:
+    """Tell whether files still have their recorded size and time."""
+    return all(path_of(path).is_file() and signature(path_of(path)) == then for path, then in files.items())
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and the libraries that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

@@ -1,0 +1,67 @@
+"""Tables that say what a run is about, written as soon as it is planned."""
+
+import pyarrow as pa
+
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.activations import write_table
+from filterscope.schemas.results import TABLES
+
+
+def write_plan_tables(plan: Plan) -> None:
+    """Write the tables `views`, `models` and `layers`, one part a model."""
+    write_views(plan)
+    for model in plan.models:
+        height, width = model.transform.input_size
+        row = {
+            "model": model.name,
+            "source": model.spec.source,
+            "architecture": model.architecture,
+            "weights_sha256": model.weights_sha256,
+            "transform_hash": model.transform.hash,
+            "input_height": height,
+            "input_width": width,
+            "parameters": model.parameters,
+        }
+        write_table(plan.run, "models", (model.name, "model"), [_table("models", [row])])
+        layers = [
+            {
+                "model": model.name,
+                "layer": layer.name,
+                "type": layer.type,
+                "channels": layer.channels,
+                "height": layer.height,
+                "width": layer.width,
+                **_field_columns(layer),
+            }
+            for layer in model.layers
+        ]
+        write_table(plan.run, "layers", (model.name, "layers"), [_table("layers", layers)])
+
+
+def _field_columns(layer: Layer) -> dict[str, object]:
+    if layer.field is None:
+        return {"no_field": layer.no_field}
+    field = layer.field
+    return {
+        "stride": max(field.stride),
+        "receptive_field": max(field.size),
+        "field_height": field.size[0],
+        "field_width": field.size[1],
+        "centre_y": field.centre[0],
+        "centre_x": field.centre[1],
+        "through_global": field.through_global,
+    }
+
+
+def write_views(plan: Plan) -> None:
+    """Write the table `views`, and the objects that make none into `rejects`."""
+    views = plan.views
+    write_table(plan.run, "views", ("views",), views.tables())
+    rows = [{"stage": "views", "item": item, "reason": reason} for item, reason in views.dropped]
+    if rows:
+        write_table(plan.run, "rejects", ("views",), [_table("rejects", rows)])
+
+
+def _table(name: str, rows: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=TABLES[name])

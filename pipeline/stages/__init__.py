@@ -1,1 +1,0 @@
-"""The stages of an audit, in the order they run."""

@@ -1,0 +1,1 @@
+"""Where a run keeps its files: local paths and object stores behind one interface, arrays, masks, tables."""

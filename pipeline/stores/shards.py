@@ -1,0 +1,94 @@
+"""Zarr shards written whole and read by chunk, without Zarr's machinery, which costs more than the bytes.
+
+The store stays plain Zarr 3: a shard is its chunks, then an index of (offset, length) pairs and the index's CRC-32C.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+
+from filterscope.pipeline.stores.places import is_object, write_atomically
+
+#: Offset and length of a chunk that was not written: it holds the fill value.
+_ABSENT = 2**64 - 1
+
+
+def write_shard(shard: Path, values: np.ndarray, shape: Sequence[int]) -> None:
+    """Write the chunks along the second axis of one image block, compressed by Blosc, all at once or not at all.
+
+    Parameters
+    ----------
+    shard : path
+        File of the shard.
+    values : float16 ndarray of shape (views, units, height, width)
+        Fills the shard's first views and units; the rest is zero.
+    shape : sequence of int
+        Shape of a chunk.
+    """
+    from numcodecs import blosc
+
+    blosc.set_nthreads(1)  # parallelism is Ray's
+    parts, sizes = [], []
+    for start in range(0, values.shape[1], shape[1]):
+        chunk, part = np.zeros(shape, "<f2"), values[:, start : start + shape[1]]
+        chunk[: part.shape[0], : part.shape[1]] = part
+        parts.append(blosc.compress(chunk, b"lz4", 1, blosc.NOSHUFFLE))
+        sizes.append(len(parts[-1]))
+    index = np.stack([np.cumsum([0, *sizes[:-1]]), sizes], axis=1).astype("<u8").tobytes()
+    write_atomically(shard, b"".join([*parts, index, google_crc32c.value(index).to_bytes(4, "little")]))
+
+
+def read_chunk(shard: Path, number: int, chunks: int, shape: Sequence[int]) -> np.ndarray:
+    """Read a chunk that Blosc compressed; zeros where it, or the whole shard, was never written.
+
+    Parameters
+    ----------
+    shard : path
+        File of the shard.
+    number, chunks : int
+        Which of how many chunks.
+    shape : sequence of int
+        Shape of a chunk of float16.
+
+    Raises
+    ------
+    OSError
+        If the index does not match its checksum.
+    """
+    from numcodecs import blosc
+
+    blosc.set_nthreads(1)  # parallelism is Ray's
+    try:
+        with _pieces(shard) as (end, piece):
+            size = 16 * chunks + 4
+            index = end(size)
+            if len(index) != size or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
+                raise OSError(f"{shard} is damaged; remove it and rerun with --redo extract")
+            offset, length = np.frombuffer(index[:-4], "<u8").reshape(chunks, 2)[number].tolist()
+            if offset == _ABSENT:
+                return np.zeros(shape, np.float16)
+            values = np.empty(shape, "<f2")
+            blosc.decompress(piece(offset, offset + length), values)
+            return values
+    except FileNotFoundError:
+        return np.zeros(shape, np.float16)
+
+
+@contextmanager
+def _pieces(shard: Path) -> Iterator[tuple[Callable[[int], bytes], Callable[[int, int], bytes]]]:
+    """Give what reads the last bytes of a file, and what reads bytes [start, stop)."""
+    if is_object(shard):
+        yield shard.read_end, shard.read_range
+        return
+    file = os.open(shard, os.O_RDONLY)
+    try:
+        yield (
+            lambda size: os.pread(file, size, os.fstat(file).st_size - size),
+            lambda start, stop: os.pread(file, stop - start, start),
+        )
+    finally:
+        os.close(file)

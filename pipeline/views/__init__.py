@@ -1,0 +1,1 @@
+"""What enters a network: images decoded, cropped and fitted to its input, and annotations fitted alike."""

@@ -14,7 +14,7 @@ setup: .venv/.ready
 audit: setup
 	test -e data/sample/dataset.json || $(BIN)/filterscope sample data/sample --images 600 --seed 0
 	$(BIN)/filterscope audit --model package:efficientnet-lite0 --data data/sample --layers _bn1,_blocks.10 \
-	  --metrics dissection,anchorings,significance,stability,growth --out runs/sample
+	  --methods dissection,anchorings,significance,stability,growth --out runs/sample
 	$(BIN)/filterscope report runs/sample
 
 test: setup
@@ -35,7 +35,7 @@ bench: setup
 soak: setup
 	$(BIN)/python -m tests.faults.soak --minutes 30
 
-# pip-audit in a place of its own, since it is no part of the project; --strict: what cannot be asked about is an error
+# pip-audit in its own environment, since it is not part of the project; --strict: what cannot be checked is an error
 vulnerabilities:
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet pip-audit

@@ -1,1 +1,1 @@
-"""The science: one algorithm a file, arrays in and arrays out."""
+"""The science: one algorithm per file, arrays in and arrays out."""

@@ -1,4 +1,4 @@
-"""Prints the reference of all tables as Markdown: ``python -m schemas > docs/tables.md``."""
+"""Prints the reference of all tables as Markdown: ``python -m filterscope.schemas > docs/tables.md``."""
 
 import sys
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from filterscope.schemas.columns import column, table
+from filterscope.schemas.columns import column, table, tables_in
 
 #: Categories of the Broden data set; other categories are allowed and sort after these.
 CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
@@ -60,12 +60,5 @@ REJECTS = table(
     column("reason", pa.string(), "why"),
 )
 
-TABLES = {
-    "images": IMAGES,
-    "concepts": CONCEPTS,
-    "segments": SEGMENTS,
-    "objects": OBJECTS,
-    "landmarks": LANDMARKS,
-    "attributes": ATTRIBUTES,
-    "rejects": REJECTS,
-}
+#: Every table of a data set.
+TABLES = tables_in(globals())

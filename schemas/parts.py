@@ -1,4 +1,4 @@
-"""Parts of Pascal-Part merged as in the evaluation of the interpretable CNN.
+"""How well units detect parts, and the parts of Pascal-Part merged as in the evaluation of the interpretable CNN.
 
 References
 ----------
@@ -6,6 +6,10 @@ Zhang, Wu, Zhu. Interpretable convolutional neural networks. CVPR 2018, section 
 """
 
 from collections.abc import Mapping
+
+import pyarrow as pa
+
+from filterscope.schemas.columns import LAYER, MODEL, UNIT, column, table
 
 #: Category of concepts that are parts.
 PART = "part"
@@ -39,4 +43,18 @@ PART_MERGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 #: Landmarks of the published tables of location instability.
 LOCATION_PARTS = ("head", "neck", "torso")
 
-__all__ = ["LOCATION_PARTS", "PART", "PART_MERGES"]
+_UNSEEN = "no view shows the part"
+
+PART_INTERPRETABILITY = table(
+    MODEL,
+    LAYER,
+    UNIT,
+    column("concept", pa.string(), "name of the part, a concept of the category part [k]"),
+    column("views", pa.int64(), "views that show the part"),
+    column("matched", pa.int64(), "of these, views on which the unit's receptive-field mask has IoU > 0.2 with it"),
+    column("share", pa.float64(), "matched / views [P(f,k)]", null=_UNSEEN),
+    column("mean_iou", pa.float64(), "IoU averaged over these views [IoU^I]", null=_UNSEEN),
+    column("largest_iou", pa.float64(), "largest IoU on one of them", null=_UNSEEN),
+    column("eligible", pa.bool_(), "in at least min_images images, so that it can be the unit's part"),
+    column("best", pa.bool_(), "eligible and of largest share above 0, which is then P_f; ties to the first part"),
+)

@@ -1,21 +1,29 @@
 """Reference of all tables, read from the metadata of their schemas."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from filterscope.schemas import dataset, results
+from filterscope.schemas.columns import tables_in
 
 _INTRODUCTION = """\
 # Tables
 
-Written by `python -m schemas`; the schemas in `schemas/` are its only source.
-Every table is Parquet. A column whose null is empty is never null."""
+Written by `python -m filterscope.schemas` from the files in `schemas/`, its only source.
+Every table is stored as Parquet. A column with an empty `null` is never null."""
 
-_PARTS = (
-    ("Run", "Under `RUN/tables/TABLE/`, for `filterscope query` and `schemas.scan`.", results.SCANNED),
-    ("Data set", "One file a table, `DATA/TABLE.parquet`.", dataset.TABLES),
-)
+_RUN = """\
+## Tables of a run
 
-#: Arrow prints the two by other names than its constructors have.
+Stored under `RUN/tables/TABLE/`; read with `filterscope query` or `schemas.scan_TABLE(run)`."""
+
+_DATASET = """\
+## Tables of a data set
+
+One file per table, `DATA/TABLE.parquet`; declared in `schemas/dataset.py`."""
+
+#: Arrow prints these types under other names than those of their constructors.
 _NAMES = {"float": "float32", "double": "float64"}
 
 COLUMNS = ("column", "type", "unit", "meaning", "null")
@@ -27,12 +35,12 @@ def columns_of(schema: pa.Schema) -> list[dict[str, str]]:
     Parameters
     ----------
     schema : pyarrow.Schema
-        A schema made of `schemas.columns.column`.
+        A schema of columns made by `schemas.columns.column`.
 
     Returns
     -------
     list of dict
-        One mapping a column with the keys `COLUMNS`; unit and null are empty where the schema states none.
+        One mapping per column, with the keys `COLUMNS`; unit and null are empty where the field states none.
     """
     return [_described(field) for field in schema]
 
@@ -53,11 +61,17 @@ def _type(kind: pa.DataType) -> str:
 
 def markdown() -> str:
     """Return the page `docs/tables.md`: every table and column, its type, unit, meaning and null."""
-    blocks = [_INTRODUCTION]
-    for title, place, tables in _PARTS:
-        blocks.append(f"## {title}\n\n{place}")
-        blocks += [f"### {name}\n\n{_grid(schema)}" for name, schema in tables.items()]
-    return "\n\n".join(blocks) + "\n"
+    blocks = [_INTRODUCTION, _RUN]
+    for module in results.MODULES:
+        name = module.__name__.rpartition(".")[2]
+        about = (module.__doc__ or "").partition("\n")[0]
+        blocks.append(f"### {name.replace('_', ' ').capitalize()}\n\n{about} Declared in `schemas/{name}.py`.")
+        blocks += _sections({table: results.SCANNED[table] for table in tables_in(vars(module))})
+    return "\n\n".join([*blocks, _DATASET, *_sections(dataset.TABLES)]) + "\n"
+
+
+def _sections(tables: Mapping[str, pa.Schema]) -> list[str]:
+    return [f"#### {name}\n\n{_grid(schema)}" for name, schema in tables.items()]
 
 
 def _grid(schema: pa.Schema) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.object_stores.server import bucket, server  # noqa: F401
+
 # Kernels compile at first use and machines differ in speed: an example may take as long as it takes.
 settings.register_profile("filterscope", deadline=None, derandomize=True)
 settings.load_profile("filterscope")
@@ -38,7 +40,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     from filterscope.jobs.runs.audit import audit
 
     def run(toml: Path | None = None, *, out: Path | None = None, redo: str | None = None, **settings: object) -> Path:
-        settings.setdefault("metrics", "dissection")
+        settings.setdefault("methods", settings.pop("metrics", "dissection"))
         out = out or tmp_path_factory.mktemp("run") / "run"
         audit(load_config(toml, out=out, **settings), redo=redo)
         return out

@@ -1,33 +1,33 @@
 """What an audit is asked to do: options and models, read from a TOML file and overridden by flags."""
 
-import math
 import os.path
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
-    StrictBool,
     StrictFloat,
     StrictInt,
-    StrictStr,
     ValidationError,
+    create_model,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from filterscope.jobs.config.zoo import ENTRY_KEYS, absolute, expand
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.run.selection import canonical
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.run.options import Options, RunOptions
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.spec import ModelSpec
@@ -46,27 +46,6 @@ def _listed(value: object) -> object:
     return names
 
 
-def _units(value: object) -> object:
-    """Accept `3,17,40-47`, whole numbers and lists of such."""
-    items = value if isinstance(value, (list, tuple)) else [value]
-    if value is None or not all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in items):
-        return value
-    return canonical(",".join(map(str, items)))
-
-
-def _power_of_two(value: float) -> float:
-    if not (math.isfinite(value) and value > 0 and math.frexp(value)[0] == 0.5):
-        raise ValueError("a power of two, such as 0.0625")
-    return value
-
-
-def _views(value: str) -> str:
-    kind, colon, category = value.partition(":")
-    if value not in ("image", "objects") and not (kind == "objects" and colon and category):
-        raise ValueError("image, objects or objects:CATEGORY")
-    return value
-
-
 def _folder(value: object) -> Path:
     if not isinstance(value, (str, PurePath)):
         raise PydanticCustomError("path_type", "a path")
@@ -75,22 +54,12 @@ def _folder(value: object) -> Path:
     return path_of(value)
 
 
+#: Names of version 0.1, which are still accepted.
+FORMER_NAMES = {"metrics": "methods"}
+
 Folder = Annotated[Path, PlainValidator(_folder), PlainSerializer(str, when_used="json")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Positive = Annotated[StrictInt, Field(ge=1)]
-Metric = Literal[
-    "dissection",
-    "significance",
-    "growth",
-    "parts",
-    "anchorings",
-    "stability",
-    "location",
-    "receptive-field",
-    "patterns",
-    "graph",
-    "pattern-positions",
-]
 
 
 class ModelConfig(BaseModel):
@@ -107,6 +76,7 @@ class ModelConfig(BaseModel):
     interpolation: str | None = Field(None, description="filter of the resizing")
     state_key: str | None = Field(None, description="key of the state dict inside the checkpoint")
     basis: str | None = Field(None, description="rotate:SEED[:ALPHA], a random rotation of the units as a control")
+    classes: str | None = Field(None, description="CSV file of index,name: what its classes are called")
 
     @model_validator(mode="after")
     def _opens_as_spec(self) -> Self:
@@ -126,8 +96,8 @@ class ModelConfig(BaseModel):
         return ModelSpec(**self.model_dump(exclude={"layers"}, exclude_none=True))
 
 
-class AuditConfig(BaseModel):
-    """All settings of an audit; immutable, paths absolute when it comes from `load_config`."""
+class _Audit(BaseModel):
+    """What is asked of an audit beside the options of the run and of its methods, which `AuditConfig` adds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -135,56 +105,9 @@ class AuditConfig(BaseModel):
     out: Folder = Field(description="the folder of the run (--out DIR)")
     models: tuple[ModelConfig, ...] = Field(description="networks (--model SOURCE, or [[models]] in a TOML file)")
     layers: Names = Field(("-1",), description="layers of models that state none: names, globs, -1")
-    anchoring: Literal["resize", "receptive_field"] = Field(
-        "resize", description="where map positions lie in the input"
-    )
-    mask_mode: Literal["upsample", "survey"] = Field(
-        "upsample", description="upsample, then threshold; or survey: the union of the valid cells' receptive fields"
-    )
-    geometry: Literal["squash", "crop"] = Field("squash", description="how images and masks are fitted to the input")
-    views: Annotated[StrictStr, AfterValidator(_views)] = Field(
-        "image", description="image, objects or objects:CATEGORY: what enters the networks"
-    )
-    flips: StrictBool = Field(False, description="every view a second time, mirrored left to right")
-    negatives: StrictBool = Field(False, description="with objects: the images of the split negative too, whole")
-    min_images: Positive = Field(10, description="images a concept must be in to label a unit")
-    quantile: StrictFloat = Field(0.005, gt=0, lt=1, description="probability of an activation above the threshold")
-    mask_size: Positive | None = Field(None, description="rows and columns of masks; unset: half the input")
-    metrics: Annotated[tuple[Metric, ...], BeforeValidator(_listed)] = Field(
-        ("dissection", "anchorings", "significance"), description="what is computed from the activations"
-    )
-    unit_image: Literal["active", "top", "off"] = Field("active", description="which rows the table unit_image keeps")
-    top_images: Positive = Field(15, description="images of largest maximum kept for every unit")
-    keep_activations: bool = Field(True, description="keep a layer's activations when all is computed from them")
     basis: str | None = Field(None, description="basis of models that state none: rotate:SEED[:ALPHA]")
-    store: Literal["zarr", "none"] = Field(
-        "zarr", description="where activations go; none runs the networks twice and keeps only what is found"
-    )
-    location_protocol: Literal["survey", "explanatory-graph", "interpretable-cnn"] = Field(
-        "survey", description="how location chooses images and takes the deviation"
-    )
-    occluder: Positive = Field(33, description="rows and columns of the occluders of receptive-field")
-    occluder_step: Positive = Field(9, description="pixels between neighbouring occluders; the paper has 11 and 3")
-    field_images: Positive = Field(10, description="strongest images that are occluded for a unit")
-    field_units: Positive = Field(64, description="units of every layer whose receptive field is measured")
-    units: Annotated[StrictStr | None, BeforeValidator(_units)] = Field(
-        None, description="the units of every layer that receptive-field measures, such as 3,17,40-47, not seeded ones"
-    )
-    graph_mode: Literal["paper", "release"] = Field("paper", description="how explanatory graphs are learned")
-    graph_iterations: Positive = Field(20, description="rounds of learning an explanatory graph")
-    graph_heldout: StrictFloat = Field(
-        0.33, ge=0, lt=1, description="share of images that graphs are not learned from and nodes are measured on"
-    )
-    max_rejects: StrictFloat = Field(0.01, ge=0, le=1, description="fraction of images that may be unreadable")
-    batch_size: Positive | None = Field(None, description="images a forward pass; unset: measured once for every model")
-    image_block: Positive = Field(64, description="images in a unit of work of extract")
-    unit_block: Positive = Field(128, description="units in a unit of work of dissect")
-    actors: Annotated[StrictInt, Field(ge=0)] | None = Field(
-        None, description="processes that hold a model, 0: all in this one; unset: from the machine and the images"
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the forward pass runs")
-    activation_scale: Annotated[StrictFloat, AfterValidator(_power_of_two)] = Field(
-        1.0, description="factor on activations before they become float16"
+    batch_size: Positive | None = Field(
+        None, description="views per forward pass; unset: measured once for every model"
     )
 
     @model_validator(mode="after")
@@ -214,7 +137,85 @@ class AuditConfig(BaseModel):
 
         Written as TOML, it loads as an equal configuration.
         """
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+    @classmethod
+    def recorded(cls, request: Mapping[str, Any]) -> Self:
+        """Read back what `resolved` returned in this version or in 0.1; raises ValueError if it is no longer valid."""
+        return cls(**_renamed(request))
+
+
+def _method_names(value: object) -> object:
+    """Accept `a,b` and lists of such, and refuse what is no method."""
+    found = _listed(value)
+    if isinstance(found, tuple):
+        known = registry.names()
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            hint = did_you_mean(unknown[0], known)
+            said = f"names of methods, and {unknown[0]!r} is not one.{hint} Methods are: {', '.join(known)}"
+            raise PydanticCustomError("method", "{said}", {"said": said})
+    return found
+
+
+def attribute(flat: str) -> str:
+    """Return the name that an option has in Python: ``stability_quantiles`` for ``stability.quantiles``."""
+    return re.sub(r"\W", "_", flat)
+
+
+def _field(found: FieldInfo, flat: str) -> tuple[Any, FieldInfo]:
+    """Return the annotation and a copy of an option's field, which goes by its flat name."""
+    field = copy(found)
+    if not flat.isidentifier():
+        field.alias = field.validation_alias = field.serialization_alias = flat
+    metadata = tuple(field.metadata)
+    return (Annotated[field.annotation, *metadata] if metadata else field.annotation), field
+
+
+def _all_options() -> list[type[Options]]:
+    return [RunOptions, *(method.options for method in registry.METHODS)]
+
+
+def _config_class() -> type[_Audit]:
+    """Make the configuration of the options that the run and the registered methods state."""
+    fields: dict[str, Any] = {}
+    for options in _all_options():
+        for name, flat in options.flat_names().items():
+            if attribute(flat) in (*fields, *_Audit.model_fields):
+                raise ValueError(f"option {flat} of {options.__name__} is stated twice")
+            fields[attribute(flat)] = _field(options.model_fields[name], flat)
+    fields["methods"] = (
+        Annotated[tuple[str, ...], BeforeValidator(_method_names)],
+        Field(registry.defaults(), description="what is computed from the activations"),
+    )
+    made = create_model("AuditConfig", __base__=_Audit, __module__=__name__, **fields)
+    made.__doc__ = "All settings of an audit; immutable, paths absolute when it comes from `load_config`."
+    return made
+
+
+if TYPE_CHECKING:
+
+    class AuditConfig(_Audit):
+        """All settings of an audit, with those of the options that the verbs themselves look at."""
+
+        methods: tuple[str, ...] = ()
+        store: str = "zarr"
+
+else:
+    AuditConfig = _config_class()
+
+
+def flat_options() -> dict[str, FieldInfo]:
+    """Return the field of every option of the run and of all methods by its flat name."""
+    found: dict[str, FieldInfo] = {}
+    for options in _all_options():
+        found |= {flat: options.model_fields[name] for name, flat in options.flat_names().items()}
+    return found
+
+
+def settings_of(config: _Audit) -> dict[str, Any]:
+    """Return the options of the run and of all methods of a configuration by their flat names."""
+    return {flat: getattr(config, attribute(flat)) for flat in flat_options()}
 
 
 def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **overrides: Any) -> AuditConfig:
@@ -225,15 +226,15 @@ def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **ov
     path : path, optional
         The TOML file. Relative paths inside it start from its folder.
     elsewhere : bool
-        Whether another machine will audit, so that the data set need not be here.
+        Whether the audit will run on another machine, so that the data set need not be on this one.
     **overrides
-        Fields of `AuditConfig`, which replace those of the file; None and empty lists are ignored. `models` may hold
+        Options by their flat names, which replace those of the file; None and empty lists are ignored. `models` may hold
         sources. Relative paths start from the working directory.
 
     Returns
     -------
     AuditConfig
-        Checked, with one model a checkpoint and absolute paths.
+        Checked, with one model per checkpoint and absolute paths.
 
     Raises
     ------
@@ -241,10 +242,11 @@ def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **ov
         If the file cannot be read, a key is unknown, a value is wrong, or the data-set folder is missing.
     """
     place = "the options" if path is None else str(path)
-    stated = {} if path is None else _read_toml(Path(path))
+    stated = {} if path is None else _flattened(_read_toml(Path(path)), place)
     flags = {key: value for key, value in overrides.items() if value is not None and value != [] and value != ()}
-    _refuse_unknown(stated, AuditConfig.model_fields, place)
-    _refuse_unknown(flags, AuditConfig.model_fields, "the options")
+    flags = _renamed(flags)
+    _refuse_unknown(stated, _keys(), place, [method.name for method in registry.METHODS])
+    _refuse_unknown(flags, _keys(), "the options")
     folder = Path.cwd() if path is None else absolute(Path(path).parent, Path.cwd())
     settings = _with_paths(stated, folder) | _with_paths(flags, Path.cwd())
     if "models" in flags:
@@ -267,6 +269,40 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path} as TOML: {error}") from error
 
 
+def _keys() -> list[str]:
+    """Return the keys of a configuration."""
+    return [*_Audit.model_fields, *flat_options()]
+
+
+def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings of version 0.1 their names of today."""
+    for former, name in FORMER_NAMES.items():
+        if former in settings and name in settings:
+            raise InputError(f"{former} is the old name of {name}; state one of them")
+    return {FORMER_NAMES.get(key, key): value for key, value in settings.items()}
+
+
+def _flattened(stated: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Put the options of tables such as ``[stability]`` under their flat names, beside the others."""
+    flat: dict[str, Any] = {}
+    tables = {method.name: method.options.flat_names() for method in registry.METHODS}
+    for key, value in _renamed(stated).items():
+        if key not in tables:
+            flat[key] = value
+            continue
+        names = tables[key]
+        if not isinstance(value, Mapping):
+            raise InputError(f"{place}: {key}: received {value!r}; expected a table [{key}] of its options")
+        if value and not names:
+            raise InputError(f"[{key}] of {place}: {key} has no options; remove the table")
+        _refuse_unknown(value, names, f"[{key}] of {place}")
+        for option, given in value.items():
+            if names[option] in stated:
+                raise InputError(f"{place} states {names[option]} twice, alone and in [{key}]; remove one")
+            flat[names[option]] = given
+    return flat
+
+
 def _with_paths(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for key in ("data", "out"):
         if re.match(r"(?!s3:)[a-z0-9+.-]+:/", str(settings.get(key))):
@@ -279,13 +315,16 @@ def _with_paths(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def _refuse_unknown(given: Iterable[str], valid: Iterable[str], place: str) -> None:
+def _refuse_unknown(given: Iterable[str], valid: Iterable[str], place: str, tables: Sequence[str] = ()) -> None:
+    """Refuse keys that are not valid, and name the nearest key or table that is."""
     names = list(valid)
     every = f" Keys are: {', '.join(names)}."
     wrong = [key for key in given if key not in names]
     if wrong:
         raise InputError(
-            "\n".join(f"unknown key {key!r} in {place}.{did_you_mean(key, names) or every}" for key in wrong)
+            "\n".join(
+                f"unknown key {key!r} in {place}.{did_you_mean(key, [*names, *tables]) or every}" for key in wrong
+            )
         )
 
 
@@ -356,4 +395,4 @@ def _problem(detail: Any) -> str:
     return f"{key}: received {received}; expected {_EXPECTED.get(detail['type'], message)}"
 
 
-__all__ = ["AuditConfig", "ModelConfig", "load_config"]
+__all__ = ["FORMER_NAMES", "AuditConfig", "ModelConfig", "attribute", "flat_options", "load_config", "settings_of"]

@@ -1,14 +1,14 @@
-"""Entries of ``models``, as a user writes them, turned into one entry a model.
+"""Entries of ``models``, as a user writes them, turned into one entry per model.
 
 An entry is a source, or a table with ``source`` or ``factory``; with ``checkpoints``, a glob, it stands for one model
-a file.
+per file.
 """
 
 import glob
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from filterscope.pipeline.engine.errors import InputError
@@ -30,7 +30,7 @@ def expand(entry: object, folder: Path) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One entry a model, sorted by file where there are checkpoints; paths are absolute.
+        One entry per model, sorted by file where there are checkpoints; paths are absolute.
 
     Raises
     ------
@@ -43,6 +43,8 @@ def expand(entry: object, folder: Path) -> list[dict[str, Any]]:
         raise InputError(f"received {entry!r}; expected a source, or a table with source")
     source = _source(entry)
     rest = {key: value for key, value in entry.items() if key not in (*ENTRY_KEYS, "source")}
+    if isinstance(rest.get("classes"), str) and rest["classes"]:
+        rest["classes"] = str(absolute(rest["classes"], folder))
     if "checkpoints" not in entry:
         return [{**rest, "source": _anchored(source, folder)}]
     if "@" in source:
@@ -52,12 +54,11 @@ def expand(entry: object, folder: Path) -> list[dict[str, Any]]:
     return [{**rest, "source": f"{source}@{file}", "name": name} for file, name in zip(files, names, strict=True)]
 
 
-def absolute(path: str | Path, folder: Path) -> Path:
+def absolute(path: str | PurePath, folder: Path) -> Path:
     """Return a path as an absolute one, `~` expanded, relative ones taken from `folder`; links stay as they are."""
-    from filterscope.pipeline.stores.places import is_object, path_of
+    from filterscope.pipeline.stores import places
 
-    place = path_of(os.path.expanduser(str(path)))
-    return place if is_object(place) else Path(os.path.abspath(folder / place))
+    return places.absolute(path, folder)
 
 
 def _source(entry: Mapping[str, Any]) -> str:
@@ -93,9 +94,13 @@ def _files(pattern: object, folder: Path) -> list[Path]:
 
 def _names(files: list[Path], prefix: object) -> list[str]:
     """Name every file after its stem or, where stems collide, after its folder too, then after its suffix as well."""
-    stem, folder = (lambda file: file.stem), (lambda file: file.parent.name)
-    for label in (stem, lambda file: f"{folder(file)}-{stem(file)}", lambda file: f"{folder(file)}-{file.name}"):
-        names = [_safe(f"{prefix}-{label(file)}" if prefix else label(file)) for file in files]
+    stems = [file.stem for file in files]
+    longer = (
+        [f"{file.parent.name}-{file.stem}" for file in files],
+        [f"{file.parent.name}-{file.name}" for file in files],
+    )
+    for labels in (stems, *longer):
+        names = [_safe(f"{prefix}-{label}" if prefix else label) for label in labels]
         if len(set(names)) == len(names):
             return names
     repeated = next(name for name in names if names.count(name) > 1)

@@ -1,19 +1,22 @@
-"""The verb `plan`: what an audit of any size would cost, from measured unit costs; nothing is computed.
+"""The verb `estimate`: what an audit of any size would cost, from measured unit costs; nothing is computed.
 
 The model is linear. A core spends, for every image and network, a time proportional to the megapixels it decodes, to the
 elements it stores and reads back, and to the (unit, image) pairs it tallies. The factors are rows ``unit_cost.*`` of
-``bench.json``, which ``python -m tests.bench unit_costs`` measures by auditing a few networks. The forward passes of the
-networks that are asked for are timed on the spot: no count of operations tells a depthwise network's time from a dense one's.
-On GPUs that are not here they are projected from operations and elements all the same.
+``bench.json``, which ``python -m tests.bench unit_costs`` measures by auditing a few networks; what a method does with
+its factors is its own `Cost`. The forward passes of the networks that are asked for are timed on the spot: no count of
+operations tells a depthwise network's time from a dense one's. For GPUs, which need not be in this machine, they are
+projected from operations and elements.
 """
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.method import Method, Size
 
 if TYPE_CHECKING:
     from filterscope.jobs.config.audit import AuditConfig
@@ -39,49 +42,55 @@ class UnitCosts:
         Extracting an image, without decoding and writing, over a bare forward pass: conversions and cold caches.
     store_megabyte : float
         Writing 1e6 bytes of activations.
-    dissect_melement, dissect_pair : float
-        Dissecting 1e6 stored elements, and a (unit, image) pair.
-    anchorings_pair, significance_pair : float
-        Labelling under the other anchoring, and testing, a (unit, image) pair.
     stored_byte, table_pair, table_concept : float
         Bytes on disk for a byte of activations, for a (unit, image) pair, and for a (unit, concept) pair.
     gpu_gflop, gpu_melement : float, optional
         A forward pass on a GPU: 1e9 floating-point operations, and 1e6 elements of all outputs; None if the bench saw none.
+    factors : mapping of str to float
+        Those of methods, by the names that their `Cost` states.
     """
 
     masks_image: float
     decode_megapixel: float
     extract_over_pass: float
     store_megabyte: float
-    dissect_melement: float
-    dissect_pair: float
-    anchorings_pair: float
-    significance_pair: float
     stored_byte: float
     table_pair: float
     table_concept: float
     gpu_gflop: float | None = None
     gpu_melement: float | None = None
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> "UnitCosts":
-        """Read the rows ``unit_cost.*`` of a ``bench.json``.
+    def of(cls, values: Mapping[str, float]) -> "UnitCosts":
+        """Make them of values by their names; what is no factor of the run itself is one of a method."""
+        own = {name: value for name, value in values.items() if name in _own_factors()}
+        return cls(**own, factors={name: value for name, value in values.items() if name not in own})
+
+    @classmethod
+    def read(cls, path: Path, methods: Iterable[Method] = ()) -> "UnitCosts":
+        """Read the rows ``unit_cost.*`` of a ``bench.json``, with the factors of methods.
 
         Raises
         ------
         InputError
-            If the file or one of its rows is missing.
+            If the file or one of the rows that are needed is missing.
         """
         advice = "measure them with `python -m tests.bench unit_costs`, on a machine of the kind that will do the work"
         try:
             rows = {row["name"]: float(row["value"]) for row in json.loads(path.read_text())}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"no unit costs in {path} ({error}); {advice}, and name the file with --bench") from None
-        found = {field.name: rows.get(f"unit_cost.{field.name}") for field in fields(cls)}
-        lacking = [name for name, value in found.items() if value is None and not name.startswith("gpu_")]
+        needed = [*_own_factors(), *(name for method in methods if method.cost for name in method.cost.factors)]
+        found = {name: rows[f"unit_cost.{name}"] for name in needed if f"unit_cost.{name}" in rows}
+        lacking = [name for name in needed if name not in found and not name.startswith("gpu_")]
         if lacking:
             raise InputError(f"{path} has no rows unit_cost.{', unit_cost.'.join(lacking)}; {advice}")
-        return cls(**{name: value for name, value in found.items() if value is not None})
+        return cls.of(found)
+
+
+def _own_factors() -> list[str]:
+    return [one.name for one in fields(UnitCosts) if one.name != "factors"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class Projection:
 
 def project(
     costs: UnitCosts, works: Sequence[Work], *, images: int, models: int, megapixels: float, concepts: int,
-    metrics: Collection[str], on_gpu: bool,
+    methods: Iterable[Method], on_gpu: bool,
 ) -> Projection:  # fmt: skip
     """Project the cost of an audit.
 
@@ -141,8 +150,8 @@ def project(
         How many there are.
     megapixels : float
         Mean size of an image file.
-    metrics : collection of str
-        What is computed; only the stages of dissection, anchorings and significance are projected.
+    methods : iterable of Method
+        Those that work; what has no `Cost` is not projected.
     on_gpu : bool
         Whether forward passes run on GPUs.
     """
@@ -155,10 +164,10 @@ def project(
         "decode": images * models * megapixels * costs.decode_megapixel,
         "forward": 0.0 if on_gpu else share * sum(work.forward for work in works) * costs.extract_over_pass,
         "store": 2e-6 * elements * costs.store_megabyte,
-        "dissect": 1e-6 * elements * costs.dissect_melement + pairs * costs.dissect_pair,
-        "anchorings": pairs * costs.anchorings_pair if "anchorings" in metrics else 0.0,
-        "significance": pairs * costs.significance_pair if "significance" in metrics else 0.0,
     }
+    size = Size(images * models, elements, pairs)
+    for method in methods:
+        seconds |= method.cost.seconds(costs.factors, size) if method.cost else {}
     stored = [2 * images * work.stored * costs.stored_byte for work in works]
     return Projection(
         {name: value for name, value in seconds.items() if value},
@@ -187,8 +196,8 @@ def _work(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Work:
     from torch.utils.flop_counter import FlopCounterMode
 
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.network import seconds_an_image
     from filterscope.pipeline.models.taps import Taps
+    from filterscope.pipeline.models.timing import seconds_an_image
 
     model = plan.models[number]
     opened = open_model(model.spec)
@@ -221,7 +230,7 @@ def _work(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Work:
 def projected(
     config: "AuditConfig", bench: Path, *, images: int | None, models: int | None, gpus: int, cores: int | None
 ) -> list[str]:
-    """Say what the audit of a zoo would cost with other numbers of images, models and machines, a line each.
+    """Return lines on what the audit of a zoo would cost with other numbers of images, models and machines.
 
     Raises
     ------
@@ -234,11 +243,13 @@ def projected(
     from filterscope.pipeline.datasets.layout import Dataset
     from filterscope.pipeline.run.planning import CPU_BATCHES
 
-    costs = UnitCosts.read(bench)
+    UnitCosts.read(bench, registry.chosen(config.methods))  # what is missing is said before networks are opened
     plan = planned(config.model_copy(update={"batch_size": config.batch_size or 1}))
+    methods = working(plan)
+    costs = UnitCosts.read(bench, methods)
     data = Dataset(plan.data)
     pixels = pc.mean(pc.multiply(*(data.images[side].cast("int64") for side in ("height", "width")))).as_py()
-    images, models = images or plan.images, models or len(plan.models)
+    images, models = images or plan.view_count, models or len(plan.models)
     batch_sizes = () if gpus else (config.batch_size,) if config.batch_size else CPU_BATCHES
     projection = project(
         costs,
@@ -247,15 +258,24 @@ def projected(
         models=models,
         megapixels=pixels / 1e6,
         concepts=data.concepts.num_rows,
-        metrics=plan.options.metrics,
+        methods=methods,
         on_gpu=gpus > 0,
     )
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
-    return _lines(projection, images, models, gpus, cores, sorted(set(plan.options.metrics) - _PROJECTED))
+    return _lines(projection, images, models, gpus, cores, [method.name for method in methods if not method.cost])
 
 
-#: Metrics that the model covers.
-_PROJECTED = {"dissection", "anchorings", "significance"}
+def working(plan: "Plan") -> list[Method]:
+    """Return the methods of a plan, and those others all of whose stages they need."""
+    from filterscope.pipeline.methods.stages import Stages
+
+    asked, running = set(plan.options.methods), {kind.name for kind in Stages(plan).kinds}
+
+    def runs(method: Method) -> bool:
+        own = {kind.name for kind in method.stages(plan.options)}
+        return method.name in asked or (bool(method.cost and own) and own <= running)
+
+    return [method for method in registry.METHODS if runs(method)]
 
 
 def _cores() -> int:
@@ -273,7 +293,7 @@ def _lines(projection: Projection, images: int, models: int, gpus: int, cores: i
     elif gpus and projection.gpu_seconds is not None:
         lines.append(f"  {'forward':<13}{projection.gpu_seconds / _HOUR:>14,.2f} GPU hours")
     lines.append(
-        f"activations {_bytes(projection.activation_bytes)}, at most {_bytes(projection.largest_model_bytes)} a model "
+        f"activations {_bytes(projection.activation_bytes)}, at most {_bytes(projection.largest_model_bytes)} per model "
         f"(--no-keep-activations needs two of these); tables {_bytes(projection.table_bytes)}"
     )
     hours = projection.hours(cores, gpus)
@@ -306,3 +326,6 @@ def _bytes(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:,.1f} PB"
+
+
+__all__ = ["CORES_PER_GPU", "Projection", "UnitCosts", "Work", "project", "projected", "working", "works_of"]

@@ -6,6 +6,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan
 
@@ -72,7 +73,7 @@ def units_in(run: str | Path, image: int) -> pl.DataFrame:
         If the run kept no units of images, or has no such image.
     """
     plan = _open(run)
-    if plan.options.unit_image == "off":
+    if plan.of(DissectionOptions).unit_image == "off":
         raise InputError(f"{run} was audited with --unit-image off; audit with active or top to ask for an image")
     views = schemas.scan_views(run).select(pl.col("image").max()).collect().item()
     if views is None or not 0 <= image <= views:

@@ -1,4 +1,4 @@
-"""The verb `layers`: what of a network can be audited."""
+"""The verb `layers`: which layers of a network can be audited."""
 
 import sys
 

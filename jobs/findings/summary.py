@@ -2,103 +2,13 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from filterscope import schemas
-from filterscope.jobs.findings.comparisons import anchoring_summary, growth_summary, part_summary
-from filterscope.operators.dissection.scores import DETECTOR_IOU, unique_per_category, unique_top1
-from filterscope.pipeline.methods.location.findings import location_summary
-from filterscope.pipeline.methods.patterns.findings import pattern_summary
-from filterscope.pipeline.methods.receptive_field.costs import field_costs
-from filterscope.pipeline.methods.receptive_field.findings import fields_summary
-from filterscope.pipeline.stores.places import is_object, path_of
-
-
-def layer_summary(run: str | Path) -> pl.DataFrame:
-    """Summarise every layer: detectors, both unique counts, mean top IoU, dead and saturated units.
-
-    Parameters
-    ----------
-    run : path
-        The run folder.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row a (model, layer), sorted.
-    """
-    units = schemas.scan_units(run).collect()
-    rows = []
-    for (model, layer), part in units.group_by(["model", "layer"]):
-        per_category = unique_per_category(
-            [(best["category"], best["concept"], best["iou"]) for best in unit] for unit in part["best_per_category"]
-        )
-        rows.append(
-            {
-                "model": model,
-                "layer": layer,
-                "units": part.height,
-                "detectors": int(part["detector"].sum()),
-                "unique_top1": unique_top1(zip(part["concept"], part["iou"], strict=True)),
-                "unique_per_category": sum(per_category.values()),
-                "mean_top_iou": part["iou"].mean(),
-                "dead": int((part["status"] == "dead").sum()),
-                "saturated": int((part["status"] == "saturated").sum()),
-            }
-        )
-    return pl.DataFrame(rows).sort("model", "layer") if rows else pl.DataFrame()
-
-
-def headline(run: str | Path) -> pl.DataFrame:
-    """Return four numbers a layer: units over 0.04, those expected by chance, significant ones, replicating ones.
-
-    Parameters
-    ----------
-    run : path
-        The run folder.
-
-    Returns
-    -------
-    polars.DataFrame
-        One row a (model, layer), sorted, with the number of eligible concepts of each category as text; empty where the
-        run has no significance.
-    """
-    layers = schemas.scan_layer_significance(run).sort("model", "layer").collect()
-    if not layers.height:
-        return pl.DataFrame()
-    eligible = [", ".join(f"{e['concepts']} {e['category']}" for e in row) for row in layers["eligible"].to_list()]
-    return layers.select(
-        "model",
-        "layer",
-        pl.col("over_cutoff").alias("over 0.04"),
-        pl.col("expected_by_chance").round(1).alias("expected by chance"),
-        "significant",
-        "replicating",
-        pl.Series("eligible concepts", eligible),
-    )
-
-
-def trust(over: int, by_chance: float, significant: int) -> str:
-    """Say which of a layer's numbers to trust."""
-    if not over and not significant:
-        return "no unit is over 0.04: there is no label to trust"
-    if not significant:
-        return (
-            f"trust none of the {over} labels over 0.04: {by_chance:.0f} are expected by chance, and no unit stands out"
-        )
-    if by_chance > 0.05 * over:
-        return (
-            f"trust the {significant} significant units, most of all those that replicate; of the {over} over 0.04, "
-            f"{by_chance:.0f} are expected by chance"
-        )
-    return f"0.04 holds here: {by_chance:.1f} of the {over} units over it are expected by chance"
-
-
-def strongest_units(run: str | Path, count: int) -> pl.DataFrame:
-    """Return the units of highest IoU in each layer, `count` a layer."""
-    columns = ["model", "layer", "unit", "concept", "category", "iou", "runner_up", "association"]
-    ranked = schemas.scan_units(run).sort(["iou", "unit"], descending=[True, False])
-    return ranked.group_by(["model", "layer"], maintain_order=True).head(count).select(columns).collect()
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.dissection.findings import layer_summary
+from filterscope.pipeline.methods.method import Finding
+from filterscope.pipeline.methods.significance.findings import headline, trust
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores.places import is_local, path_of
 
 
 def warnings(run: str | Path) -> list[str]:
@@ -122,7 +32,13 @@ def warnings(run: str | Path) -> list[str]:
     return lines
 
 
-def print_summary(run: str | Path, *, strongest: int = 5) -> None:
+def findings_of(run: str | Path) -> list[Finding]:
+    """Return what the methods of a run found on it as a whole, for the terminal."""
+    methods = registry.chosen(RunFolder.existing(run).plan().options.methods)
+    return [found for method in methods for found in method.findings() if found.per == "run" and found.terminal]
+
+
+def print_summary(run: str | Path) -> None:
     """Print the findings and where the tables are."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -131,21 +47,11 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 140
-    for frame, title in (
-        (layer_summary(run), f"Detectors: IoU > {DETECTOR_IOU}"),
-        (headline(run), "Labels against chance: permuted annotations, held-out images"),
-        (anchoring_summary(run), "Detectors under both anchorings"),
-        (growth_summary(run), "Units over 0.04 on samples of the images, observed and by chance"),
-        (part_summary(run), "Part interpretability: mean over units of P_f, the share of views on which IoU > 0.2"),
-        (strongest_units(run, strongest), "Strongest units of each layer"),
-        (location_summary(run), "Where units look: location instability beside a fixed and a uniform position"),
-        (pattern_summary(run), "Patterns: how many kinds of pattern the peaks of a filter are clusters of"),
-        (fields_summary(run), "What units react to: median fields found by occlusion, input pixels"),
-        (field_costs(run), "Cost of receptive-field: time of workers, shared by all layers of a model"),
-    ):
+    for finding in findings_of(run):
+        frame = finding.frame(run)
         if not frame.height:
             continue
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        table = Table(title=finding.title, title_justify="left", box=SIMPLE_HEAD)
         for name, kind in zip(frame.columns, frame.dtypes, strict=True):
             table.add_column(name, justify="right" if kind.is_numeric() else "left")
         for row in frame.iter_rows():
@@ -155,7 +61,7 @@ def print_summary(run: str | Path, *, strongest: int = 5) -> None:
         console.print(f"note: {line}", highlight=False)
     console.print(f"tables: {path_of(run) / 'tables'}", highlight=False)
     page = path_of(run) / "report" / "index.html"
-    write = f"filterscope report {run}{' --out FOLDER' if is_object(page) else ''}"
+    write = f"filterscope report {run}{'' if is_local(page) else ' --out FOLDER'}"
     console.print(f"report: {page if page.exists() else f'`{write}` writes it'}", highlight=False)
 
 

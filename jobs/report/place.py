@@ -6,26 +6,37 @@ from pathlib import Path
 from typing import Any
 
 from filterscope.jobs.report.render import slug, url
-from filterscope.jobs.report.sections.strips import read_slots
-from filterscope.jobs.report.sections.thumbnails import Look, Slots
+from filterscope.jobs.report.thumbnails import Look, Slots, read_slots
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import table_path
+from filterscope.pipeline.stores.tables import table_path
 
 Place = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ReportPlace:
-    """A run and the folder of its site; `digests` tell which thumbnails lie in which slots."""
+    """A run and the folder of its site.
+
+    Attributes
+    ----------
+    plan, site
+        The run and the folder.
+    digests : tuple of (str, str)
+        Which thumbnails lie in which slots.
+    layers, graphs : frozenset of (str, str)
+        (model, layer) and (model, category) that have pages.
+    """
 
     plan: Plan
     site: Path
     digests: tuple[tuple[str, str], ...]
+    layers: frozenset[tuple[str, str]] = frozenset()
+    graphs: frozenset[tuple[str, str]] = frozenset()
 
     def slots(self, look: Look) -> Slots:
         """Return where the thumbnails of a look lie."""
         digest = dict(self.digests)[look.key]
-        return read_slots(self.site, look, self.plan.images if digest else 0, digest)
+        return read_slots(self.site, look, self.plan.view_count if digest else 0, digest)
 
     def strips(self, row: Mapping[str, Any]) -> str:
         """Return the address of the file that holds the top images of a unit, by its model, layer and unit."""

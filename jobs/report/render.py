@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from filterscope.jobs.report.declared import sources
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.schemas.dataset import CATEGORIES
 
@@ -29,6 +30,13 @@ def significant(value: float | None, digits: int = 3) -> str:
     if value is None:
         return NOTHING
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".removesuffix(".")
+
+
+def coded(text: str) -> str:
+    """Return a text escaped, with what stands in it between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def kind(category: str | None) -> str:
@@ -58,7 +66,14 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "whole": whole, "figures": significant, "kind": kind, "slug": slug}
+    environment.filters |= {
+        "number": number,
+        "whole": whole,
+        "figures": significant,
+        "coded": coded,
+        "kind": kind,
+        "slug": slug,
+    }
     environment.globals |= {"url": url}
     return environment
 
@@ -71,12 +86,12 @@ def write_page(site: Path, place: tuple[str, ...], template: str, **values: Any)
 
 @lru_cache(maxsize=1)
 def digest() -> str:
-    """Return 16 hexadecimal digits that change with the code, the templates and the style of the report."""
+    """Return 16 hexadecimal digits that change with the code of the report and its findings, its templates and its style."""
     found = hashlib.sha256()
-    for file in sorted(HERE.rglob("*")):
+    for file in [*sorted(HERE.rglob("*")), *sources()]:
         if file.suffix in (".py", ".html", ".css", ".js", ".svg"):
             found.update(file.name.encode() + file.read_bytes())
     return found.hexdigest()[:16]
 
 
-__all__ = ["NOTHING", "digest", "kind", "number", "significant", "slug", "url", "whole", "write_page"]
+__all__ = ["NOTHING", "coded", "digest", "kind", "number", "significant", "slug", "url", "whole", "write_page"]

@@ -1,21 +1,19 @@
-"""The verb `report`: plan the pages of a run as units of work, and write those that are missing or out of date."""
+"""The verb `report`: plan the pages of a run as pieces of work, and write those that are missing or out of date."""
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filterscope.jobs.report.pages.concepts import ConceptBlock, concepts_of, write_concepts
-from filterscope.jobs.report.pages.graph import graphs_of, write_graph
-from filterscope.jobs.report.pages.layers import LayerPage, write_layer
-from filterscope.jobs.report.pages.overview import write_overview
-from filterscope.jobs.report.pages.units import UnitBlock, write_units
+from filterscope.jobs.report.declared import declared, tables_of
+from filterscope.jobs.report.pages import concepts, graph, layers, overview, units
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
-from filterscope.jobs.report.sections.strips import write_slots
-from filterscope.jobs.report.sections.thumbnails import (
+from filterscope.jobs.report.sections.facts import concepts_of
+from filterscope.jobs.report.tables import TableFiles
+from filterscope.jobs.report.thumbnails import (
     PER_SPRITE,
     SPRITES,
     Look,
@@ -23,46 +21,52 @@ from filterscope.jobs.report.sections.thumbnails import (
     images_at_hand,
     looks_of,
     slots_of,
+    write_slots,
     write_sprites,
 )
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.keys import Fingerprint, Key, blocks
 from filterscope.pipeline.engine.ledger import Ledger
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, blocks
-from filterscope.pipeline.run.folder import RunFolder, signature
-from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.places import is_object, path_of
+from filterscope.pipeline.engine.stage import Output, Stage
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.method import Per
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.places import is_local, path_of
 
-#: Concepts in a unit of work.
+Write = Callable[[ReportPlace, Any], int]
+
+#: What the findings on the pages of a layer and of its units are about.
+_LAYERS: tuple[Per, ...] = ("layer", "unit")
+
+
+def depends(pages: str) -> tuple[str, ...]:
+    """Return the tables on which pages depend: those that their own parts show, and those of their findings.
+
+    Parameters
+    ----------
+    pages : str
+        The first part of their keys: units or layers, graphs, concepts or overview.
+    """
+    if pages in ("units", "layers"):
+        return tables_of(_LAYERS, (*layers.OWN, *units.OWN))
+    if pages == "graphs":
+        return tables_of(("category",), graph.OWN)
+    return concepts.OWN if pages == "concepts" else tables_of(("run",), (*overview.OWN, *concepts.OWN))
+
+
+#: Concepts in a piece of work.
 CONCEPTS = 100
-
-#: Tables that the pages of a layer show, and those that the pages of the whole run show.
-LAYER_TABLES = (
-    "layers",
-    "thresholds",
-    "activation_histograms",
-    "units",
-    "unit_concept",
-    "top_images",
-    "unit_significance",
-    "layer_significance",
-    "unit_anchorings",
-    "label_stability",
-    "detector_growth",
-    "graph_nodes",
-    "receptive_fields",
-    "location_instability",
-)
-GRAPH_TABLES = ("units", "graph_nodes", "graph_edges", "node_positions", "graph_summary")
-RUN_TABLES = (*LAYER_TABLES, "models", "concepts", "graph_summary", "rejects", "runs")
 
 
 @dataclass(frozen=True)
 class ReportTask:
     """Some pages: what writes them, and of what."""
 
-    unit: Unit
+    key: Key
     where: ReportPlace
-    write: Callable[[ReportPlace, Any], int]
+    write: Write
     subject: Any
 
 
@@ -84,7 +88,7 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     Raises
     ------
     InputError
-        If there is no run, it has no findings, or `out` holds something else.
+        If there is no run, it holds nothing to show, or `out` holds something else.
     """
     from filterscope.jobs.runs.progress import Progress
     from filterscope.pipeline.engine.quiet import native_messages_to
@@ -93,17 +97,11 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     plan = RunFolder.existing(run).plan()
     site = _folder(plan.run, out)
     _refuse_foreign(site)
-    if not any(any((plan.run / "tables" / name).rglob("*.parquet")) for name in ("units", "graph_summary")):
-        raise InputError(
-            f"{run} holds no units and no explanatory graphs yet; finish `filterscope audit` with the metric dissection or "
-            "graph first"
-        )
-    site.mkdir(parents=True, exist_ok=True)
     stage, ledger = report_stage(plan, site), Ledger(site / "ledger")
-    missing = ledger.missing(stage.units)
+    missing = list(ledger.missing(stage.keys))
     if missing:
         ledger.forget(missing)
-        left = (stage.name, len(stage.units), len(missing))
+        left = (stage.name, len(stage.keys), len(missing))
         shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
         with native_messages_to(site / "ledger" / "ray.log"), Progress([left]) as progress:
             progress.begin(stage.name)
@@ -114,7 +112,7 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
 
 def _folder(run: Path, out: Path | None) -> Path:
     site = path_of(out or run / "report").absolute()
-    if is_object(site):
+    if not is_local(site):
         raise InputError(
             f"a report is written to a file system, not to {site}: name a folder with --out, and copy it where it is to be "
             "read, as with `aws s3 sync`"
@@ -128,54 +126,116 @@ def _refuse_foreign(site: Path) -> None:
 
 
 def report_stage(plan: Plan, site: Path) -> Stage:
-    """Plan the report: thumbnails by sprites, units by blocks, layers, graphs, concepts by blocks, the overview.
+    """Plan the report: thumbnails by sprites, units by blocks, layers, categories, concepts by blocks, the overview.
 
-    No unit of work reads what another writes; all read tables and images alone. Which thumbnail lies where is settled
+    No piece of work reads what another writes; all read tables and images alone. Which thumbnail lies where is settled
     here and kept in the site.
+
+    Raises
+    ------
+    InputError
+        If the run holds nothing that a page would show.
     """
+    tables = TableFiles(plan.run)
+    known = [(model, layer) for model in plan.models for layer in model.layers if _has_page(tables, model, layer)]
+    categories = graph.categories_of(plan, tables)
+    _refuse_empty(plan, tables, bool(known or categories))
+    (site / "ledger").mkdir(parents=True, exist_ok=True)  # by which the next call knows its own
     slots = [slots_of(plan, look) for look in looks_of(plan).values()]
     for found in slots:
         write_slots(site, found)
-    where = ReportPlace(plan, site, tuple((found.look.key, _digest_of(found)) for found in slots))
-    tasks = {task.unit: task for task in _tasks(where, slots)}
-    return Stage.of("report", tasks, carry_out)
+    where = ReportPlace(
+        plan,
+        site,
+        tuple((found.look.key, _digest_of(found)) for found in slots),
+        frozenset((model.name, layer.name) for model, layer in known),
+        frozenset((page.model.name, page.category) for page in categories),
+    )
+    planned = _Pages(where, tables)
+    tasks = [*planned.sprites(slots), *planned.layers(known), *planned.categories(categories), *planned.of_the_run()]
+    return Stage.of("report", {task.key: task for task in tasks}, carry_out)
+
+
+def _has_page(tables: TableFiles, model: PlannedModel, layer: Layer) -> bool:
+    """Tell whether a run has dissected a layer, or findings of it or of its units."""
+    about = {finding.tables[0] for per in _LAYERS for _, finding in declared(per)}
+    return any(tables.has(name, model.name, layer.name) for name in ("units", *sorted(about)))
+
+
+def _refuse_empty(plan: Plan, tables: TableFiles, pages: bool) -> None:
+    of_run = {finding.tables[0] for _, finding in declared("run")}
+    if pages or any(tables.has(name) for name in of_run):
+        return
+    methods = registry.chosen(plan.options.methods)
+    missing = sorted({finding.tables[0] for method in methods for finding in method.findings()} or of_run)
+    raise InputError(
+        f"{plan.run} holds nothing to show yet: its methods ({', '.join(plan.options.methods)}) have written none of the "
+        f"tables {', '.join(missing)}; finish `filterscope audit` first"
+    )
 
 
 def carry_out(task: ReportTask) -> list[Output]:
-    """Write the pages of a unit of work."""
-    return [Output(task.unit, task.write(task.where, task.subject))]
+    """Write the pages of a piece of work."""
+    return [Output(task.key, task.write(task.where, task.subject))]
 
 
-def _tasks(where: ReportPlace, slots: list[Slots]) -> Iterator[ReportTask]:
-    plan = where.plan
-    signatures = _Signatures(plan.run)
-    for found in slots:
-        for name, start, stop in blocks("sprites", found.sprites, SPRITES):
-            held = hashlib.sha256(found.view[start * PER_SPRITE : stop * PER_SPRITE].tobytes()).hexdigest()[:16]
-            fingerprint = _fingerprint(plan, {"views": held})
-            unit = Unit("report", ("thumbnails", found.look.key, name), fingerprint)
-            yield ReportTask(unit, where, _sprites, (found.look, range(start, stop)))
-    for model in plan.models:
-        digest_of_slots = dict(where.digests)[Look.of(plan, model).key]
-        for layer in model.layers:
-            if not where.dissected(model, layer.name):
-                continue
-            state = signatures.of(LAYER_TABLES, (f"model={model.name}", f"layer={layer.name}"))
-            fingerprint = _fingerprint(plan, {"tables": state, "thumbnails": digest_of_slots})
+class _Pages:
+    """The pieces of work of a report; each is done again when a table that its pages depend on changed."""
+
+    def __init__(self, where: ReportPlace, tables: TableFiles) -> None:
+        self.where, self._tables = where, tables
+        self._thumbnails = dict(where.digests)
+
+    def _linked(self, model: str | None = None) -> dict[str, str]:
+        """Return what decides on links: the pages there are, of a model or of all."""
+        pages = [*sorted(self.where.layers), *sorted(self.where.graphs)]
+        stated = "\n".join("/".join(page) for page in pages if model in (None, page[0]))
+        return {"pages": hashlib.sha256(stated.encode()).hexdigest()[:16]}
+
+    def _task(self, place: tuple[str, ...], inputs: Mapping[str, str], write: Write, subject: Any) -> ReportTask:
+        plan = self.where.plan
+        stated = {"report": digest(), "data": plan.data_identity, "images": images_at_hand(plan)}
+        return ReportTask(Key("report", place, Fingerprint(stated, inputs)), self.where, write, subject)
+
+    def sprites(self, slots: Sequence[Slots]) -> Iterator[ReportTask]:
+        """Yield the thumbnails of each look."""
+        for found in slots:
+            for name, start, stop in blocks("sprites", found.sprites, SPRITES):
+                held = found.view[start * PER_SPRITE : stop * PER_SPRITE].tobytes()
+                inputs = {"views": hashlib.sha256(held).hexdigest()[:16]}
+                place = ("thumbnails", found.look.key, name)
+                yield self._task(place, inputs, _sprites, (found.look, range(start, stop)))
+
+    def layers(self, pages: Iterable[tuple[PlannedModel, Layer]]) -> Iterator[ReportTask]:
+        """Yield the units of each layer in blocks, and the layer."""
+        plan = self.where.plan
+        for model, layer in pages:
+            inputs = {
+                "tables": self._tables.state(depends("layers"), model.name, layer.name),
+                "thumbnails": self._thumbnails[Look.of(plan, model).key],
+                **self._linked(model.name),
+            }
             for name, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                unit = Unit("report", ("units", model.name, layer.name, name), fingerprint)
-                yield ReportTask(unit, where, write_units, UnitBlock(model, layer, start, stop))
-            unit = Unit("report", ("layers", model.name, layer.name, "layer"), fingerprint)
-            yield ReportTask(unit, where, write_layer, LayerPage(model, layer))
-    for page in graphs_of(plan):
-        state = signatures.of(GRAPH_TABLES, (f"model={page.model.name}",))
-        unit = Unit("report", ("graphs", page.model.name, slug(page.category)), _fingerprint(plan, {"tables": state}))
-        yield ReportTask(unit, where, write_graph, page)
-    everything = {"tables": signatures.of(RUN_TABLES, ()), "thumbnails": str(where.digests)}
-    for name, start, stop in blocks("concepts", concepts_of(plan.run).height, CONCEPTS):
-        unit = Unit("report", ("concepts", name), _fingerprint(plan, everything))
-        yield ReportTask(unit, where, write_concepts, ConceptBlock(start, stop))
-    yield ReportTask(Unit("report", ("overview",), _fingerprint(plan, everything)), where, write_overview, None)
+                place = ("units", model.name, layer.name, name)
+                yield self._task(place, inputs, units.write_units, units.UnitBlock(model, layer, start, stop))
+            place = ("layers", model.name, layer.name, "layer")
+            yield self._task(place, inputs, layers.write_layer, layers.LayerPage(model, layer))
+
+    def categories(self, pages: Iterable[graph.GraphPage]) -> Iterator[ReportTask]:
+        """Yield the categories of each model."""
+        for page in pages:
+            inputs = {"tables": self._tables.state(depends("graphs"), page.model.name), **self._linked(page.model.name)}
+            yield self._task(("graphs", page.model.name, slug(page.category)), inputs, graph.write_graph, page)
+
+    def of_the_run(self) -> Iterator[ReportTask]:
+        """Yield the concepts in blocks, and the overview."""
+        common = {"thumbnails": str(self.where.digests), **self._linked()}
+        inputs = {"tables": self._tables.state(depends("concepts")), **common}
+        for name, start, stop in blocks("concepts", concepts_of(self.where.plan.run).height, CONCEPTS):
+            block = concepts.ConceptBlock(start, stop)
+            yield self._task(("concepts", name), inputs, concepts.write_concepts, block)
+        inputs = {"tables": self._tables.state(depends("overview")), **common}
+        yield self._task(("overview",), inputs, overview.write_overview, None)
 
 
 def _sprites(where: ReportPlace, subject: tuple[Look, Iterable[int]]) -> int:
@@ -183,28 +243,8 @@ def _sprites(where: ReportPlace, subject: tuple[Look, Iterable[int]]) -> int:
     return write_sprites(where.plan, where.slots(look), sprites, where.site)
 
 
-def _fingerprint(plan: Plan, inputs: dict[str, str]) -> Fingerprint:
-    return Fingerprint({"report": digest(), "data": plan.data_identity, "images": images_at_hand(plan)}, inputs)
-
-
 def _digest_of(slots: Slots) -> str:
     return hashlib.sha256(slots.view.tobytes()).hexdigest()[:16] if len(slots.slot) else ""
 
 
-class _Signatures:
-    """States of tables: names, sizes and times of their files."""
-
-    def __init__(self, run: Path) -> None:
-        self._tables = run / "tables"
-
-    def of(self, tables: Iterable[str], folders: tuple[str, ...]) -> str:
-        """Return a digest of the state of tables, or of the part of them in the given Hive folders."""
-        found = hashlib.sha256()
-        for name in tables:
-            folder = self._tables.joinpath(name, *folders)
-            for path in sorted(folder.rglob("*.parquet")):
-                found.update(f"{name} {path.name} {signature(path)}\n".encode())
-        return found.hexdigest()[:16]
-
-
-__all__ = ["CONCEPTS", "ReportTask", "carry_out", "report_stage", "write_report"]
+__all__ = ["CONCEPTS", "ReportTask", "carry_out", "depends", "report_stage", "write_report"]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from filterscope.jobs.runs.audit import carry_on
-from filterscope.jobs.runs.stages import stages_of
 from filterscope.pipeline.engine.lock import RunLock
+from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.inspection import Problem, inspect
 from filterscope.pipeline.stores.places import path_of
@@ -19,11 +19,12 @@ def examine(run: str | Path) -> list[Problem]:
         If there is no run.
     """
     folder = RunFolder.existing(run)
-    return list(inspect(folder, stages_of(folder.plan())))
+    stages = Stages(folder.plan())
+    return list(inspect(folder, stages.all(), {kind.name: kind.writes for kind in stages.kinds}))
 
 
 def repair(run: str | Path, problems: list[Problem]) -> None:
-    """Remove leftovers, forget damaged units and compute these, and only these, again.
+    """Remove leftovers, forget damaged work and carry out this, and only this, again.
 
     Raises
     ------
@@ -36,11 +37,11 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
     with RunLock(folder.path, "doctor --repair") as lock:
         for problem in problems:
             problem.path.unlink(missing_ok=True)
-        folder.ledger.forget(problem.unit for problem in problems if problem.unit is not None)
+        folder.ledger.forget(problem.key for problem in problems if problem.key is not None)
         carry_on(folder, folder.plan(), lock)
 
 
 def described(problem: Problem, run: Path) -> str:
     """Return a problem in two lines."""
-    what = problem.unit.key if problem.unit else "no unit of work"
+    what = problem.key.text if problem.key else "no piece of work"
     return f"{problem.path.relative_to(path_of(run))}: {problem.what} ({what})\n    {problem.means}"

@@ -1,4 +1,4 @@
-"""What a person sees while a run is at work: stage, units done of all, images a second, time left."""
+"""What a person sees while a run is at work: stage, tasks done of all, images per second, time left."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ def say(text: str) -> None:
 @dataclass
 class _Stage:
     name: str
-    units: int
+    tasks: int
     left: int
     bar: Any
     began: float | None = None
@@ -27,18 +27,18 @@ class _Stage:
 
     @property
     def rate(self) -> str:
-        """Images a second since the first unit was started, where the stage counts images."""
+        """Images per second since the first task was started, where the stage counts images."""
         seconds = time.monotonic() - (self.began or time.monotonic())
         return f"{self.images / seconds:.0f} images/s" if self.images and seconds else ""
 
 
 class Progress:
-    """One bar a stage on a terminal; one line a finished stage elsewhere.
+    """One bar per stage on a terminal; one line per finished stage elsewhere.
 
     Parameters
     ----------
     stages : sequence of (str, int, int)
-        Name, units in all and units left of each stage, in order.
+        Name, tasks in all and tasks left of each stage, in order.
     """
 
     def __init__(self, stages: Sequence[tuple[str, int, int]]) -> None:
@@ -59,9 +59,9 @@ class Progress:
             disable=not self._live,
         )
         self._stages: dict[str, _Stage] = {}
-        for name, units, left in stages:
-            bar = self._bars.add_task(name, total=units, completed=units - left, rate="", start=False)
-            self._stages[name] = _Stage(name, units, left, bar)
+        for name, tasks, left in stages:
+            bar = self._bars.add_task(name, total=tasks, completed=tasks - left, rate="", start=False)
+            self._stages[name] = _Stage(name, tasks, left, bar)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -81,11 +81,11 @@ class Progress:
         """Take note of a finished piece of work."""
         if not outputs:
             return
-        stage = self._stages[outputs[0].unit.stage]
+        stage = self._stages[outputs[0].key.stage]
         stage.left -= len(outputs)
         stage.images += max(output.images for output in outputs)
         self._bars.update(stage.bar, advance=len(outputs), rate=stage.rate)
         if stage.left <= 0 and not self._live:
             seconds = time.monotonic() - (stage.began or time.monotonic())
             rate = f", {stage.rate}" if stage.rate else ""
-            say(f"{stage.name:<12} {stage.units} of {stage.units} units in {seconds:.1f} s{rate}")
+            say(f"{stage.name:<12} {stage.tasks} of {stage.tasks} tasks in {seconds:.1f} s{rate}")

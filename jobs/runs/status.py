@@ -7,40 +7,40 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filterscope.jobs.runs.stages import stages_of
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.places import path_of
 
 #: Seconds between two looks of `--watch`.
 EVERY = 2.0
 
-#: Seconds before the last finished unit over which the rate is taken.
+#: Seconds before the last finished task over which the rate is taken.
 _WINDOW = 600.0
 _ERRORS = 3
 
 
 def run_status(run: str | Path) -> list[dict[str, object]]:
-    """Return, for each stage, its units, how many are done and left, its rejects, when the last was finished, its rate.
+    """Return, for each stage, its tasks, how many are done and left, its rejects, when the last was finished, its rate.
 
-    Units a minute are counted over the ten minutes before the last finished unit, as marked to the second; None where
-    fewer than two moments are known. `seconds_left` is the units left over this rate.
+    Tasks a minute are counted over the ten minutes before the last finished one, as marked to the second; None where
+    fewer than two moments are known. `seconds_left` is the tasks left over this rate.
     """
     folder = RunFolder.existing(run)
     rows: list[dict[str, object]] = []
-    for stage in stages_of(folder.plan()):
-        left = len(folder.ledger.missing(stage.units))
+    for stage in Stages(folder.plan()).all():
+        left = folder.ledger.count_missing(stage.keys)
         records = list(_readable(folder, stage.name))
-        rate = units_a_minute([record["finished"] for record in records])
+        rate = tasks_a_minute([record["finished"] for record in records])
         rows.append(
             {
                 "stage": stage.name,
-                "units": len(stage.units),
-                "done": len(stage.units) - left,
+                "tasks": len(stage.keys),
+                "done": len(stage.keys) - left,
                 "left": left,
                 "rejects": sum(record["rejects"] for record in records),
                 "finished": max((record["finished"] for record in records), default=None),
-                "units_a_minute": rate,
+                "tasks_a_minute": rate,
                 "seconds_left": 0.0 if not left else round(60 * left / rate) if rate else None,
             }
         )
@@ -49,11 +49,11 @@ def run_status(run: str | Path) -> list[dict[str, object]]:
 
 def _readable(folder: RunFolder, stage: str) -> Iterable[dict[str, Any]]:
     """Yield the markers of a stage; a torn one is the doctor's."""
-    return (record for record in folder.ledger.all_records() if record["unit"].split("/")[0] == stage)
+    return (record for record in folder.ledger.all_records() if record["key"].split("/")[0] == stage)
 
 
-def units_a_minute(finished: list[str]) -> float | None:
-    """Return how fast units were finished of late, from their times in ISO 8601; the first only starts the clock."""
+def tasks_a_minute(finished: list[str]) -> float | None:
+    """Return how fast tasks were finished of late, from their times in ISO 8601; the first only starts the clock."""
     moments = sorted(datetime.fromisoformat(text) for text in finished)
     moments = [moment for moment in moments if (moments[-1] - moment).total_seconds() <= _WINDOW]
     seconds = (moments[-1] - moments[0]).total_seconds() if moments else 0.0
@@ -103,7 +103,7 @@ def _lines(run: str | Path, rows: list[dict[str, object]]) -> list[Any]:
     from rich.text import Text
 
     table = Table(title=Text(str(run)), title_justify="left")
-    names = ("stage", "units", "done", "left", "rejects", "finished", "units/min", "time left")
+    names = ("stage", "tasks", "done", "left", "rejects", "finished", "tasks/min", "time left")
     for name in names:
         table.add_column(name, justify="left" if name in ("stage", "finished") else "right")
     for row in rows:
@@ -126,6 +126,8 @@ def _holder(run: Path) -> list[str]:
     try:
         holder = json.loads(path.read_text())
         silent = datetime.now(UTC).timestamp() - path.stat().st_mtime
-        return [f"worked on by process {holder['process']} on {holder['host']}, heard of {silent:.0f} s ago"]
+        return [
+            f"process {holder['process']} on {holder['host']} is running this audit, last heard of {silent:.0f} s ago"
+        ]
     except (OSError, ValueError, LookupError, TypeError):
         return []

@@ -116,7 +116,7 @@ class LocalMaxima:
         return cls(unit, views[image], position, value, np.bincount(unit, minlength=activations.shape[1]))
 
     def merge(self, other: "LocalMaxima", keep: int) -> "LocalMaxima":
-        """Merge with the peaks of other views; keep at most `keep` a unit."""
+        """Merge with the peaks of other views; keep at most `keep` per unit."""
         unit, view, position, value = (
             np.concatenate([getattr(self, name), getattr(other, name)])
             for name in ("unit", "view", "position", "value")

@@ -1,7 +1,7 @@
 """Where units fire most strongly: the strongest views of each unit in groups of views, with the place of the maximum.
 
 A map without a spatial maximum, all its values equal, points nowhere: its first position would be a constant and look
-steady. Such views are counted apart, and dropped unless a released protocol keeps them.
+steady. Such views are counted separately, and dropped unless a released protocol keeps them.
 """
 
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def add_to_peaks(
     peaks: Peaks,
     activations: NDArray[np.float16],
     maxima: NDArray[np.float16],
-    views: NDArray[np.int32],
+    views: NDArray[np.int64],
     first: NDArray[np.int64],
     stratum: NDArray[np.int32],
     *,

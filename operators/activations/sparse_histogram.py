@@ -1,7 +1,7 @@
-"""Histograms over the bit patterns of float16 that hold the patterns which occur alone; they merge by addition.
+"""Histograms over the bit patterns of float16 that hold only the patterns which occur; they merge by addition.
 
 Bins are those of `quantile`. Activations repeat: the 800,000 values of a unit on 64 maps of 112 x 112 take some ten
-thousand patterns, so that the histogram is a hundredth of the values.
+thousand patterns, so the histogram is a hundredth of their size.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Bilinear sampling along one axis, for S mask pixels over n map positions; an axis is equal to itself alone.
+    """Bilinear sampling along one axis, for S mask pixels over n map positions; an axis equals only itself.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ def axis_at(source: NDArray[np.float64], positions: int) -> Axis:
 def resize_axis(positions: int, size: int) -> Axis:
     """Anchor by half-pixel centres, as ``torch.nn.functional.interpolate(align_corners=False)`` does.
 
-    Mask pixel r lies at map coordinate (r + .5) n / S - .5, clamped at the edges (METHODS section 1, `resize`).
+    Mask pixel r lies at map coordinate (r + .5) n / S - .5, clamped at the edges.
     """
     return axis_at((np.arange(size) + 0.5) * positions / size - 0.5, positions)
 

@@ -1,4 +1,4 @@
-"""Concept masks as the tally reads them: sampled, packed 64 pixels a word, whole images without pixels."""
+"""Concept masks as the tally reads them: sampled, packed 64 pixels per word; labels of whole images have no pixels."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def sample_positions(start: float, extent: float, size: int, limit: int) -> NDArray[np.int64]:
     """Return which source row (or column) each of `size` mask pixels takes its label from.
 
-    Mask pixel r takes the label at ``floor(start + (r + .5) extent / size)`` (METHODS section 1, Geometry).
+    Mask pixel r takes the label at ``floor(start + (r + .5) extent / size)``.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from filterscope.operators.dissection.tally import (
 #: IoU above which a unit detects a concept (Bau et al. 2017, section 2.3).
 DETECTOR_IOU = 0.04
 
-#: Effective images below which a standard error says nothing.
+#: Effective images below which a standard error is meaningless.
 _FEWEST_EFFECTIVE_IMAGES = 5
 
 

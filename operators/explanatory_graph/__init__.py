@@ -1,4 +1,4 @@
-"""Explanatory graphs: which part patterns the filters of a network mix, and how patterns of neighbouring layers go together.
+"""Explanatory graphs: which part patterns the filters of a network mix, and how patterns of neighbouring layers move together.
 
 References
 ----------

@@ -16,7 +16,7 @@ def rank_candidates(
 ) -> NDArray[np.int64]:
     """Return the nodes that lower nodes may be tied to, those of largest recorded mass first.
 
-    Left out are the half whose position varies least, for these are pinned by their windows and say nothing of an image,
+    Left out are the half whose position varies least, since these are pinned by their windows and say nothing about an image,
     and those at the border.
 
     Parameters

@@ -49,7 +49,7 @@ def nodes_per_filter(height: int, width: int) -> int:
 
 
 def density(height: int, width: int) -> float:
-    """Return nodes a map cell: the published values at 28, 14 and 7 rows; 40 nodes in all beyond 40 rows."""
+    """Return nodes per map cell: the published values at 28, 14 and 7 rows; 40 nodes in total beyond 40 rows."""
     side = min(height, width)
     if side > 40:
         return 40 / (height * width)

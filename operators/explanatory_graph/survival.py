@@ -18,7 +18,7 @@ def merge_nodes(
 ) -> NDArray[np.int64]:
     """Return for each of K nodes the node it is merged into, itself if none.
 
-    Nodes are gone through by recorded mass, largest first. A node joins the first kept one from which its distance, averaged
+    Nodes are visited by recorded mass, largest first. A node joins the first kept one from which its distance, averaged
     over images with the product of both scores as weight, is below the larger deformation of the two.
 
     Parameters
@@ -137,8 +137,8 @@ def peak_shares(
     """Return the share of a filter's peaks, weighted by their values, near each node, and what chance gives.
 
     Near is inside a square about where the node is expected, of one deformation and half a cell to each side. By chance,
-    every peak lies on any cell alike; what is taken is the 99th percentile, over 100 shuffles, of the best such square
-    anywhere, for nodes were learned where peaks are dense.
+    every peak is equally likely in any cell; the value is the 99th percentile, over 100 shuffles, of the best such square
+    anywhere, since nodes were learned where peaks are dense.
 
     Parameters
     ----------

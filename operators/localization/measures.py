@@ -36,7 +36,7 @@ def inside_box(found: NDArray[np.float64], centre: NDArray[np.float64], size: ND
 
 
 def bootstrap_means(values: NDArray[np.float64], groups: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """Return means over draws and views, with the draws and, apart from them, the source images drawn anew.
+    """Return means over draws and views, with the draws and, apart from them, the source images resampled.
 
     Two arrays of one shape with the same groups and seed are drawn alike, so that they can be compared draw by draw.
 
@@ -71,7 +71,7 @@ def bootstrap_means(values: NDArray[np.float64], groups: NDArray[np.int64], seed
 
 
 def interval(replicates: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 2.5th and the 97.5th percentile of what is no NaN."""
+    """Return the 2.5th and the 97.5th percentile of what is not NaN."""
     known = replicates[~np.isnan(replicates)]
     low, high = np.quantile(known, [0.025, 0.975], method="inverted_cdf") if len(known) else (np.nan, np.nan)
     return float(low), float(high)

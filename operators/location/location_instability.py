@@ -62,7 +62,7 @@ def c4(n: int) -> float:
 
 
 def field_centres(
-    position: NDArray[np.int32], width: int, centre: tuple[float, float], stride: tuple[float, float]
+    position: NDArray[np.integer], width: int, centre: tuple[float, float], stride: tuple[float, float]
 ) -> NDArray[np.float64]:
     """Return y and x of the receptive-field centres of map positions, shape (..., 2), in input pixels.
 

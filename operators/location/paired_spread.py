@@ -75,4 +75,25 @@ def chance_of_no_less(own: NDArray[np.float64], other: NDArray[np.float64]) -> f
     return float(((~(own < other)).sum() + 1) / (len(own) + 1))
 
 
-__all__ = ["Spread", "chance_of_no_less", "spread_of"]
+def mean_spread(spreads: Sequence[Spread]) -> Spread:
+    """Return the mean over filters of the same G groups and draws, group by group and draw by draw."""
+    alone = np.mean([spread.instability for spread in spreads], axis=0)
+    return Spread(np.asarray(alone, np.float64), np.mean([spread.drawn for spread in spreads], axis=0))
+
+
+def reduction(spread: Spread, own: int, other: int) -> tuple[float, NDArray[np.float64]]:
+    """Return by what share group `own` scatters less than group `other`, and the same in every draw, shape (draws,).
+
+    Neither is finite where `other` does not scatter at all.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alone = 1 - spread.instability[own] / spread.instability[other]
+        return float(alone), np.asarray(1 - spread.drawn[own] / spread.drawn[other], np.float64)
+
+
+def share_steadier(spreads: Sequence[Spread], own: int, other: int, level: float) -> float:
+    """Return the share of filters whose group `own` is steadier than their group `other` with p < `level`."""
+    return float(np.mean([chance_of_no_less(each.drawn[own], each.drawn[other]) < level for each in spreads]))
+
+
+__all__ = ["Spread", "chance_of_no_less", "mean_spread", "reduction", "share_steadier", "spread_of"]

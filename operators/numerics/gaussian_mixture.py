@@ -1,7 +1,7 @@
 """Clusters as mixtures of Gaussians with diagonal covariances, fitted by EM; BIC chooses how many Gaussians.
 
 For every number of Gaussians EM starts from several k-means solutions, themselves started as k-means++ does (Arthur &
-Vassilvitskii 2007). A cluster that is no Gaussian takes several: those between which the density of the mixture does not dip
+Vassilvitskii 2007). A cluster that is not Gaussian takes several: those between which the density of the mixture does not dip
 are one cluster. Everything is summed in the order of the points, so that a result is the same wherever it is computed.
 
 References
@@ -174,7 +174,7 @@ def _label(share: NDArray[np.float64], labels: NDArray[np.int64]) -> int:
 def _choose(
     points: NDArray[np.float64], draws: NDArray[np.float64], floor: NDArray[np.float64], bic: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Fit 1, 2, ... Gaussians until two numbers in a row are not clearly better; return the shares of the best."""
+    """Fit 1, 2, ... Gaussians until two successive numbers are not clearly better; return the shares of the best."""
     count, axes = points.shape
     labels, kept = np.empty(count, np.int64), np.ones((count, 1))
     for components in range(1, len(bic) + 1):

@@ -1,4 +1,4 @@
-"""Eigenvectors of small symmetric matrices by Jacobi's rotations: one fixed order, whatever libraries and threads there are.
+"""Eigenvectors of small symmetric matrices by Jacobi's rotations: one fixed order, whatever the libraries and threads.
 
 References
 ----------

@@ -2,7 +2,7 @@
 
 All units and concepts share one permutation, so that what concepts have in common and what units have in common stays.
 Images change places only with images that are annotated for the same categories: then A(u, g), the activated pixels of
-the images that have a category, and G(c), the labelled ones, are what they were, and intersections alone are tallied anew.
+the images that have a category, and G(c), the labelled ones, stay what they were, and only intersections are tallied again.
 """
 
 import numpy as np

@@ -109,7 +109,7 @@ def _overlap(
 def overlaps(
     drawn: Activated, masks: MaskBlock, images: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return |A ∩ L| on each image for one concept a unit, int64 of shape (n, U).
+    """Return |A ∩ L| on each image for one concept per unit, int64 of shape (n, U).
 
     Parameters
     ----------

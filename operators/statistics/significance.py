@@ -20,7 +20,7 @@ class Significance:
     Attributes
     ----------
     q_value : float64 ndarray of shape (U,)
-        Share of false ones among the units with an IoU as high, as the null has it.
+        Share of false ones among the units with an IoU as high, according to the null.
     p_value : float64 ndarray of shape (U,)
         Share of the null's best IoUs as high, all units and permutations pooled, the unit's own counted in.
     calibrated_cutoff : float or None

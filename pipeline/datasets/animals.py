@@ -15,7 +15,7 @@ def import_animals(source: Path, folder: Path, *, in_place: bool = False, progre
     """Import the animal-part set: as `import_landmarks`, but the columns are named part, part_width and part_height.
 
     It has objects and landmarks but no concepts. Several points of one part in one box (two animals) are kept; boxes of
-    any size are kept, for views drop the small ones.
+    any size are kept, since views drop the small ones.
 
     Arguments and errors are those of `pipeline.datasets.landmarks.import_landmarks`.
     """

@@ -36,8 +36,8 @@ def import_broden(
 
     Masks are kept at the size of their image: pixel (r, c) of H x W takes the label at row floor((r + .5) h / H) and
     column floor((c + .5) w / W) of the h x w label image. Sampling back to h x w gives the label image again, unless it
-    is larger than the image. Several layers of one image are united; a concept's category is the first of its category
-    cell in label.csv; label 0 is no concept. The categories are those that category.csv names, or without that file all
+    is larger than the image. Several layers of one image are united; a concept's category is the first in its category
+    cell in label.csv; label 0 is never a concept. The categories are those that category.csv names, or without that file all
     columns but the fixed six. A bad label image or cell is rejected and the image keeps its other labels.
 
     Parameters
@@ -51,7 +51,7 @@ def import_broden(
     in_place : bool
         Refer to the images instead of copying them.
     progress : callable, optional
-        Told the numbers of images done and of all.
+        Called with the number of images done and of all images.
 
     Raises
     ------

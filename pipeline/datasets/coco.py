@@ -43,6 +43,7 @@ class _Annotation(BaseModel):
 
 
 _Row = TypeVar("_Row", _Image, _Category, _Annotation)
+_Named = TypeVar("_Named", _Image, _Category)
 
 
 def import_coco(
@@ -56,10 +57,10 @@ def import_coco(
 ) -> None:
     """Import a data set in COCO instances format.
 
-    All objects of a category in an image make one segment, their union; each has a row of its own in `objects`. A crowd
-    region (`iscrowd` 1) labels the pixels of its category and is no object. Polygons are filled by pycocotools, so that
-    a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; with an
-    image go its annotations.
+    All objects of a category in an image make one segment, their union; each has its own row in `objects`. A crowd
+    region (`iscrowd` 1) labels the pixels of its category and is not an object. Polygons are filled by pycocotools, so that
+    a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; a
+    rejected image takes its annotations with it.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def import_coco(
     in_place : bool
         Refer to the images instead of copying them.
     progress : callable, optional
-        Told the numbers of images done and of all.
+        Called with the number of images done and of all images.
 
     Raises
     ------
@@ -151,14 +152,14 @@ def _parse(rows: list[Any], kind: type[_Row], what: str, writer: DatasetWriter) 
         try:
             parsed.append(kind.model_validate(row))
         except ValidationError as error:
-            first = error.errors()[0]
+            detail: Any = error.errors()[0]
             number = ascii(row["id"])[:40] if isinstance(row, dict) and "id" in row else f"at position {position}"
-            writer.reject(f"{what} {number}", ": ".join([*map(str, first["loc"][:1]), first["msg"]]))
+            writer.reject(f"{what} {number}", ": ".join([*map(str, detail["loc"][:1]), detail["msg"]]))
     return parsed
 
 
-def _unique(rows: list[_Row], what: str, writer: DatasetWriter) -> dict[int, _Row]:
-    known: dict[int, _Row] = {}
+def _unique(rows: list[_Named], what: str, writer: DatasetWriter) -> dict[int, _Named]:
+    known: dict[int, _Named] = {}
     for row in rows:
         if known.setdefault(row.id, row) is not row:
             writer.reject(f"{what} {row.id}", f"the id {row.id} is given twice; the first stays")

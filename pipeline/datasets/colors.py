@@ -13,7 +13,7 @@ from filterscope.pipeline.engine.errors import InputError
 
 
 def concept_names(taken: Iterable[str]) -> tuple[str, ...]:
-    """Return the concept name of each of `COLORS`: the colour's own, or with ``-c`` behind where that is taken.
+    """Return the concept name of each of `COLORS`: the colour's own, or with ``-c`` appended where that is taken.
 
     Raises
     ------

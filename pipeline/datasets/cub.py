@@ -1,4 +1,4 @@
-"""Reader of Caltech-UCSD Birds-200-2011: a bird an image, its box, 15 part locations, its species.
+"""Reader of Caltech-UCSD Birds-200-2011: one bird per image, its box, 15 part locations, its species.
 
 References
 ----------
@@ -33,12 +33,12 @@ def import_cub(source: Path, folder: Path, *, in_place: bool = False, progress: 
     in_place : bool
         Refer to the images instead of copying them.
     progress : callable, optional
-        Told the numbers of images done and of all.
+        Called with the number of images done and of all images.
 
     Raises
     ------
     InputError
-        If one of the text files is missing or is no text.
+        If one of the text files is missing or is not text.
     """
     source = Path(source)
     with DatasetWriter(folder, source={"reader": "cub", "path": str(source)}, in_place=in_place) as writer:
@@ -60,7 +60,7 @@ def import_cub(source: Path, folder: Path, *, in_place: bool = False, progress: 
 
 
 class _Texts:
-    """The text files of the set: a row a line, cells apart by spaces, the last cell may hold some."""
+    """The text files of the set: one row per line, cells separated by spaces; the last cell may contain some."""
 
     def __init__(self, source: Path, writer: DatasetWriter) -> None:
         self._source, self._writer = source, writer

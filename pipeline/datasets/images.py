@@ -1,4 +1,4 @@
-"""Image files that nobody vouches for: which formats are opened at all, and their pixels as RGB."""
+"""Image files that cannot be trusted: which formats are opened at all, and their pixels as RGB."""
 
 from pathlib import Path
 from typing import IO
@@ -9,7 +9,7 @@ from PIL import Image
 #: What is decoded. Others are not even tried: PIL would hand a PostScript file, whatever its name, to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
-#: A damaged file makes the decoders raise almost anything; what they say is the reason of the reject.
+#: A damaged file makes the decoders raise almost anything; their message is the reason of the reject.
 UNDECODABLE = (Exception,)
 
 

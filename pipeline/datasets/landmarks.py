@@ -20,8 +20,8 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
     Coordinates are in pixels, 0 at the centre of the top-left pixel, and a box includes both ends. Images of a folder
     `negatives/` come in with the split `negative`; they hold no object. Images without a row come in as they are.
 
-    A row that names no image or object, or whose numbers are no position or size in the image, is rejected; a landmark outside
-    its object's box is kept, and so are several of one name on one object.
+    A row that names no image or object, or whose numbers are not a position or size in the image, is rejected. A landmark
+    outside its object's box is kept, and so are several of one name on one object.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
     in_place : bool
         Refer to the images instead of copying them.
     progress : callable, optional
-        Told the numbers of images done and of all.
+        Called with the number of images done and of all images.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from pycocotools import mask as rle
 
 from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.stores.places import is_object, path_of, readable
+from filterscope.pipeline.stores.places import is_local, path_of, readable
 from filterscope.schemas.dataset import TABLES
 
 #: What an audit may need of a data set beside its images.
@@ -34,7 +34,7 @@ NEGATIVE = "negative"
 MANIFEST = "dataset.json"
 _ROWS_PER_GROUP = 4096
 
-#: Columns that hold paths; they are no part of a data set's identity.
+#: Columns that hold paths; they are not part of a data set's identity.
 _PLACES = ("uri", "item")
 
 #: Columns that later versions added; where they are null, a data set keeps the identity it had without them.
@@ -52,7 +52,7 @@ def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
 
 
 def _storable(text: str) -> str:
-    """Return a text with what is no Unicode (a file name of other bytes, half a surrogate pair) written out."""
+    """Return a text with everything that is not Unicode (a file name of other bytes, half a surrogate pair) escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -70,7 +70,7 @@ class DatasetWriter:
     """
 
     def __init__(self, folder: str | Path, *, source: dict[str, Any], in_place: bool = False) -> None:
-        if is_object(path_of(folder)):
+        if not is_local(folder):
             raise InputError(
                 f"received {folder}; a data set is made in a folder of a file system: make it there and copy it, as with "
                 f"`aws s3 sync FOLDER {path_of(folder)}`"
@@ -309,7 +309,7 @@ class Dataset:
         Raises
         ------
         InputError
-            If the folder is no data set, holds no image or not what is needed.
+            If the folder is not a data set, holds no image, or lacks what is needed.
         """
         folder = path_of(folder).absolute()
         if not (folder / MANIFEST).is_file():
@@ -370,10 +370,10 @@ class Dataset:
         """Return where an image file lies: in the data set or, where it was imported in place, anywhere."""
         if ".." in Path(uri).parts:
             raise InputError(f"the data set {self.folder} names the image {uri!r}, which leaves it; import it again")
-        if is_object(self.folder) and uri.startswith("/"):
+        if not is_local(self.folder) and uri.startswith("/"):
             raise InputError(
                 f"the data set {self.folder} was imported in place: its images lie on a machine, such as {uri!r}; import "
-                "it without --in-place and copy it anew"
+                "it without --in-place and copy it again"
             )
         return self.folder / uri
 

@@ -151,7 +151,8 @@ def read_indices(path: Path) -> np.ndarray:
     """
     try:
         with open_image(path) as file:
-            step = _STEPS.get(str(file.tile[0][3]), 1) if file.tile else 1
+            tile = getattr(file, "tile", None)
+            step = _STEPS.get(str(tile[0][3]), 1) if tile else 1
             mode, indices = file.mode, np.asarray(file)
     except UNDECODABLE as error:
         raise BadRowError(f"cannot be decoded: {error}") from error

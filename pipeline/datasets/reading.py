@@ -35,7 +35,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
     Raises
     ------
     InputError
-        If the file is missing, is no UTF-8 CSV, or lacks a column.
+        If the file is missing, is not UTF-8 CSV, or lacks a column.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

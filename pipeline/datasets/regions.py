@@ -19,7 +19,7 @@ class RunLengths(BaseModel):
 
 
 def read_counts(text: str) -> list[int]:
-    """Read compressed run lengths: 5 bits a character, low bits first, from the third on as differences two back."""
+    """Read compressed run lengths: 5 bits per character, low bits first, from the third on as differences two back."""
     counts: list[int] = []
     value = shift = 0
     for code in text.encode():
@@ -43,8 +43,10 @@ def encode_region(segmentation: list[list[float]] | RunLengths, height: int, wid
     BadRowError
         If it is malformed, made for another size, or covers no pixel.
     """
-    mask = _encode_runs(segmentation, height, width) if isinstance(segmentation, RunLengths) else None
-    mask = mask or _encode_polygons(segmentation, height, width)
+    if isinstance(segmentation, RunLengths):
+        mask = _encode_runs(segmentation, height, width)
+    else:
+        mask = _encode_polygons(segmentation, height, width)
     if rle.area(mask) == 0:
         raise BadRowError("the segmentation covers no pixel of the image")
     return mask

@@ -1,17 +1,17 @@
-"""How often a piece of work was begun: one that ends its worker's process every time is given up after a few tries.
+"""How often each piece of work was started: one that crashes its worker every time is abandoned after a few tries.
 
-Ray begins the work of a worker that died anew on another, without end. What was begun and neither finished nor failed has
-a file beside the ledger, with one byte a try; it also tells what a run that stands still is at.
+Ray restarts the work of a dead worker on another one, without limit. Work that was started and has neither finished nor
+failed has a file beside the ledger, one byte per try; it also tells what a run without progress is working on.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from filterscope.pipeline.engine.stage import Unit, Work
-from filterscope.pipeline.stores.places import is_object, remove_tree
+from filterscope.pipeline.engine.keys import Key
+from filterscope.pipeline.engine.stage import Work
+from filterscope.pipeline.stores.places import lengthen, remove_tree
 
-#: Times that a piece of work may end its worker before it is given up.
+#: Times that a piece of work may crash its worker before the run gives up on it.
 TRIES = 4
 
 
@@ -22,32 +22,20 @@ class Attempts:
     folder: Path
 
     def begin(self, work: Work, step: int) -> int:
-        """Count a try of a step; return how many there were before, none of which came to an end."""
-        path = self._path(work.units[0], step)
-        if is_object(path):
-            before = path.stat().st_size if path.is_file() else 0
-            path.write_bytes(b"." * (before + 1))
-            return before
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            before = os.fstat(file).st_size
-            os.write(file, b".")
-        finally:
-            os.close(file)
-        return before
+        """Count a try of a step; return how many there were before, none of which ended."""
+        return lengthen(self._path(work.keys[0], step))
 
     def end(self, work: Work, step: int) -> None:
-        """Take note that a step came to an end, whether well or not."""
-        self._path(work.units[0], step).unlink(missing_ok=True)
+        """Record that a step ended, whether it succeeded or not."""
+        self._path(work.keys[0], step).unlink(missing_ok=True)
 
     def open(self, stage: str) -> list[str]:
-        """Return the keys of the units of a stage that were begun and did not come to an end, sorted."""
+        """Return the keys of a stage that were started and have not ended, sorted."""
         return sorted({str(path.relative_to(self.folder).parent) for path in (self.folder / stage).rglob("step-*")})
 
     def forget(self, stage: str) -> None:
-        """Begin to count anew, as in a new run."""
+        """Reset the counts of a stage, as in a new run."""
         remove_tree(self.folder / stage)
 
-    def _path(self, unit: Unit, step: int) -> Path:
-        return self.folder.joinpath(unit.stage, *unit.place, f"step-{step}")
+    def _path(self, key: Key, step: int) -> Path:
+        return self.folder.joinpath(key.stage, *key.place, f"step-{step}")

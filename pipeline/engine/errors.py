@@ -19,7 +19,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that the memory of a processor or of a GPU was not enough."""
+    """Tell whether an error says that the host or a GPU ran out of memory."""
     # torch, which must not be imported for this, has a class of its own for GPUs and a plain RuntimeError for CPUs
     return (
         isinstance(error, MemoryError)

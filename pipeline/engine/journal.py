@@ -1,10 +1,10 @@
-"""The journal of a run, `journal.jsonl`: one JSON object a line for everything that happened, with the unit's key."""
+"""The journal of a run, `journal.jsonl`: one JSON object per line for everything that happened, with the key of the work."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TextIO
 
 from filterscope.pipeline.engine.stage import Output
@@ -36,21 +36,21 @@ class Journal:
             self._write("run done")
         else:
             event = "run interrupted" if issubclass(kind, KeyboardInterrupt) else "run failed"
-            self._write(event, level="error", error=str(error))
+            self._write(event, level="error", fields={"error": str(error)})
         assert self._file is not None
         self._file.close()
 
     def begin(self, name: str) -> None:
         """Write that a stage begins."""
-        self._write("stage begun", stage=name)
+        self._write("stage begun", fields={"stage": name})
 
     def advance(self, outputs: Sequence[Output]) -> None:
-        """Write which units are done."""
+        """Write which pieces of work are done."""
         for output in outputs:
-            counts = {"rows": output.rows, "images": output.images, "rejects": output.rejects}
-            self._write("unit done", stage=output.unit.stage, unit=output.unit.key, **counts)
+            key, done = output.key, {"rows": output.rows, "images": output.images, "rejects": output.rejects}
+            self._write("work done", fields={"stage": key.stage, "key": key.text, **done})
 
-    def _write(self, event: str, level: str = "info", **fields: Any) -> None:
+    def _write(self, event: str, level: str = "info", fields: Mapping[str, Any] = MappingProxyType({})) -> None:
         assert self._file is not None
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, **fields}
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")

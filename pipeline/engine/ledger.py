@@ -1,97 +1,115 @@
-"""The ledger: one small marker file for each finished unit of work, written after everything else.
+"""The ledger: one small marker file for each finished piece of work, written after everything else.
 
-A marker's name ends in the unit's fingerprint, so that one listing of the folder tells what is done.
+A marker's name ends in the key's fingerprint, so that one listing of the folder tells what is done.
 """
 
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filterscope.pipeline.engine.stage import Output, Unit
-from filterscope.pipeline.stores.places import is_object, write_atomically
+from filterscope.pipeline.engine.keys import Grid, Key, Keys
+from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.stores.places import listing, write_atomically
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Markers of finished units under a folder."""
+    """Markers of finished pieces of work under a folder."""
 
     folder: Path
 
     def mark(self, output: Output, seconds: float, core_seconds: float = 0.0) -> None:
-        """Record that a unit is finished and its outputs are in place, and the wall and processor time it took."""
-        unit = output.unit
+        """Record that the outputs of a key are in place, and the wall and processor time they took."""
+        key = output.key
         record = {
-            "unit": unit.key,
-            **{key: value for key, value in asdict(output).items() if key != "unit"},
+            "key": key.text,
+            **{name: value for name, value in asdict(output).items() if name != "key"},
             "seconds": round(seconds, 3),
             "core_seconds": round(core_seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "parameters": dict(unit.fingerprint.parameters),
-            "inputs": dict(unit.fingerprint.inputs),
+            "parameters": dict(key.fingerprint.parameters),
+            "inputs": dict(key.fingerprint.inputs),
         }
-        write_atomically(self.path(unit), json.dumps(record, indent=1).encode())
+        write_atomically(self.path(key), json.dumps(record, indent=1).encode())
 
-    def missing(self, units: Iterable[Unit]) -> list[Unit]:
-        """Return the units that have no marker of their present fingerprint, in the order given."""
-        listings: dict[Path, set[str]] = {}
-        missing = []
-        for unit in units:
-            path = self.path(unit)
-            names = listings.setdefault(path.parent, _listing(path.parent))
-            if path.name not in names:
-                missing.append(unit)
-        return missing
+    def missing(self, keys: Iterable[Key]) -> Iterator[Key]:
+        """Yield the keys that have no marker of their present or former fingerprint, in the order given.
 
-    def changed(self, units: Iterable[Unit]) -> tuple[Unit, dict[str, Any]] | None:
-        """Return the first unit that was finished under another fingerprint, and its marker of then."""
-        listings: dict[Path, dict[str, str]] = {}
-        for unit in units:
-            path = self.path(unit)
-            if path.parent not in listings:
-                listings[path.parent] = {name.rsplit(".", 2)[0]: name for name in _listing(path.parent)}
-            found = listings[path.parent].get(path.name.rsplit(".", 2)[0])
-            if found and found != path.name:
-                return unit, json.loads((path.parent / found).read_bytes())
+        What is listed is forgotten from one part of `Keys` to the next, so that memory does not grow with their number.
+        """
+        for part in keys.parts if isinstance(keys, Keys) else (keys,):
+            names: dict[Path, set[str]] = {}
+            for key in part:
+                path = self.path(key)
+                if path.parent not in names:
+                    names[path.parent] = listing(path.parent)
+                if not _marked(key, path, names[path.parent]):
+                    yield key
+
+    def count_missing(self, keys: Iterable[Key]) -> int:
+        """Return how many keys have no marker; a grid none of whose folders holds a marker is not walked."""
+        count = 0
+        for part in keys.parts if isinstance(keys, Keys) else (keys,):
+            untouched = isinstance(part, Grid) and not any(
+                listing(self.folder.joinpath(part.stage, *folder)) for folder in part.folders
+            )
+            count += len(part) if untouched and isinstance(part, Sequence) else sum(1 for _ in self.missing(part))
+        return count
+
+    def changed(self, keys: Iterable[Key]) -> tuple[Key, dict[str, Any]] | None:
+        """Return the first key that was finished under another fingerprint, with that marker."""
+        for part in keys.parts if isinstance(keys, Keys) else (keys,):
+            found: dict[Path, dict[str, str]] = {}
+            for key in part:
+                path = self.path(key)
+                if path.parent not in found:
+                    found[path.parent] = {name.rsplit(".", 2)[0]: name for name in sorted(listing(path.parent))}
+                name = found[path.parent].get(path.name.rsplit(".", 2)[0])
+                if name and not _marked(key, path, {name}):
+                    return key, _read(path.parent / name)
         return None
 
-    def records(self, stage: str) -> Iterable[dict[str, Any]]:
+    def record(self, key: Key) -> dict[str, Any]:
+        """Return what the marker of a key says; ValueError or KeyError where it is damaged."""
+        path = self.path(key)
+        if key.former and not path.exists():
+            path = path.with_name(_named(key, key.former))
+        return _read(path)
+
+    def records(self, stage: str) -> Iterator[dict[str, Any]]:
         """Yield what the markers of a stage say."""
         for path in sorted((self.folder / stage).rglob("*.json")):
-            yield json.loads(path.read_bytes())
+            yield _read(path)
 
-    def all_records(self) -> Iterable[dict[str, Any]]:
+    def all_records(self) -> Iterator[dict[str, Any]]:
         """Yield what the markers of all stages say, damaged ones left out."""
         for path in sorted(self.folder.rglob("*.json")):
             try:
-                record = json.loads(path.read_bytes())
-            except ValueError:
+                yield _read(path)
+            except (ValueError, KeyError, TypeError):
                 continue
-            if isinstance(record, dict) and {"unit", "checksums"} <= record.keys():
-                yield record
 
-    def forget(self, units: Iterable[Unit]) -> int:
-        """Remove the markers of units, whatever their fingerprint; return how many there were."""
+    def forget(self, keys: Iterable[Key]) -> int:
+        """Remove the markers of keys, whatever their fingerprint; return how many there were."""
         removed = 0
-        for unit in units:
-            path = self.path(unit)
+        for key in keys:
+            path = self.path(key)
             for marker in path.parent.glob(f"{path.name.rsplit('.', 2)[0]}.*.json"):
                 marker.unlink()
                 removed += 1
         return removed
 
-    def path(self, unit: Unit) -> Path:
-        """Return where the marker of a unit lies."""
-        *folders, name = unit.place
-        return self.folder.joinpath(unit.stage, *folders, f"{name}.{unit.fingerprint.digest}.json")
+    def path(self, key: Key) -> Path:
+        """Return where the marker of a key lies."""
+        return self.folder.joinpath(key.stage, *key.place[:-1], _named(key, key.fingerprint.digest))
 
     @staticmethod
-    def difference(unit: Unit, record: dict[str, Any]) -> str:
-        """Say which parameters differ between a unit and a marker, with both values."""
-        now = {**unit.fingerprint.parameters, **unit.fingerprint.inputs}
+    def difference(key: Key, record: dict[str, Any]) -> str:
+        """Say which parameters differ between a key and a marker, with both values."""
+        now = {**key.fingerprint.parameters, **key.fingerprint.inputs}
         then = {**record["parameters"], **record["inputs"]}
         return "; ".join(
             f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
@@ -100,8 +118,20 @@ class Ledger:
         )
 
 
-def _listing(folder: Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()} if is_object(folder) else set(os.listdir(folder))
-    except FileNotFoundError:
-        return set()
+def _named(key: Key, digest: str) -> str:
+    return f"{key.place[-1]}.{digest}.json"
+
+
+def _marked(key: Key, path: Path, names: set[str]) -> bool:
+    return path.name in names or (key.former is not None and _named(key, key.former) in names)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a marker; those of version 0.1 call their key `unit`."""
+    record = json.loads(path.read_bytes())
+    record["key"] = record.pop("unit") if "unit" in record else record["key"]
+    record["checksums"] = dict(record["checksums"])
+    return dict(record)
+
+
+__all__ = ["Ledger"]

@@ -1,4 +1,4 @@
-"""One audit at a time works on a run folder: it holds a lock file and touches it, and loses it when it falls silent."""
+"""Only one audit at a time works on a run folder: it holds a lock file, touches it regularly, and loses it if it stops."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from filterscope.pipeline.stores.places import create, renew
 
 LOCK = "lock.json"
 
-#: Seconds between two touches; a lock that was not touched for three of them has lost its holder.
+#: Seconds between two touches; a lock that was not touched for three of them is stale.
 BEAT = 10.0
 _MISSED = 3
 
@@ -29,7 +29,7 @@ class RunLock:
     run : Path
         The run folder; made if it is not there.
     command : str
-        What the holder is doing, for whom it keeps out.
+        What the holder is doing, shown to those it keeps out.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class RunLock:
             holder = _read(self._path)
             if holder is not None and not _abandoned(self._path, holder):
                 raise InputError(
-                    f"{self._path.parent} is worked on by process {holder['process']} on {holder['host']} since "
+                    f"process {holder['process']} on {holder['host']} has been running an audit on {self._path.parent} since "
                     f"{holder['began']}; wait for it, or stop it first"
                 )
             self._take_away()
@@ -72,11 +72,11 @@ class RunLock:
 
     @property
     def lost(self) -> bool:
-        """Whether another audit took the lock over, since this one fell silent for too long."""
+        """Whether another audit took over the lock because this one did not touch it for too long."""
         return self._lost
 
     def _take_away(self) -> None:
-        """Remove an abandoned lock; only who holds the claim may, so that nobody removes the lock of who was faster."""
+        """Remove an abandoned lock; only the holder of the claim may, so that nobody removes the lock of the other process."""
         claim = self._path.with_name(f".{LOCK}.claim")
         try:
             claim.touch(exist_ok=False)
@@ -98,7 +98,7 @@ class RunLock:
             if not self._mine():
                 self._lost = True
                 return
-            with suppress(FileExistsError, FileNotFoundError):  # taken over just now; the next beat finds out
+            with suppress(FileExistsError, FileNotFoundError):  # just taken over; the next beat finds out
                 renew(self._path)
 
     def _mine(self) -> bool:
@@ -107,7 +107,7 @@ class RunLock:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return who holds a lock, or None if nobody does any more or the file is no lock."""
+    """Return who holds a lock, or None if nobody does any more or the file is not a lock."""
     try:
         holder = json.loads(path.read_text())
         return holder if {"token", "host", "process", "began"} <= holder.keys() else None

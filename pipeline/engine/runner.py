@@ -1,4 +1,4 @@
-"""The one runner: carries out any stage over Ray Data and knows no science."""
+"""The one runner: runs any stage over Ray Data and knows no science."""
 
 import gc
 import os
@@ -6,21 +6,27 @@ import pickle
 import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from filterscope.pipeline.engine.attempts import TRIES, Attempts
 from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is_out_of_memory
+from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.ledger import Ledger
-from filterscope.pipeline.engine.stage import Output, Stage, Step, Unit, Work
+from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 
 #: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
 _SPARE_CPUS = 2
 _OBJECT_STORE_BYTES = 1 << 30
 
-#: Units at work that are named when a stage stands still.
+#: Pieces of work of one Ray Dataset, which keeps statistics of each for its lifetime; then the next begins.
+ROWS = 20_000
+
+#: Pieces of work that are named when a stage makes no progress.
 _NAMED = 5
 
 
@@ -30,11 +36,11 @@ def start_ray(address: str | None = None) -> None:
     Parameters
     ----------
     address : str, optional
-        Address of a cluster; by default RAY_ADDRESS, else a cluster of this machine's own.
+        Address of a cluster; by default RAY_ADDRESS, else a cluster on this machine alone.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if not address:
-        # a cluster of its own would leave a token in the home folder; one that is joined says itself what it wants
+        # a local cluster would leave a token in the home folder; one that is joined states its own mode
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
@@ -46,7 +52,7 @@ def start_ray(address: str | None = None) -> None:
     warnings.filterwarnings("ignore", module="ray")
     if not ray.is_initialized():
         local = {} if address else {"num_cpus": cores() + _SPARE_CPUS, "object_store_memory": _OBJECT_STORE_BYTES}
-        # not the cluster that someone else may have started on this machine: that one is joined when it is named
+        # not a cluster that someone else may have started on this machine: that one is joined only when named
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
         )
@@ -67,70 +73,73 @@ def cores() -> int:
 
 
 class Runner:
-    """Carries out stages; finished units are marked by the worker that finished them.
+    """Runs stages; a finished piece of work is marked by the worker that finished it.
 
     Parameters
     ----------
     ledger : Ledger
-        Where finished units are recorded.
+        Where finished pieces of work are recorded.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._attempts = _attempts(ledger.folder)
+        self._gpus = Lock()
 
-    def missing(self, stage: Stage) -> list[Unit]:
-        """Return the units of a stage that are not done."""
-        return self._ledger.missing(stage.units)
+    def missing(self, stage: Stage) -> Iterator[Key]:
+        """Yield the keys of a stage that are not done."""
+        return self._ledger.missing(stage.keys)
 
-    def missing_by_model(self, stage: Stage) -> Counter[str]:
-        """Count the units that are not done of a stage whose places begin with a model's name."""
-        return Counter(unit.place[0] for unit in self.missing(stage))
+    def count_missing(self, stage: Stage) -> int:
+        """Return how many keys of a stage are not done."""
+        return self._ledger.count_missing(stage.keys)
 
     def run(self, stage: Stage, advance: Callable[[list[Output]], None] = lambda outputs: None) -> None:
-        """Compute the units of a stage that are missing.
+        """Compute the keys of a stage that are missing.
 
         Parameters
         ----------
         stage : Stage
-            What to carry out.
+            What to run.
         advance : callable
             Called with a list of `Output` whenever a piece of work is done.
 
         Raises
         ------
         InputError, RunError
-            As a step raised it, or with the unit's key for any other failure. What was finished stays finished.
+            As a step raised it, or with the key for any other failure. What was finished stays finished.
         """
-        missing = self.missing(stage)
-        if not missing:
-            return
-        self._attempts.forget(stage.name)
-        for outcome in self._outcomes(stage, stage.group(missing)):
-            if isinstance(outcome, Exception):
-                raise outcome
-            advance(outcome)
-        self._attempts.forget(stage.name)
+        works = stage.group(self.missing(stage))
+        # stages that want the same GPUs run one after the other: each would wait for what the other holds
+        with self._gpus if stage.on_gpu else nullcontext():
+            self._attempts.forget(stage.name)
+            for outcome in self._outcomes(stage, works):
+                if isinstance(outcome, Exception):
+                    raise outcome
+                advance(outcome)
+            self._attempts.forget(stage.name)
 
-    def _outcomes(self, stage: Stage, works: list[Work]) -> Iterator[list[Output] | Exception]:
+    def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         """Yield the outputs of each work, or its error.
 
-        What Ray itself raises, as after half an hour without progress, names what is not done.
+        Errors of Ray itself, as after half an hour without progress, name what is not done.
         """
         from ray.data.exceptions import ExecutionTimeoutError
         from ray.exceptions import RayError
 
         try:
-            for receipt in self._receipts(stage, works):
-                yield pickle.loads(receipt["outcome"])
+            works = iter(works)
+            while part := list(islice(works, ROWS)):
+                for receipt in self._receipts(stage, part):
+                    yield pickle.loads(receipt["outcome"])
         except (RayError, ExecutionTimeoutError) as error:
-            left, begun = self.missing(stage), self._attempts.open(stage.name)
-            where = ", ".join(begun[:_NAMED]) if begun else left[0].key if left else stage.name
+            left, begun = list(self.missing(stage)), self._attempts.open(stage.name)
+            where = ", ".join(begun[:_NAMED]) if begun else left[0].text if left else stage.name
             more = f" and {len(begun) - _NAMED} more" if len(begun) > _NAMED else ""
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RunError(
                 f"the workers of {stage.name} died or were stuck at {where}{more}; not done: {len(left)} of "
-                f"{len(stage.units)} units: {reason}"
+                f"{len(stage.keys)} pieces of work: {reason}"
             ) from error
 
     def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
@@ -157,7 +166,7 @@ class Runner:
 class LocalRunner(Runner):
     """Carries out stages in this process, without Ray, where that is done before workers would have started."""
 
-    def _outcomes(self, stage: Stage, works: list[Work]) -> Iterator[list[Output] | Exception]:
+    def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         last = len(stage.steps) - 1
         steps = [
             _StepRunner(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)
@@ -171,7 +180,7 @@ class LocalRunner(Runner):
 
 
 class _StepRunner:
-    """Runs one step on rows: builds its function once, turns failures into data, marks units after the last step."""
+    """Runs one step on rows: builds its function once, turns failures into data, marks keys after the last step."""
 
     def __init__(self, step: Step, ledger: Path, number: int = 0, last: bool = True) -> None:
         self._step, self._ledger, self._number, self._last = step, ledger, number, last
@@ -191,14 +200,14 @@ class _StepRunner:
         """Return the arrays for the next step, or after the last one the outputs; or the error that the step met."""
         try:
             before = self._attempts.begin(work, self._number)
-            result = _given_up(work.units, before) if before >= TRIES else self._tried_twice(work, arrays)
+            result = _given_up(work.keys, before) if before >= TRIES else self._tried_twice(work, arrays)
             self._attempts.end(work, self._number)
         except OSError as error:
-            return _failure(work.units, error)
+            return _failure(work.keys, error)
         return result
 
     def _tried_twice(self, work: Work, arrays: dict[str, Any]) -> Any:
-        """Return what a step gives, or its error; out of memory it is tried once more, as it is."""
+        """Return what a step gives, or its error; a step that runs out of memory is tried once more, unchanged."""
         result = self._tried(work, arrays)
         if isinstance(result, _NoMemoryError):
             _free_memory()
@@ -217,7 +226,7 @@ class _StepRunner:
         except (InputError, RunError) as error:
             return error
         except Exception as error:
-            return _failure(work.units, error)
+            return _failure(work.keys, error)
         return result
 
     def _mark(self, outputs: list[Output], seconds: float, core_seconds: float) -> None:
@@ -235,7 +244,7 @@ def _attempts(ledger: Path) -> Attempts:
 
 
 class _NoMemoryError(RunError):
-    """Memory was not enough."""
+    """There was not enough memory."""
 
 
 def _free_memory() -> None:
@@ -245,33 +254,32 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _failure(units: tuple[Unit, ...], error: Exception) -> RunError:
-    """Return what a person is told of an unexpected error."""
+def _failure(keys: tuple[Key, ...], error: Exception) -> RunError:
+    """Return the message for an unexpected error."""
     if is_full(error):
-        return _full_disk(units, error)
+        return _full_disk(keys, error)
     if is_out_of_memory(error):
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return _NoMemoryError(
-            f"{_names(units)} ran out of memory, twice ({reason}); a smaller --batch-size needs less of it, a smaller "
-            "--image-block or --unit-block too, and so do fewer --actors. None is changed by itself, since the results "
-            "say with which they were computed"
+            f"{_names(keys)} ran out of memory, twice ({reason}); a smaller --batch-size needs less of it, a smaller "
+            "--image-block or --unit-block too, and so do fewer --actors. filterscope never changes these on its own: results "
+            "record the values they were computed with"
         )
-    return RunError(f"{_names(units)} failed: {error!r}\n{traceback.format_exc()}")
+    return RunError(f"{_names(keys)} failed: {error!r}\n{traceback.format_exc()}")
 
 
-def _given_up(units: tuple[Unit, ...], tries: int) -> RunError:
+def _given_up(keys: tuple[Key, ...], tries: int) -> RunError:
     return RunError(
-        f"{_names(units)} ended the process of its worker {tries} times and is given up. Where the system ended it for "
-        "want of memory (its log says so), a smaller --batch-size or fewer --actors need less; where a library crashed, "
-        "ray.log of the run may say more"
+        f"{_names(keys)} crashed its worker {tries} times; giving up. If the system killed it for lack of memory (see its "
+        "log), lower --batch-size or --actors; if a library crashed, ray.log of the run may say more"
     )
 
 
-def _full_disk(units: tuple[Unit, ...], error: Exception) -> RunError:
+def _full_disk(keys: tuple[Key, ...], error: Exception) -> RunError:
     place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-    return RunError(f"no space left on the disk or in the quota{place} while {_names(units)} was written; make space")
+    return RunError(f"no space left on the disk or in the quota{place} while writing {_names(keys)}; free some space")
 
 
-def _names(units: tuple[Unit, ...]) -> str:
-    more = f" and {len(units) - 1} more" if len(units) > 1 else ""
-    return units[0].key + more
+def _names(keys: tuple[Key, ...]) -> str:
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return keys[0].text + more

@@ -1,5 +1,6 @@
-"""The order of a run: the activations of all models one after the other, the findings of each as soon as it has them."""
+"""The order of a run: activations model by model, and the analyses of each model as soon as its activations are there."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
@@ -7,17 +8,16 @@ from typing import Protocol
 
 from filterscope.pipeline.engine.runner import Runner
 from filterscope.pipeline.engine.stage import Output, Stage
-from filterscope.pipeline.run.plan import Plan
 
 
 class Watcher(Protocol):
-    """What is told of the progress of a run."""
+    """What is called as a run progresses."""
 
     def begin(self, name: str) -> None:
-        """Hear that a stage begins."""
+        """Note that a stage begins."""
 
     def advance(self, outputs: Sequence[Output]) -> None:
-        """Hear that a piece of work is done; may raise to stop the run."""
+        """Note that a piece of work is done; may raise to stop the run."""
 
 
 class Schedule:
@@ -26,9 +26,9 @@ class Schedule:
     Parameters
     ----------
     runner : Runner
-        Carries out stages.
+        Runs stages.
     watcher : Watcher
-        Is told what begins and what is done.
+        Called when something begins and when it is done.
     """
 
     def __init__(self, runner: Runner, watcher: Watcher) -> None:
@@ -36,52 +36,51 @@ class Schedule:
 
     def run(
         self,
-        plan: Plan,
         *,
         before: Sequence[Stage],
-        extract: Stage,
-        analyses: Callable[[Plan], Sequence[Stage]],
-        finished: Callable[[Plan], None],
+        forward: Sequence[Stage],
+        analyses: Callable[[str], Sequence[Stage]],
+        finished: Callable[[str], None],
     ) -> None:
         """Run everything that is missing.
 
         Parameters
         ----------
-        plan : Plan
-            The models.
         before : sequence of Stage
-            Need no activations: run beside the extraction, before all analyses.
-        extract : Stage
-            Its units' places begin with the model's name.
+            Stages that need no activations: they run beside the forward passes, before all analyses.
+        forward : sequence of Stage
+            The forward passes, a stage for each model, whose name begins the places of its keys.
         analyses : callable
-            Stages of a plan that read activations, in order; called with a plan of one model each.
+            Returns the stages of a model that read what its forward passes wrote, in order.
         finished : callable
-            Called with a plan of one model when its analyses are done.
+            Called with the name of a model when its analyses are done.
         """
-        left = self._runner.missing_by_model(extract)
-        ready = [model.name for model in plan.models if not left.get(model.name)]
+        left = Counter({_model(stage): self._runner.count_missing(stage) for stage in forward})
         stopped = Event()
         with _Background(stopped) as background:
-            # they need no activations and the extraction needs nothing of them
+            # they need no activations, and the extraction needs nothing from them
             background.submit(self._carry_out_all, before, stopped)
 
-            def analyse(name: str) -> None:
-                background.submit(self._analyse, plan.only({name}), analyses, finished, stopped)
+            def analyse(model: str) -> None:
+                background.submit(self._analyse, model, analyses, finished, stopped)
 
-            for name in ready:
-                analyse(name)
+            for model, count in left.items():
+                if not count:
+                    analyse(model)
 
             def advance(outputs: Sequence[Output]) -> None:
                 self._watcher.advance(outputs)
                 background.check()
                 for output in outputs:
-                    name = output.unit.place[0]
-                    left[name] -= 1
-                    if not left[name]:
-                        analyse(name)
+                    model = output.key.place[0]
+                    left[model] -= 1
+                    if not left[model]:
+                        analyse(model)
 
-            self._watcher.begin(extract.name)
-            self._runner.run(extract, advance)
+            stages = [stage for stage in forward if left[_model(stage)]]
+            if stages:
+                self._watcher.begin(stages[0].name)
+                self._runner.run(Stage.joined(stages), advance)
 
     def _carry_out(self, stage: Stage, stopped: Event) -> None:
         def advance(outputs: Sequence[Output]) -> None:
@@ -89,7 +88,7 @@ class Schedule:
                 raise _StoppedError
             self._watcher.advance(outputs)
 
-        if self._runner.missing(stage):
+        if self._runner.count_missing(stage):
             self._watcher.begin(stage.name)
             self._runner.run(stage, advance)
 
@@ -99,13 +98,17 @@ class Schedule:
 
     def _analyse(
         self,
-        plan: Plan,
-        analyses: Callable[[Plan], Sequence[Stage]],
-        finished: Callable[[Plan], None],
+        model: str,
+        analyses: Callable[[str], Sequence[Stage]],
+        finished: Callable[[str], None],
         stopped: Event,
     ) -> None:
-        self._carry_out_all(analyses(plan), stopped)
-        finished(plan)
+        self._carry_out_all(analyses(model), stopped)
+        finished(model)
+
+
+def _model(stage: Stage) -> str:
+    return stage.keys[0].place[0]
 
 
 class _StoppedError(Exception):
@@ -142,3 +145,6 @@ class _Background:
         for future in self._futures:
             if future.done():
                 future.result()
+
+
+__all__ = ["Schedule", "Watcher"]

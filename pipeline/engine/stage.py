@@ -1,64 +1,27 @@
-"""A stage as a value: its units of work, and the chain of steps that carries them out."""
+"""A stage as a value: its keys, and the chain of steps that computes them."""
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
+from itertools import groupby
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What the outputs of a stage depend on: its declared parameters and the fingerprints of its inputs."""
-
-    parameters: Mapping[str, Any]
-    inputs: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def digest(self) -> str:
-        """16 hexadecimal digits."""
-        stated = json.dumps({"parameters": self.parameters, "inputs": self.inputs}, sort_keys=True)
-        return hashlib.sha256(stated.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A unit of work: an immutable key; where its outputs lie follows from the key alone.
-
-    Attributes
-    ----------
-    stage : str
-        Name of the stage.
-    place : tuple of str
-        What the unit is about, such as (model, layer, units-0064).
-    fingerprint : Fingerprint
-        What its outputs depend on.
-    """
-
-    stage: str
-    place: tuple[str, ...]
-    fingerprint: Fingerprint = field(compare=False)
-
-    @property
-    def key(self) -> str:
-        """The key as text, such as ``dissect/resnet18/layer4/units-0064``."""
-        return "/".join((self.stage, *self.place))
+from filterscope.pipeline.engine.keys import Key, Keys
 
 
 @dataclass(frozen=True)
 class Work:
-    """Units computed together, with what their steps need to know; travels to the workers."""
+    """Keys computed together, with the task that says what their steps need to know; travels to the workers."""
 
-    units: tuple[Unit, ...]
+    keys: tuple[Key, ...]
     task: Any
 
 
 @dataclass(frozen=True)
 class Output:
-    """What the last step reports of one unit: numbers for the ledger and for progress."""
+    """What the last step reports of one key: numbers for the ledger and for progress, and digests of what was written."""
 
-    unit: Unit
+    key: Key
     rows: int = 0
     images: int = 0
     rejects: int = 0
@@ -88,35 +51,54 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: what it consists of and how missing units are computed.
+    """A stage: what it consists of and how missing keys are computed.
 
     Attributes
     ----------
     name : str
         Such as extract.
-    units : tuple of Unit
+    keys : Keys
         All of them, done or not.
     group : callable
-        Puts missing units into pieces of work, in the order they should start.
+        Puts missing keys into pieces of work, in the order in which they should start; both are streams.
     steps : tuple of Step
-        Carried out one after the other on each piece.
+        Run one after the other on each piece.
     """
 
     name: str
-    units: tuple[Unit, ...]
-    group: Callable[[Sequence[Unit]], list[Work]]
+    keys: Keys
+    group: Callable[[Iterable[Key]], Iterator[Work]]
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, name: str, tasks: Mapping[Unit, Any], call: Callable[..., Any]) -> "Stage":
-        """Make a stage of one step, in which each unit is a piece of work of its own: ``call(task)``."""
-        return cls(name, tuple(tasks), partial(_alone, tasks), (Step(call),))
+    def of(cls, name: str, tasks: Mapping[Key, Any], call: Callable[..., Any]) -> "Stage":
+        """Make a stage of one step, in which each key is its own piece of work: ``call(task)``."""
+        return cls(name, Keys([list(tasks)]), partial(_alone, tasks), (Step(call),))
+
+    @classmethod
+    def joined(cls, stages: "Sequence[Stage]") -> "Stage":
+        """Return one stage of the keys of several (at least one) that differ in the first part of their places alone."""
+        first, *others = stages
+        if not others:
+            return first
+        groups = {stage.keys[0].place[0]: stage.group for stage in stages}
+        return cls(
+            first.name, Keys([part for stage in stages for part in stage.keys.parts]), partial(_by, groups), first.steps
+        )
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a step of it takes a GPU."""
+        return any(step.gpus for step in self.steps)
 
 
-def _alone(tasks: Mapping[Unit, Any], missing: Sequence[Unit]) -> list[Work]:
-    return [Work((unit,), tasks[unit]) for unit in missing]
+def _alone(tasks: Mapping[Key, Any], missing: Iterable[Key]) -> Iterator[Work]:
+    return (Work((key,), tasks[key]) for key in missing)
 
 
-def blocks(name: str, total: int, size: int) -> list[tuple[str, int, int]]:
-    """Cut [0, total) into blocks of `size` and name each by its start: (``images-002048``, 2048, 2176)."""
-    return [(f"{name}-{start:06d}", start, min(start + size, total)) for start in range(0, total, size)]
+def _by(groups: Mapping[str, Callable[[Iterable[Key]], Iterator[Work]]], missing: Iterable[Key]) -> Iterator[Work]:
+    for first, keys in groupby(missing, key=lambda key: key.place[0]):
+        yield from groups[first](keys)
+
+
+__all__ = ["Output", "Stage", "Step", "Work"]

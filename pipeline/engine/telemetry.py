@@ -1,4 +1,4 @@
-"""What a run reports to Ray's metrics, which Prometheus reads from every node: units, images, rejects, seconds."""
+"""What a run reports to Prometheus, through Ray, from every node: finished work, images, rejects, seconds."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from filterscope.pipeline.engine.stage import Output
 
 
-class RunMetrics:
+class Telemetry:
     """Counts finished work; made when Ray runs.
 
-    Prometheus sees them as ``ray_filterscope_units_done_total``, ``ray_filterscope_images_total``,
-    ``ray_filterscope_rejects_total``, ``ray_filterscope_units_left`` and ``ray_filterscope_stage_seconds``, each by
-    `stage` and `run`; images a second are ``rate(ray_filterscope_images_total[1m])``.
+    Prometheus sees them as ``ray_filterscope_tasks_done_total``, ``ray_filterscope_images_total``,
+    ``ray_filterscope_rejects_total``, ``ray_filterscope_tasks_left`` and ``ray_filterscope_stage_seconds``, each by
+    `stage` and `run`; images per second are ``rate(ray_filterscope_images_total[1m])``.
 
     Parameters
     ----------
     run : str
         Name of the run.
     left : mapping of str to int
-        Units that are not done, by stage.
+        Pieces of work that are left, by stage.
     """
 
     def __init__(self, run: str, left: Mapping[str, int]) -> None:
@@ -27,27 +27,29 @@ class RunMetrics:
         keys = ("stage", "run")
         self._run, self._left = run, dict(left)
         self._began: dict[str, float] = {}
-        self._done = Counter("filterscope_units_done", "Units of work that were finished.", keys)
+        self._done = Counter("filterscope_tasks_done", "Pieces of work that are done.", keys)
         self._images = Counter("filterscope_images", "Images that went through finished pieces of work.", keys)
         self._rejects = Counter("filterscope_rejects", "Images that were rejected.", keys)
-        self._units_left = Gauge("filterscope_units_left", "Units of work that are not done.", keys)
-        self._seconds = Gauge("filterscope_stage_seconds", "Seconds from the start of a stage to its last unit.", keys)
+        self._tasks_left = Gauge("filterscope_tasks_left", "Pieces of work that are left.", keys)
+        self._seconds = Gauge(
+            "filterscope_stage_seconds", "Seconds from the start of a stage to its last piece of work.", keys
+        )
         for stage, count in self._left.items():
-            self._units_left.set(count, self._tags(stage))
+            self._tasks_left.set(count, self._tags(stage))
 
     def begin(self, name: str) -> None:
-        """Hear that a stage begins."""
+        """Record that a stage begins."""
         self._began.setdefault(name, time.monotonic())
 
     def advance(self, outputs: Sequence[Output]) -> None:
-        """Hear that a piece of work is done."""
+        """Record that a piece of work is done."""
         if not outputs:
             return
-        stage = outputs[0].unit.stage
+        stage = outputs[0].key.stage
         tags = self._tags(stage)
         self._left[stage] = self._left.get(stage, 0) - len(outputs)
         self._done.inc(len(outputs), tags)
-        self._units_left.set(max(self._left[stage], 0), tags)
+        self._tasks_left.set(max(self._left[stage], 0), tags)
         self._seconds.set(time.monotonic() - self._began.setdefault(stage, time.monotonic()), tags)
         # the layers of a piece of work share its images
         for counter, count in (

@@ -1,19 +1,28 @@
-"""Stages cut by layer: one unit of work a block of units, or one a layer."""
+"""How stages are cut into pieces of work: by layer, by block of units, by block of views; and what travels to a worker.
 
-from collections.abc import Callable
+A task holds the plan of its one model, never that of the zoo.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from filterscope.pipeline.engine.stage import Fingerprint, Stage, Unit, blocks
+from filterscope.pipeline.engine.keys import Grid, Key, Keys, blocks
+from filterscope.pipeline.engine.stage import Stage, Step, Work
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
+
+Planner = Callable[[StageKind, Plan, Prints], Sequence[Stage]]
 
 
 @dataclass(frozen=True)
 class LayerTask:
-    """One layer of one model."""
+    """One layer of one model; `plan` is that of this model alone."""
 
-    unit: Unit
+    key: Key
     plan: Plan
     model: PlannedModel
     layer: Layer
@@ -27,32 +36,128 @@ class BlockTask(LayerTask):
     stop: int
 
 
-def layer_stage(
-    name: str, plan: Plan, fingerprint: Callable[[Plan, PlannedModel], Fingerprint], call: Callable[[LayerTask], Any]
-) -> Stage:
-    """Plan a stage of one unit for each model and layer."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in model.layers:
-            unit = Unit(name, (model.name, layer.name, "layer"), depends)
-            tasks[unit] = LayerTask(unit, plan, model, layer)
-    return Stage.of(name, tasks, call)
+@dataclass(frozen=True)
+class ViewsTask(LayerTask):
+    """Views `start` to `stop` - 1 through one layer."""
+
+    start: int
+    stop: int
 
 
-def block_stage(
-    name: str,
-    plan: Plan,
-    fingerprint: Callable[[Plan, PlannedModel], Fingerprint],
-    call: Callable[[BlockTask], Any],
-    about: Callable[[Layer], bool] = lambda layer: True,
-) -> Stage:
-    """Plan a stage of one unit for each model, layer and block of units, for the layers that it is about."""
-    tasks = {}
+@dataclass(frozen=True)
+class ModelTask:
+    """One model."""
+
+    key: Key
+    plan: Plan
+    model: PlannedModel
+
+
+def one(kind: StageKind, tasks: dict[Key, Any], call: Callable[..., Any]) -> Sequence[Stage]:
+    """Return one stage in which each task is a piece of work of its own."""
+    return [Stage.of(kind.name, tasks, call)]
+
+
+def by_layer(call: Callable[[LayerTask], Any]) -> Planner:
+    """Return what plans a piece of work for each model and layer."""
+
+    def plan_layers(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+        tasks = {}
+        for model, own in each_model(plan):
+            for layer in model.layers:
+                key = key_of(kind, (model.name, layer.name, "layer"), model, prints)
+                tasks[key] = LayerTask(key, own, model, layer)
+        return one(kind, tasks, call)
+
+    return plan_layers
+
+
+def by_units(
+    call: Callable[[BlockTask], Any], about: Callable[[Plan, Layer], bool] = lambda plan, layer: True
+) -> Planner:
+    """Return what plans a piece of work for each model, layer and block of units, for the layers that it is about."""
+
+    def plan_units(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+        tasks = {}
+        for model, own in each_model(plan):
+            for layer in (layer for layer in model.layers if about(plan, layer)):
+                for block, start, stop in blocks("units", layer.channels, plan.options.unit_block):
+                    key = key_of(kind, (model.name, layer.name, block), model, prints)
+                    tasks[key] = BlockTask(key, own, model, layer, start, stop)
+        return one(kind, tasks, call)
+
+    return plan_units
+
+
+def by_views(call: Callable[[ViewsTask], Any]) -> Planner:
+    """Return what plans a piece of work for each model, layer and block of views; keys and tasks are made one by one."""
+
+    def plan_views(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+        plans = {model.name: own for model, own in each_model(plan)}
+        group = partial(_views_works, plans, plan.view_count, plan.options.image_block)
+        return [Stage(kind.name, grids(kind, plan, prints, view_blocks(plan)), group, (Step(call),))]
+
+    return plan_views
+
+
+def _views_works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
+    for key in missing:
+        model, layer, block = key.place
+        own, start = plans[model], start_of(block)
+        planned = own.model(model)
+        yield Work((key,), ViewsTask(key, own, planned, planned.layer(layer), start, min(start + size, views)))
+
+
+def view_blocks(plan: Plan) -> Sequence[tuple[str, int, int]]:
+    """Return name, start and stop of the blocks of views; `images` in their names, as shards were called from the first."""
+    return blocks("images", plan.view_count, plan.options.image_block)
+
+
+def start_of(block: str) -> int:
+    """Return where a block begins, from its name."""
+    return int(block.rpartition("-")[2])
+
+
+def grids(kind: StageKind, plan: Plan, prints: Prints, cuts: Sequence[tuple[str, int, int]]) -> Keys:
+    """Return the keys of every model, layer and block of views, a grid a model."""
+    return Keys(
+        [
+            Grid(
+                kind.name,
+                tuple((model.name, layer.name) for layer in model.layers),
+                cuts,
+                prints.of(kind, model),
+                prints.former(kind, model),
+            )
+            for model in plan.models
+        ]
+    )
+
+
+def each_model(plan: Plan) -> Iterator[tuple[PlannedModel, Plan]]:
+    """Yield every model with the plan of it alone, which its tasks share."""
     for model in plan.models:
-        depends = fingerprint(plan, model)
-        for layer in filter(about, model.layers):
-            for block, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                unit = Unit(name, (model.name, layer.name, block), depends)
-                tasks[unit] = BlockTask(unit, plan, model, layer, start, stop)
-    return Stage.of(name, tasks, call)
+        yield model, plan.only(model.name)
+
+
+def key_of(kind: StageKind, place: tuple[str, ...], model: PlannedModel, prints: Prints) -> Key:
+    """Return the key of a piece of work of a model."""
+    return Key(kind.name, place, prints.of(kind, model), prints.former(kind, model))
+
+
+__all__ = [
+    "BlockTask",
+    "LayerTask",
+    "ModelTask",
+    "Planner",
+    "ViewsTask",
+    "by_layer",
+    "by_units",
+    "by_views",
+    "each_model",
+    "grids",
+    "key_of",
+    "one",
+    "start_of",
+    "view_blocks",
+]

@@ -9,12 +9,12 @@ from filterscope.pipeline.models.field import Field
 
 @dataclass(frozen=True)
 class Layer:
-    """A module whose output is a stack of maps (N, C, H, W).
+    """A module whose output is a stack of maps (N, C, H, W), or can be taken as one (`pipeline.models.outputs`).
 
     Attributes
     ----------
     name : str
-        Qualified name of the module; ``name#k`` if it is called more than once.
+        Qualified name of the module; ``name#k`` if it is called more than once, ``name@tokens`` if it gives tokens.
     type : str
         Class of the module.
     channels, height, width : int

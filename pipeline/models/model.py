@@ -13,11 +13,12 @@ from filterscope.pipeline.models.sources import (
     Factory,
     Source,
     factory_source,
+    live_source,
     package_source,
     timm_source,
     torchvision_source,
 )
-from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.spec import LIVE, ModelSpec
 from filterscope.pipeline.models.weights import load_state, read_state, renamed, reshaped, state_sha256
 from filterscope.pipeline.views.transform import Transform
 
@@ -69,7 +70,8 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
     spec : ModelSpec
         The network; its input_size, mean, std and interpolation override the weights' own.
     factory : callable, optional
-        For a ``factory:`` spec, the function itself, where its module cannot be imported.
+        For a ``factory:`` spec, the function itself, where its module cannot be imported; for a ``module:`` spec, what
+        returns a copy of the network.
 
     Raises
     ------
@@ -102,6 +104,8 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
 def _source(spec: ModelSpec, factory: Factory | None) -> Source:
     if spec.scheme == "factory":
         return factory_source(spec, factory)
+    if spec.scheme == LIVE:
+        return live_source(spec, factory)
     return {"torchvision": torchvision_source, "timm": timm_source, "package": package_source}[spec.scheme](spec)
 
 

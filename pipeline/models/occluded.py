@@ -10,7 +10,8 @@ from torch import Tensor
 from filterscope.operators.location.occlusion import NOWHERE, Occluders, peak_positions
 from filterscope.pipeline.models.field import Field, box
 from filterscope.pipeline.models.layer import Layer
-from filterscope.pipeline.models.network import Forward, prepare
+from filterscope.pipeline.models.network import Network
+from filterscope.pipeline.models.tensors import prepare
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Discrepancies:
 
 
 def discrepancies(
-    forward: Forward,
+    network: Network,
     layers: Sequence[Layer],
     wanted: Mapping[str, np.ndarray],
     pixels: np.ndarray,
@@ -43,7 +44,7 @@ def discrepancies(
 
     Parameters
     ----------
-    forward : Forward
+    network : Network
         The network, with all `layers` tapped.
     layers : sequence of Layer
         Layers with units that ask.
@@ -59,8 +60,8 @@ def discrepancies(
     dict of str to Discrepancies, int
         One entry a layer, and the copies that were run.
     """
-    image, filled = (prepare(part[None], forward.mean, forward.std, forward.device)[0] for part in (pixels, fill))
-    whole = _run(forward, image, filled, np.zeros((0, 2), np.int64), occluders.side)
+    image, filled = (prepare(part[None], network.mean, network.std, network.device)[0] for part in (pixels, fill))
+    whole = _run(network, image, filled, np.zeros((0, 2), np.int64), occluders.side)
     position, before, drop = {}, {}, {}
     needed = np.zeros(len(occluders.corners), np.bool_)
     for layer in layers:
@@ -70,8 +71,8 @@ def discrepancies(
         drop[layer.name] = np.zeros((len(maps), len(needed)), np.float32)
         for place in np.unique(here[here != NOWHERE]).tolist():
             needed |= _meets(occluders, layer, place)
-    for boxes in _batches(np.flatnonzero(needed), forward.batch_size):
-        tapped = _run(forward, image, filled, occluders.corners[boxes], occluders.side)
+    for boxes in _batches(np.flatnonzero(needed), network.batch_size):
+        tapped = _run(network, image, filled, occluders.corners[boxes], occluders.side)
         for layer in layers:
             name = layer.name
             after = _at(tapped[name], wanted[name], position[name])[: len(boxes)]
@@ -96,17 +97,17 @@ def _batches(boxes: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 @torch.inference_mode()
-def _run(forward: Forward, image: Tensor, fill: Tensor, corners: np.ndarray, side: int) -> dict[str, Tensor]:
+def _run(network: Network, image: Tensor, fill: Tensor, corners: np.ndarray, side: int) -> dict[str, Tensor]:
     """Run one batch of copies, of which those beyond the corners given are not occluded."""
     _, height, width = image.shape
-    first = torch.full((forward.batch_size, 2), max(height, width), device=image.device)
+    first = torch.full((network.batch_size, 2), max(height, width), device=image.device)
     first[: len(corners)] = torch.from_numpy(corners).to(image.device)
     rows, columns = (
         (torch.arange(size, device=image.device) - first[:, axis, None]).div(side, rounding_mode="floor") == 0
         for axis, size in enumerate((height, width))
     )
     inside = rows[:, None, :, None] & columns[:, None, None, :]
-    return forward.taps(torch.where(inside, fill, image).contiguous(memory_format=torch.channels_last))
+    return network.taps(torch.where(inside, fill, image).contiguous(memory_format=torch.channels_last))
 
 
 def _at(maps: Tensor, units: np.ndarray, position: np.ndarray) -> np.ndarray:

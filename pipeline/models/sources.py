@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.models.spec import INTERPOLATIONS, ModelSpec
+from filterscope.pipeline.models.spec import INTERPOLATIONS, LIVE, ModelSpec
 from filterscope.pipeline.models.weights import file_sha256
 from filterscope.pipeline.views.transform import Transform
 
@@ -201,7 +201,7 @@ def _from_timm_hub(name: str, spec: ModelSpec) -> nn.Module:
 def _timm_transform(module: nn.Module) -> Transform:
     from timm.data.config import resolve_model_data_config
 
-    config: dict[str, Any] = resolve_model_data_config(module)  # type: ignore[no-untyped-call]
+    config: dict[str, Any] = resolve_model_data_config(module)
     height, width = config["input_size"][1:]
     interpolation = config["interpolation"] if config["interpolation"] in INTERPOLATIONS else "bicubic"
     resize = math.floor(min(height, width) / config["crop_pct"])
@@ -239,13 +239,27 @@ def package_source(spec: ModelSpec) -> Source:
 def factory_source(spec: ModelSpec, factory: Factory | None = None) -> Source:
     """Describe a user's own network: ``pkg.module:function`` makes it; `factory`, if given, is that function."""
     make = factory or load_factory(spec)
-    side = spec.input_size or 224
-    transform = Transform((side, side), side, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
     if spec.tag is not None:
         raise InputError(f"a factory has no official weights, got {spec.tag!r}; give a path or random:SEED")
+    return _own_source(spec, make, *_user_file(spec))
+
+
+def live_source(spec: ModelSpec, factory: Factory | None = None) -> Source:
+    """Describe a network that exists in Python already; `factory` returns a copy of it, in whatever process it is called."""
+    if factory is None:
+        raise InputError(
+            f"{spec.architecture} was handed over in Python and cannot be opened again from what the run recorded; call "
+            "filterscope.audit with the same module"
+        )
+    return _own_source(spec, factory, None, "")
+
+
+def _own_source(spec: ModelSpec, make: Factory, file: Path | None, digest: str) -> Source:
+    side = spec.input_size or 224
+    transform = Transform((side, side), side, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
     stated = None not in (spec.input_size, spec.mean, spec.std)
     notes = [] if stated else [_assumption("of ImageNet (224 x 224)")]
-    return Source(lambda classes: _call(make, spec), lambda module: transform, *_user_file(spec), False, None, notes)
+    return Source(lambda classes: _call(make, spec), lambda module: transform, file, digest, False, None, notes)
 
 
 def load_factory(spec: ModelSpec) -> Factory:
@@ -291,7 +305,8 @@ def _call(make: Factory, spec: ModelSpec) -> nn.Module:
         with _current_folder_importable():
             module = make()
     except Exception as error:  # a user's function may fail in any way
-        raise InputError(f"factory {spec.architecture} failed: {type(error).__name__}: {error}") from error
+        what = spec.architecture if spec.scheme == LIVE else f"factory {spec.architecture}"
+        raise InputError(f"{what} failed: {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         raise InputError(
             f"factory {spec.architecture} returned a {type(module).__name__}; it must return a torch.nn.Module"
@@ -304,4 +319,13 @@ def _user_file(spec: ModelSpec) -> tuple[Path | None, str]:
     return file, file_sha256(file) if file else ""
 
 
-__all__ = ["Factory", "Source", "factory_source", "load_factory", "package_source", "timm_source", "torchvision_source"]
+__all__ = [
+    "Factory",
+    "Source",
+    "factory_source",
+    "live_source",
+    "load_factory",
+    "package_source",
+    "timm_source",
+    "torchvision_source",
+]

@@ -8,6 +8,8 @@ from pathlib import Path
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 
 SCHEMES = ("torchvision", "timm", "package", "factory")
+#: Scheme of a network that exists in Python already: ``module:CLASS-STRUCTURE@WEIGHTS``, the latter two as digests.
+LIVE = "module"
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 FILE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".safetensors")
 _EXAMPLE = "write SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@IMAGENET1K_V1"
@@ -36,6 +38,8 @@ class ModelSpec:
         Key of the state dict inside the checkpoint file; dots lead deeper.
     basis : str, optional
         ``rotate:SEED[:ALPHA]``: audit a random rotation of the units of every layer, or a share of it, as a control.
+    classes : str, optional
+        CSV file with the columns index and name: what its classes are called. No result of a unit depends on it.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class ModelSpec:
     interpolation: str | None = None
     state_key: str | None = None
     basis: str | None = None
+    classes: str | None = None
 
     def __post_init__(self) -> None:
         _check_source(self.source)
@@ -69,6 +74,8 @@ class ModelSpec:
             raise InputError(
                 f"basis is {self.basis!r} for {self.source}; write rotate:SEED or rotate:SEED:ALPHA with ALPHA from 0 to 1"
             )
+        if self.classes is not None and not (isinstance(self.classes, str) and self.classes):
+            raise InputError(f"classes is {self.classes!r} for {self.source}; give the path of a CSV file: index,name")
         for option in ("mean", "std"):
             object.__setattr__(self, option, _channels(option, getattr(self, option), self.source))
 
@@ -82,7 +89,7 @@ class ModelSpec:
 
     @property
     def scheme(self) -> str:
-        """Where the architecture comes from, one of `SCHEMES`."""
+        """Where the architecture comes from, one of `SCHEMES` or `LIVE`."""
         return self.source.partition(":")[0]
 
     @property
@@ -110,7 +117,7 @@ class ModelSpec:
 
     @property
     def tag(self) -> str | None:
-        """Official tag of the weights, or None."""
+        """Official tag of the weights, for a live network their digest, or None."""
         return self.weights if self.seed is None and self.weights_path is None else None
 
 
@@ -118,6 +125,9 @@ def _check_source(source: str) -> None:
     if not isinstance(source, str) or ":" not in source:
         raise InputError(f"model {source!r} has no scheme; {_EXAMPLE}")
     scheme, _, rest = source.partition(":")
+    if scheme == LIVE:
+        _check_live(source, rest)
+        return
     if scheme not in SCHEMES:
         hint = did_you_mean(scheme, SCHEMES)
         raise InputError(f"unknown scheme {scheme!r} in model {source!r}; schemes are {', '.join(SCHEMES)}.{hint}")
@@ -138,6 +148,14 @@ def _check_source(source: str) -> None:
         raise InputError(f"factory {architecture!r} is not of the form pkg.module:function")
 
 
+def _check_live(source: str, rest: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*-[0-9a-f]{8}@[0-9a-f]{64}", rest):
+        raise InputError(
+            f"model {source!r} has the scheme of networks that are handed over in Python; call filterscope.audit with the "
+            "module itself, or name a function that makes it: factory:pkg.module:function"
+        )
+
+
 def _channels(option: str, values: object, source: str) -> tuple[float, float, float] | None:
     if values is None:
         return None
@@ -150,4 +168,4 @@ def _channels(option: str, values: object, source: str) -> tuple[float, float, f
     return first, second, third
 
 
-__all__ = ["FILE_SUFFIXES", "INTERPOLATIONS", "SCHEMES", "ModelSpec"]
+__all__ = ["FILE_SUFFIXES", "INTERPOLATIONS", "LIVE", "SCHEMES", "ModelSpec"]

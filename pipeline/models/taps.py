@@ -1,14 +1,16 @@
 """List the layers of a network, resolve what a user calls them, and copy their outputs during a forward pass.
 
 A layer is a module whose output is a map (N, C, H, W). A module that is called more than once is one layer a call,
-named ``name#k``, k from 0 in order of calls.
+named ``name#k``, k from 0 in order of calls. Outputs (N, C) and the tokens of transformers can be tapped too
+(`pipeline.models.outputs`), but never without being named: ``-1`` and globs mean maps alone.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,15 +19,32 @@ from torch import Tensor, nn
 from filterscope.operators.numerics.basis import rotation
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.models.outputs import TOKENS, address, as_maps, call_names, token_grid
 
 LAST = "-1"
 _SHOWN = 8
+_ONE_VALUE = "it gives one value a unit, not a map"
+_ATTENTION = "a token may see the whole image"
 
-Hook = Callable[[nn.Module, Any, Any], None]
+Hook = Callable[[nn.Module, Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of a module: its name, class, shape of its output (none if it is no tensor) and number of its map."""
+
+    module: str
+    type: str
+    shape: tuple[int, ...]
+    output: int = -1
+
+    @property
+    def is_map(self) -> bool:
+        return len(self.shape) == 4
 
 
 def list_layers(module: nn.Module, input_size: tuple[int, int], *, what: str = "the network") -> list[Layer]:
-    """List the layers of a network in the order in which their calls end.
+    """List the layers of a network that are maps, in the order in which their calls end.
 
     Parameters
     ----------
@@ -41,31 +60,66 @@ def list_layers(module: nn.Module, input_size: tuple[int, int], *, what: str = "
     InputError
         If the network cannot take such an input, or no module gives a map.
     """
-    calls: list[Layer] = []
+    calls = _calls(module, input_size, what)
+    layers = [Layer(name, call.type, *_extents(call.shape), call.output) for name, call in _named(calls) if call.is_map]
+    if not layers:
+        raise InputError(f"{what} has no layer to tap: no module gives an output (N, C, H, W)")
+    return layers
+
+
+def list_flat_layers(module: nn.Module, input_size: tuple[int, int], *, what: str = "the network") -> list[Layer]:
+    """List what can be tapped besides maps, in the order in which calls end; parameters as of `list_layers`.
+
+    Returns
+    -------
+    list of Layer
+        Outputs (N, C) by their names, of height and width 1; sequences of tokens as ``name@tokens``, of the height and
+        width of the grid of patches, where the network says what it is. None has a receptive field; `no_field` says why.
+
+    Raises
+    ------
+    InputError
+        If the network cannot take such an input.
+    """
+    grid, layers = token_grid(module), []
+    for name, call in _named(_calls(module, input_size, what)):
+        if len(call.shape) == 2:
+            layers.append(Layer(name, call.type, call.shape[1], 1, 1, no_field=_ONE_VALUE))
+        elif len(call.shape) == 3 and grid is not None and grid.prefix_of(call.shape[1]) is not None:
+            size = call.shape[2], grid.height, grid.width
+            layers.append(Layer(name + TOKENS, call.type, *size, no_field=_ATTENTION))
+    return layers
+
+
+def _extents(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    _, channels, height, width = shape
+    return channels, height, width
+
+
+def _calls(module: nn.Module, input_size: tuple[int, int], what: str) -> list[_Call]:
+    calls: list[_Call] = []
     outputs: dict[tuple[int, int], tuple[int, Tensor]] = {}  # holds the tensors, so that no id is used twice
 
     def note(name: str, part: nn.Module, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
+        shape, number = tuple(output.shape) if isinstance(output, Tensor) else (), -1
+        if len(shape) == 4:
             number, _ = outputs.setdefault((id(output), output._version), (len(outputs), output))
-            _, channels, height, width = output.shape
-            calls.append(Layer(name, type(part).__name__, channels, height, width, number))
+        calls.append(_Call(name, type(part).__name__, shape, number))
 
     hooks = {name: _hook(note, name) for name, _ in module.named_modules() if name}
     try:
         with torch.no_grad():
-            _forward(module, _noise(module, input_size), hooks)
+            run_hooked(module, _noise(module, input_size), hooks)
     except Exception as error:  # a network may refuse an input in any way
         size = f"3 x {input_size[0]} x {input_size[1]}"
         reason = str(error).splitlines()[0] if str(error) else ""
         raise InputError(
             f"{what} cannot take an input of {size} ({type(error).__name__}: {reason}); state its input_size"
         ) from error
-    if not calls:
-        raise InputError(f"{what} has no layer to tap: no module gives an output (N, C, H, W)")
-    return _numbered(calls)
+    return calls
 
 
-def _hook(note: Callable[[str, nn.Module, Any], None], name: str) -> Hook:
+def _hook(note: Callable[[str, nn.Module, Any], Any], name: str) -> Hook:
     return lambda part, arguments, output: note(name, part, output)
 
 
@@ -75,25 +129,28 @@ def _noise(module: nn.Module, input_size: tuple[int, int]) -> Tensor:
     return noise.to(device=like.device, dtype=like.dtype)
 
 
-def _forward(module: nn.Module, batch: Tensor, hooks: dict[str, Hook]) -> None:
+def run_hooked(module: nn.Module, batch: Tensor, hooks: dict[str, Hook]) -> Any:
+    """Run a forward pass with a hook on each of the modules named, and return the output of the network."""
     with ExitStack() as stack:
         for name, hook in hooks.items():
             handle = module.get_submodule(name).register_forward_hook(hook)
             stack.callback(handle.remove)
-        module(batch)
+        return module(batch)
 
 
-def _numbered(calls: list[Layer]) -> list[Layer]:
-    counts, seen, layers = Counter(call.name for call in calls), Counter[str](), []
-    for call in calls:
-        name = call.name if counts[call.name] == 1 else f"{call.name}#{seen[call.name]}"
-        seen[call.name] += 1
-        layers.append(replace(call, name=name))
-    return layers
+def _named(calls: Sequence[_Call]) -> Iterable[tuple[str, _Call]]:
+    names = call_names([call.module for call in calls], [call.is_map for call in calls])
+    return zip(names, calls, strict=True)
 
 
-def resolve_layers(patterns: Iterable[str], layers: Sequence[Layer], *, what: str = "the network") -> list[Layer]:
-    """Return the layers that a user means, in order of execution, none twice.
+def resolve_layers(
+    patterns: Iterable[str],
+    layers: Sequence[Layer],
+    *,
+    what: str = "the network",
+    flat: Callable[[], Sequence[Layer]] = tuple,
+) -> list[Layer]:
+    """Return the layers that a user means, in order of execution, none twice; those that are no maps come last.
 
     Parameters
     ----------
@@ -104,30 +161,44 @@ def resolve_layers(patterns: Iterable[str], layers: Sequence[Layer], *, what: st
         What `list_layers` returned.
     what : str
         Name of the network, for the message.
+    flat : callable
+        Returns what `list_flat_layers` does; called where a pattern means no map. Such a layer must be named exactly.
 
     Raises
     ------
     InputError
         If a pattern means no layer, or names a module that is called more than once.
     """
-    wanted = {layer.name for pattern in patterns for layer in _meant(pattern, layers, what)}
-    return [layer for layer in layers if layer.name in wanted]
+    flat = cache(flat)
+    wanted = {layer.name for pattern in patterns for layer in _meant(pattern, layers, what, flat)}
+    maps = [layer for layer in layers if layer.name in wanted]
+    return maps + ([layer for layer in flat() if layer.name in wanted] if len(maps) < len(wanted) else [])
 
 
-def _meant(pattern: str, layers: Sequence[Layer], what: str) -> list[Layer]:
+def _meant(pattern: str, layers: Sequence[Layer], what: str, flat: Callable[[], Sequence[Layer]]) -> Sequence[Layer]:
     if pattern == LAST:
         return [_last(layers, what)]
-    exact = [layer for layer in layers if layer.name == pattern]
+    exact = _exact(pattern, layers, what)
     if exact:
         return exact
+    found = [layer for layer in layers if fnmatchcase(layer.name, pattern) or fnmatchcase(_module_of(layer), pattern)]
+    if found:
+        return found
+    others = flat()
+    exact = _exact(pattern, others, what)
+    if not exact:
+        raise InputError(_unknown(pattern, layers, others, what))
+    return exact
+
+
+def _exact(pattern: str, layers: Sequence[Layer], what: str) -> list[Layer]:
+    """Return the layer of this very name, or none; a module that is called more than once is refused."""
+    exact = [layer for layer in layers if layer.name == pattern]
     calls = [layer for layer in layers if _module_of(layer) == pattern]
-    if calls:
+    if calls and not exact:
         names = ", ".join(layer.name for layer in calls)
         raise InputError(f"layer {pattern!r} of {what} is called {len(calls)} times; name a call: {names}")
-    found = [layer for layer in layers if fnmatchcase(layer.name, pattern) or fnmatchcase(_module_of(layer), pattern)]
-    if not found:
-        raise InputError(_unknown(pattern, layers, what))
-    return found
+    return exact
 
 
 def _module_of(layer: Layer) -> str:
@@ -142,12 +213,12 @@ def _last(layers: Sequence[Layer], what: str) -> Layer:
     return min(alike, key=lambda layer: layer.name.count("."))
 
 
-def _unknown(pattern: str, layers: Sequence[Layer], what: str) -> str:
+def _unknown(pattern: str, layers: Sequence[Layer], others: Sequence[Layer], what: str) -> str:
     if any(sign in pattern for sign in "*?["):
         return f"no layer of {what} matches {pattern!r}; `filterscope layers` lists them"
     outer = [layer.name for layer in layers if "." not in layer.name]
     shown = ", ".join((outer or [layer.name for layer in layers])[:_SHOWN])
-    hint = did_you_mean(pattern, [layer.name for layer in layers])
+    hint = did_you_mean(pattern, [layer.name for layer in (*layers, *others)])
     return f"layer {pattern!r} is not in {what}.{hint} Outermost layers are: {shown}; `filterscope layers` lists all"
 
 
@@ -187,15 +258,17 @@ class Taps:
         dtype: torch.dtype | None = None,
         rotation: tuple[int, float] | None = None,
     ) -> None:
-        self.module, self.names, self.dtype, self.rotation = module, tuple(names), dtype, rotation
+        self.module, self.names, self.dtype, self.rotation = module, tuple(dict.fromkeys(names)), dtype, rotation
         self._bases: dict[str, Tensor] = {}
-        self._calls: dict[str, dict[int, str]] = {}
+        self._calls: dict[tuple[str, int], list[str]] = {}
+        self._grid = token_grid(module) if any(name.endswith(TOKENS) for name in self.names) else None
         modules = dict(module.named_modules())
         for name in self.names:
-            part, _, call = name.partition("#")
-            if part not in modules or not part or (call and not call.isdecimal()):
-                raise InputError(f"layer {name!r} is not in the network.{did_you_mean(part, filter(None, modules))}")
-            self._calls.setdefault(part, {})[int(call or 0)] = name
+            place = address(name)
+            if place is None or not place[0] or place[0] not in modules:
+                hint = did_you_mean(name.partition("#")[0].removesuffix(TOKENS), filter(None, modules))
+                raise InputError(f"layer {name!r} is not in the network.{hint}")
+            self._calls.setdefault(place, []).append(name)
 
     def __call__(self, batch: Tensor) -> dict[str, Tensor]:
         """Run one forward pass in inference mode.
@@ -215,36 +288,82 @@ class Taps:
         InputError
             If a layer was not called, or its output is no map.
         """
-        copies: dict[str, Tensor] = {}
+        return self._copies(batch, whole=False)[0]
+
+    def with_output(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
+        """Run one whole forward pass in inference mode; return the copies and the output of the network."""
+        return self._copies(batch, whole=True)
+
+    def run(self, batch: Tensor, take: Callable[[str, Any], Any], *, whole: bool) -> Any:
+        """Run a forward pass and hand the output of every layer to `take` as its call ends.
+
+        Parameters
+        ----------
+        batch : Tensor of shape (N, 3, H, W)
+            Preprocessed images.
+        take : callable
+            Receives name and output; what it returns takes the place of the output, unless it is None.
+        whole : bool
+            Whether to go on to the end once all layers were called.
+
+        Returns
+        -------
+        object
+            Output of the network; None if the pass ended early.
+
+        Raises
+        ------
+        InputError
+            If a layer was not called.
+        """
+        left = set(self.names)
         seen: Counter[str] = Counter()
 
-        def copy(part: str, module: nn.Module, output: Any) -> None:
-            name = self._calls[part].get(seen[part])
+        def note(part: str, module: nn.Module, output: Any) -> Any:
+            replacement = None
+            for name in self._calls.get((part, seen[part]), ()):
+                taken = take(name, output if replacement is None else replacement)
+                replacement = replacement if taken is None else taken
+                left.discard(name)
             seen[part] += 1
-            if name is not None:
-                copies[name] = self._copied(name, output)
-                if len(copies) == len(set(self.names)):
-                    raise _AllCopied
+            if not left and not whole:
+                raise _AllCopied
+            return replacement
 
-        try:
-            with torch.inference_mode():
-                _forward(self.module, batch, {part: _hook(copy, part) for part in self._calls})
-        except _AllCopied:
-            pass
-        if absent := [name for name in self.names if name not in copies]:
-            raise InputError(f"layer {absent[0]!r} was not called in the forward pass")
-        return {name: copies[name] for name in self.names}
+        result = None
+        with suppress(_AllCopied):
+            result = run_hooked(self.module, batch, {part: _hook(note, part) for part, _ in self._calls})
+        if left:
+            absent = next(name for name in self.names if name in left)
+            raise InputError(f"layer {absent!r} was not called in the forward pass")
+        return result
 
-    def _copied(self, name: str, output: Any) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise InputError(f"layer {name!r} gives {shape}, not a map (N, C, H, W)")
-        if self.rotation is not None:
-            output = torch.einsum("dc,nchw->ndhw", self._basis(name, output), output)
-        dtype = self.dtype or output.dtype
-        return output.to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
+    def units(self, name: str, output: Any) -> Tensor:
+        """Return the output of a layer as maps (N, C, H, W) of its units, a view where the units are not rotated.
 
+        Raises
+        ------
+        InputError
+            If it cannot be taken as maps.
+        """
+        maps = as_maps(name, output, self._grid)
+        return maps if self.rotation is None else torch.einsum("dc,nchw->ndhw", self._basis(name, maps), maps)
+
+    @torch.inference_mode()
+    def _copies(self, batch: Tensor, whole: bool) -> tuple[dict[str, Tensor], Any]:
+        copies: dict[str, Tensor] = {}
+
+        def copy(name: str, output: Any) -> None:
+            units = self.units(name, output)
+            dtype = self.dtype or units.dtype
+            copies[name] = units.to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
+
+        result = self.run(batch, copy, whole=whole)
+        return {name: copies[name] for name in self.names}, result
+
+    @torch.inference_mode(False)
     def _basis(self, name: str, output: Tensor) -> Tensor:
+        """Return the rotation of a layer; no tensor of inference mode, so that gradients may pass through it."""
         if name not in self._bases:
             assert self.rotation is not None
             seed, alpha = self.rotation
@@ -253,4 +372,4 @@ class Taps:
         return self._bases[name]
 
 
-__all__ = ["LAST", "Layer", "Taps", "list_layers", "resolve_layers"]
+__all__ = ["LAST", "Layer", "Taps", "list_flat_layers", "list_layers", "resolve_layers", "run_hooked"]

@@ -3,6 +3,7 @@
 import json
 import platform
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,8 +17,8 @@ from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.lock import LOCK
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.activations import write_table
 from filterscope.pipeline.stores.places import path_of, write_atomically
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 _FORMAT = 1
@@ -51,7 +52,7 @@ class RunFolder:
 
     @property
     def ledger(self) -> Ledger:
-        """Markers of its finished units."""
+        """Markers of its finished pieces of work."""
         return Ledger(self.path / "ledger")
 
     def recorded(self) -> dict[str, Any]:
@@ -78,16 +79,23 @@ class RunFolder:
         }
         write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
 
+    def extend(self, plan: Plan) -> None:
+        """Replace the plan in ``run.toml``; what was asked of the audit, its files and versions stay as recorded."""
+        import tomli_w
+
+        stated = {**self.recorded(), "plan": plan.as_dict()}
+        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
+
     def refuse_foreign(self) -> None:
-        """Stop if the folder holds something that is no run."""
+        """Stop if the folder holds something that is not a run."""
         if self.exists or not self.path.exists():
             return
         if not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir()):
-            raise InputError(f"{self.path} exists and is no run folder; choose another --out")
+            raise InputError(f"{self.path} exists and is not a run folder; choose another --out")
 
-    def missing(self, stages: list[Stage]) -> int:
-        """Return how many units of the stages are not done."""
-        return sum(len(self.ledger.missing(stage.units)) for stage in stages)
+    def missing(self, stages: Sequence[Stage]) -> int:
+        """Return how many pieces of work of the stages are not done."""
+        return sum(self.ledger.count_missing(stage.keys) for stage in stages)
 
     def log(self, began: datetime, outcome: str, command: str, request: dict[str, Any]) -> None:
         """Add a row to the table `runs`."""

@@ -3,62 +3,23 @@
 A plan is plain values. It is kept in ``run.toml``, so that a finished run is recognised without opening a network.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.run.options import Options, RunOptions
 from filterscope.pipeline.stores.places import path_of
-from filterscope.pipeline.views.geometry import Geometry, Kind
 from filterscope.pipeline.views.transform import Transform
-from filterscope.pipeline.views.views import Views, ViewSettings, open_views
 
+if TYPE_CHECKING:
+    from filterscope.pipeline.views.geometry import Geometry, Kind
+    from filterscope.pipeline.views.views import Views
 
-@dataclass(frozen=True)
-class Options:
-    """Settings of the stages; see `jobs.config.audit.AuditConfig` for what each means. Of a plan, `actors` is a number."""
-
-    anchoring: str
-    metrics: tuple[str, ...]
-    geometry: Kind
-    views: str
-    flips: bool
-    negatives: bool
-    min_images: int
-    quantile: float
-    mask_size: int | None
-    unit_image: str
-    top_images: int
-    max_rejects: float
-    image_block: int
-    unit_block: int
-    actors: int | None
-    device: str
-    activation_scale: float
-    keep_activations: bool
-    store: str = "zarr"
-    mask_mode: str = "upsample"
-    location_protocol: str = "survey"
-    occluder: int = 33
-    occluder_step: int = 9
-    field_images: int = 10
-    field_units: int = 64
-    units: str | None = None
-    graph_mode: str = "paper"
-    graph_iterations: int = 20
-    graph_heldout: float = 0.33
-
-    @property
-    def stored(self) -> bool:
-        """Whether activations are stored."""
-        return self.store != "none"
-
-    @property
-    def view_settings(self) -> ViewSettings:
-        """Which views the run has."""
-        return ViewSettings(self.views, self.flips, self.negatives)
+SomeOptions = TypeVar("SomeOptions", bound=Options)
 
 
 @dataclass(frozen=True)
@@ -73,49 +34,89 @@ class PlannedModel:
     parameters: int
     batch_size: int
     layers: tuple[Layer, ...]
+    #: Digest of the user's own names of classes, where there are any.
+    classes_sha256: str | None = None
 
-    def geometry(self, kind: Kind) -> Geometry:
+    def geometry(self, kind: "Kind") -> "Geometry":
         """Return how images are fitted to this network's input."""
+        from filterscope.pipeline.views.geometry import Geometry
+
         return Geometry.of(self.transform, kind)
+
+    def layer(self, name: str) -> Layer:
+        """Return an audited layer by its name."""
+        return next(layer for layer in self.layers if layer.name == name)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the stages of a run need to know; `images` counts views, which are whole images by default."""
+    """Everything that the stages of a run need to know.
+
+    Attributes
+    ----------
+    run, data : Path
+        Folders of the run and of its data set.
+    data_identity : str
+        Digest of the data set.
+    view_count : int
+        Views of the run, which are whole images by default.
+    torch : str
+        Version of torch.
+    models : tuple of PlannedModel
+        The networks; what travels to a worker holds one.
+    settings : mapping
+        Options of the run and of all methods, by their flat names; what is absent has its default.
+    factories : mapping of str to callable
+        What builds the networks of the user's own, by model; never written down.
+    """
 
     run: Path
     data: Path
     data_identity: str
-    images: int
+    view_count: int
     torch: str
     models: tuple[PlannedModel, ...]
-    options: Options
+    settings: Mapping[str, Any]
+    factories: Mapping[str, Callable[[], Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def options(self) -> RunOptions:
+        """Options of the run as a whole; `actors` is a number and `device` settled."""
+        return RunOptions.of(self.settings)
+
+    def of(self, options: type[SomeOptions]) -> SomeOptions:
+        """Return the options of a method, by their class."""
+        names = options.flat_names().values()
+        return _built(options, tuple((name, _hashable(self.settings[name])) for name in names if name in self.settings))
+
+    def with_options(self, **settings: Any) -> "Plan":
+        """Return the plan with other options, by their flat names."""
+        return replace(self, settings={**self.settings, **settings})
 
     @property
-    def views(self) -> Views:
-        """What enters the networks, made anew from the data set."""
+    def views(self) -> "Views":
+        """What enters the networks, made from the data set again."""
+        from filterscope.pipeline.views.views import open_views
+
         return open_views(self.data, self.data_identity, self.options.view_settings)
-
-    def mask_size(self, model: PlannedModel) -> tuple[int, int]:
-        """Return rows and columns of the masks for a model: half its input unless set."""
-        if self.options.mask_size:
-            return self.options.mask_size, self.options.mask_size
-        height, width = model.transform.input_size
-        return max(height // 2, 1), max(width // 2, 1)
-
-    def mask_key(self, model: PlannedModel) -> str:
-        """Return the name of the masks that a model is compared with, such as ``squash-112``."""
-        rows, columns = self.mask_size(model)
-        size = str(rows) if rows == columns else f"{rows}x{columns}"
-        return f"{model.geometry(self.options.geometry).mask_key}-{size}"
 
     def model(self, name: str) -> PlannedModel:
         """Return a model by its name in the run."""
         return next(model for model in self.models if model.name == name)
 
+    def only(self, *names: str) -> "Plan":
+        """Return the plan with these models alone."""
+        return replace(
+            self,
+            models=tuple(model for model in self.models if model.name in names),
+            factories={name: factory for name, factory in self.factories.items() if name in names},
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values for TOML; what is None is left out."""
-        return _without_none(asdict(self))
+        stated = {field: getattr(self, field) for field in ("run", "data", "data_identity", "torch")}
+        models = [asdict(model) for model in self.models]
+        return _without_none({**stated, "images": self.view_count, "models": models, "options": dict(self.settings)})
 
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any], run: Path) -> "Plan":
@@ -124,22 +125,32 @@ class Plan:
             PlannedModel(
                 **{
                     **model,
-                    "spec": ModelSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in model["spec"].items()}),
-                    "transform": Transform(
-                        **{k: tuple(v) if isinstance(v, list) else v for k, v in model["transform"].items()}
-                    ),
+                    "spec": ModelSpec(**_with_tuples(model["spec"])),
+                    "transform": Transform(**_with_tuples(model["transform"])),
                     "layers": tuple(Layer.from_dict(layer) for layer in model["layers"]),
                 }
             )
             for model in stated["models"]
         )
-        options = Options(**{"mask_size": None, **stated["options"], "metrics": tuple(stated["options"]["metrics"])})
-        rest = {key: stated[key] for key in ("data_identity", "images", "torch")}
-        return cls(run=run, data=path_of(stated["data"]), models=models, options=options, **rest)
+        settings = dict(stated["options"])
+        if "metrics" in settings:  # as version 0.1 called them
+            settings["methods"] = settings.pop("metrics")
+        return cls(
+            run, path_of(stated["data"]), stated["data_identity"], stated["images"], stated["torch"], models, settings
+        )
 
-    def only(self, names: set[str]) -> "Plan":
-        """Return the plan with these models alone."""
-        return replace(self, models=tuple(model for model in self.models if model.name in names))
+
+@lru_cache(maxsize=128)
+def _built(options: type[SomeOptions], settings: tuple[tuple[str, Any], ...]) -> SomeOptions:
+    return options.of(dict(settings))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _with_tuples(stated: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _hashable(value) for key, value in stated.items()}
 
 
 def _without_none(value: Any) -> Any:
@@ -148,3 +159,6 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_none(v) for v in value]
     return str(value) if isinstance(value, PurePath) else value
+
+
+__all__ = ["Plan", "PlannedModel"]

@@ -1,77 +1,84 @@
 """Make the plan of a run: open every network, find its layers, settle what is left open. Nothing is computed here."""
 
 import os
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.runner import cluster_named, cores
-from filterscope.pipeline.methods.graph.crops import refuse_flat_maps, refuse_without_graph
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
-from filterscope.pipeline.run.plan import Options, Plan, PlannedModel
-from filterscope.pipeline.stores.places import is_object
+from filterscope.pipeline.run.needs import Need
+from filterscope.pipeline.run.options import RunOptions
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.places import free_space
 from filterscope.pipeline.views.views import Views
-from filterscope.schemas.parts import PART
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.model import Model
 
-#: Metrics that read labels.
-_ABOUT_CONCEPTS = {"dissection", "significance", "growth", "parts", "anchorings", "stability"}
-#: Metrics that learn from object crops, some held out.
-_OF_GRAPHS = {"graph", "pattern-positions"}
-#: Metrics that take long on few images too.
-_HEAVY = {"receptive-field", "graph"}
 #: Batch sizes that are timed where none is given.
 CPU_BATCHES = (1, 2, 4, 8, 16)
 _CPU_BATCH = 4
 _GPU_BATCH = 128
-#: Fewer images than this are over before timing batches has paid.
+#: Fewer images than this are done before timing batches pays off.
 _WORTH_TIMING = 512
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked of one model."""
+    """What the user asked of one model; `factory` builds it where its module cannot be imported."""
 
     spec: ModelSpec
     layers: tuple[str, ...]
+    factory: Callable[[], Any] | None = None
 
 
-def make_plan(
-    run: Path,
-    data: Path,
-    requests: Sequence[Request],
-    options: Options,
-    batch_size: int | None,
-    before: Plan | None,
-    tell: Callable[[str], None],
-) -> Plan:
-    """Open and check everything that a run needs.
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a run.
 
-    Parameters
+    Attributes
     ----------
     run, data : Path
         Run folder and data-set folder.
     requests : sequence of Request
         Models with the layers asked for.
-    options : Options
-        Settings; `device` "auto" and `actors` None are settled here.
+    settings : mapping
+        Options of the run and of all methods, by their flat names; `device` auto and `actors` None are settled here.
+    needs : sequence of (str, Need)
+        What each method needs.
+    slow : bool
+        Whether a method takes long on few images too.
     batch_size : int, optional
-        Images a forward pass; by default the recorded one, else the one that runs fastest here.
+        Images per forward pass; by default the recorded one, else the one that runs fastest here.
+    """
+
+    run: Path
+    data: Path
+    requests: Sequence[Request]
+    settings: Mapping[str, Any]
+    needs: Sequence[tuple[str, Need]]
+    slow: bool = False
+    batch_size: int | None = None
+
+
+def make_plan(asked: Asked, before: Plan | None, tell: Callable[[str], None]) -> Plan:
+    """Open and check everything that a run needs.
+
+    Parameters
+    ----------
+    asked : Asked
+        What is asked of the run.
     before : Plan, optional
         Plan of the same run folder, which the new one extends.
     tell : callable
-        Receives what was assumed about a model, a line each.
+        Receives what was assumed about a model, one line each.
 
     Raises
     ------
@@ -80,66 +87,58 @@ def make_plan(
     """
     import torch
 
-    dataset = _opened(data, set(options.metrics))
+    options, settings = RunOptions.of(asked.settings), dict(asked.settings)
+    dataset = Dataset.open(asked.data, need=None)
+    for method, need in asked.needs:
+        need.check_data(method, dataset, settings)
     views = Views.of(dataset, options.view_settings)
-    if _ABOUT_CONCEPTS & set(options.metrics):
-        _refuse_rare(dataset, views, options.min_images)
-    images = len(views)
-    options = replace(options, device=_device(options.device))
+    for method, need in asked.needs:
+        need.check_views(method, dataset, views, settings)
+    settings["device"] = device = _device(options.device)
     if options.actors is None:
-        options = replace(options, actors=_actors(options, images * len(requests)))
-    models = [_planned(request, options, images, batch_size, before, tell) for request in requests]
+        settings["actors"] = _actors(options, device, len(views) * len(asked.requests), asked.slow)
+    models, factories = [], {}
+    for request in asked.requests:
+        model = _planned(request, asked, device, len(views), before, tell)
+        models.append(model)
+        if request.factory is not None:
+            factories[model.name] = request.factory
     _refuse_same_names(models)
-    plan = Plan(run, dataset.folder, dataset.identity, images, str(torch.__version__), tuple(models), options)
-    if _OF_GRAPHS & set(options.metrics):
-        refuse_without_graph(plan)
+    plan = Plan(
+        asked.run,
+        dataset.folder,
+        dataset.identity,
+        len(views),
+        str(torch.__version__),
+        tuple(models),
+        settings,
+        factories,
+    )
+    for method, need in asked.needs:
+        need.check_plan(method, plan)
     return _extended(plan, before) if before else plan
 
 
-def _opened(data: Path, metrics: set[str]) -> Dataset:
-    """Open the data set and check that it has what the metrics read."""
-    if "location" in metrics:
-        Dataset.open(data, need="landmarks")
-    if "parts" in metrics and PART not in Dataset.open(data).concepts["category"].to_pylist():
-        raise InputError(
-            f"the data set {data} has no concept of the category {PART!r}, which --metrics parts compares units with; "
-            "import one that has, such as Pascal-Part or Broden, or drop parts from --metrics"
-        )
-    return Dataset.open(data, need="concepts" if _ABOUT_CONCEPTS & metrics else None)
-
-
 def _planned(
-    request: Request,
-    options: Options,
-    images: int,
-    batch_size: int | None,
-    before: Plan | None,
-    tell: Callable[[str], None],
+    request: Request, asked: Asked, device: str, views: int, before: Plan | None, tell: Callable[[str], None]
 ) -> PlannedModel:
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.network import seconds_an_image
-    from filterscope.pipeline.models.taps import resolve_layers
+    from filterscope.pipeline.models.taps import list_flat_layers, resolve_layers
+    from filterscope.pipeline.models.timing import seconds_an_image
 
-    model = open_model(request.spec)
+    model = open_model(request.spec, request.factory)
     for note in model.notes:
         tell(f"{model.name}: {note}")
-    layers = resolve_layers(request.layers, layers_of(model), what=model.name)
-    if options.anchoring == "receptive_field":
-        _refuse_without_field(layers, model.name, "to anchor at", "use --anchoring resize")
-    if options.mask_mode == "survey":
-        _refuse_without_field(layers, model.name, "to draw", "use --mask-mode upsample")
-    if "location" in options.metrics:
-        _refuse_without_field(layers, model.name, "to say where units look", "drop location from --metrics")
-    for metric in sorted(_OF_GRAPHS & set(options.metrics)):
-        refuse_flat_maps(layers, model.name)
-        _refuse_without_field(layers, model.name, "to place nodes in", f"drop {metric} from --metrics")
-    if "parts" in options.metrics:
-        _refuse_without_field(layers, model.name, "to compare with parts", "drop parts from --metrics")
+    flat = partial(list_flat_layers, model.module, model.transform.input_size, what=model.name)
+    layers = resolve_layers(request.layers, layers_of(model), what=model.name, flat=flat)
+    for method, need in asked.needs:
+        need.check_layers(method, model.name, layers, asked.settings)
+        need.check_network(method, model, layers, asked.settings)
     known = {m.name: m.batch_size for m in before.models} if before else {}
-    batch_size = batch_size or known.get(model.name)
-    if batch_size is None and options.device == "cuda":
+    batch_size = asked.batch_size or known.get(model.name)
+    if batch_size is None and device == "cuda":
         batch_size = _GPU_BATCH
-    elif batch_size is None and images < _WORTH_TIMING:
+    elif batch_size is None and views < _WORTH_TIMING:
         batch_size = _CPU_BATCH
     elif batch_size is None:
         seconds = seconds_an_image(model, [layer.name for layer in layers], CPU_BATCHES)
@@ -153,7 +152,19 @@ def _planned(
         model.parameters,
         batch_size,
         tuple(replace(layer, output=-1) for layer in layers),
+        _classes_digest(model.spec),
     )
+
+
+def _classes_digest(spec: ModelSpec) -> str | None:
+    """Return the SHA-256 of the file that names a network's classes, which is read to see that it can be."""
+    from filterscope.pipeline.models.scores import read_classes
+
+    if spec.classes is None:
+        return None
+    path = Path(spec.classes).expanduser()
+    read_classes(path)
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def layers_of(model: "Model") -> list[Layer]:
@@ -170,15 +181,6 @@ def layers_of(model: "Model") -> list[Layer]:
     ]
 
 
-def _refuse_without_field(layers: Sequence[Layer], what: str, why: str, instead: str) -> None:
-    for layer in layers:
-        if layer.field is None:
-            raise InputError(
-                f"layer {layer.name!r} of {what} has no receptive field {why} ({layer.no_field}); "
-                f"{instead}, or leave the layer out"
-            )
-
-
 def _device(asked: str) -> str:
     import torch
 
@@ -190,13 +192,13 @@ def _device(asked: str) -> str:
     return "cuda" if asked != "cpu" and available else "cpu"
 
 
-def _actors(options: Options, images: int) -> int:
-    """Return how many processes hold a network; 0, all in this process, for what is over before workers have started."""
+def _actors(options: RunOptions, device: str, views: int, slow: bool) -> int:
+    """Return how many processes hold a network; 0, all in this process, for what is done before workers have started."""
     import torch
 
-    if images <= options.image_block and not _HEAVY & set(options.metrics) and not cluster_named():
+    if views <= options.image_block and not slow and not cluster_named():
         return 0
-    if options.device != "cuda":
+    if device != "cuda":
         return cores()
     if not torch.cuda.is_available():
         raise InputError(
@@ -205,24 +207,11 @@ def _actors(options: Options, images: int) -> int:
     return torch.cuda.device_count()
 
 
-def _refuse_rare(dataset: Dataset, views: Views, min_images: int) -> None:
-    """Stop before the expensive work if no concept can label a unit."""
-    pairs = dataset.table("segments").select(["image", "concept"]).group_by(["image", "concept"]).aggregate([])
-    pairs = pairs.filter(pc.is_in(pairs["image"], pa.array(np.unique(views.image))))
-    images = pairs.group_by("concept").aggregate([("image", "count")])["image_count"]
-    most = pc.max(images).as_py() or 0
-    if most < min_images:
-        raise InputError(
-            f"no concept of {dataset.folder} is in {min_images} images or more (the commonest is in {most}), so none "
-            f"could label a unit; lower --min-images to {most} or less, or add images"
-        )
-
-
 def _refuse_same_names(models: Sequence[PlannedModel]) -> None:
     names = [model.name for model in models]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"two models are named {name!r}; give each a `name` of its own")
+            raise InputError(f"two models are named {name!r}; give each its own `name`")
 
 
 def _extended(plan: Plan, before: Plan) -> Plan:
@@ -244,10 +233,10 @@ def refuse_full_disk(plan: Plan, needed: int) -> None:
     InputError
         With the projected and the free bytes.
     """
-    if is_object(plan.run):
-        return  # the store says itself when it takes no more
-    place = next(folder for folder in (plan.run, *plan.run.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    found = free_space(plan.run)
+    if found is None:
+        return  # a store reports when it is full
+    free, place = found
     if needed > free:
         raise InputError(
             f"the activations may take {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
@@ -256,9 +245,10 @@ def refuse_full_disk(plan: Plan, needed: int) -> None:
 
 
 def weight_files(plan: Plan) -> list[Path]:
-    """Return the files of weights that the plan was made from."""
-    paths = (model.spec.weights_path for model in plan.models)
+    """Return the files of weights, and of names of classes, that the plan was made from."""
+    paths = [model.spec.weights_path for model in plan.models]
+    paths += [Path(model.spec.classes).expanduser() for model in plan.models if model.spec.classes]
     return [path.absolute() for path in paths if path is not None]
 
 
-__all__ = ["Request", "layers_of", "make_plan", "refuse_full_disk", "weight_files"]
+__all__ = ["Asked", "Request", "layers_of", "make_plan", "refuse_full_disk", "weight_files"]

@@ -44,7 +44,7 @@ def units_in(text: str, layer: "Layer", what: str) -> list[int]:
     if beyond is not None:
         raise InputError(
             f"unit {beyond} is not in layer {layer.name!r} of {what}, whose units are 0 to {layer.channels - 1}; "
-            "correct --units, or audit layers that have other units in runs of their own"
+            "correct --units, or audit layers with other units in separate runs"
         )
     return sorted({unit for first, last in ranges for unit in range(first, last + 1)})
 

@@ -1,15 +1,17 @@
 """Tables that say what a run is about, written as soon as it is planned."""
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.activations import write_table
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 
 def write_plan_tables(plan: Plan) -> None:
-    """Write the tables `views`, `models` and `layers`, one part a model."""
+    """Write the tables `views`, `models` and `layers`, one part per model."""
     write_views(plan)
     for model in plan.models:
         height, width = model.transform.input_size
@@ -55,7 +57,7 @@ def _field_columns(layer: Layer) -> dict[str, object]:
 
 
 def write_views(plan: Plan) -> None:
-    """Write the table `views`, and the objects that make none into `rejects`."""
+    """Write the table `views`, and the objects that give none into `rejects`."""
     views = plan.views
     write_table(plan.run, "views", ("views",), views.tables())
     rows = [{"stage": "views", "item": item, "reason": reason} for item, reason in views.dropped]
@@ -63,5 +65,5 @@ def write_views(plan: Plan) -> None:
         write_table(plan.run, "rejects", ("views",), [_table("rejects", rows)])
 
 
-def _table(name: str, rows: list[dict[str, object]]) -> pa.Table:
+def _table(name: str, rows: Sequence[Mapping[str, object]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TABLES[name])

@@ -3,21 +3,18 @@
 The store stays plain Zarr 3: a shard is its chunks, then an index of (offset, length) pairs and the index's CRC-32C.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import google_crc32c
 import numpy as np
 
-from filterscope.pipeline.stores.places import is_object, write_atomically
+from filterscope.pipeline.stores.places import Place, open_ranges, write_atomically
 
 #: Offset and length of a chunk that was not written: it holds the fill value.
 _ABSENT = 2**64 - 1
 
 
-def write_shard(shard: Path, values: np.ndarray, shape: Sequence[int]) -> None:
+def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> None:
     """Write the chunks along the second axis of one image block, compressed by Blosc, all at once or not at all.
 
     Parameters
@@ -42,7 +39,7 @@ def write_shard(shard: Path, values: np.ndarray, shape: Sequence[int]) -> None:
     write_atomically(shard, b"".join([*parts, index, google_crc32c.value(index).to_bytes(4, "little")]))
 
 
-def read_chunk(shard: Path, number: int, chunks: int, shape: Sequence[int]) -> np.ndarray:
+def read_chunk(shard: Place, number: int, chunks: int, shape: Sequence[int]) -> np.ndarray:
     """Read a chunk that Blosc compressed; zeros where it, or the whole shard, was never written.
 
     Parameters
@@ -63,32 +60,19 @@ def read_chunk(shard: Path, number: int, chunks: int, shape: Sequence[int]) -> n
 
     blosc.set_nthreads(1)  # parallelism is Ray's
     try:
-        with _pieces(shard) as (end, piece):
+        with open_ranges(shard) as file:
             size = 16 * chunks + 4
-            index = end(size)
+            index = file.read_end(size)
             if len(index) != size or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
-                raise OSError(f"{shard} is damaged; remove it and rerun with --redo extract")
+                raise OSError(f"{shard} is damaged; `filterscope doctor RUN --repair` computes it again")
             offset, length = np.frombuffer(index[:-4], "<u8").reshape(chunks, 2)[number].tolist()
             if offset == _ABSENT:
                 return np.zeros(shape, np.float16)
             values = np.empty(shape, "<f2")
-            blosc.decompress(piece(offset, offset + length), values)
+            blosc.decompress(file.read_range(offset, offset + length), values)
             return values
     except FileNotFoundError:
         return np.zeros(shape, np.float16)
 
 
-@contextmanager
-def _pieces(shard: Path) -> Iterator[tuple[Callable[[int], bytes], Callable[[int, int], bytes]]]:
-    """Give what reads the last bytes of a file, and what reads bytes [start, stop)."""
-    if is_object(shard):
-        yield shard.read_end, shard.read_range
-        return
-    file = os.open(shard, os.O_RDONLY)
-    try:
-        yield (
-            lambda size: os.pread(file, size, os.fstat(file).st_size - size),
-            lambda start, stop: os.pread(file, stop - start, start),
-        )
-    finally:
-        os.close(file)
+__all__ = ["read_chunk", "write_shard"]

@@ -35,7 +35,7 @@ class Decoded:
 
 
 def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] | None = None) -> Decoded:
-    """Decode image files in the given geometry: a window of each, or all of it. Files named in a row are read once."""
+    """Decode image files in the given geometry, a window of each or all of it; consecutive windows of one file share a read."""
     pixels = np.zeros((len(paths), *geometry.size, 3), np.uint8)
     reasons: list[str] = []
     known: Path | None = None

@@ -51,8 +51,8 @@ WHOLE = Window()
 class Geometry:
     """How images of any size become network inputs of one size.
 
-    A window is cut out first and then treated as an image of its own; a flip mirrors what comes out, so that a view and
-    its flip are mirror images pixel by pixel.
+    A window is cut out first and then treated as a separate image; a flip mirrors the result, so that a view and its flip
+    are mirror images pixel by pixel.
 
     Attributes
     ----------
@@ -95,7 +95,8 @@ class Geometry:
     def offset(self, height: int, width: int) -> tuple[int, int]:
         """Return the top and left of the cut in the resized image; negative where the resized image is smaller."""
         resized = self.resized(height, width)
-        return tuple(round((big - cut) / 2.0) for big, cut in zip(resized, self.size, strict=True))
+        top, left = (round((big - cut) / 2.0) for big, cut in zip(resized, self.size, strict=True))
+        return top, left
 
     def image(self, image: Image.Image, window: Window = WHOLE) -> np.ndarray:
         """Return the network's view of an image: uint8 of shape (height, width, 3); black outside the image."""

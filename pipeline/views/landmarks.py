@@ -12,7 +12,7 @@ from filterscope.pipeline.views.views import Views
 
 @dataclass(frozen=True)
 class ViewLandmarks:
-    """Landmarks of views, one row a point, by view and then by landmark.
+    """Landmarks of views, one row per point, by view and then by landmark.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def landmarks_in_views(dataset: Dataset, views: Views, geometry: Geometry) -> Vi
     """Map the landmarks of a data set into the network input of every view.
 
     A whole image has all its landmarks. An object's crop has those of the object, and those of the image that belong to
-    no object, whether they fall inside the box or not; another object's are not its own.
+    no object, whether they fall inside the box or not, but none of another object.
 
     Parameters
     ----------
@@ -83,7 +83,9 @@ def landmarks_in_views(dataset: Dataset, views: Views, geometry: Geometry) -> Vi
     columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
     inside = _inside(columns[2], geometry.size[1]) & _inside(columns[3], geometry.size[0])
     instances = _instances(columns[0], columns[1], inside, len(names))
-    return ViewLandmarks(names, *columns[:4], inside, instances, np.stack(columns[4:], axis=1))
+    of_view, of_landmark, of_x, of_y = columns[:4]
+    extent = np.stack(columns[4:], axis=1)
+    return ViewLandmarks(names, of_view, of_landmark, of_x, of_y, inside, instances, extent)
 
 
 def _inside(values: np.ndarray, size: int) -> np.ndarray:

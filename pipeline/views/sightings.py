@@ -31,7 +31,7 @@ class Sightings:
     repeated : int64 ndarray of shape (strata,)
         Views left out because they show the landmark more than once.
     outside : int64 ndarray of shape (strata,)
-        Views left out because their landmark lies outside of what the network sees.
+        Views left out because their landmark lies outside what the network sees.
     """
 
     strata: list[tuple[str | None, str]]
@@ -95,7 +95,7 @@ def _views_of(view: np.ndarray, stratum: np.ndarray, chosen: np.ndarray, strata:
 
 @lru_cache(maxsize=4)
 def open_sightings(folder: Path, identity: str, settings: ViewSettings, geometry: Geometry) -> Sightings:
-    """Return the sightings of a data set, made once in a process; `identity` keeps apart what a folder held at times."""
+    """Return the sightings of a data set, once per process; `identity` tells apart what the folder held at different times."""
     views = open_views(folder, identity, settings)
     return Sightings.of(views, landmarks_in_views(Dataset(folder), views, geometry))
 

@@ -59,7 +59,7 @@ class Views:
     Attributes
     ----------
     image : int32 ndarray of shape (n,)
-        Source image: views of one image are no independent evidence and stay together in resampling.
+        Source image: views of one image are not independent evidence and stay together in resampling.
     object : int32 ndarray of shape (n,)
         Object whose box is shown; -1: the whole image.
     flip : bool ndarray of shape (n,)
@@ -69,7 +69,7 @@ class Views:
     category : list of str or None
         Category of the object.
     dropped : list of (str, str)
-        Objects that make no view, and why.
+        Objects that give no view, and why.
     """
 
     image: np.ndarray
@@ -98,6 +98,11 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    @property
+    def image_count(self) -> int:
+        """Source images that have a view."""
+        return len(np.unique(self.image))
 
     def window(self, view: int) -> Window:
         """Return what a view shows of its image."""
@@ -176,7 +181,7 @@ def _of_category(rows: list[dict[str, Any]], category: str) -> list[dict[str, An
 
 
 def _large_enough(rows: list[dict[str, Any]], dataset: Dataset) -> tuple[list[tuple[Any, ...]], list[tuple[str, str]]]:
-    """Cut boxes at the edges of their images and to whole pixels, and part those of enough pixels from the others."""
+    """Cut boxes at the edges of their images and to whole pixels, and separate those with enough pixels from the others."""
     images = dataset.images.select(["uri", "height", "width"]).to_pydict()
     kept, dropped = [], []
     for row in rows:
@@ -202,7 +207,7 @@ def _negatives(dataset: Dataset) -> Views:
 
 @lru_cache(maxsize=4)
 def open_views(folder: Path, identity: str, settings: ViewSettings) -> Views:
-    """Return the views of a data set, made once in a process; `identity` keeps apart what a folder held at times."""
+    """Return the views of a data set, made once per process; `identity` tells apart what the folder held at different times."""
     return Views.of(Dataset(folder), settings)
 
 

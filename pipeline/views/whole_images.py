@@ -1,4 +1,4 @@
-"""Views in blocks that never part the views of one image, so that an image is counted once however blocks are cut."""
+"""Views in blocks that never separate the views of one image, so that an image is counted once however blocks are cut."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,7 +16,7 @@ def whole_images(parts: Iterable[Part], image: np.ndarray) -> Iterator[Part]:
     Parameters
     ----------
     parts : iterable of (int64 ndarray of shape (n,), MaskBlock, tuple of ndarray)
-        Numbers of consecutive views, ascending; their masks; whatever else has a row a view.
+        Numbers of consecutive views, ascending; their masks; whatever else has one row per view.
     image : integer ndarray of shape (views,)
         Source image of every view of the run, ascending.
 

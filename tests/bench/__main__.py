@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "audit_over_forward": "dataflow",
     "rss_growth": "dataflow",
     "driver_memory": "dataflow",
+    "zoo_driver": "dataflow",
     "location_over_extraction": "location",
     "occlusion": "occlusion",
     "graph_vs_numpy": "graph",

@@ -18,8 +18,8 @@ def forward(*, data: str, model: str, batch: int, workers: int, images: int) -> 
 
     from filterscope.pipeline.datasets.layout import Dataset as Images
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.network import normalisation, prepare
     from filterscope.pipeline.models.spec import ModelSpec
+    from filterscope.pipeline.models.tensors import normalisation, prepare
     from filterscope.pipeline.views.decode import decode
     from filterscope.pipeline.views.geometry import Geometry
 
@@ -58,18 +58,17 @@ def _plan(data: str, model: str, layers: str, out: str, batch_size: int | None =
     from filterscope.jobs.runs.audit import _new_plan
     from filterscope.pipeline.run.folder import RunFolder
 
-    asked = {"min_images": 1, "metrics": "dissection", "batch_size": batch_size}
+    asked = {"min_images": 1, "methods": "dissection", "batch_size": batch_size}
     config = load_config(data=data, out=out, models=[model], layers=layers, **asked)
-    return _new_plan(RunFolder(Path(out)), config)
+    return _new_plan(RunFolder(Path(out)), config, {})
 
 
 def audit(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Time extract, concepts and dissect with Ray started and masks rasterised; planning is not timed."""
-    from filterscope.jobs.runs.stages import analyses, before_extract, extract
     from filterscope.pipeline.engine.ledger import Ledger
     from filterscope.pipeline.engine.runner import Runner, start_ray
     from filterscope.pipeline.engine.schedule import Schedule
-    from filterscope.pipeline.methods.extraction.extract import create_stores
+    from filterscope.pipeline.methods.stages import Stages
 
     class Silent:
         def begin(self, name: str) -> None:
@@ -78,27 +77,28 @@ def audit(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
         def advance(self, outputs: object) -> None:
             pass
 
-    plan = _plan(data, model, layers, out)
-    create_stores(plan)
+    stages = Stages(_plan(data, model, layers, out))
+    stages.prepare()
     start_ray()
     runner = Runner(Ledger(Path(out) / "ledger"))
-    for stage in before_extract(plan):
+    for stage in stages.before():
         runner.run(stage)
     began = time.perf_counter()
     Schedule(runner, Silent()).run(
-        plan, before=[], extract=extract(plan), analyses=analyses(plan), finished=lambda part: None
+        before=[], forward=stages.forward(), analyses=stages.analyses, finished=lambda model: None
     )
     return {"seconds": time.perf_counter() - began}
 
 
 def _extracted(plan: Any) -> None:
-    from filterscope.jobs.runs.stages import extract
-    from filterscope.pipeline.methods.extraction.extract import _Extractor, create_stores, decode_block
+    from filterscope.pipeline.methods.extraction.extract import _Extractor, decode_block
+    from filterscope.pipeline.methods.stages import Stages
 
-    create_stores(plan)
-    stage, extractor = extract(plan), _Extractor()
-    for work in stage.group(stage.units):
-        extractor(work.task, **decode_block(work.task))
+    stages, extractor = Stages(plan), _Extractor()
+    stages.prepare()
+    for stage in stages.forward():
+        for work in stage.group(stage.keys):
+            extractor(work.task, **decode_block(work.task))
 
 
 def _peak() -> float:
@@ -115,27 +115,28 @@ def extract_memory(*, data: str, model: str, layers: str, out: str) -> dict[str,
 
 def dissect_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:
     """Dissect one block of units in this process, as a worker does, after another process made the plan and extracted."""
-    from filterscope.jobs.runs.stages import analyses
+    from filterscope.pipeline.methods.stages import Stages
     from filterscope.pipeline.run.folder import RunFolder
 
     _in_process(_before_dissect, data, model, layers, out)
     plan = RunFolder(Path(out)).plan()
-    dissect = analyses(plan)(plan)[-1]
-    dissect.steps[0].call(dissect.group(dissect.units)[0].task)
+    dissect = Stages(plan).analyses(plan.models[0].name)[-1]
+    dissect.steps[0].call(next(dissect.group(dissect.keys)).task)
     return {"mib": _peak()}
 
 
 def _before_dissect(data: str, model: str, layers: str, out: str) -> None:
-    from filterscope.jobs.runs.stages import analyses, before_extract
+    from filterscope.pipeline.methods.stages import Stages
     from filterscope.pipeline.run.folder import RunFolder
 
     plan = _plan(data, model, layers, out, _BATCH)
-    for stage in before_extract(plan):
-        for work in stage.group(stage.units):
+    stages = Stages(plan)
+    for stage in stages.before():
+        for work in stage.group(stage.keys):
             stage.steps[0].call(work.task)
     _extracted(plan)
-    concepts = analyses(plan)(plan)[0]
-    for work in concepts.group(concepts.units):
+    concepts = stages.analyses(plan.models[0].name)[0]
+    for work in concepts.group(concepts.keys):
         concepts.steps[0].call(work.task)
     RunFolder(Path(out)).record({}, plan, [])
 
@@ -146,7 +147,7 @@ def driver_memory(*, data: str, model: str, layers: str, out: str) -> dict[str, 
     Another process makes the plan, since opening a network takes more memory than all the rest.
     """
     _in_process(_planned_only, data, model, layers, out)
-    _idle_audit(data, model, layers, out, units=sys.maxsize)
+    _idle_audit(data, model, layers, out, tasks=sys.maxsize)
     return {"mib": _peak()}
 
 
@@ -164,11 +165,11 @@ def _planned_only(data: str, model: str, layers: str, out: str) -> None:
     import contextlib
 
     with contextlib.suppress(KeyboardInterrupt):
-        _idle_audit(data, model, layers, out, units=0)
+        _idle_audit(data, model, layers, out, tasks=0)
 
 
-def _idle_audit(data: str, model: str, layers: str, out: str, *, units: int) -> None:
-    """Audit with steps that compute nothing, and interrupt it after a number of units."""
+def _idle_audit(data: str, model: str, layers: str, out: str, *, tasks: int) -> None:
+    """Audit with steps that compute nothing, and interrupt it after a number of tasks."""
     from filterscope.jobs.config.audit import load_config
     from filterscope.jobs.runs.audit import audit
     from filterscope.pipeline.engine import runner
@@ -176,11 +177,11 @@ def _idle_audit(data: str, model: str, layers: str, out: str, *, units: int) -> 
     from filterscope.pipeline.engine.stage import Output
 
     class Idle(runner.Runner):
-        def _outcomes(self, stage: Any, works: list[Any]) -> Any:
+        def _outcomes(self, stage: Any, works: Any) -> Any:
             for number, work in enumerate(works):
-                if number >= units:
+                if number >= tasks:
                     raise KeyboardInterrupt
-                outputs = [Output(unit) for unit in work.units]
+                outputs = [Output(key) for key in work.keys]
                 for output in outputs:
                     Ledger(Path(out) / "ledger").mark(output, 0.0, 0.0)
                 yield outputs
@@ -199,14 +200,15 @@ def ray() -> dict[str, float]:
 
 
 def _dissect(run: str, thirds: int) -> Any:
-    """Return the dissect stage with the first units of every three, so that each third has every layer."""
+    """Return the dissect stage with the first keys of every three, so that each third has every layer."""
     from dataclasses import replace
 
-    from filterscope.pipeline.methods.dissection.dissect import dissect_stage
+    from filterscope.pipeline.engine.keys import Keys
+    from filterscope.pipeline.methods.stages import Stages
     from filterscope.pipeline.run.folder import RunFolder
 
-    stage = dissect_stage(RunFolder(Path(run)).plan())
-    return replace(stage, units=tuple(unit for number, unit in enumerate(stage.units) if number % 3 < thirds))
+    [stage] = [stage for stage in Stages(RunFolder(Path(run)).plan()).all() if stage.name == "dissect"]
+    return replace(stage, keys=Keys([[key for number, key in enumerate(stage.keys) if number % 3 < thirds]]))
 
 
 def dissect_on_nodes(*, run: str, nodes: int, thirds: int) -> dict[str, float]:
@@ -238,10 +240,10 @@ def dissect_on_nodes(*, run: str, nodes: int, thirds: int) -> dict[str, float]:
 
 
 def dissect_plain(*, run: str, part: int, parts: int, thirds: int) -> dict[str, float]:
-    """Time every `parts`-th unit of the dissect stage in this process."""
+    """Time every `parts`-th task of the dissect stage in this process."""
     stage = _dissect(run, thirds)
     began = time.perf_counter()
-    for work in stage.group(stage.units)[part::parts]:
+    for work in list(stage.group(stage.keys))[part::parts]:
         stage.steps[0].call(work.task)
     return {"seconds": time.perf_counter() - began}
 
@@ -258,7 +260,55 @@ def warm_audit(*, few: str, data: str, model: str, layers: str, out: str) -> dic
     return {"seconds": time.perf_counter() - began}
 
 
+def zoo_driver(*, models: int, images: int, most: int = 10**12) -> dict[str, float]:
+    """Plan a zoo of networks of ten layers on so many images, walk through its work, at most `most` tasks, and run none.
+
+    What the driver does of an audit: count what is done, group what is missing, make what travels to the workers.
+    """
+    import pickle
+    import tempfile
+    from itertools import chain, islice
+
+    from filterscope.pipeline.engine.ledger import Ledger
+    from filterscope.pipeline.methods.stages import Stages
+
+    plan = _zoo(models, images)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger, stages = Ledger(Path(folder)), Stages(plan)
+        left = sum(ledger.count_missing(stage.keys) for stage in stages.all())
+        of_models = (stage for model in plan.models for stage in stages.analyses(model.name))
+        streams = chain(stages.before(), stages.forward(), of_models)
+        works = (work for stage in streams for work in stage.group(ledger.missing(stage.keys)))
+        sent = largest = 0
+        for work in islice(works, most):
+            sent += 1
+            if not sent % 1000:
+                largest = max(largest, len(pickle.dumps(work)))
+    return {"mib": _peak(), "tasks": left, "works": sent, "bytes": largest}
+
+
+def _zoo(models: int, images: int) -> Any:
+    from filterscope.pipeline.models.field import Field
+    from filterscope.pipeline.models.layer import Layer
+    from filterscope.pipeline.models.spec import ModelSpec
+    from filterscope.pipeline.run.plan import Plan, PlannedModel
+    from filterscope.pipeline.views.transform import Transform
+
+    field = Field((11, 11), (4.0, 4.0), (2.0, 2.0), ((0, 223), (0, 223)))
+    layers = tuple(Layer(f"features.{n}", "Conv2d", 512, 14, 14, field=field) for n in range(10))
+    transform = Transform((224, 224), 256, "bilinear", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    zoo = tuple(
+        PlannedModel(
+            ModelSpec(f"torchvision:resnet18@random:{n}"), f"net-{n}", "resnet18", f"{n:064x}", transform, 1, 4, layers
+        )
+        for n in range(models)
+    )
+    settings = {"methods": ("dissection", "significance", "anchorings"), "actors": 64, "device": "cpu"}
+    return Plan(Path("zoo"), Path("data"), "d" * 64, images, "2.13.0", zoo, settings)
+
+
 MEASURES = {
+    "zoo_driver": zoo_driver,
     "warm_audit": warm_audit,
     "forward": forward,
     "audit": audit,

@@ -108,6 +108,15 @@ def driver_memory() -> Iterator[Row]:
         yield Row(f"driver_memory.{images}", peak, "MiB", "1,000 images", peak / peaks[0], "<= 1.05")
 
 
+def zoo_driver() -> Iterator[Row]:
+    """Measure peak memory of a driver that plans a zoo and walks through a million of its tasks, and what a task weighs."""
+    for models, images in ((50, 100_000), (500, 100_000), (500, 1_000_000)):
+        found = measured("zoo_driver", models=models, images=images, most=1_000_000)
+        size = f"{found['tasks']:,.0f} tasks"
+        yield Row(f"zoo_driver.{models}x{images}", found["mib"], "MiB", size, found["mib"] / 1024, "<= 1 GiB")
+    yield Row("zoo_driver.task", found["bytes"], "B", "one model's settings", found["bytes"] / 4096, "<= 4 KiB")
+
+
 def start_up() -> Iterator[Row]:
     """Time `filterscope audit` on 16 images as a whole process: as it comes, which is without Ray, and with Ray."""
     with TemporaryDirectory(prefix="filterscope-bench-") as folder:

@@ -9,7 +9,7 @@ from filterscope.operators.explanatory_graph.entities import entities_of, grid_o
 from filterscope.operators.explanatory_graph.learning import learn
 from filterscope.operators.explanatory_graph.settings import Settings, largest_deformation, nodes_per_filter
 from tests.bench.row import Row, interleaved
-from tests.planted_parts import EXTENT, planted_layer, planted_parts
+from tests.planted.parts import EXTENT, planted_layer, planted_parts
 
 #: Layers of VGG-16 in the published graph, from the top: rows and columns of the maps, filters.
 _VGG = ((14, 512), (14, 512), (28, 512), (28, 512))

@@ -65,6 +65,6 @@ def location_over_extraction() -> Iterator[Row]:
         few = blocks[1 : 1 + _BLOCKS]
         crops = sum(work.task.stop - work.task.start for work in few)
         taken = _cpu_seconds(lambda: [forward(work.task, **decode(work.task)) for work in few])
-        extracted = taken * plan.images / crops
-        peer = f"extraction of {plan.images} crops: {extracted:.1f} s"
+        extracted = taken * plan.view_count / crops
+        peer = f"extraction of {plan.view_count} crops: {extracted:.1f} s"
         yield Row("location_over_extraction", located, "processor s", peer, located / extracted, "<= 0.10")

@@ -21,8 +21,8 @@ def occlusion() -> Iterator[Row]:
     from filterscope.jobs.config.audit import load_config
     from filterscope.jobs.runs.audit import planned
     from filterscope.pipeline.methods.extraction.extract import create_stores, extract_stage
+    from filterscope.pipeline.methods.extraction.networks import HeldNetworks
     from filterscope.pipeline.methods.receptive_field.occlude import chosen_units, occlude_stage
-    from filterscope.pipeline.models.held import HeldModels
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         model = {"source": source("mobilenet_v2"), "layers": list(_LAYERS)}
@@ -41,7 +41,7 @@ def occlusion() -> Iterator[Row]:
         taken = time.process_time() - began
 
         planned_model = plan.models[0]
-        network = HeldModels().forward(plan, planned_model, _LAYERS, None)
+        network = HeldNetworks().network(plan, planned_model, _LAYERS)
         size = planned_model.batch_size
         batch = torch.zeros(size, 3, *planned_model.transform.input_size).contiguous(memory_format=torch.channels_last)
         began = time.process_time()

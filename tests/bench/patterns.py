@@ -9,11 +9,11 @@ import numpy as np
 
 from filterscope.operators.numerics.gaussian_mixture import fit_mixture
 from filterscope.operators.patterns.patterns import describe, find_patterns
-from tests import naive_patterns
+from tests import naive
 from tests.bench.dataflow import source
 from tests.bench.real import coco
 from tests.bench.row import Row, interleaved
-from tests.planted_patterns import STRIDE, planted_filter
+from tests.planted.patterns import STRIDE, planted_filter
 
 _CELL = (STRIDE, STRIDE)
 _FILTERS, _PEAKS = 10, 300
@@ -33,7 +33,7 @@ def patterns_vs_numpy() -> Iterator[Row]:
         [
             lambda: [find_patterns(*part, _CELL, seed) for seed, part in enumerate(filters)],
             lambda: [fit_mixture(part, seed) for seed, part in enumerate(points)],
-            lambda: [naive_patterns.fit_mixture(part, seed) for seed, part in enumerate(points)],
+            lambda: [naive.numerics.fit_mixture(part, seed) for seed, part in enumerate(points)],
         ],
         repeats=3,
     )

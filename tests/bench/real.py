@@ -76,9 +76,9 @@ def forward(layers: Sequence[str]) -> Callable[[Sequence[Path]], dict[str, np.nd
     import torch
 
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.network import normalisation, prepare
     from filterscope.pipeline.models.spec import ModelSpec
     from filterscope.pipeline.models.taps import Taps
+    from filterscope.pipeline.models.tensors import normalisation, prepare
     from filterscope.pipeline.views.decode import decode
     from filterscope.pipeline.views.geometry import Geometry
 

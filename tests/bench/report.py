@@ -78,7 +78,7 @@ def _tables(plan) -> None:
     """Write every table that a report reads, filled at random."""
     from filterscope.pipeline.engine.stage import blocks
     from filterscope.pipeline.run.tables import write_plan_tables
-    from filterscope.pipeline.stores.activations import write_table
+    from filterscope.pipeline.stores.tables import write_table
     from filterscope.schemas.results import TABLES
 
     rng = np.random.default_rng(1)
@@ -212,7 +212,7 @@ def report_of_2048_units() -> Iterator[Row]:
         run, site = made_up(Path(place)), Path(place) / "site"
         began = time.process_time()
         stage = report_stage(RunFolder(run).plan(), site)
-        for work in stage.group(stage.units):
+        for work in stage.group(stage.keys):
             stage.steps[0].call(work.task)
         taken = time.process_time() - began
         yield Row(

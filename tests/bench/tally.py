@@ -42,13 +42,13 @@ def _ours(of: Subject, passes: int = 1) -> Callable[[], None]:
 
 
 def _light(of: Subject) -> Callable[[], None]:
-    layers = [naive.layer_labels(image, _SHAPE) for image in of.labels]
+    layers = [naive.dissection.layer_labels(image, _SHAPE) for image in of.labels]
     maps, category = of.maps.astype(np.float32), np.concatenate([[0], of.category + 1])
     intersection = np.zeros((maps.shape[1], len(category)), np.int64)
 
     def run() -> None:
         for image, own in zip(maps, layers, strict=True):
-            naive.light_tally(image, of.threshold, own, category, intersection)
+            naive.dissection.light_tally(image, of.threshold, own, category, intersection)
 
     return run
 

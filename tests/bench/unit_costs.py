@@ -1,4 +1,4 @@
-"""Unit costs for `filterscope plan`, from the ledgers of audits, and what they project for audits of other sizes.
+"""Unit costs for `filterscope estimate`, from the ledgers of audits, and what they project for audits of other sizes.
 
 Every audit runs in a process that audited a few images before: imports and the loading of kernels are no unit costs.
 """
@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from filterscope.jobs.cost.projection import UnitCosts, Work, project, works_of
+from filterscope.pipeline.methods import registry
 from tests.bench.dataflow import measured, repeated, source
 from tests.bench.row import Row
 
@@ -132,7 +133,7 @@ def _gpu_factors(audits: Sequence[_Audited]) -> dict[str, float]:
     if not torch.cuda.is_available():
         return {}
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.network import seconds_an_image
+    from filterscope.pipeline.models.timing import seconds_an_image
 
     times = []
     for audit in audits:
@@ -162,13 +163,13 @@ def unit_costs() -> Iterator[Row]:
             yield Row(name, tested, "core seconds", peer, tested / audit.forward, "<= 1")
         for images, (model, layers) in _CHECKS.items():
             audit = _Audited(folder, model, layers, images)
-            yield _check(UnitCosts(**found), audit, audit.work)
+            yield _check(UnitCosts.of(found), audit, audit.work)
 
 
 def _check(costs: UnitCosts, audit: _Audited, work: Work) -> Row:
-    metrics = "anchorings", "significance"
+    methods = registry.chosen(["dissection", "anchorings", "significance"])
     asked = {"images": audit.images, "models": 1, "megapixels": 0.0, "concepts": 80, "on_gpu": False}
-    projection = project(costs, [work], metrics=metrics, **asked)
+    projection = project(costs, [work], methods=methods, **asked)
     stages = "masks", "dissect", "anchorings", "null"
     taken = audit.forward + sum(sum(audit.seconds(stage).values()) for stage in stages)
     projected = sum(projection.core_seconds.values())

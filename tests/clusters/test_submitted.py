@@ -11,9 +11,9 @@ import pytest
 import tomli_w
 
 from tests import planted
+from tests.audits import assert_same, audit_here
 from tests.clusters.head import Head
-from tests.inprocess import audit_here
-from tests.jobs.test_audit import PLANTED, assert_same
+from tests.planted import PLANTED
 
 pytestmark = pytest.mark.fault
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("submitted")
     planted.write_dataset(folder / "data")
     (folder / "code").mkdir()
-    text = (ROOT / "tests" / "planted.py").read_text()
+    text = (ROOT / "tests" / "planted" / "networks.py").read_text()
     (folder / "code" / "mine.py").write_text(text)
     return folder
 

@@ -14,7 +14,7 @@ from typing import Any
 import tomli_w
 
 from tests import planted
-from tests.jobs.test_audit import PLANTED
+from tests.planted import PLANTED
 
 #: Seconds that no run of this size takes.
 LIMIT = 400

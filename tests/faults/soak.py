@@ -16,8 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, settings_of, until
-from tests.jobs.test_audit import assert_same
 
 FAULTS = ("none", "shard", "table", "marker", "memory", "full", "kill", "interrupt")
 

@@ -14,12 +14,14 @@ from filterscope import schemas
 from filterscope.jobs.runs.doctor import examine
 from filterscope.pipeline.engine.attempts import TRIES
 from filterscope.pipeline.engine.errors import RunError
+from filterscope.pipeline.engine.keys import Fingerprint, Key
 from filterscope.pipeline.engine.runner import _run_step
-from filterscope.pipeline.engine.stage import Fingerprint, Step, Unit, Work
+from filterscope.pipeline.engine.stage import Step, Work
 from filterscope.pipeline.stores.places import write_atomically
+from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, kill_often, markers, settings_of, until
 from tests.faults.injected import BLOCK
-from tests.jobs.test_audit import PLANTED, assert_same
+from tests.planted import PLANTED
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +37,15 @@ def undisturbed(settings, tmp_path_factory):
 
 
 def test_a_full_disk_names_the_unit_and_leaves_no_half_file(tmp_path, monkeypatch):
-    unit = Unit("dissect", ("net", "layer", "units-0"), Fingerprint({}))
+    key = Key("dissect", ("net", "layer", "units-0"), Fingerprint({}))
 
     def full(task):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    row = {"work": pickle.dumps(Work((unit,), None))}
+    row = {"work": pickle.dumps(Work((key,), None))}
     outcome = pickle.loads(_run_step(row, Step(full), tmp_path)["outcome"])
     assert isinstance(outcome, RunError)
-    assert str(outcome).startswith(
-        "no space left on the disk or in the quota while dissect/net/layer/units-0 was written"
-    )
+    assert str(outcome).startswith("no space left on the disk or in the quota while writing dissect/net/layer/units-0")
     monkeypatch.setattr(Path, "replace", lambda *_: full(None))
     with pytest.raises(OSError, match="No space"):
         write_atomically(tmp_path / "marker", b"data")
@@ -92,7 +92,7 @@ def test_a_worker_that_dies_every_time_is_given_up(settings, undisturbed, tmp_pa
     code, text = Driver(run, settings, FAULT="always").wait()
     assert code == 1, text
     assert f"extract/planted/0/images-{2 * BLOCK:06d}" in text
-    assert f"ended the process of its worker {TRIES} times and is given up" in text
+    assert f"crashed its worker {TRIES} times; giving up" in text
     assert "Finished work is saved" in text
     assert "Traceback" not in text
     resumed(run, settings, undisturbed)
@@ -176,5 +176,5 @@ def test_ctrl_c_stops_everything_and_says_how_to_resume(settings, undisturbed, t
     assert not (run / "lock.json").exists()
     events = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
     assert events[-1]["event"] == "run interrupted"
-    assert {event["unit"] for event in events if event["event"] == "unit done"}
+    assert {event["key"] for event in events if event["event"] == "work done"}
     resumed(run, settings, undisturbed)

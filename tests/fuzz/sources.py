@@ -14,7 +14,7 @@ from filterscope.pipeline.datasets.cub import import_cub
 from filterscope.pipeline.datasets.landmarks import import_landmarks
 from filterscope.pipeline.datasets.masks import import_masks
 from filterscope.pipeline.datasets.pascal_part import import_pascal_part
-from tests.pipeline.test_pascal_part import structs, thing
+from tests.planted.structs import structs, thing
 
 IMPORTERS = {
     "coco": import_coco,

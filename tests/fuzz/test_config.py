@@ -21,6 +21,8 @@ SOUND = {
     "views": "objects:cat",
     "actors": 1,
     "flips": True,
+    "graph": {"mode": "paper", "heldout": 0.25},
+    "receptive-field": {"step": 3},
     "models": [
         {"source": "torchvision:resnet18", "name": "a", "input_size": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
         {"factory": "tests.planted:network", "name": "b", "checkpoints": "*.pth"},
@@ -81,7 +83,7 @@ def test_any_bytes(folder, data):
     loads(path)
 
 
-@pytest.mark.parametrize("key", ["data", "out", "layers", "units", "views", "metrics", "device"])
+@pytest.mark.parametrize("key", ["data", "out", "layers", "units", "views", "metrics", "device", "graph"])
 @pytest.mark.parametrize("value", [*NASTY, "~nobody-here/x", "x" * 100_000])
 def test_any_text_of_every_key(folder, key, value):
     path = folder / "zoo.toml"

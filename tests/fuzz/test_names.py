@@ -13,8 +13,8 @@ from hypothesis import given
 from filterscope.jobs.findings.query import query, run_query
 from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
 from filterscope.schemas.results import TABLES
+from tests.audits import unit
 from tests.fuzz.generated import COUNTS, NASTY, fuzzed, texts
-from tests.jobs.test_query import unit
 
 
 def answers(folder, name: str) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.runs.audit import audit
+from tests.audits import assert_same
 from tests.faults.disturbed import ROOT, Driver, arm, kill_often, markers, settings_of, until
-from tests.jobs.test_audit import assert_same
-from tests.object_stores.conftest import KEY, SECRET, contents, new_bucket, upload
+from tests.object_stores.server import KEY, SECRET, contents, new_bucket, upload
 
 
 @pytest.fixture(scope="module")

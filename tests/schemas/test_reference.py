@@ -42,10 +42,18 @@ def test_every_column_states_its_meaning_and_what_null_means() -> None:
 def test_the_page_holds_a_row_for_every_column() -> None:
     page = reference.markdown()
     for name, schema in (*results.SCANNED.items(), *dataset.TABLES.items()):
-        section = next(part for part in page.split("\n### ") if part.startswith(f"{name}\n") and all(
+        section = next(part for part in page.split("\n#### ") if part.startswith(f"{name}\n") and all(
             f"| `{field.name}` | `" in part for field in schema
         ))  # fmt: skip
         assert section.count("\n|") == len(schema) + 2
+
+
+def test_the_page_says_in_which_file_a_table_is_declared() -> None:
+    groups = reference.markdown().partition("## Tables of a data set")[0].split("\n### ")[1:]
+    stability = next(group for group in groups if group.startswith("Stability\n"))
+    assert "Declared in `schemas/stability.py`." in stability
+    assert [line for line in stability.splitlines() if line.startswith("#### ")] == ["#### label_stability"]
+    assert sum(group.count("\n#### ") for group in groups) == len(results.TABLES)
 
 
 def test_the_page_in_docs_is_what_the_module_prints() -> None:
@@ -58,4 +66,4 @@ def test_the_page_in_docs_is_what_the_module_prints() -> None:
         encoding="utf-8",
     ).stdout
     kept = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
-    assert kept == printed, "run `python -m schemas > docs/tables.md`"
+    assert kept == printed, "run `python -m filterscope.schemas > docs/tables.md`"

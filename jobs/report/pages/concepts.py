@@ -11,11 +11,14 @@ import polars as pl
 from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, concept_place
 from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.sections.labelled import images_with, labelled_paths
-from filterscope.jobs.report.sections.thumbnails import Thumbnail, looks_of
+from filterscope.jobs.report.thumbnails import Thumbnail, looks_of
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
 
+#: Tables that pages of concepts show.
+OWN = ("concepts", "units", "unit_significance")
 #: Units, and images, on the page of a concept.
 UNITS, IMAGES = 200, 12
 
@@ -55,16 +58,6 @@ def write_concepts(where: ReportPlace, block: ConceptBlock) -> int:
             images=images.get(concept["concept"], []),
         )
     return len(names)
-
-
-def concepts_of(run: Path) -> pl.DataFrame:
-    """Return the concepts of a run, each once with its largest counts over the geometries, in the order of the data set."""
-    return (
-        schemas.scan_concepts(run)
-        .group_by("concept", "category", maintain_order=True)
-        .agg(pl.col("images", "pixels").max(), pl.col("eligible").any())
-        .collect()
-    )
 
 
 @lru_cache(maxsize=2)
@@ -124,4 +117,4 @@ def _images(where: ReportPlace, names: list[str]) -> dict[str, list[dict[str, An
     }
 
 
-__all__ = ["IMAGES", "UNITS", "ConceptBlock", "concepts_of", "detectors", "write_concepts"]
+__all__ = ["IMAGES", "OWN", "UNITS", "ConceptBlock", "detectors", "write_concepts"]

@@ -1,4 +1,4 @@
-"""Pages of explanatory graphs: the most used nodes of a category as a layered picture, their patches, parses of images."""
+"""Pages of categories: the most used nodes of an explanatory graph as a layered picture, their patches, parses of images."""
 
 import json
 from collections.abc import Sequence
@@ -9,15 +9,21 @@ from typing import Any
 import polars as pl
 
 from filterscope import schemas
+from filterscope.jobs.report.declared import declared
 from filterscope.jobs.report.place import Place, ReportPlace, graph_place
 from filterscope.jobs.report.render import slug, url, write_page
+from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.graph_layout import layered
 from filterscope.jobs.report.sections.graph_pictures import write_pictures
+from filterscope.jobs.report.sections.section import sections_of
+from filterscope.jobs.report.tables import TableFiles
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.methods.graph.crops import graph_layers
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
 
+#: Tables that the page of a category shows where it has a graph, beside those of its findings.
+OWN = ("units", "graph_nodes", "graph_edges", "node_positions", "graph_summary", "views")
 #: Nodes in a picture, and ties that are drawn from each of them.
 NODES, TIES = 120, 3
 #: Images that a page parses.
@@ -30,7 +36,7 @@ _KEY = ["layer", "unit", "node"]
 
 @dataclass(frozen=True)
 class GraphPage:
-    """The graph of one category in one model."""
+    """One category in one model."""
 
     model: PlannedModel
     category: str
@@ -58,13 +64,20 @@ class Graph:
     outside: dict[int, int]
 
 
-def graphs_of(plan: Plan) -> list[GraphPage]:
-    """Return the graphs that a run has learned, model by model."""
+def categories_of(plan: Plan, tables: TableFiles) -> list[GraphPage]:
+    """Return the categories that a run says something of, model by model: in tables that findings are about."""
+    names = dict.fromkeys(finding.tables[0] for _, finding in declared("category"))
     pages = []
     for model in plan.models:
-        found = schemas.scan_graph_summary(plan.run).filter(model=model.name)
-        pages += [GraphPage(model, name) for name in found.select("category").collect()["category"].unique().sort()]
+        found = [_categories(plan, model, name) for name in names if tables.has(name, model.name)]
+        categories = sorted({category for some in found for category in some})
+        pages += [GraphPage(model, category) for category in categories]
     return pages
+
+
+def _categories(plan: Plan, model: PlannedModel, table: str) -> list[str]:
+    rows = pl.concat([schemas.scan_layer(plan.run, table, model.name, layer.name) for layer in model.layers])
+    return rows.select(pl.col("category").unique()).drop_nulls().collect()["category"].to_list()
 
 
 def read_graph(run: Path, model: PlannedModel, category: str, most: int = NODES) -> Graph:
@@ -116,35 +129,46 @@ def _chosen(surviving: pl.DataFrame, below: pl.DataFrame, count: int) -> pl.Data
 
 
 def write_graph(where: ReportPlace, page: GraphPage) -> int:
-    """Write the page of a graph, its data and its pictures."""
-    plan, model, category = where.plan, page.model, page.category
-    graph, place = read_graph(plan.run, model, category), graph_place(model.name, category)
-    parses = _parses(plan, model, category, graph)
-    pictures = write_pictures(where, page, graph.nodes, [parse["view"] for parse in parses])
-    data = _data(where, page, graph, parses, pictures)
-    text = f"filterscope.graph({json.dumps(data, separators=(',', ':'), allow_nan=False)});\n"
-    write_atomically(where.site.joinpath(*place[:-1], _script(place)), text.encode())
+    """Write the page of a category and, where it has a graph, its data and its pictures."""
+    model, category = page.model, page.category
+    graph = read_graph(where.plan.run, model, category)
+    learned = bool(graph.layers)
+    about = About(where, model.name, category=category)
     write_page(
         where.site,
-        place,
+        graph_place(model.name, category),
         "graph.html",
         model=model,
         category=category,
-        graph=graph,
-        rows=_listed(where, graph, data),
-        parses=data["parses"],
-        script=url(_script(place)),
-        most=NODES,
-        drawn=TIES,
+        sections=sections_of("category", OWN if learned else (), about),
+        **(_drawn(where, page, graph) if learned else {"graph": None}),
     )
     return 1
+
+
+def _drawn(where: ReportPlace, page: GraphPage, graph: Graph) -> dict[str, Any]:
+    """Write the data and the pictures of a graph, and return what its page says."""
+    plan, model, category = where.plan, page.model, page.category
+    place = graph_place(model.name, category)
+    parses = _parses(plan, model, category, graph)
+    pictures = write_pictures(where, model, category, graph.nodes, [parse["view"] for parse in parses])
+    data = _data(where, page, graph, parses, pictures)
+    text = f"filterscope.graph({json.dumps(data, separators=(',', ':'), allow_nan=False)});\n"
+    write_atomically(where.site.joinpath(*place[:-1], _script(place)), text.encode())
+    return {
+        "graph": graph,
+        "rows": _listed(graph, data),
+        "parses": data["parses"],
+        "script": url(_script(place)),
+        "drawn": TIES,
+    }
 
 
 def _script(place: Place) -> str:
     return place[-1].removesuffix(".html") + ".js"
 
 
-def _listed(where: ReportPlace, graph: Graph, data: dict[str, Any]) -> list[dict[str, Any]]:
+def _listed(graph: Graph, data: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the layers with their nodes as the list beside the picture has them."""
     return [
         {**layer, "colour": _colour(n), "listed": [node for node in data["nodes"] if node["layer"] == n]}
@@ -192,7 +216,7 @@ def _data(
                 "name": layer["layer"],
                 "colour": _colour(n),
                 "page": url("m", page.model.name, layer["layer"])
-                if where.dissected(page.model, layer["layer"])
+                if (page.model.name, layer["layer"]) in where.layers
                 else None,
             }
             for n, layer in enumerate(graph.layers)
@@ -252,35 +276,4 @@ def _evenly(ranked: Sequence[int], count: int) -> list[int]:
     return [ranked[round(n * (len(ranked) - 1) / (count - 1))] for n in range(count)]
 
 
-def graph_rows(run: Path, pages: Sequence[GraphPage]) -> list[dict[str, Any]]:
-    """Return what the first page says of each graph."""
-    counts = schemas.scan_graph_summary(run).group_by("model", "category").agg(
-        pl.col("nodes", "surviving").sum(), pl.len().alias("layers"), pl.col("learning_views").max()
-    )  # fmt: skip
-    found = {(row["model"], row["category"]): row for row in counts.collect().to_dicts()}
-    return [found[page.model.name, page.category] for page in pages]
-
-
-def nodes_of_units(run: Path, model: str, layer: str, start: int, stop: int) -> dict[int, list[dict[str, Any]]]:
-    """Return the nodes that stand for themselves of units [start, stop), most used first."""
-    here = pl.col("unit").is_between(start, stop, closed="left")
-    rows = schemas.scan_layer(run, "graph_nodes", model, layer).filter(here, pl.col("merged_into").is_null())
-    ordered = rows.sort("unit", "category", "images", "node", descending=[False, False, True, False]).collect()
-    nodes: dict[int, list[dict[str, Any]]] = {}
-    for row in ordered.iter_rows(named=True):
-        nodes.setdefault(row["unit"], []).append(row)
-    return nodes
-
-
-__all__ = [
-    "NODES",
-    "PARSES",
-    "TIES",
-    "Graph",
-    "GraphPage",
-    "graph_rows",
-    "graphs_of",
-    "nodes_of_units",
-    "read_graph",
-    "write_graph",
-]
+__all__ = ["NODES", "OWN", "PARSES", "TIES", "Graph", "GraphPage", "categories_of", "read_graph", "write_graph"]

@@ -2,23 +2,28 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.findings.comparisons import growth_summary
-from filterscope.jobs.findings.summary import trust
 from filterscope.jobs.report.place import ReportPlace, concept_place, layer_place
 from filterscope.jobs.report.render import kind, url, write_page
-from filterscope.jobs.report.sections.charts import bar_graph, growth
+from filterscope.jobs.report.sections.cells import About
+from filterscope.jobs.report.sections.charts import bar_graph
 from filterscope.jobs.report.sections.evidence import evidence
-from filterscope.jobs.report.sections.facts import label_counts, units_of
-from filterscope.jobs.report.sections.thumbnails import Look
+from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of
+from filterscope.jobs.report.sections.section import sections_of
+from filterscope.jobs.report.thumbnails import Look
+from filterscope.pipeline.methods.significance.findings import trust
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
+from filterscope.schemas.opening import files_under, scan_files
 
+#: Tables that the page of a layer shows where it was dissected, beside those of its findings.
+OWN = ("layers", "units", "unit_concept", "thresholds", "unit_significance", "layer_significance")
 #: Columns of the units of a layer as the page holds them, in full precision.
 NUMBERS = ("iou", "runner_up_iou", "q_value", "iou_heldout", "effective_images", "lift", "instability", "association")
 
@@ -32,7 +37,25 @@ class LayerPage:
 
 
 def write_layer(where: ReportPlace, page: LayerPage) -> int:
-    """Write the page of a layer and the data of its units."""
+    """Write the page of a layer and, where it was dissected, the data of its units."""
+    plan, model, layer = where.plan, page.model, page.layer
+    dissected = where.dissected(model, layer.name)
+    about = About(where, model.name, layer.name, concepts=frozenset(concepts_of(plan.run)["concept"]))
+    write_page(
+        where.site,
+        layer_place(model.name, layer.name),
+        "layer.html",
+        model=model,
+        layer=layer,
+        row=_row(plan.run, model.name, layer.name),
+        sections=sections_of("layer", OWN if dissected else (), about),
+        **(_labelled(where, page) if dissected else {"units": None}),
+    )
+    return 1
+
+
+def _labelled(where: ReportPlace, page: LayerPage) -> dict[str, Any]:
+    """Write the data of the units of a layer, and return what its page says of their labels."""
     plan, model, layer = where.plan, page.model, page.layer
     units = units_of(plan.run, model.name, layer.name)
     place = layer_place(model.name, layer.name)
@@ -45,21 +68,20 @@ def write_layer(where: ReportPlace, page: LayerPage) -> int:
     text = f"filterscope.layer({json.dumps(data, separators=(',', ':'), allow_nan=False)});\n"
     write_atomically(where.site.joinpath(*place[:-1], "units.js"), text.encode())
     groups = label_counts(units)
-    write_page(
-        where.site,
-        place,
-        "layer.html",
-        model=model,
-        layer=layer,
-        units=units,
-        headline=headline_of(plan.run, model.name, layer.name),
-        graph=bar_graph(groups),
-        groups=groups,
-        growth=growth(growth_summary(plan.run, model.name, layer.name).to_dicts()),
-        counted=units["detector"].sum(),
-        columns=data,
-    )
-    return 1
+    return {
+        "units": units,
+        "headline": headline_of(plan.run, model.name, layer.name),
+        "graph": bar_graph(groups),
+        "groups": groups,
+        "counted": units["detector"].sum(),
+        "columns": data,
+    }
+
+
+def _row(run: Path, model: str, layer: str) -> dict[str, Any]:
+    """Return the row of a layer in the table `layers`, without a look at those of other models."""
+    rows = scan_files(files_under(run, "tables", "layers", f"model={model}"), hive_partitioning=False)
+    return rows.filter(pl.col("layer") == layer).collect().row(0, named=True)
 
 
 def headline_of(run: Any, model: str, layer: str) -> dict[str, Any] | None:
@@ -94,4 +116,4 @@ def unit_columns(units: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-__all__ = ["NUMBERS", "LayerPage", "headline_of", "unit_columns", "write_layer"]
+__all__ = ["NUMBERS", "OWN", "LayerPage", "headline_of", "unit_columns", "write_layer"]

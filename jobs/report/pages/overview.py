@@ -7,23 +7,35 @@ from typing import Any
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.findings.comparisons import growth_summary
-from filterscope.jobs.findings.summary import layer_summary, strongest_units, warnings
-from filterscope.jobs.report.pages.concepts import concepts_of, detectors
-from filterscope.jobs.report.pages.graph import graph_rows, graphs_of
+from filterscope.jobs.findings.summary import warnings
+from filterscope.jobs.report.pages.concepts import detectors
 from filterscope.jobs.report.pages.layers import headline_of
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
-from filterscope.jobs.report.sections.charts import Growth, Trend, growth, shares, trend
-from filterscope.jobs.report.sections.facts import label_counts
-from filterscope.jobs.report.sections.thumbnails import images_at_hand
+from filterscope.jobs.report.sections.cells import About
+from filterscope.jobs.report.sections.charts import Trend, shares, trend
+from filterscope.jobs.report.sections.facts import concepts_of, label_counts
+from filterscope.jobs.report.sections.section import sections_of
+from filterscope.jobs.report.thumbnails import images_at_hand
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.methods.location.findings import location_summary
+from filterscope.pipeline.methods.dissection.findings import layer_summary, strongest_units
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import PlannedModel
 
+#: Tables that the first page and the list of concepts show beside those of their findings.
+OWN = (
+    "models",
+    "views",
+    "concepts",
+    "units",
+    "unit_significance",
+    "layer_significance",
+    "rejects",
+    "runs",
+)
 #: Layers up to which every one has a card of its own.
 CARDS = 12
 _STRONGEST = 4
@@ -32,7 +44,7 @@ _STRONGEST = 4
 def write_overview(where: ReportPlace, _: None = None) -> int:
     """Write the first page and the list of concepts."""
     plan, run = where.plan, where.plan.run
-    rows = layer_rows(where)
+    rows, concepts = layer_rows(where), concepts_of(run)
     write_page(
         where.site,
         ("index.html",),
@@ -41,17 +53,19 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         rows=rows,
         cards=rows if len(rows) <= CARDS else [],
         trends=_trends(where, rows),
-        growths=_growths(where, rows),
         notes=[
             line for line in warnings(run) if "expected by chance" not in line and "is no label to trust" not in line
         ],
-        locations=location_summary(run).to_dicts(),
-        graphs=graph_rows(run, graphs_of(plan)),
-        concepts=concepts_of(run),
+        others=sorted(where.layers - {(row["model"], row["layer"]) for row in rows}),
+        sections=sections_of("run", OWN, About(where, concepts=frozenset(concepts["concept"]))),
+        concepts=concepts,
+        models=_models(where),
+        views=_views(where),
         rejects=_rejects(where),
         runs=_runs(where),
         settings=_settings(where),
         cutoff=DETECTOR_IOU,
+        dissection=plan.of(DissectionOptions),
     )
     write_page(where.site, ("concepts.html",), "concepts.html", rows=concept_rows(where))
     return 2
@@ -113,15 +127,19 @@ def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, T
     return drawn[:CARDS]
 
 
-def _growths(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Growth]]:
-    """Return the growth of the layers that have cards, with the model's name where there are several."""
-    found = growth_summary(where.plan.run) if len(rows) <= CARDS else pl.DataFrame()
-    several, drawn = len(where.plan.models) > 1, []
-    for row in rows if found.height else ():
-        curve = growth(found.filter(model=row["model"], layer=row["layer"]).to_dicts())
-        if curve:
-            drawn.append((f"{row['model']} {row['layer']}" if several else row["layer"], curve))
-    return drawn
+def _models(where: ReportPlace) -> list[dict[str, Any]]:
+    """Return the rows of the table `models` in the order of the run."""
+    order = {model.name: number for number, model in enumerate(where.plan.models)}
+    rows = schemas.scan_models(where.plan.run).collect().to_dicts()
+    return sorted((row for row in rows if row["model"] in order), key=lambda row: order[row["model"]])
+
+
+def _views(where: ReportPlace) -> list[tuple[str, int]]:
+    """Return how many views show objects of each category, and how many are mirrored; nothing where views are images."""
+    views = schemas.scan_views(where.plan.run).select("category", "flip").collect()
+    counted = views.drop_nulls("category").group_by("category").len().sort("category")
+    flipped = int(views["flip"].sum())
+    return [*counted.iter_rows(), *([("mirrored", flipped)] if flipped else [])]
 
 
 def _rejects(where: ReportPlace) -> list[dict[str, Any]]:
@@ -146,7 +164,7 @@ def _settings(where: ReportPlace) -> dict[str, Any]:
             for key, value in where.plan.as_dict()["options"].items()
         },
         "versions": recorded["versions"],
-        "images": where.plan.images,
+        "images": where.plan.view_count,
         "data": where.plan.data.name,
         "identity": where.plan.data_identity,
     }
@@ -165,4 +183,4 @@ def concept_rows(where: ReportPlace) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["units"], -(row["best"] or {"iou": 0})["iou"], row["concept"]))
 
 
-__all__ = ["CARDS", "concept_rows", "in_order", "layer_rows", "write_overview"]
+__all__ = ["CARDS", "OWN", "concept_rows", "in_order", "layer_rows", "write_overview"]

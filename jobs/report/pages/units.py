@@ -2,33 +2,43 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.report.pages.graph import nodes_of_units
 from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
 from filterscope.jobs.report.render import url, write_page
+from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import histogram
 from filterscope.jobs.report.sections.evidence import verdict
-from filterscope.jobs.report.sections.facts import best_concepts, units_of
+from filterscope.jobs.report.sections.facts import best_concepts, concepts_of, units_of
 from filterscope.jobs.report.sections.labelled import labelled_paths
+from filterscope.jobs.report.sections.section import UnitSections
 from filterscope.jobs.report.sections.strips import top_images
-from filterscope.jobs.report.sections.thumbnails import Look, Slots, Thumbnail
+from filterscope.jobs.report.thumbnails import Look, Slots, Thumbnail
 from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.methods.dissection.options import mask_key
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.pipeline.views.decode import view_files
 
+#: Tables that the page of a unit shows where its layer was dissected, beside those of its findings.
+OWN = (
+    "units",
+    "thresholds",
+    "unit_significance",
+    "unit_concept",
+    "top_images",
+    "activation_histograms",
+    "receptive_fields",
+    "concepts",
+)
 #: Top images in a strip.
 STRIP = 6
 #: Concepts on the page of a unit.
 CONCEPTS = 8
-#: Nodes of explanatory graphs on the page of a unit.
-NODES = 40
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,30 @@ class UnitBlock:
 
 def write_units(where: ReportPlace, block: UnitBlock) -> int:
     """Write the pages and the strips of a block of units, and return how many pages."""
+    model, layer = block.model.name, block.layer.name
+    dissected = where.dissected(block.model, layer)
+    about = About(where, model, layer, concepts=frozenset(concepts_of(where.plan.run)["concept"]))
+    sections = UnitSections(about, OWN if dissected else ())
+    own = _dissected(where, block) if dissected else {}
+    for unit in range(block.start, block.stop):
+        write_page(
+            where.site,
+            unit_place(model, layer, unit),
+            "unit.html",
+            model=block.model,
+            layer=block.layer,
+            unit=unit,
+            previous=unit - 1 if unit else None,
+            following=unit + 1 if unit + 1 < block.layer.channels else None,
+            sections=sections.of(unit),
+            absent=sections.absent,
+            **own.get(unit, {"u": None}),
+        )
+    return block.stop - block.start
+
+
+def _dissected(where: ReportPlace, block: UnitBlock) -> dict[int, dict[str, Any]]:
+    """Write the strips of a block of units, and return what dissection says on the page of each."""
     plan, (model, layer, start, stop) = where.plan, (block.model, block.layer, block.start, block.stop)
     look = Look.of(plan, model)
     slots = where.slots(look)
@@ -50,10 +84,7 @@ def write_units(where: ReportPlace, block: UnitBlock) -> int:
     tops = top_images(plan, model, layer, look, start, stop)
     _write_strips(where, block, tops, slots)
     shown = _Shown(where, block, units, tops, slots)
-    for row in units.iter_rows(named=True):
-        place = unit_place(model.name, layer.name, row["unit"])
-        write_page(where.site, place, "unit.html", **shown.page(row))
-    return units.height
+    return {row["unit"]: shown.page(row) for row in units.iter_rows(named=True)}
 
 
 def _write_strips(where: ReportPlace, block: UnitBlock, tops: pl.DataFrame, slots: Slots) -> None:
@@ -83,18 +114,16 @@ class _Shown:
         self.where, self.block, self.slots = where, block, slots
         plan, model, layer = where.plan, block.model, block.layer
         span = (block.start, block.stop)
-        self.concepts = _by_unit(best_concepts(plan.run, model.name, layer.name, plan.mask_key(model), *span, CONCEPTS))
+        self.concepts = _by_unit(
+            best_concepts(plan.run, model.name, layer.name, mask_key(plan, model), *span, CONCEPTS)
+        )
         here = pl.col("unit").is_between(*span, closed="left")
 
         def read(name: str) -> pl.DataFrame:
             return schemas.scan_layer(plan.run, name, model.name, layer.name).filter(here).collect()
 
         self.fields = _by_unit(read("receptive_fields"))
-        self.anchorings = _by_unit(read("unit_anchorings"))
-        self.stability = _by_unit(_with_categories(plan.run, read("label_stability").sort("unit", "quantile")))
-        self.nodes = nodes_of_units(plan.run, model.name, layer.name, *span)
         self.histograms = _by_unit(read("activation_histograms"))
-        self.locations = _by_unit(read("location_instability").sort("unit", "category", "landmark"))
         self.tops = _by_unit(tops)
         labels = dict(units.select("unit", "concept").iter_rows())
         pairs = tops.select("unit", "view").iter_rows() if len(slots.slot) else []
@@ -110,22 +139,12 @@ class _Shown:
         unit, layer, model = row["unit"], self.block.layer, self.block.model
         fields = self.fields.get(unit, [])
         return {
-            "model": model,
-            "layer": layer,
             "u": row,
             "verdict": verdict(row),
             "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
             "concepts": self.concepts.get(unit, []),
-            "anchorings": self.anchorings.get(unit, []),
-            "stability": self.stability.get(unit, []),
-            "nodes": self.nodes.get(unit, [])[:NODES],
-            "all_nodes": len(self.nodes.get(unit, [])),
-            "quantile": self.where.plan.options.quantile,
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
-            "locations": self.locations.get(unit, []),
-            "previous": unit - 1 if unit else None,
-            "following": unit + 1 if unit + 1 < layer.channels else None,
         }
 
     def _image(self, top: dict[str, Any], concept: str | None) -> dict[str, Any]:
@@ -176,12 +195,6 @@ def _box(centre: Any, size: Any, extent: Any) -> tuple[float, ...]:
     return tuple(round(float(v), 1) for v in (low[1], low[0], max(high[1] - low[1], 0), max(high[0] - low[0], 0)))
 
 
-def _with_categories(run: Path, rows: pl.DataFrame) -> pl.DataFrame:
-    """Join the primary category of each row's concept."""
-    concepts = schemas.scan_concepts(run).select("concept", "category").unique().collect()
-    return rows.join(concepts, on="concept", how="left", maintain_order="left")
-
-
 def _by_unit(frame: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
     rows: dict[int, list[dict[str, Any]]] = {}
     for row in frame.iter_rows(named=True):
@@ -189,4 +202,4 @@ def _by_unit(frame: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
     return rows
 
 
-__all__ = ["CONCEPTS", "STRIP", "UnitBlock", "drawn_field", "write_units"]
+__all__ = ["CONCEPTS", "OWN", "STRIP", "UnitBlock", "drawn_field", "write_units"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log, log1p
+from math import log1p
 from typing import Any
 
 #: Pixels of a bar with its gap, of the gap between categories, and of the highest bar.
@@ -73,35 +73,6 @@ def trend(layers: Sequence[tuple[str, Mapping[str, int]]]) -> Trend:
 
 
 @dataclass(frozen=True)
-class Growth:
-    """Detectors against the number of images: (name, counts, points) of two lines, points in [0, 1], 0 at the top.
-
-    `images` are spread by their logarithm, `places` says where.
-    """
-
-    images: list[int]
-    places: list[float]
-    lines: list[tuple[str, list[float], list[tuple[float, float]]]]
-    highest: float
-
-
-def growth(rows: Sequence[Mapping[str, Any]]) -> Growth | None:
-    """Lay out the rows of one layer of `jobs.findings.comparisons.growth_summary`; None for fewer than two samples."""
-    if len(rows) < 2:
-        return None
-    images = [row["images"] for row in rows]
-    places = [(log(count) - log(images[0])) / (log(images[-1]) - log(images[0])) for count in images]
-    columns = {"over 0.04": "over_cutoff", "by chance": "expected_by_chance"}
-    counts = {name: [float(row[column]) for row in rows] for name, column in columns.items()}
-    highest = max(max(values) for values in counts.values())
-    lines = [
-        (name, values, [(x, 1 - value / max(highest, 1)) for x, value in zip(places, values, strict=True)])
-        for name, values in counts.items()
-    ]
-    return Growth(images, places, lines, max(highest, 1))
-
-
-@dataclass(frozen=True)
 class Histogram:
     """Bars of a histogram on a logarithmic scale: (x, height, count) each, and where the threshold stands, all in [0, 1]."""
 
@@ -129,4 +100,4 @@ def shares(groups: Groups) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = ["Bar", "BarGraph", "Growth", "Histogram", "Trend", "bar_graph", "growth", "histogram", "shares", "trend"]
+__all__ = ["Bar", "BarGraph", "Histogram", "Trend", "bar_graph", "histogram", "shares", "trend"]

@@ -38,6 +38,16 @@ def units_of(run: Path, model: str, layer: str, start: int = 0, stop: int | None
     )
 
 
+def concepts_of(run: Path) -> pl.DataFrame:
+    """Return the concepts of a run, each once with its largest counts over the geometries, in the order of the data set."""
+    return (
+        schemas.scan_concepts(run)
+        .group_by("concept", "category", maintain_order=True)
+        .agg(pl.col("images", "pixels").max(), pl.col("eligible").any())
+        .collect()
+    )
+
+
 @lru_cache(maxsize=4)
 def eligible_concepts(run: Path, geometry: str) -> frozenset[str]:
     """Return the concepts that may label a unit in a geometry."""
@@ -67,4 +77,4 @@ def label_counts(units: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
-__all__ = ["best_concepts", "eligible_concepts", "label_counts", "units_of"]
+__all__ = ["best_concepts", "concepts_of", "eligible_concepts", "label_counts", "units_of"]

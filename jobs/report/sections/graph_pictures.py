@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -11,12 +10,10 @@ from numpy.typing import NDArray
 from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, graph_place
 from filterscope.jobs.report.render import slug
-from filterscope.jobs.report.sections.thumbnails import images_at_hand
+from filterscope.jobs.report.thumbnails import images_at_hand
 from filterscope.pipeline.methods.graph.dictionary import field_box, view_pixels
+from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
-
-if TYPE_CHECKING:
-    from filterscope.jobs.report.pages.graph import GraphPage
 
 #: Patches of a node, of different images, and pixels along the sides of each.
 PATCHES, SIDE = 6, 96
@@ -26,7 +23,7 @@ _KEY = ["layer", "unit", "node"]
 
 
 def write_pictures(
-    where: ReportPlace, page: "GraphPage", nodes: pl.DataFrame, views: Sequence[int]
+    where: ReportPlace, model: PlannedModel, category: str, nodes: pl.DataFrame, views: Sequence[int]
 ) -> list[int] | None:
     """Write the patches of each node in one file, and some views whole.
 
@@ -38,17 +35,17 @@ def write_pictures(
     plan = where.plan
     if not images_at_hand(plan):
         return None
-    best = _best(where, page, nodes)
+    best = _best(where, model, category, nodes)
     sheets = np.zeros((nodes.height, SIDE, PATCHES * SIDE, 4), np.uint8)
     wanted: dict[int, list[tuple[int, int, float, float]]] = {view: [] for view in views}
     for place, rank, view, y, x in best.select("place", "rank", "view", "y", "x").iter_rows():
         wanted.setdefault(view, []).append((place, rank, y, x))
-    sizes = _field_sizes(page, nodes)
-    folder = where.site.joinpath(*graph_place(page.model.name, page.category)[:-1], slug(page.category))
+    sizes = _field_sizes(model, nodes)
+    folder = where.site.joinpath(*graph_place(model.name, category)[:-1], slug(category))
     ordered = sorted(wanted)
     for start in range(0, len(ordered), _AT_ONCE):
         some = ordered[start : start + _AT_ONCE]
-        for view, pixels in zip(some, view_pixels(plan, page.model, some), strict=True):
+        for view, pixels in zip(some, view_pixels(plan, model, some), strict=True):
             for place, rank, y, x in wanted[view]:
                 y0, x0, y1, x1 = field_box((y, x), sizes[place], pixels.shape[:2])
                 sheets[place, :, rank * SIDE : (rank + 1) * SIDE] = _fitted(pixels[y0:y1, x0:x1])
@@ -60,11 +57,9 @@ def write_pictures(
     return [counts.get(place, 0) for place in range(nodes.height)]
 
 
-def _best(where: ReportPlace, page: "GraphPage", nodes: pl.DataFrame) -> pl.DataFrame:
+def _best(where: ReportPlace, model: PlannedModel, category: str, nodes: pl.DataFrame) -> pl.DataFrame:
     """Return where each node scores highest, on one view of each image: place, rank, view, y, x."""
-    rows = schemas.scan_node_positions(where.plan.run).filter(
-        pl.col("score") > 0, model=page.model.name, category=page.category
-    )
+    rows = schemas.scan_node_positions(where.plan.run).filter(pl.col("score") > 0, model=model.name, category=category)
     mine = rows.join(nodes.lazy().select(*_KEY, "place"), on=_KEY).select("place", "view", "y", "x", "score").collect()
     image = where.plan.views.image[mine["view"].to_numpy()]
     order = mine.with_columns(pl.Series("image", image)).sort("place", "score", "view", descending=[False, True, False])
@@ -73,9 +68,9 @@ def _best(where: ReportPlace, page: "GraphPage", nodes: pl.DataFrame) -> pl.Data
     return ranked.filter(pl.col("rank") < PATCHES)
 
 
-def _field_sizes(page: "GraphPage", nodes: pl.DataFrame) -> list[tuple[int, int]]:
-    whole = page.model.transform.input_size
-    sizes = {layer.name: layer.field.size if layer.field else whole for layer in page.model.layers}
+def _field_sizes(model: PlannedModel, nodes: pl.DataFrame) -> list[tuple[int, int]]:
+    whole = model.transform.input_size
+    sizes = {layer.name: layer.field.size if layer.field else whole for layer in model.layers}
     return [sizes[layer] for layer in nodes["layer"]]
 
 

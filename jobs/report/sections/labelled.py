@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from filterscope.jobs.report.sections.thumbnails import SAMPLES, Look, path_of
+from filterscope.jobs.report.thumbnails import SAMPLES, Look, path_of
 from filterscope.operators.images.outline import outline
 from filterscope.operators.images.run_lengths import sample_runs
 from filterscope.pipeline.datasets.layout import Dataset

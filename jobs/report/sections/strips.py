@@ -1,18 +1,18 @@
 """Top images of units with the region above the threshold, as outlines over shared thumbnails."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from filterscope import schemas
-from filterscope.jobs.report.sections.thumbnails import SAMPLES, Look, Slots, path_of
+from filterscope.jobs.report.thumbnails import SAMPLES, Look, path_of
 from filterscope.operators.dissection.masks import unpack
 from filterscope.operators.images.outline import map_outline, outline
 from filterscope.pipeline.methods.dissection.anchors import axes_of, survey_drawing
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_size
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
@@ -43,10 +43,10 @@ def top_images(plan: Plan, model: PlannedModel, layer: Layer, look: Look, start:
 
 def _drawing(plan: Plan, model: PlannedModel, layer: Layer) -> Callable[[NDArray[np.float16], float], Polygons]:
     """Return how the region above T is outlined: as the run draws it."""
-    if plan.options.mask_mode != "survey":
+    if plan.of(DissectionOptions).mask_mode != "survey":
         rows, columns = axes_of(plan, model, layer, (SAMPLES, SAMPLES))
         return partial(map_outline, rows=rows, columns=columns)
-    draw, width = survey_drawing(plan, model, layer), plan.mask_size(model)[1]
+    draw, width = survey_drawing(plan, model, layer), mask_size(plan, model)[1]
 
     def fields(activation: NDArray[np.float16], level: float) -> Polygons:
         maximum, limit = np.array([[activation.max()]], np.float32), np.array([level], np.float32)
@@ -56,20 +56,4 @@ def _drawing(plan: Plan, model: PlannedModel, layer: Layer) -> Callable[[NDArray
     return fields
 
 
-def write_slots(site: Path, slots: Slots) -> None:
-    """Keep which view lies in which slot, for the workers and for a reader of the site."""
-    path = site / "thumbnails" / slots.look.key / "views.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, slots.view)
-
-
-@lru_cache(maxsize=4)
-def read_slots(site: Path, look: Look, views: int, digest: str) -> Slots:
-    """Read the slots of a look; `digest` keeps apart what a site held at times."""
-    view = np.load(site / "thumbnails" / look.key / "views.npy", allow_pickle=False)
-    slot = np.full(views, -1, np.int32)
-    slot[view] = np.arange(len(view), dtype=np.int32)
-    return Slots(look, view, slot)
-
-
-__all__ = ["read_slots", "top_images", "write_slots"]
+__all__ = ["top_images"]

@@ -10,6 +10,7 @@ from filterscope.operators.dissection.anchoring import Axis, receptive_field_axi
 from filterscope.operators.dissection.survey_masks import FieldSpan, field_span, survey_pixels
 from filterscope.operators.dissection.tally import half_values
 from filterscope.pipeline.engine.errors import RunError
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_size
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
@@ -23,7 +24,7 @@ class Drawing(Protocol):
 
 def drawing_of(plan: Plan, model: PlannedModel, layer: Layer) -> Drawing:
     """Return how the run draws activated pixels."""
-    if plan.options.mask_mode == "survey":
+    if plan.of(DissectionOptions).mask_mode == "survey":
         return survey_drawing(plan, model, layer)
     rows, columns = axes_of(plan, model, layer)
     return partial(activated_pixels, rows=rows, columns=columns, half=half_values())
@@ -41,7 +42,7 @@ def _span(plan: Plan, model: PlannedModel, layer: Layer, which: int) -> FieldSpa
     field, positions = layer.field, (layer.height, layer.width)[which]
     return field_span(
         positions,
-        plan.mask_size(model)[which],
+        mask_size(plan, model)[which],
         extent=model.transform.input_size[which],
         centre=field.centre[which],
         stride=field.stride[which],
@@ -54,7 +55,7 @@ def axes_of(plan: Plan, model: PlannedModel, layer: Layer, size: tuple[int, int]
 
     A layer without a receptive field is refused when the run is planned, not here.
     """
-    rows, columns = (_axis(plan, model, layer, size or plan.mask_size(model), which) for which in (0, 1))
+    rows, columns = (_axis(plan, model, layer, size or mask_size(plan, model), which) for which in (0, 1))
     return rows, columns
 
 
@@ -73,7 +74,7 @@ def grid_of(model: PlannedModel, layer: Layer) -> tuple[tuple[float, float], tup
 
 def _axis(plan: Plan, model: PlannedModel, layer: Layer, sampled: tuple[int, int], which: int) -> Axis:
     positions, size = (layer.height, layer.width)[which], sampled[which]
-    if plan.options.anchoring == "resize" or layer.field is None:
+    if plan.of(DissectionOptions).anchoring == "resize" or layer.field is None:
         return resize_axis(positions, size)
     centre, stride = layer.field.centre[which], layer.field.stride[which]
     extent = model.transform.input_size[which]

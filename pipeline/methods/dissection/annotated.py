@@ -8,11 +8,12 @@ import numpy as np
 from filterscope.operators.dissection.activated import Activated
 from filterscope.operators.statistics.permutation import category_sets
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.engine.stage import blocks
-from filterscope.pipeline.methods.dissection import dissect
+from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.methods.dissection.anchors import drawing_of
 from filterscope.pipeline.methods.dissection.annotations import open_annotations
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible
+from filterscope.pipeline.methods.dissection.options import mask_key
+from filterscope.pipeline.methods.dissection.reading import read_thresholds
 from filterscope.pipeline.methods.tasks import BlockTask
 from filterscope.pipeline.stores.activations import ActivationStore
 
@@ -45,7 +46,7 @@ class AnnotatedBlock:
 
     def __post_init__(self) -> None:
         task, plan = self.task, self.task.plan
-        self.key, self.units = plan.mask_key(task.model), task.stop - task.start
+        self.key, self.units = mask_key(plan, task.model), task.stop - task.start
         self.store = ActivationStore(plan.run, task.model.name, task.layer.name)
         annotations = open_annotations(plan.run, self.key)
         self.masks, self.decoded = annotations.masks, annotations.decoded
@@ -56,14 +57,14 @@ class AnnotatedBlock:
         self.slot = np.full(len(self.category), -1)
         self.slot[self.eligible] = np.arange(len(self.eligible))
         self.kinds = category_sets(self.masks, self.category, self.categories)
-        self.threshold = dissect.read_thresholds(task)
+        self.threshold = read_thresholds(task)
 
     def stream(self) -> Iterator[tuple[np.ndarray, Activated, np.ndarray]]:
         """Yield the views of each block that were decoded, their activated pixels and how many these are, (n, U)."""
         plan = self.task.plan
         draw = drawing_of(plan, self.task.model, self.task.layer)
         span = slice(self.task.start, self.task.stop)
-        for _, start, stop in blocks("images", plan.images, plan.options.image_block):
+        for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
             maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
             maps = self.store.read(start, stop, span)[views - start]

@@ -1,9 +1,9 @@
 """Stage `concepts`: count what the labels of a geometry hold, over the images that could be decoded."""
 
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,25 +11,25 @@ import pyarrow as pa
 from filterscope.operators.dissection.labels import Labels
 from filterscope.operators.dissection.masks import MaskBlock
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, blocks
-from filterscope.pipeline.methods.dissection import masks
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import ActivationStore, MaskStore, write_table
-from filterscope.pipeline.stores.places import readable, write_atomically
+from filterscope.pipeline.engine.keys import Key, blocks
+from filterscope.pipeline.engine.stage import Output, Stage
+from filterscope.pipeline.methods.dissection.artifacts import LABELS, MASKS, label_path
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_key, mask_size
+from filterscope.pipeline.methods.extraction.artifacts import DECODED
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import ModelTask, Planner, each_model, key_of, one
+from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.masks import MaskStore
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.pipeline.views.whole_images import whole_images
 from filterscope.schemas.dataset import CATEGORIES
 from filterscope.schemas.results import TABLES
 
 _COUNTS = ("concepts", "category_images", "category_views", "coverage")
-
-
-@dataclass(frozen=True)
-class ConceptTask:
-    """The labels of one geometry; `model` is any model that uses it and knows which images could be decoded."""
-
-    unit: Unit
-    plan: Plan
-    model: PlannedModel
 
 
 @dataclass(frozen=True)
@@ -61,60 +61,49 @@ class Vocabulary:
         return cls(names, categories, np.array([number[category] for category in own], np.int64))
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the counts of a geometry depend on."""
-    key = plan.mask_key(model)
-    rules = {"min_images": plan.options.min_images, "counted": "source images"}
-    return Fingerprint(rules, {"masks": masks.fingerprint(plan, key).digest})
+def by_geometry(call: Callable[[ModelTask], Any]) -> Planner:
+    """Return what plans a piece of work for each geometry, with any model that uses it: it knows what could be decoded."""
 
+    def plan_geometries(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+        tasks: dict[Key, ModelTask] = {}
+        for model, own in each_model(plan):
+            key = key_of(kind, (mask_key(plan, model),), model, prints)
+            tasks.setdefault(key, ModelTask(key, own, model))
+        return one(kind, tasks, call)
 
-def concepts_stage(plan: Plan) -> Stage:
-    """Plan the counts: one unit for each geometry."""
-    tasks = {}
-    for model in plan.models:
-        unit = Unit("concepts", (plan.mask_key(model),), fingerprint(plan, model))
-        tasks.setdefault(unit, ConceptTask(unit, plan, model))
-    return Stage.of("concepts", tasks, count_labels)
-
-
-def label_path(run: Path, key: str) -> Path:
-    """Return where the label counts of a geometry lie."""
-    return run / "masks" / key / "labels.npz"
+    return plan_geometries
 
 
 def read_labels(run: Path, key: str) -> Labels:
     """Read the label counts of a geometry."""
-    with np.load(readable(label_path(run, key)), allow_pickle=False) as stored:
-        counts = (stored[name] for name in _COUNTS)
-        return Labels(int(stored["views"]), *counts)
+    stored = read_arrays(label_path(run, key))
+    return Labels(int(stored["views"]), *(stored[name] for name in _COUNTS))
 
 
 def read_eligible(run: Path, key: str) -> np.ndarray:
     """Read which concepts are in enough images to label a unit: bool of shape (concepts,)."""
-    with np.load(readable(label_path(run, key)), allow_pickle=False) as stored:
-        return stored["eligible"]
+    return read_arrays(label_path(run, key), "eligible")["eligible"]
 
 
-def count_labels(task: ConceptTask) -> list[Output]:
+def count_labels(task: ModelTask) -> list[Output]:
     """Sum the labels of all decoded images, store the sums and write the table of concepts."""
-    plan, key = task.plan, task.plan.mask_key(task.model)
+    plan, key = task.plan, mask_key(task.plan, task.model)
     vocabulary = Vocabulary.of(Dataset(plan.data))
-    labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model))
+    labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), mask_size(plan, task.model))
     store, seen = MaskStore(plan.run, key), ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
     image = plan.views.image
     for views, held, _ in whole_images(_decoded(plan, store, seen), image):
         labels.add(held, vocabulary.category, image[views])
-    sink = io.BytesIO()
     counts = {name: getattr(labels, name) for name in _COUNTS}
-    eligible = labels.concepts[:, 0] >= plan.options.min_images
-    np.savez_compressed(sink, views=labels.views, eligible=eligible, **counts)
-    write_atomically(label_path(plan.run, key), sink.getvalue())
-    rows, digest = write_table(plan.run, "concepts", task.unit.place, [_table(key, vocabulary, labels, plan)])
-    return [Output(task.unit, rows, checksums={"concepts": digest})]
+    eligible = labels.concepts[:, 0] >= plan.of(DissectionOptions).min_images
+    path = label_path(plan.run, key)
+    stored = write_arrays(path, {"views": labels.views, "eligible": eligible, **counts})
+    rows, digest = write_table(plan.run, "concepts", task.key.place, [_table(key, vocabulary, labels, plan)])
+    return [Output(task.key, rows, checksums={"concepts": digest, LABELS.name: stored})]
 
 
 def _decoded(plan: Plan, store: MaskStore, seen: ActivationStore) -> Iterator[tuple[np.ndarray, MaskBlock, tuple[()]]]:
-    for block, start, stop in blocks("images", plan.images, plan.options.image_block):
+    for block, start, stop in blocks("images", plan.view_count, plan.options.image_block):
         decoded = np.flatnonzero(~np.isnan(seen.read_maxima(start, stop, slice(0, 1))[:, 0]))
         yield start + decoded, store.read(block).take(decoded), ()
 
@@ -127,6 +116,18 @@ def _table(key: str, vocabulary: Vocabulary, labels: Labels, plan: Plan) -> pa.T
         "category": [vocabulary.categories[number] for number in vocabulary.category],
         "images": images,
         "pixels": pixels,
-        "eligible": images >= plan.options.min_images,
+        "eligible": images >= plan.of(DissectionOptions).min_images,
     }
     return pa.table(columns, schema=TABLES["concepts"])
+
+
+CONCEPTS_STAGE = StageKind(
+    "concepts",
+    reads=(MASKS, DECODED),
+    writes=(LABELS, Table("concepts")),
+    plan=by_geometry(count_labels),
+    parameters=lambda plan, model: {
+        "min_images": plan.of(DissectionOptions).min_images,
+        "counted": "source images",
+    },
+)

@@ -1,14 +1,23 @@
 """Stage `masks`: rasterise every concept once for each geometry and mask resolution; all models share the result."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from filterscope.operators.dissection.masks import mask_block
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, blocks
-from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.activations import MaskStore
+from filterscope.pipeline.engine.keys import Grid, Key, Keys
+from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
+from filterscope.pipeline.methods.dissection.artifacts import MASKS
+from filterscope.pipeline.methods.dissection.options import mask_key, mask_size
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import start_of, view_blocks
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.masks import MaskStore
 from filterscope.pipeline.views.geometry import Geometry
 
 #: Mask of each concept of a view; None labels all of it.
@@ -17,9 +26,9 @@ Labels = dict[int, np.ndarray | None]
 
 @dataclass(frozen=True)
 class MaskTask:
-    """The labels of one image block in one geometry."""
+    """The labels of one block of views in one geometry."""
 
-    unit: Unit
+    key: Key
     store: MaskStore
     plan: Plan
     geometry: Geometry
@@ -28,23 +37,27 @@ class MaskTask:
     stop: int
 
 
-def fingerprint(plan: Plan, key: str) -> Fingerprint:
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what masks depend on."""
     block, views = plan.options.image_block, plan.options.view_settings.parameters
-    return Fingerprint({"data": plan.data_identity, "masks": key, "image_block": block, **views})
+    return {"data": plan.data_identity, "masks": mask_key(plan, model), "image_block": block, **views}
 
 
-def masks_stage(plan: Plan) -> Stage:
-    """Plan the masks of all models: one unit for each geometry and image block."""
-    geometries = {plan.mask_key(m): (m.geometry(plan.options.geometry), plan.mask_size(m)) for m in plan.models}
-    image_blocks = blocks("images", plan.images, plan.options.image_block)
-    tasks = {}
-    for key, (geometry, size) in geometries.items():
-        depends = fingerprint(plan, key)
-        for name, start, stop in image_blocks:
-            unit = Unit("masks", (key, name), depends)
-            tasks[unit] = MaskTask(unit, MaskStore(plan.run, key), plan, geometry, size, start, stop)
-    return Stage.of("masks", tasks, rasterise)
+def plan_masks(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
+    """Plan the masks of all models: a key for each geometry and block of views."""
+    users = {mask_key(plan, model): model for model in reversed(plan.models)}
+    cuts = view_blocks(plan)
+    keys = Keys([Grid(kind.name, ((name,),), cuts, prints.of(kind, user)) for name, user in users.items()])
+    drawn = {name: (user.geometry(plan.options.geometry), mask_size(plan, user)) for name, user in users.items()}
+    return [Stage(kind.name, keys, partial(_works, plan.only(), drawn), (Step(rasterise),))]
+
+
+def _works(plan: Plan, drawn: dict[str, tuple[Geometry, tuple[int, int]]], missing: Iterable[Key]) -> Iterator[Work]:
+    for key in missing:
+        name, block = key.place
+        start = start_of(block)
+        stop = min(start + plan.options.image_block, plan.view_count)
+        yield Work((key,), MaskTask(key, MaskStore(plan.run, name), plan, *drawn[name], start, stop))
 
 
 def rasterise(task: MaskTask) -> list[Output]:
@@ -63,11 +76,14 @@ def rasterise(task: MaskTask) -> list[Output]:
             sampled = None if mask is None else task.geometry.mask(mask, task.size, views[view][1])
             _unite(labels[view], concept, sampled)
     masks = mask_block(labels, *task.size)
-    digest = task.store.write(task.unit.place[-1], masks)
-    return [Output(task.unit, len(masks.concept), len(views), checksums={"masks": digest})]
+    digest = task.store.write(task.key.place[-1], masks)
+    return [Output(task.key, len(masks.concept), len(views), checksums={"masks": digest})]
 
 
 def _unite(labels: Labels, concept: int, mask: np.ndarray | None) -> None:
     """Add a mask, or with None the whole view, to what a concept labels of a view."""
     before = labels.get(concept, mask)
     labels[concept] = None if before is None or mask is None else before | mask
+
+
+MASKS_STAGE = StageKind("masks", reads=(), writes=(MASKS,), plan=plan_masks, parameters=parameters)

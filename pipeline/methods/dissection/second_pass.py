@@ -18,8 +18,8 @@ from filterscope.operators.dissection.tally import Tally, add_to_tally, half_val
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.dissection.anchors import axes_of, survey_drawing
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_size
 from filterscope.pipeline.methods.tasks import BlockTask
-from filterscope.pipeline.run.plan import Options
 from filterscope.schemas.results import TABLES
 
 #: Images a unit keeps in `unit_image` when the run asks for `top`.
@@ -29,7 +29,7 @@ _TOP_ROWS = 1000
 HISTOGRAM_BINS = 48
 
 
-def kept_images(options: Options) -> int:
+def kept_images(options: DissectionOptions) -> int:
     """Return how many of a unit's strongest images the second pass needs to know."""
     return max(options.top_images, _TOP_ROWS if options.unit_image == "top" else 0)
 
@@ -116,10 +116,10 @@ class SecondPass:
         self._views, vocabulary = plan.views, Vocabulary.of(Dataset(plan.data))
         self._category, self._half = vocabulary.category, half_values()
         self._axes = axes_of(plan, task.model, task.layer)
-        survey = plan.options.mask_mode == "survey"
+        survey = plan.of(DissectionOptions).mask_mode == "survey"
         self._draw = survey_drawing(plan, task.model, task.layer) if survey else None
         self.tally = Tally.empty(
-            len(self.units), len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model)
+            len(self.units), len(vocabulary.names), len(vocabulary.categories), mask_size(plan, task.model)
         )
 
     def add(self, images: np.ndarray, maxima: np.ndarray, maps: np.ndarray, masks: MaskBlock) -> pa.Table:
@@ -148,7 +148,7 @@ class SecondPass:
         return add_to_tally(self.tally, maps, maxima, threshold, masks, self._category, *self._axes, self._half, image)
 
     def _keep_top_maps(self, images: np.ndarray, maps: np.ndarray) -> None:
-        top = self.statistics.strongest.image[:, : self.task.plan.options.top_images]
+        top = self.statistics.strongest.image[:, : self.task.plan.of(DissectionOptions).top_images]
         for unit, place in zip(*np.nonzero(np.isin(top, images)), strict=True):
             image = int(top[unit, place])
             here = int(np.searchsorted(images, image))
@@ -157,7 +157,7 @@ class SecondPass:
     def _unit_image_rows(
         self, images: np.ndarray, maxima: np.ndarray, maps: np.ndarray, activated: np.ndarray
     ) -> pa.Table:
-        mode = self.task.plan.options.unit_image
+        mode = self.task.plan.of(DissectionOptions).unit_image
         chosen = maxima > self.statistics.threshold
         if mode == "off":
             chosen[:] = False

@@ -3,9 +3,10 @@
 One forward pass computes all layers of a model that an image block still lacks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,59 +14,53 @@ import pyarrow as pa
 
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import RunError
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Step, Unit, Work, blocks
+from filterscope.pipeline.engine.keys import Key
+from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
+from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAPS, MAXIMA
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import each_model, grids, start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import ActivationStore, write_table
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.pipeline.views.decode import decode_views, view_files
 from filterscope.schemas.results import TABLES
 
 
 @dataclass(frozen=True)
-class ExtractTask:
-    """One image block through one model, for the layers in `units`."""
+class PassTask:
+    """Views `start` to `stop` - 1 through one model, for the layers in `keys`."""
 
-    units: tuple[Unit, ...]
+    keys: tuple[Key, ...]
     plan: Plan
     model: PlannedModel
     start: int
     stop: int
-    factory: Callable[[], Any] | None
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what the activations of a model depend on."""
-    return Fingerprint(
-        {
-            "data": plan.data_identity,
-            "architecture": model.architecture,
-            "weights": model.weights_sha256,
-            "transform": model.transform.hash,
-            "geometry": plan.options.geometry,
-            "batch_size": model.batch_size,
-            "image_block": plan.options.image_block,
-            "activation_scale": plan.options.activation_scale,
-            "device": plan.options.device,
-            "torch": plan.torch,
-            **({"basis": model.spec.basis} if model.spec.basis else {}),
-            **plan.options.view_settings.parameters,
-        }
-    )
+    return {
+        "data": plan.data_identity,
+        "architecture": model.architecture,
+        "weights": model.weights_sha256,
+        "transform": model.transform.hash,
+        "geometry": plan.options.geometry,
+        "batch_size": model.batch_size,
+        "image_block": plan.options.image_block,
+        "activation_scale": plan.options.activation_scale,
+        "device": plan.options.device,
+        "torch": plan.torch,
+        **({"basis": model.spec.basis} if model.spec.basis else {}),
+        **plan.options.view_settings.parameters,
+    }
 
 
-def extract_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
-    """Plan the forward passes: one unit for each model, layer and image block."""
-    image_blocks = blocks("images", plan.images, plan.options.image_block)
-    spans = {name: (start, stop) for name, start, stop in image_blocks}
-    units = []
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        units += [
-            Unit("extract", (model.name, layer.name, name), depends)
-            for name, _, _ in image_blocks
-            for layer in model.layers
-        ]
+def plan_extract(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
+    """Plan the forward passes: a key for each model, layer and block of views."""
+    cuts = view_blocks(plan)
     steps = (Step(decode_block, cpus=1), forward_step(plan, _Extractor))
-    return Stage("extract", tuple(units), partial(by_images, plan, spans, factories), steps)
+    return [Stage(kind.name, grids(kind, plan, prints, cuts), by_model_and_views(plan, cuts), steps)]
 
 
 def forward_step(plan: Plan, actor: type) -> Step:
@@ -73,22 +68,19 @@ def forward_step(plan: Plan, actor: type) -> Step:
     return Step(actor, cpus=1, gpus=1 if plan.options.device == "cuda" else 0, actors=plan.options.actors or 0)
 
 
-def by_images(
-    plan: Plan, spans: dict[str, tuple[int, int]], factories: dict[str, Callable[[], Any]], missing: Sequence[Unit]
-) -> list[Work]:
-    """Put the layers of a model that need the same images, units of place (model, layer, images), into one task."""
-    together: dict[tuple[str, str], list[Unit]] = {}
-    for unit in missing:
-        model, _, block = unit.place
-        together.setdefault((model, block), []).append(unit)
-    return [
-        Work(tuple(units), ExtractTask(tuple(units), plan, plan.model(model), *spans[block], factories.get(model)))
-        for (model, block), units in together.items()
-    ]
+def by_model_and_views(plan: Plan, cuts: Sequence[tuple[str, int, int]]) -> Callable[[Iterable[Key]], Iterator[Work]]:
+    """Return what puts the layers of a model that need the same views, keys of (model, layer, block), into one task."""
+    return partial(_together, {model.name: own for model, own in each_model(plan)}, plan.view_count, cuts[0][2])
 
 
-def decode_block(task: ExtractTask) -> dict[str, Any]:
-    """Decode the images of one block: pixels uint8 (images, height, width, 3) and why images were rejected."""
+def _together(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
+    for (model, block), found in groupby(missing, key=lambda key: (key.place[0], key.place[2])):
+        keys, start, own = tuple(found), start_of(block), plans[model]
+        yield Work(keys, PassTask(keys, own, own.model(model), start, min(start + size, views)))
+
+
+def decode_block(task: PassTask) -> dict[str, Any]:
+    """Decode the views of one block: pixels uint8 (views, height, width, 3) and why images were rejected."""
     decoded = decode_views(task.plan, task.start, task.stop, task.model.geometry(task.plan.options.geometry))
     return {"pixels": decoded.pixels, "reasons": np.array(decoded.reasons, dtype=object)}
 
@@ -97,26 +89,34 @@ class _Extractor:
     """Called once for each decoded block; holds the networks it used last."""
 
     def __init__(self) -> None:
-        from filterscope.pipeline.models.held import HeldModels
+        from filterscope.pipeline.methods.extraction.networks import HeldNetworks
 
-        self._models = HeldModels()
+        self._networks = HeldNetworks()
 
-    def __call__(self, task: ExtractTask, pixels: np.ndarray, reasons: Sequence[str]) -> list[Output]:
-        layers = tuple(unit.place[1] for unit in task.units)
-        forward = self._models.forward(task.plan, task.model, layers, task.factory)
+    def __call__(self, task: PassTask, pixels: np.ndarray, reasons: Sequence[str]) -> list[Output]:
+        layers = tuple(key.place[1] for key in task.keys)
+        network = self._networks.network(task.plan, task.model, layers)
         rejected = np.array([bool(reason) for reason in reasons])
+        images = whole_images_in(task, np.ones(len(reasons), bool))
         outputs = []
-        maps = forward(pixels)
-        for unit, layer in zip(task.units, layers, strict=True):
+        maps = network.maps(pixels)
+        for key, layer in zip(task.keys, layers, strict=True):
             maxima = finished(maps[layer], task, layer, rejected)
             store = ActivationStore(task.plan.run, task.model.name, layer)
             store.write(task.start, maps[layer], maxima)
-            outputs.append(Output(unit, len(maxima), len(pixels), int(rejected.sum())))
+            outputs.append(Output(key, len(maxima), images, whole_images_in(task, rejected)))
         write_rejects(task, reasons)
         return outputs
 
 
-def finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndarray) -> np.ndarray:
+def whole_images_in(task: PassTask, chosen: np.ndarray) -> int:
+    """Count the source images of the chosen views (bool) of a task; one whose views began in an earlier task counts there."""
+    image = task.plan.views.image
+    views = task.start + np.flatnonzero(chosen)
+    return len(np.unique(image[views[np.searchsorted(image, image[views]) >= task.start]]))
+
+
+def finished(maps: np.ndarray, task: PassTask, layer: str, rejected: np.ndarray) -> np.ndarray:
     """Check and canonicalise the maps of a block in place, and return their maxima, NaN where an image was rejected."""
     from filterscope.operators.numerics.half import settle
 
@@ -124,17 +124,18 @@ def finished(maps: np.ndarray, task: ExtractTask, layer: str, rejected: np.ndarr
     finite, maxima = settle(maps)
     broken = np.flatnonzero(~finite)
     if len(broken):
-        image = task.start + int(broken[0])
-        uri = _files(task)[int(broken[0])]
+        view = task.start + int(broken[0])
+        image, uri = int(task.plan.views.image[view]), _files(task)[int(broken[0])]
+        seen = f"image {image}" if task.plan.options.views == "image" else f"view {view}, of image {image}"
         raise RunError(
-            f"layer {layer!r} of {task.model.name} gives NaN or overflows float16 on image {image} ({uri}); "
+            f"layer {layer!r} of {task.model.name} gives NaN or overflows float16 on {seen} ({uri}); "
             "if its activations are large, rerun with --activation-scale 0.0625 (a power of two)"
         )
     maxima[rejected] = np.nan
     return maxima
 
 
-def write_rejects(task: ExtractTask, reasons: Sequence[str]) -> None:
+def write_rejects(task: PassTask, reasons: Sequence[str]) -> None:
     """Write why images of an image block could not be decoded."""
     # an image has as many views as objects and flips
     bad = list(dict.fromkeys((uri, reason) for uri, reason in zip(_files(task), reasons, strict=True) if reason))
@@ -145,7 +146,7 @@ def write_rejects(task: ExtractTask, reasons: Sequence[str]) -> None:
         write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
 
 
-def _files(task: ExtractTask) -> list[str]:
+def _files(task: PassTask) -> list[str]:
     return view_files(Dataset(task.plan.data), task.plan.views.image[task.start : task.stop])
 
 
@@ -154,7 +155,7 @@ def create_stores(plan: Plan) -> None:
     for model in plan.models:
         for layer in model.layers:
             ActivationStore(plan.run, model.name, layer.name).create(
-                plan.images,
+                plan.view_count,
                 layer.channels,
                 layer.height,
                 layer.width,
@@ -166,10 +167,8 @@ def create_stores(plan: Plan) -> None:
 
 def stored_bytes(plan: Plan) -> int:
     """Return the bytes of all activations before compression: an upper bound of what the stage writes."""
-    if not plan.options.stored:
-        return 0
     sizes = (layer.channels * layer.height * layer.width for model in plan.models for layer in model.layers)
-    return 2 * plan.images * sum(sizes)
+    return 2 * plan.view_count * sum(sizes)
 
 
 def remove_activations(plan: Plan) -> None:
@@ -177,3 +176,15 @@ def remove_activations(plan: Plan) -> None:
     for model in plan.models:
         for layer in model.layers:
             ActivationStore(plan.run, model.name, layer.name).remove_activations()
+
+
+EXTRACT = StageKind(
+    "extract",
+    reads=(),
+    writes=(MAPS, MAXIMA, DECODED),
+    plan=plan_extract,
+    parameters=parameters,
+    forward=True,
+    bytes=stored_bytes,
+    prepare=create_stores,
+)

@@ -1,53 +1,58 @@
 """Stage `histograms`: the first forward pass; keeps the histogram of every unit on a span of images, and the maxima."""
 
-import io
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from filterscope.operators.activations.sparse_histogram import SparseHistogram
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
-from filterscope.pipeline.methods.extraction import extract
-from filterscope.pipeline.methods.extraction.extract import ExtractTask
-from filterscope.pipeline.methods.extraction.passes import SPAN, ForwardPass, forward_stage, left_path
-from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.engine.keys import Key
+from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAXIMA
+from filterscope.pipeline.methods.extraction.extract import PassTask, create_stores, whole_images_in
+from filterscope.pipeline.methods.extraction.passes import SPAN, ForwardPass, by_spans, left_path, left_removed
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore
-from filterscope.pipeline.stores.places import readable, write_atomically
+from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
+from filterscope.pipeline.stores.artifacts import Artifact
 
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the histograms of a model depend on."""
-    return Fingerprint({"span": SPAN}, {"extract": extract.fingerprint(plan, model).digest})
-
-
-def histograms_stage(plan: Plan, factories: dict[str, Callable[[], Any]]) -> Stage:
-    """Plan the first forward pass."""
-    return forward_stage("histograms", plan, factories, fingerprint, _Histograms)
+#: Histograms of one span of views.
+HISTOGRAMS = Artifact.single("histograms", lambda run, place: left_path(run, "histograms", place), left_removed)
 
 
 class _Histograms(ForwardPass):
     """Counts the activations of one span of images."""
 
-    def __call__(self, task: ExtractTask) -> list[Output]:
+    def __call__(self, task: PassTask) -> list[Output]:
         layers = {layer.name: layer for layer in task.model.layers}
-        found = {unit: SparseHistogram.empty(layers[unit.place[1]].channels) for unit in task.units}
+        found = {key: SparseHistogram.empty(layers[key.place[1]].channels) for key in task.keys}
         rejects = 0
         for _, part, rejected, settled in self.blocks(task):
-            rejects += int(rejected.sum())
-            for unit in task.units:
-                maps, maxima = settled[unit.place[1]]
-                ActivationStore(task.plan.run, task.model.name, unit.place[1]).write_maxima(part.start, maxima)
-                found[unit] = found[unit].add(maps[~rejected])
-        images = task.stop - task.start
-        for unit, histogram in found.items():
-            sink = io.BytesIO()
-            np.savez_compressed(sink, first=histogram.first, bins=histogram.bins, counts=histogram.counts)
-            write_atomically(left_path(task.plan.run, "histograms", unit.place), sink.getvalue())
-        return [Output(unit, images, images, rejects) for unit in task.units]
+            rejects += whole_images_in(part, rejected)
+            for key in task.keys:
+                maps, maxima = settled[key.place[1]]
+                ActivationStore(task.plan.run, task.model.name, key.place[1]).write_maxima(part.start, maxima)
+                found[key] = found[key].add(maps[~rejected])
+        images = whole_images_in(task, np.ones(task.stop - task.start, bool))
+        return [self._written(task, key, histogram, images, rejects) for key, histogram in found.items()]
+
+    def _written(self, task: PassTask, key: Key, histogram: SparseHistogram, images: int, rejects: int) -> Output:
+        path = left_path(task.plan.run, "histograms", key.place)
+        digest = write_arrays(path, {name: getattr(histogram, name) for name in ("first", "bins", "counts")})
+        return Output(key, task.stop - task.start, images, rejects, {HISTOGRAMS.name: digest})
 
 
 def read_histogram(plan: Plan, model: str, layer: str, span: str) -> SparseHistogram:
     """Read the histograms of a layer on one span of images."""
-    with np.load(readable(left_path(plan.run, "histograms", (model, layer, span))), allow_pickle=False) as found:
-        return SparseHistogram(found["first"], found["bins"], found["counts"])
+    found = read_arrays(left_path(plan.run, "histograms", (model, layer, span)))
+    return SparseHistogram(found["first"], found["bins"], found["counts"])
+
+
+HISTOGRAMS_STAGE = StageKind(
+    "histograms",
+    reads=(),
+    writes=(HISTOGRAMS, MAXIMA, DECODED),
+    plan=by_spans(_Histograms),
+    parameters=lambda plan, model: {"span": SPAN},
+    like=("extract",),
+    forward=True,
+    prepare=create_stores,
+)

@@ -5,55 +5,53 @@
 activations bit for bit, since all that is merged are integers, and both passes use the image blocks and batches of `extract`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.engine.stage import Fingerprint, Stage, Unit, blocks
+from filterscope.pipeline.engine.keys import blocks
+from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.methods.extraction.extract import (
-    ExtractTask,
-    by_images,
+    PassTask,
+    by_model_and_views,
     finished,
     forward_step,
     write_rejects,
 )
-from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import Planner, grids
+from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.places import remove_tree
 from filterscope.pipeline.views.decode import decode_views
 
-#: Image blocks of a unit of work: what a span leaves does not grow with its images as activations do.
+#: Blocks of views of a piece of work: what a span leaves does not grow with its views as activations do.
 SPAN = 16
 
 #: Folders of a run that hold what the passes left.
 _LEFT = ("histograms", "thresholds", "tallies")
 
 
-def spans(plan: Plan) -> list[tuple[str, int, int]]:
-    """Return name, start and stop of the spans of images."""
-    return blocks("images", plan.images, plan.options.image_block * SPAN)
+def spans(plan: Plan) -> Sequence[tuple[str, int, int]]:
+    """Return name, start and stop of the spans of views."""
+    return blocks("images", plan.view_count, plan.options.image_block * SPAN)
 
 
-def forward_stage(
-    name: str, plan: Plan, factories: dict[str, Callable[[], Any]],
-    fingerprint: Callable[[Plan, PlannedModel], Fingerprint], actor: type,
-) -> Stage:  # fmt: skip
-    """Plan a stage that runs the networks: one unit for each model, layer and span of images."""
-    units = []
-    for model in plan.models:
-        depends = fingerprint(plan, model)
-        units += [
-            Unit(name, (model.name, layer.name, span), depends) for span, _, _ in spans(plan) for layer in model.layers
-        ]
-    limits = {span: (start, stop) for span, start, stop in spans(plan)}
-    return Stage(name, tuple(units), partial(by_images, plan, limits, factories), (forward_step(plan, actor),))
+def by_spans(actor: type) -> Planner:
+    """Return what plans the stage of a class that runs the networks: a key for each model, layer and span of views."""
+
+    def plan_spans(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
+        cuts = spans(plan)
+        keys, group = grids(kind, plan, prints, cuts), by_model_and_views(plan, cuts)
+        return [Stage(kind.name, keys, group, (forward_step(plan, actor),))]
+
+    return plan_spans
 
 
 def left_path(run: Path, stage: str, place: Sequence[str]) -> Path:
-    """Return where a unit of one of these stages leaves its arrays."""
+    """Return where a piece of work of one of these stages leaves its arrays."""
     return run.joinpath(stage, *place[:-1], f"{place[-1]}.npz")
 
 
@@ -70,27 +68,32 @@ def passes_removed(plan: Plan, model: str, layer: str) -> bool:
     return not all((plan.run / stage / model / layer).is_dir() for stage in _LEFT)
 
 
+def left_removed(run: Path, place: Sequence[str]) -> bool:
+    """Tell whether what the passes over a layer left was deleted, once its findings were written."""
+    return not any((run / stage / place[0] / place[1]).is_dir() for stage in _LEFT)
+
+
 class ForwardPass:
     """Runs networks over the image blocks of a span, as `extract` does."""
 
     def __init__(self) -> None:
-        from filterscope.pipeline.models.held import HeldModels
+        from filterscope.pipeline.methods.extraction.networks import HeldNetworks
 
-        self._models = HeldModels()
+        self._networks = HeldNetworks()
 
     def blocks(
-        self, task: ExtractTask
-    ) -> Iterator[tuple[str, ExtractTask, np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]]:
+        self, task: PassTask
+    ) -> Iterator[tuple[str, PassTask, np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]]:
         """Yield name, task and rejected images (bool) of each block, and settled maps and maxima of each layer."""
-        layers, plan = tuple(unit.place[1] for unit in task.units), task.plan
-        forward = self._models.forward(plan, task.model, layers, task.factory)
-        for name, start, stop in blocks("images", plan.images, plan.options.image_block):
+        layers, plan = tuple(key.place[1] for key in task.keys), task.plan
+        network = self._networks.network(plan, task.model, layers)
+        for name, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             if not task.start <= start < task.stop:
                 continue
             part = replace(task, start=start, stop=stop)
             decoded = decode_views(plan, start, stop, task.model.geometry(plan.options.geometry))
             rejected = np.array([bool(reason) for reason in decoded.reasons])
-            maps = forward(decoded.pixels)
+            maps = network.maps(decoded.pixels)
             settled = {layer: (maps[layer], finished(maps[layer], part, layer, rejected)) for layer in layers}
             write_rejects(part, decoded.reasons)
             yield name, part, rejected, settled

@@ -1,6 +1,5 @@
 """Which views an explanatory graph is learned from, and which are held out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
@@ -9,6 +8,7 @@ import numpy as np
 
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.graph.options import GraphOptions
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
@@ -43,7 +43,7 @@ class GraphViews:
     @classmethod
     def of(cls, plan: Plan, category: str) -> "GraphViews":
         """Sort the views of a run; an image is held out by the digest of its number, with all its views."""
-        views, share = plan.views, plan.options.graph_heldout
+        views, share = plan.views, plan.of(GraphOptions).heldout
         mine = np.flatnonzero([of_view == category for of_view in views.category])
         images = views.image[mine]
         drawn = {n: seed_of("graph", "heldout", n) % 10**9 < share * 10**9 for n in np.unique(images).tolist()}
@@ -75,7 +75,7 @@ def graph_layers(model: PlannedModel) -> list[Layer]:
     return sorted(model.layers, key=lambda layer: layer.field.size if layer.field else (0, 0), reverse=True)
 
 
-def refuse_without_graph(plan: Plan) -> None:
+def refuse_without_graph(plan: Plan, method: str = "graph") -> None:
     """Stop where no explanatory graph can be learned.
 
     Raises
@@ -84,10 +84,10 @@ def refuse_without_graph(plan: Plan) -> None:
         If the views are no crops, or a category has too few of them.
     """
     if not plan.options.view_settings.of_objects:
-        raise InputError("--metrics graph learns from object crops; add --views objects or objects:CATEGORY")
+        raise InputError(f"--methods {method} learns from object crops; add --views objects or objects:CATEGORY")
     for category in graph_categories(plan):
         views = GraphViews.of(plan, category)
-        count = int(views.learning(plan.options.graph_mode).sum())
+        count = int(views.learning(plan.of(GraphOptions).mode).sum())
         if count < FEWEST_VIEWS:
             raise InputError(
                 f"category {category!r} has {count} crops to learn a graph from, of {len(views.view)} in all; "
@@ -95,14 +95,4 @@ def refuse_without_graph(plan: Plan) -> None:
             )
 
 
-def refuse_flat_maps(layers: Sequence[Layer], what: str) -> None:
-    """Stop where a layer's maps have no positions to tell apart, InputError."""
-    for layer in layers:
-        if min(layer.height, layer.width) < 2:
-            raise InputError(
-                f"layer {layer.name!r} of {what} has maps of {layer.height} x {layer.width}: "
-                "nodes need positions; choose an earlier layer"
-            )
-
-
-__all__ = ["FEWEST_VIEWS", "GraphViews", "graph_categories", "graph_layers", "refuse_flat_maps", "refuse_without_graph"]
+__all__ = ["FEWEST_VIEWS", "GraphViews", "graph_categories", "graph_layers", "refuse_without_graph"]

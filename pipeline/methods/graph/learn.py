@@ -1,13 +1,14 @@
 """Stage `graph`: explanatory graphs, layer by layer from the top.
 
-Given the layer above, the filters of a layer are independent: a unit of work is a category and a block of filters, which it
-learns to the end without any exchange between workers. Between two layers one unit ranks the upper nodes and writes the at
-most 600 that lower nodes may be tied to.
+Given the layer above, the filters of a layer are independent: a piece of work is a category and a block of filters, which it
+learns to the end without any exchange between workers. Between two layers one more piece ranks the upper nodes and writes the
+600, at most, that lower nodes may be tied to.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,12 @@ from filterscope.operators.explanatory_graph.survival import merge_nodes, peak_s
 from filterscope.operators.explanatory_graph.triggering import triggered
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.errors import RunError
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, blocks
-from filterscope.pipeline.methods.extraction import extract
+from filterscope.pipeline.engine.keys import blocks
+from filterscope.pipeline.engine.stage import Output, Stage
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.graph.crops import GraphViews, graph_categories, graph_layers
 from filterscope.pipeline.methods.graph.node_instability import instability_rows
+from filterscope.pipeline.methods.graph.options import GraphOptions
 from filterscope.pipeline.methods.graph.rows import (
     Found,
     Upper,
@@ -35,9 +38,13 @@ from filterscope.pipeline.methods.graph.rows import (
     read_nodes,
     read_positions,
 )
-from filterscope.pipeline.methods.tasks import LayerTask
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import LayerTask, each_model, key_of
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import ActivationStore, write_table
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.tables import write_table
 
 #: Bytes of maps that a task holds at most, unless one filter's are more.
 _HELD_BYTES = 1 << 27
@@ -53,41 +60,50 @@ class GraphTask(LayerTask):
     stop: int
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the graphs of a model depend on: all its layers, since each depends on those above."""
-    options = plan.options
-    return Fingerprint(
-        {
-            "graph_mode": options.graph_mode,
-            "graph_iterations": options.graph_iterations,
-            "graph_heldout": options.graph_heldout,
-            "graph_layers": [layer.name for layer in graph_layers(model)],
-            "unit_block": options.unit_block,
-        },
-        {"extract": extract.fingerprint(plan, model).digest},
-    )
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what the graphs of a model depend on, beside activations: all its layers, since each depends on those above."""
+    options = plan.of(GraphOptions)
+    return {
+        "graph_mode": options.mode,
+        "graph_iterations": options.iterations,
+        "graph_heldout": options.heldout,
+        "graph_layers": [layer.name for layer in graph_layers(model)],
+        "unit_block": plan.options.unit_block,
+    }
 
 
-def graph_stages(plan: Plan) -> list[Stage]:
+def plan_graphs(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
     """Plan the stages: filters of the top layers, their candidates, filters of the next layers, and so on."""
     stages = []
     for depth in range(max((len(model.layers) for model in plan.models), default=0)):
-        filters, candidates = {}, {}
-        for model in (m for m in plan.models if depth < len(m.layers)):
-            layers, depends = graph_layers(model), fingerprint(plan, model)
-            layer, upper = layers[depth], layers[depth - 1].name if depth else None
-            for category in graph_categories(plan):
-                name = GraphViews.of(plan, category).name
-                for block, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                    unit = Unit("graph", (model.name, layer.name, f"{name}-{block}"), depends)
-                    filters[unit] = GraphTask(unit, plan, model, layer, category, upper, start, stop)
-                if depth + 1 < len(layers):
-                    unit = Unit("graph", (model.name, layer.name, f"{name}-candidates"), depends)
-                    candidates[unit] = GraphTask(unit, plan, model, layer, category, upper, 0, layer.channels)
-        stages.append(Stage.of("graph", filters, learn_filters))
+        whole = [task for model, own in each_model(plan) for task in _layer_tasks(kind, own, model, depth, prints)]
+        filters = {task.key: task for one in whole for task in _block_tasks(kind, one, prints)}
+        stages.append(Stage.of(kind.name, filters, learn_filters))
+        # the lowest layer has none below it that could be tied to its nodes
+        candidates = {task.key: task for task in whole if depth + 1 < len(task.model.layers)}
         if candidates:
-            stages.append(Stage.of("graph", candidates, write_candidates))
+            stages.append(Stage.of(kind.name, candidates, write_candidates))
     return stages
+
+
+def _layer_tasks(kind: StageKind, plan: Plan, model: PlannedModel, depth: int, prints: Prints) -> Iterator[GraphTask]:
+    """Yield a task of all filters of the layer at a depth for each category, under the key of its candidates."""
+    layers = graph_layers(model)
+    if depth >= len(layers):
+        return
+    layer, upper = layers[depth], layers[depth - 1].name if depth else None
+    for category in graph_categories(plan):
+        place = (model.name, layer.name, f"{GraphViews.of(plan, category).name}-candidates")
+        key = key_of(kind, place, model, prints)
+        yield GraphTask(key, plan, model, layer, category, upper, 0, layer.channels)
+
+
+def _block_tasks(kind: StageKind, whole: GraphTask, prints: Prints) -> Iterator[GraphTask]:
+    """Cut the filters of a layer into blocks."""
+    name = GraphViews.of(whole.plan, whole.category).name
+    for block, start, stop in blocks("units", whole.layer.channels, whole.plan.options.unit_block):
+        place = (whole.model.name, whole.layer.name, f"{name}-{block}")
+        yield replace(whole, key=key_of(kind, place, whole.model, prints), start=start, stop=stop)
 
 
 def write_candidates(task: GraphTask) -> list[Output]:
@@ -102,8 +118,8 @@ def write_candidates(task: GraphTask) -> list[Output]:
     rows = candidate_rows(
         model, layer, task.category, nodes, chosen, read_positions(run, model, layer, views, nodes, chosen)
     )
-    count, digest = write_table(run, "graph_candidates", task.unit.place, [rows])
-    return [Output(task.unit, count, checksums={"graph_candidates": digest})]
+    count, digest = write_table(run, "graph_candidates", task.key.place, [rows])
+    return [Output(task.key, count, checksums={"graph_candidates": digest})]
 
 
 def learn_filters(task: GraphTask) -> list[Output]:
@@ -118,27 +134,27 @@ def learn_filters(task: GraphTask) -> list[Output]:
     }
     rows, checksums = 0, {}
     for name, pieces in tables.items():
-        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, pieces)
+        count, checksums[name] = write_table(task.plan.run, name, task.key.place, pieces)
         rows += count
-    return [Output(task.unit, rows, checksums=checksums)]
+    return [Output(task.key, rows, checksums=checksums)]
 
 
 class _Learner:
     """One block of filters on its way from activations to nodes."""
 
     def __init__(self, task: GraphTask) -> None:
-        self.task, options = task, task.plan.options
+        self.task, options = task, task.plan.of(GraphOptions)
         self.key = task.model.name, task.layer.name, task.category
         self.views = GraphViews.of(task.plan, task.category)
         self.store = ActivationStore(task.plan.run, task.model.name, task.layer.name)
-        self.extent = task.model.geometry(options.geometry).size
+        self.extent = task.model.geometry(task.plan.options.geometry).size
         field = task.layer.field
         if field is None:
             raise RunError(f"layer {task.layer.name!r} of {task.model.name} has no receptive field")
         self.field, self.shape = field, (task.layer.height, task.layer.width)
         self.grid: Grid = grid_of(self.shape, self.extent, field.centre, field.stride)
-        mode: Mode = "release" if options.graph_mode == "release" else "paper"
-        self.settings = Settings(mode, options.graph_iterations)
+        mode: Mode = options.mode
+        self.settings = Settings(mode, options.iterations)
         self.seed = partial(
             seed_of, "graph", task.category, task.model.architecture, task.model.weights_sha256, task.layer.name
         )
@@ -155,7 +171,7 @@ class _Learner:
 
     def _maxima(self, views: np.ndarray) -> np.ndarray:
         start = self.task.start
-        return self.store.read_maxima(0, self.task.plan.images, slice(start, start + 1))[views, 0]
+        return self.store.read_maxima(0, self.task.plan.view_count, slice(start, start + 1))[views, 0]
 
     def filters(self) -> Iterator[Found]:
         """Learn filter by filter; a filter that never fires has no nodes and is left out."""
@@ -173,7 +189,7 @@ class _Learner:
         views, options = self.views, self.task.plan.options
         maps = np.empty((len(views.view), span.stop - span.start, *self.shape), np.float16)
         sums, own = np.zeros((maps.shape[1], 3)), np.zeros((maps.shape[1], 3))
-        for _, start, stop in blocks("images", self.task.plan.images, options.image_block):
+        for _, start, stop in blocks("images", self.task.plan.view_count, options.image_block):
             mine = np.flatnonzero((views.view >= start) & (views.view < stop))
             other = views.negative[(views.negative >= start) & (views.negative < stop)]
             if len(mine) or len(other):
@@ -220,4 +236,7 @@ class _Learner:
         return place
 
 
-__all__ = ["fingerprint", "graph_stages", "learn_filters", "write_candidates"]
+NODES, NODE_POSITIONS = Table("graph_nodes"), Table("node_positions")
+GRAPH_TABLES = (NODES, Table("graph_edges"), Table("graph_candidates"), NODE_POSITIONS, Table("node_instability"))
+
+GRAPH = StageKind("graph", reads=(MAPS, MAXIMA), writes=GRAPH_TABLES, plan=plan_graphs, parameters=parameters)

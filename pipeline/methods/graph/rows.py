@@ -12,8 +12,8 @@ from filterscope.operators.explanatory_graph.edges import Candidates
 from filterscope.operators.explanatory_graph.learning import Learned
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.methods.graph.crops import GraphViews
-from filterscope.pipeline.stores.activations import table_path
 from filterscope.pipeline.stores.places import readable
+from filterscope.pipeline.stores.tables import table_path
 from filterscope.schemas.results import TABLES
 
 #: Model, layer and category.

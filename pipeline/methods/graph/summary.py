@@ -5,37 +5,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filterscope.operators.explanatory_graph.settings import nodes_per_filter
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
-from filterscope.pipeline.methods.graph import learn as graph
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.graph.crops import GraphViews, graph_categories
+from filterscope.pipeline.methods.graph.learn import NODES
+from filterscope.pipeline.methods.graph.options import GraphOptions
 from filterscope.pipeline.methods.graph.rows import parts_of
-from filterscope.pipeline.methods.tasks import LayerTask, layer_stage
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import write_table
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.tasks import LayerTask, by_layer
+from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.places import readable
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
-
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the summary depends on."""
-    return Fingerprint({}, {"graph": graph.fingerprint(plan, model).digest})
-
-
-def graph_summary_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit a model and layer, with all categories."""
-    return layer_stage("graph-summary", plan, fingerprint, summarise)
 
 
 def summarise(task: LayerTask) -> list[Output]:
     """Count the nodes of a layer in every category."""
     rows = [_row(task, GraphViews.of(task.plan, category)) for category in graph_categories(task.plan)]
     table = pa.Table.from_pylist(rows, schema=TABLES["graph_summary"])
-    count, digest = write_table(task.plan.run, "graph_summary", task.unit.place, [table])
-    return [Output(task.unit, count, checksums={"graph_summary": digest})]
+    count, digest = write_table(task.plan.run, "graph_summary", task.key.place, [table])
+    return [Output(task.key, count, checksums={"graph_summary": digest})]
 
 
 def _row(task: LayerTask, views: GraphViews) -> dict[str, object]:
-    layer, mode = task.layer, task.plan.options.graph_mode
+    layer, mode = task.layer, task.plan.of(GraphOptions).mode
     parts = parts_of(task.plan.run, "graph_nodes", task.model.name, layer.name, views.name)
     nodes = pa.concat_tables(pq.read_table(readable(part)) for part in parts)
     unit, alone = nodes["unit"].to_numpy(), np.asarray(nodes["merged_into"].is_null())
@@ -62,3 +54,6 @@ def _row(task: LayerTask, views: GraphViews) -> dict[str, object]:
         "explained": float(mass.sum()) / total if total else None,
         "explained_by_surviving": float(mass[survives].sum()) / total if total else None,
     }
+
+
+GRAPH_SUMMARY = StageKind("graph-summary", reads=(NODES,), writes=(Table("graph_summary"),), plan=by_layer(summarise))

@@ -11,29 +11,20 @@ from filterscope.operators.dissection.growth import nested_samples
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_intersections, iou_of
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
-from filterscope.pipeline.methods.dissection import dissect
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.annotated import AnnotatedBlock
-from filterscope.pipeline.methods.tasks import BlockTask, block_stage
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import write_table
+from filterscope.pipeline.methods.dissection.artifacts import ANNOTATIONS, LABELS, THRESHOLDS
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.tasks import BlockTask, by_units
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 #: A sample holds one in so many images.
 PARTS = (8, 4, 2, 1)
 #: Permutations of the annotations of each sample.
 PERMUTATIONS = 10
-
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what detectors on samples depend on."""
-    counts = {"parts": list(PARTS), "permutations": PERMUTATIONS}
-    return Fingerprint(counts, {"dissect": dissect.fingerprint(plan, model).digest})
-
-
-def growth_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit for each block of units, as in `dissect`."""
-    return block_stage("growth", plan, fingerprint, detect_on_samples)
 
 
 def detect_on_samples(task: BlockTask) -> list[Output]:
@@ -54,8 +45,8 @@ def detect_on_samples(task: BlockTask) -> list[Output]:
         iou = iou_of(own, activated[number][block.category[block.eligible]], block.labelled(sample))
         tables.append(_table(block, iou, len(np.unique(block.image[sample]))))
     table = pa.concat_tables(tables).sort_by([("unit", "ascending"), ("images", "ascending")])
-    rows, digest = write_table(task.plan.run, "detector_growth", task.unit.place, [table])
-    return [Output(task.unit, rows, checksums={"detector_growth": digest})]
+    rows, digest = write_table(task.plan.run, "detector_growth", task.key.place, [table])
+    return [Output(task.key, rows, checksums={"detector_growth": digest})]
 
 
 def _samples(block: AnnotatedBlock) -> tuple[np.ndarray, np.ndarray]:
@@ -92,3 +83,12 @@ def _table(block: AnnotatedBlock, iou: np.ndarray, images: int) -> pa.Table:
         "chance": (best[1:] > DETECTOR_IOU).mean(axis=0),
     }
     return pa.table(columns, schema=TABLES["detector_growth"])
+
+
+GROWTH = StageKind(
+    "growth",
+    reads=(MAPS, MAXIMA, THRESHOLDS, ANNOTATIONS, LABELS),
+    writes=(Table("detector_growth"),),
+    plan=by_units(detect_on_samples),
+    parameters=lambda plan, model: {"parts": list(PARTS), "permutations": PERMUTATIONS},
+)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from filterscope.operators.localization.patches import Lattice
 from filterscope.pipeline.engine.errors import InputError, RunError
-from filterscope.pipeline.engine.stage import blocks
+from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.methods.graph.crops import GraphViews
 from filterscope.pipeline.methods.graph.rows import parts_of, read_nodes
 from filterscope.pipeline.models.layer import Layer
@@ -20,10 +20,12 @@ from filterscope.pipeline.views.sightings import Sightings, open_sightings
 
 @dataclass(frozen=True)
 class PartViews:
-    """A part on the I crops of a category that a graph was learned from or tested on.
+    """A part on the I crops of a category that a graph is learned from or tested on.
 
     Attributes
     ----------
+    part : str
+        Name of the landmark.
     views : GraphViews
         The crops, mirrored ones too.
     image : int64 ndarray of shape (I,)
@@ -35,6 +37,7 @@ class PartViews:
         Row of the mirror image of a crop; -1 where the run has none.
     """
 
+    part: str
     views: GraphViews
     image: np.ndarray
     centre: np.ndarray
@@ -42,12 +45,17 @@ class PartViews:
     mirror: np.ndarray
 
     @classmethod
-    def of(cls, plan: Plan, model: PlannedModel, category: str, part: str) -> "PartViews":
-        """Find a part on the crops of a category that could be read; its landmark must be among `landmarks_of` them."""
-        sightings = _sightings(plan, model)
-        views = _readable(plan, model, GraphViews.of(plan, category))
+    def of(cls, plan: Plan, model: PlannedModel, category: str, part: str, *, extracted: bool = False) -> "PartViews":
+        """Find a part on the crops of a category; once they are `extracted`, those that could not be read are left out.
+
+        Its landmark must be among `landmarks_of` the crops.
+        """
+        sightings, views = _sightings(plan, model), GraphViews.of(plan, category)
+        if extracted:
+            views = _readable(plan, model, views)
         stratum = sightings.strata.index((category, part))
         return cls(
+            part,
             views,
             plan.views.image[views.view].astype(np.int64),
             sightings.places(stratum, views.view),
@@ -62,7 +70,7 @@ class PartViews:
 
     @property
     def annotatable(self) -> np.ndarray:
-        """Rows of the crops that may be annotated: images that the graph was learned from."""
+        """Rows of the crops that may be annotated: those of images that the graph is learned from."""
         return np.flatnonzero(self.seen & ~self.views.heldout)
 
     @property
@@ -92,7 +100,7 @@ def _sightings(plan: Plan, model: PlannedModel) -> Sightings:
 
 
 def _readable(plan: Plan, model: PlannedModel, views: GraphViews) -> GraphViews:
-    maxima = ActivationStore(plan.run, model.name, model.layers[0].name).read_maxima(0, plan.images, slice(0, 1))
+    maxima = ActivationStore(plan.run, model.name, model.layers[0].name).read_maxima(0, plan.view_count, slice(0, 1))
     return views.only(~np.isnan(maxima[views.view, 0]))
 
 
@@ -130,6 +138,22 @@ def lattice_of(layer: Layer) -> Lattice:
     return Lattice(layer.field.centre, layer.field.stride)
 
 
+def refuse_removed(plan: Plan, model: PlannedModel, layers: list[Layer]) -> None:
+    """Stop where activations are gone.
+
+    Raises
+    ------
+    InputError
+        With the layer and what to do.
+    """
+    for layer in layers:
+        if ActivationStore(plan.run, model.name, layer.name).removed:
+            raise InputError(
+                f"the activations of {layer.name!r} were removed from {plan.run}, and baselines need them; "
+                "learn the graph again in another --out, which keeps them"
+            )
+
+
 def read_peaks(plan: Plan, model: PlannedModel, layers: list[Layer], views: GraphViews) -> np.ndarray:
     """Return y and x of the first maximum of every filter on every crop, (I, U, 2); NaN where a map is constant."""
     found = []
@@ -155,16 +179,12 @@ def read_features(plan: Plan, model: PlannedModel, layer: Layer, views: GraphVie
 
 def _maps(plan: Plan, model: PlannedModel, layer: Layer, views: GraphViews) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield rows of the crops of each image block, and their maps."""
+    refuse_removed(plan, model, [layer])
     store = ActivationStore(plan.run, model.name, layer.name)
-    if store.removed:
-        raise InputError(
-            f"the activations of {layer.name!r} were removed from {plan.run}, and baselines need them; "
-            "learn the graph again in another --out, which keeps them"
-        )
-    for _, start, stop in blocks("images", plan.images, plan.options.image_block):
+    for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
         mine = np.flatnonzero((views.view >= start) & (views.view < stop))
         if len(mine):
             yield mine, store.read(start, stop, slice(0, layer.channels))[views.view[mine] - start]
 
 
-__all__ = ["PartViews", "landmarks_of", "lattice_of", "read_features", "read_found", "read_peaks"]
+__all__ = ["PartViews", "landmarks_of", "lattice_of", "read_features", "read_found", "read_peaks", "refuse_removed"]

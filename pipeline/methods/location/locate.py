@@ -6,6 +6,7 @@ memory does not grow with the number of views.
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,11 +24,16 @@ from filterscope.operators.location.location_instability import (
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from filterscope.pipeline.engine.errors import RunError
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, blocks
-from filterscope.pipeline.methods.extraction import extract
-from filterscope.pipeline.methods.tasks import BlockTask, block_stage
+from filterscope.pipeline.engine.keys import blocks
+from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
+from filterscope.pipeline.methods.location.options import LocationOptions
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import ActivationStore, write_table
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.pipeline.views.sightings import Sightings, open_sightings
 from filterscope.schemas.results import TABLES
 
@@ -35,25 +41,11 @@ from filterscope.schemas.results import TABLES
 _LEVEL = 0.05
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the location instability of a model depends on."""
-    options = plan.options
-    return Fingerprint(
-        {"location_protocol": options.location_protocol, "unit_block": options.unit_block},
-        {"extract": extract.fingerprint(plan, model).digest},
-    )
-
-
-def locate_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit for each model, layer and block of units."""
-    return block_stage("locate", plan, fingerprint, locate)
-
-
 def locate(task: BlockTask) -> list[Output]:
     """Measure one block of units and write its part of `location_instability`."""
     found = _Location(task)
-    rows, digest = write_table(task.plan.run, "location_instability", task.unit.place, found.tables())
-    return [Output(task.unit, rows, checksums={"location_instability": digest})]
+    rows, digest = write_table(task.plan.run, "location_instability", task.key.place, found.tables())
+    return [Output(task.key, rows, checksums={"location_instability": digest})]
 
 
 @lru_cache(maxsize=2)
@@ -69,7 +61,7 @@ class _Location:
         if task.layer.field is None:
             raise RunError(f"layer {task.layer.name!r} of {task.model.name} has no receptive field")
         self.task, self.field, self.views = task, task.layer.field, plan.views
-        self.protocol: Protocol = PROTOCOLS[plan.options.location_protocol]
+        self.protocol: Protocol = PROTOCOLS[plan.of(LocationOptions).protocol]
         geometry = task.model.geometry(plan.options.geometry)
         self.extent = geometry.size
         self.sightings: Sightings = open_sightings(plan.data, plan.data_identity, plan.options.view_settings, geometry)
@@ -93,7 +85,7 @@ class _Location:
         store = ActivationStore(task.plan.run, task.model.name, task.layer.name)
         span, kept = slice(task.start, task.stop), self.protocol.keep_constant
         peaks = Peaks.empty(len(self.units), len(self.groups), self.protocol.images)
-        for _, start, stop in blocks("images", task.plan.images, options.image_block):
+        for _, start, stop in blocks("images", task.plan.view_count, options.image_block):
             maxima = store.read_maxima(start, stop, span)
             seen = np.flatnonzero(~np.isnan(maxima[:, 0]))
             first, group = self._members(start + seen)
@@ -149,3 +141,17 @@ class _Location:
 
 def _nullable(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
+
+
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what the location instability of a model depends on, beside its activations."""
+    return {"location_protocol": plan.of(LocationOptions).protocol, "unit_block": plan.options.unit_block}
+
+
+LOCATE = StageKind(
+    "locate",
+    reads=(MAPS, MAXIMA),
+    writes=(Table("location_instability"),),
+    plan=by_units(locate),
+    parameters=parameters,
+)

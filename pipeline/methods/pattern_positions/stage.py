@@ -4,8 +4,9 @@ Patterns are the baseline that nodes must beat: both are learned of the same cro
 a held-out crop belongs to the pattern whose Gaussians make it likeliest; T, too, is that of the learning crops.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +16,22 @@ from filterscope.operators.activations.quantile import Gathered, empty_histogram
 from filterscope.operators.location.location_instability import field_centres
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.patterns.patterns import FEWEST_PEAKS, MOST_PEAKS, find_patterns
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, blocks
+from filterscope.pipeline.engine.keys import Fingerprint, Key, blocks
+from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.dissection.anchors import grid_of
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.graph.crops import GraphViews, graph_categories
-from filterscope.pipeline.methods.patterns import cluster as patterns
-from filterscope.pipeline.methods.patterns.local_features import read_features
-from filterscope.pipeline.methods.tasks import BlockTask
+from filterscope.pipeline.methods.graph.options import GraphOptions
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.patterns import cluster
+from filterscope.pipeline.methods.patterns.local_features import FEATURES, read_features
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import BlockTask, each_model, key_of, one
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import ActivationStore, write_table
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 #: Peaks of a unit that are kept on held-out crops.
@@ -36,34 +45,38 @@ class CategoryTask(BlockTask):
     category: str
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the positions depend on: patterns, and which crops are learned from."""
-    options = plan.options
-    return Fingerprint(
-        {"graph_mode": options.graph_mode, "graph_heldout": options.graph_heldout},
-        {"patterns": patterns.fingerprint(plan, model).digest},
-    )
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what the positions depend on, beside activations and features: how patterns are found, and on which crops."""
+    graph = plan.of(GraphOptions)
+    return {"graph_mode": graph.mode, "graph_heldout": graph.heldout, **cluster.parameters(plan, model)}
 
 
-def pattern_positions_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit for each model, layer, category and block of units."""
-    tasks = {}
-    for model in plan.models:
-        depends = fingerprint(plan, model)
+def former(plan: Plan, model: PlannedModel, prints: Prints) -> Fingerprint:
+    """Return the fingerprint of version 0.1, which held that of `patterns` for its parameters; nothing of it is read."""
+    graph = plan.of(GraphOptions)
+    of_patterns = cluster.former(plan, model, prints)
+    own = {"graph_mode": graph.mode, "graph_heldout": graph.heldout}
+    return Fingerprint(own, {"patterns": of_patterns.digest})
+
+
+def plan_positions(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+    """Plan a piece of work for each model, layer, category and block of units."""
+    tasks: dict[Key, CategoryTask] = {}
+    for model, own in each_model(plan):
         for layer in model.layers:
             for category in graph_categories(plan):
                 name = GraphViews.of(plan, category).name
                 for block, start, stop in blocks("units", layer.channels, plan.options.unit_block):
-                    unit = Unit("pattern-positions", (model.name, layer.name, f"{name}-{block}"), depends)
-                    tasks[unit] = CategoryTask(unit, plan, model, layer, start, stop, category)
-    return Stage.of("pattern-positions", tasks, position)
+                    key = key_of(kind, (model.name, layer.name, f"{name}-{block}"), model, prints)
+                    tasks[key] = CategoryTask(key, own, model, layer, start, stop, category)
+    return one(kind, tasks, position)
 
 
 def position(task: CategoryTask) -> list[Output]:
     """Find the patterns of one block of units and write where they and the units' maxima lie on held-out crops."""
     rows = [TABLES["pattern_positions"].empty_table(), *_rows(task)]
-    count, digest = write_table(task.plan.run, "pattern_positions", task.unit.place, rows)
-    return [Output(task.unit, count, checksums={"pattern_positions": digest})]
+    count, digest = write_table(task.plan.run, "pattern_positions", task.key.place, rows)
+    return [Output(task.key, count, checksums={"pattern_positions": digest})]
 
 
 @dataclass(frozen=True)
@@ -90,14 +103,14 @@ class _Crops:
     def of(cls, task: CategoryTask) -> "_Crops":
         """Read the maps: for T, and for what lies above it."""
         views, units = GraphViews.of(task.plan, task.category), task.stop - task.start
-        learning = views.view[views.learning(task.plan.options.graph_mode)]
+        learning = views.view[views.learning(task.plan.of(GraphOptions).mode)]
         heldout = views.view[views.heldout & ~views.flip]
         counts = empty_histogram(units)
         gathered = Gathered(counts)
         for _, _, maps in _read(task, learning):
             gathered.add(maps)
         gathered.flush()
-        thresholds = upper_quantile(counts, task.plan.options.quantile)
+        thresholds = upper_quantile(counts, task.plan.of(DissectionOptions).quantile)
         seen, place, highest = [], [], []
         learned, other = LocalMaxima.empty(units), LocalMaxima.empty(units)
         for numbers, maxima, maps in _read(task, learning):
@@ -115,7 +128,7 @@ class _Crops:
 def _read(task: BlockTask, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield numbers, maxima (n, U) and maps (n, U, h, w) of those of the wanted views that were decoded, block by block."""
     store, span = ActivationStore(task.plan.run, task.model.name, task.layer.name), slice(task.start, task.stop)
-    for _, start, stop in blocks("images", task.plan.images, task.plan.options.image_block):
+    for _, start, stop in blocks("images", task.plan.view_count, task.plan.options.image_block):
         here = wanted[(wanted >= start) & (wanted < stop)]
         if len(here):
             maxima = store.read_maxima(start, stop, span)[here - start].astype(np.float32)
@@ -195,4 +208,11 @@ def _table(
     return pa.table(columns, schema=TABLES["pattern_positions"])
 
 
-__all__ = ["fingerprint", "pattern_positions_stage", "position"]
+POSITIONS = StageKind(
+    "pattern-positions",
+    reads=(MAPS, MAXIMA, FEATURES),
+    writes=(Table("pattern_positions"),),
+    plan=plan_positions,
+    parameters=parameters,
+    former=former,
+)

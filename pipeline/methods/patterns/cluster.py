@@ -6,6 +6,7 @@ What the layer sees at a peak comes from `local-features`. Neither annotations n
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,41 +16,23 @@ from filterscope.operators.activations.quantile import Gathered, empty_histogram
 from filterscope.operators.location.location_instability import field_centres
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.patterns.patterns import FEWEST_PEAKS, MOST_AXES, MOST_PEAKS, Patterns, find_patterns
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
+from filterscope.pipeline.engine.keys import Fingerprint
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.anchors import grid_of
-from filterscope.pipeline.methods.dissection.dissect import read_views
-from filterscope.pipeline.methods.extraction import extract
-from filterscope.pipeline.methods.patterns import local_features
-from filterscope.pipeline.methods.patterns.local_features import read_features
-from filterscope.pipeline.methods.tasks import BlockTask, block_stage
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.dissection.reading import read_views
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.patterns.local_features import FEATURES, read_features
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import write_table
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 #: Views that are listed of a pattern.
 _LISTED = 100
-
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the patterns of a model depend on."""
-    options = plan.options
-    return Fingerprint(
-        {
-            "quantile": options.quantile,
-            "unit_block": options.unit_block,
-            "most_peaks": MOST_PEAKS,
-            "most_axes": MOST_AXES,
-        },
-        {
-            "extract": extract.fingerprint(plan, model).digest,
-            "local-features": local_features.fingerprint(plan, model).digest,
-        },
-    )
-
-
-def patterns_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit for each model, layer and block of units."""
-    return block_stage("patterns", plan, fingerprint, cluster)
 
 
 def cluster(task: BlockTask) -> list[Output]:
@@ -63,9 +46,9 @@ def cluster(task: BlockTask) -> list[Output]:
     }
     rows, checksums = 0, {}
     for name, table in tables.items():
-        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, [table])
+        count, checksums[name] = write_table(task.plan.run, name, task.key.place, [table])
         rows += count
-    return [Output(task.unit, rows, checksums=checksums)]
+    return [Output(task.key, rows, checksums=checksums)]
 
 
 @dataclass(frozen=True)
@@ -104,7 +87,7 @@ def _peaks(task: BlockTask) -> LocalMaxima:
     for _, _, _, maps in read_views(task):
         gathered.add(maps)
     gathered.flush()
-    thresholds = upper_quantile(counts, task.plan.options.quantile)
+    thresholds = upper_quantile(counts, task.plan.of(DissectionOptions).quantile)
     peaks = LocalMaxima.empty(task.stop - task.start)
     for _, views, maxima, maps in read_views(task):
         peaks = peaks.merge(LocalMaxima.of(maps, maxima, thresholds, views), MOST_PEAKS)
@@ -174,3 +157,29 @@ def _once_a_view(view: np.ndarray, mine: np.ndarray) -> list[tuple[int, int]]:
     """Return rank and number of the strongest of these peaks, which come strongest first, of each view."""
     first = np.sort(np.unique(view[mine], return_index=True)[1])[:_LISTED]
     return [(int(rank), int(mine[rank])) for rank in first]
+
+
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what the patterns of a model depend on, beside activations and features."""
+    return {
+        "quantile": plan.of(DissectionOptions).quantile,
+        "unit_block": plan.options.unit_block,
+        "most_peaks": MOST_PEAKS,
+        "most_axes": MOST_AXES,
+    }
+
+
+def former(plan: Plan, model: PlannedModel, prints: Prints) -> Fingerprint:
+    """Return the fingerprint of version 0.1, which held the activations a second time beside the features."""
+    inputs = {name: prints.of(name, model).digest for name in ("extract", "local-features")}
+    return Fingerprint(parameters(plan, model), inputs)
+
+
+PATTERNS = StageKind(
+    "patterns",
+    reads=(MAPS, MAXIMA, FEATURES),
+    writes=(Table("patterns"), Table("unit_patterns")),
+    plan=by_units(cluster),
+    parameters=parameters,
+    former=former,
+)

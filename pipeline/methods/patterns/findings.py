@@ -10,12 +10,23 @@ from filterscope import schemas
 from filterscope.operators.location.location_instability import PROTOCOLS, Comparison, compare, crop_centre
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.paired_bootstrap import poisson_weights
+from filterscope.pipeline.datasets.layout import MANIFEST
+from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.run.folder import RunFolder
-from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.views.sightings import open_sightings
 
 _KEYS = ("model", "layer")
 _LEVEL = 0.05
+_INPUT = ("input_height", "input_width")
+_ONE = "A filter whose peaks form one cluster has one pattern; a second counts only where BIC falls and a dip lies between."
+#: Views that are shown of a pattern.
+_SHOWN = 6
+_NUMBERS = ("patterns", "fixed", "own mean", "beat", "tracking")
+_STEADINESS = (
+    dict.fromkeys((*_KEYS, "category", "landmark"), pl.String)
+    | {"filters": pl.Int64()}
+    | dict.fromkeys(_NUMBERS, pl.Float64())
+)
 
 
 def patterns_per_unit(run: str | Path) -> pl.DataFrame:
@@ -66,26 +77,29 @@ def pattern_instability(run: str | Path) -> pl.DataFrame:
         centre (`fixed`) and of each pattern's mean position (`own mean`); share of patterns that beat `own mean` with p < .05
         (`beat`); median `tracking`. Empty without landmarks.
     """
+    plan = RunFolder.existing(run).plan()
+    found = [steadiness(run, model.name, layer.name) for model in plan.models for layer in model.layers]
+    return pl.concat(found) if found else pl.DataFrame(schema=_STEADINESS)
+
+
+def steadiness(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return `pattern_instability` of one layer; empty, too, where the data set is no longer there."""
     plan, rows = RunFolder.existing(run).plan(), []
-    for model in plan.models:
-        geometry = model.geometry(plan.options.geometry)
+    view, place = _listed(run, model, layer)
+    if len(view) and (plan.data / MANIFEST).is_file():
+        geometry = plan.model(model).geometry(plan.options.geometry)
         sightings = open_sightings(plan.data, plan.data_identity, plan.options.view_settings, geometry)
-        for layer in model.layers:
-            view, place = _listed(run, model, layer.name)
-            images = plan.views.image[view].astype(np.int64)
-            for stratum, (category, landmark) in enumerate(sightings.strata):
-                found = _compared(place, sightings.places(stratum, view), images, geometry.size)
-                if not np.isnan(found.instability).all():
-                    rows.append((model.name, layer.name, category, landmark, *_means(found)))
-    names = ("filters", "patterns", "fixed", "own mean", "beat", "tracking")
-    schema = dict.fromkeys((*_KEYS, "category", "landmark"), pl.String) | dict.fromkeys(names, pl.Float64)
-    schema["filters"] = pl.Int64
-    return pl.DataFrame(rows, schema=schema, orient="row")
+        images = plan.views.image[view].astype(np.int64)
+        for stratum, (category, landmark) in enumerate(sightings.strata):
+            found = _compared(place, sightings.places(stratum, view), images, geometry.size)
+            if not np.isnan(found.instability).all():
+                rows.append((model, layer, category, landmark, *_means(found)))
+    return pl.DataFrame(rows, schema=_STEADINESS, orient="row")
 
 
-def _listed(run: str | Path, model: PlannedModel, layer: str) -> tuple[np.ndarray, np.ndarray]:
+def _listed(run: str | Path, model: str, layer: str) -> tuple[np.ndarray, np.ndarray]:
     """Return views (R, 100) and places (R, 100, 2) that are listed of the largest patterns of R filters; -1 and NaN after."""
-    largest = schemas.scan_layer(run, "patterns", model.name, layer).filter(pattern=0).sort("unit").collect()
+    largest = schemas.scan_layer(run, "patterns", model, layer).filter(pattern=0).sort("unit").collect()
     view, place = np.full((largest.height, 100), -1), np.full((largest.height, 100, 2), np.nan)
     for row, peaks in enumerate(largest["top_images"].to_list()):
         view[row, : len(peaks)] = [peak["view"] for peak in peaks]
@@ -112,4 +126,97 @@ def _means(found: Comparison) -> tuple[int, float, float, float, float, float]:
     return int(some.sum()), found.instability[some].mean(), fixed, own, beat, np.nanmedian(found.tracking[some])
 
 
-__all__ = ["pattern_instability", "pattern_summary", "patterns_per_unit"]
+def peaks_of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return how many patterns each unit of a layer mixes, and out of how many peaks: a row a unit, as in `unit_patterns`."""
+    columns = ["model", "layer", "unit", "patterns", "gaussians", "gain", "peaks", "left_out", "axes", "reason"]
+    return schemas.scan_layer(run, "unit_patterns", model, layer).sort("unit").select(columns).collect()
+
+
+def patterns_of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return the patterns of each unit of a layer, largest first, with the strongest of their listed views.
+
+    Columns: model, layer, unit, pattern, ``share`` of the peaks, ``spread``, ``spread if strewn`` evenly over the input,
+    mean ``row``, ``column`` and ``activation``, ``peaks``, ``images``, and ``views``: a list of peaks, best first.
+    """
+    inputs = schemas.scan_models(run).filter(model=model).select("model", *_INPUT).unique()
+    strewn = ((pl.col("input_height") ** 2 + pl.col("input_width") ** 2) / 24).sqrt()
+    return (
+        schemas.scan_layer(run, "patterns", model, layer)
+        .join(inputs, on="model", how="left")
+        .sort("unit", "pattern")
+        .select(
+            "model",
+            "layer",
+            "unit",
+            "pattern",
+            "share",
+            "spread",
+            strewn.alias("spread if strewn"),
+            pl.col("mean_y").alias("row"),
+            pl.col("mean_x").alias("column"),
+            pl.col("mean_activation").alias("activation"),
+            "peaks",
+            "images",
+            pl.col("top_images").list.head(_SHOWN).alias("views"),
+        )
+        .collect()
+    )
+
+
+def counts_of_layer(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return how many filters of a layer mix how many patterns: model, layer, patterns, filters, ``share`` of all filters.
+
+    `patterns` is text, largest number last; filters with too few peaks to tell come after.
+    """
+    units = schemas.scan_layer(run, "unit_patterns", model, layer)
+    counted = units.group_by(*_KEYS, "patterns").len("filters").sort("patterns", nulls_last=True).collect()
+    text = pl.col("patterns").cast(pl.String).fill_null("too few peaks")
+    share = pl.col("filters") / pl.col("filters").sum()
+    return counted.with_columns(text, pl.col("filters").cast(pl.Int64), share.alias("share"))
+
+
+FINDINGS = (
+    Finding(
+        "Patterns: how many kinds of pattern the peaks of a filter are clusters of",
+        ("unit_patterns", "patterns"),
+        pattern_summary,
+        note=_ONE,
+    ),
+    Finding("Patterns of its filters", ("unit_patterns",), counts_of_layer, per="layer", look="bars", note=_ONE),
+    Finding(
+        "Largest patterns beside landmarks",
+        ("patterns",),
+        steadiness,
+        per="layer",
+        note="Mean location instability of each filter's largest pattern, beside that of the crop's centre (fixed) and of the "
+        "pattern held at its mean position (own mean); `beat` is the share of patterns that are steadier than their own mean, "
+        "p < .05, of which 0.05 would be by chance.",
+    ),
+    Finding(
+        "Patterns",
+        ("patterns", "models"),
+        patterns_of_units,
+        per="unit",
+        look="strips",
+        note="Clusters of the filter's peaks by place and local features, with its strongest views of each; a ring marks the "
+        "peak. Peaks strewn evenly over the input would spread as wide as stated; places are input pixels.",
+    ),
+    Finding(
+        "Peaks",
+        ("unit_patterns",),
+        peaks_of_units,
+        per="unit",
+        note=f"{_ONE} `gain` is how far BIC falls below one Gaussian.",
+    ),
+)
+
+__all__ = [
+    "FINDINGS",
+    "counts_of_layer",
+    "pattern_instability",
+    "pattern_summary",
+    "patterns_of_units",
+    "patterns_per_unit",
+    "peaks_of_units",
+    "steadiness",
+]

@@ -5,29 +5,20 @@ from pathlib import Path
 import polars as pl
 
 from filterscope import schemas
+from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.places import path_of
 
 
-def costs(plan: Plan, stages: set[str]) -> list[str]:
-    """Return a line for every model on what the expensive stages cost.
-
-    Parameters
-    ----------
-    plan : Plan
-        What is computed.
-    stages : set of str
-        Stages with units that are missing.
-    """
-    if "occlude" not in stages:
-        return []
+def told(plan: Plan) -> list[str]:
+    """Return a line for every model on what its occlusions cost at most."""
     from filterscope.pipeline.methods.receptive_field.occlude import projected_copies
 
     return [
         f"{name}: receptive-field runs at most {copies:,} occluded copies ({_boxes(plan, name):,} boxes an image, "
-        f"{plan.options.field_images} images a unit), {copies / _units(plan, name):,.0f} a unit, "
-        f"the cost of extracting {copies / plan.images:,.0f} times"
+        f"{plan.of(ReceptiveFieldOptions).images} images a unit), {copies / _units(plan, name):,.0f} a unit, "
+        f"the cost of extracting {copies / plan.view_count:,.0f} times"
         for name, copies in projected_copies(plan).items()
     ]
 
@@ -61,12 +52,14 @@ def field_costs(run: str | Path) -> pl.DataFrame:
     """
     passes: dict[str, set[tuple[str, float, int]]] = {}
     for record in RunFolder(path_of(run)).ledger.records("occlude"):
-        _, model, _, part = record["unit"].split("/")
+        _, model, _, part = record["key"].split("/")
         # layers of a part that were occluded together share their copies and their time
         passes.setdefault(model, set()).add((part, record["seconds"], record["images"]))
     measured = schemas.scan_receptive_fields(run).group_by("model").agg(pl.col("layer").n_unique(), pl.len()).collect()
     rows = []
     for model, layers, units in measured.sort("model").iter_rows():
+        if model not in passes:  # its markers are gone, and with them what it cost
+            continue
         seconds = sum(taken for _, taken, _ in passes[model])
         copies = sum(count for *_, count in passes[model])
         rows.append((model, layers, units, copies, seconds, seconds / units))

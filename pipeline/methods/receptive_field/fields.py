@@ -2,46 +2,37 @@
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.location.location_instability import field_centres
 from filterscope.operators.location.occlusion import THRESHOLD, EmpiricalField, empirical_field
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.anchors import grid_of
-from filterscope.pipeline.methods.receptive_field import occlude
-from filterscope.pipeline.methods.receptive_field.occlude import Drops, chosen_units, occluders_of, parts
-from filterscope.pipeline.methods.tasks import LayerTask, layer_stage
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.receptive_field.occlude import DROPS, Drops, chosen_units, occluders_of, parts
+from filterscope.pipeline.methods.tasks import LayerTask, by_layer
 from filterscope.pipeline.models.field import box
 from filterscope.pipeline.models.layer import Layer
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import write_table
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
-
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the empirical fields of a model depend on."""
-    return Fingerprint({"field_threshold": THRESHOLD}, {"occlude": occlude.fingerprint(plan, model).digest})
-
-
-def fields_stage(plan: Plan) -> Stage:
-    """Plan the pooling: one unit for each model and layer."""
-    return layer_stage("fields", plan, fingerprint, pool)
 
 
 def pool(task: LayerTask) -> list[Output]:
     """Measure the fields of a layer's units and write its rows of both tables."""
-    place = task.unit.place[:-1]
+    place = task.key.place[:-1]
     found = [Drops.read(task.plan.run, (*place, f"part-{part:02d}")) for part in range(parts(task.plan))]
     drops = Drops.joined(found)
     units = [_unit_row(task, drops, unit) for unit in chosen_units(task.plan, task.model, task.layer).tolist()]
     rows, checksums = 0, {}
     for name, content in (("receptive_fields", units), ("layer_fields", [_layer_row(task, units)])):
         table = pa.Table.from_pylist(content, schema=TABLES[name])
-        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, [table])
+        count, checksums[name] = write_table(task.plan.run, name, task.key.place, [table])
         rows += count
-    return [Output(task.unit, rows, checksums=checksums)]
+    return [Output(task.key, rows, checksums=checksums)]
 
 
 def _unit_row(task: LayerTask, drops: Drops, unit: int) -> dict[str, object]:
@@ -84,7 +75,7 @@ def _empirical(found: EmpiricalField | None, *, anchored: bool) -> dict[str, flo
     return {"empirical_size": found.size, "empirical_area": found.area, "offset_y": y, "offset_x": x}
 
 
-def _layer_row(task: LayerTask, units: Sequence[dict[str, object]]) -> dict[str, object]:
+def _layer_row(task: LayerTask, units: Sequence[dict[str, Any]]) -> dict[str, object]:
     measured = [row for row in units if row["empirical_area"] is not None]
     offsets = [(row["offset_y"], row["offset_x"]) for row in measured if row["offset_y"] is not None]
     y, x = np.mean(offsets, axis=0) if offsets else (None, None)
@@ -103,6 +94,15 @@ def _layer_row(task: LayerTask, units: Sequence[dict[str, object]]) -> dict[str,
     }
 
 
-def _mean(rows: Sequence[dict[str, object]], name: str) -> float | None:
+def _mean(rows: Sequence[dict[str, Any]], name: str) -> float | None:
     values = [row[name] for row in rows if row[name] is not None]
     return float(np.mean(values)) if values else None
+
+
+FIELDS = StageKind(
+    "fields",
+    reads=(DROPS,),
+    writes=(Table("receptive_fields"), Table("layer_fields")),
+    plan=by_layer(pool),
+    parameters=lambda plan, model: {"field_threshold": THRESHOLD},
+)

@@ -4,10 +4,10 @@ The occluded copies of an image are made once and run once, for all layers and u
 """
 
 import hashlib
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,20 @@ from filterscope.operators.activations.strongest import Strongest
 from filterscope.operators.location.occlusion import NOWHERE, Occluders
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, RunError
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, Unit, Work
-from filterscope.pipeline.methods.extraction import extract
+from filterscope.pipeline.engine.keys import Key
+from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
+from filterscope.pipeline.methods.extraction.extract import forward_step
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
+from filterscope.pipeline.methods.tasks import each_model, grids, start_of
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.run.selection import units_in
 from filterscope.pipeline.stores.activations import ActivationStore
-from filterscope.pipeline.stores.places import readable, write_atomically
+from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
+from filterscope.pipeline.stores.artifacts import Artifact
 from filterscope.pipeline.views.decode import decode, view_files
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.
@@ -34,87 +41,71 @@ _READ_VIEWS = 4096
 
 @dataclass(frozen=True)
 class OccludeTask:
-    """One part of the views through one model, for the layers in `units`."""
+    """One part of the views through one model, for the layers in `keys`."""
 
-    units: tuple[Unit, ...]
+    keys: tuple[Key, ...]
     plan: Plan
     model: PlannedModel
     part: int
-    factory: Callable[[], Any] | None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Return the layers of the units."""
-        named = {layer.name: layer for layer in self.model.layers}
-        return tuple(named[unit.place[1]] for unit in self.units)
+        """Return the layers of the keys."""
+        return tuple(self.model.layer(key.place[1]) for key in self.keys)
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the discrepancies of a model depend on."""
-    options = plan.options
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what the discrepancies of a model depend on, beside its activations."""
+    options = plan.of(ReceptiveFieldOptions)
+    stated = {"occluder": options.occluder, "occluder_step": options.step, "field_images": options.images}
     # units that are named take the place of those that are drawn
-    names = ("occluder", "occluder_step", "field_images", "units" if options.units else "field_units")
-    return Fingerprint(
-        {**{name: getattr(options, name) for name in names}, "parts": parts(plan), "fill": "random pixels"},
-        {"extract": extract.fingerprint(plan, model).digest},
-    )
+    chosen = {"units": options.units} if options.units else {"field_units": options.sample}
+    return {**stated, **chosen, "parts": parts(plan), "fill": "random pixels"}
 
 
-def occlude_stage(plan: Plan, factories: dict[str, Callable[[], Any]] | None = None) -> Stage:
-    """Plan the occlusions: one unit for each model, layer and part of the views.
+def plan_occlusion(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
+    """Plan the occlusions: a key for each model, layer and part of the views.
 
     Raises
     ------
     InputError
         If an occluder is larger than the input of a model, or a unit that is asked for is not in a layer.
     """
-    units = []
     for model in plan.models:
         _refuse_large(plan, model)
         for layer in model.layers:
             chosen_units(plan, model, layer)
-        depends = fingerprint(plan, model)
-        units += [
-            Unit("occlude", (model.name, layer.name, f"part-{part:02d}"), depends)
-            for part in range(parts(plan))
-            for layer in model.layers
-        ]
-    return Stage(
-        "occlude", tuple(units), partial(_group, plan, factories or {}), (extract.forward_step(plan, _Occluder),)
-    )
+    cuts = [(f"part-{part:02d}", part, part + 1) for part in range(parts(plan))]
+    plans = {model.name: own for model, own in each_model(plan)}
+    return [Stage(kind.name, grids(kind, plan, prints, cuts), partial(_works, plans), (forward_step(plan, _Occluder),))]
+
+
+def _works(plans: dict[str, Plan], missing: Iterable[Key]) -> Iterator[Work]:
+    for (model, part), found in groupby(missing, key=lambda key: (key.place[0], key.place[2])):
+        keys, own = tuple(found), plans[model]
+        yield Work(keys, OccludeTask(keys, own, own.model(model), start_of(part)))
 
 
 def parts(plan: Plan) -> int:
     """Return the number of parts: view v belongs to part v modulo it."""
-    return min(PARTS, plan.images)
+    return min(PARTS, plan.view_count)
 
 
 def occluders_of(plan: Plan, model: PlannedModel) -> Occluders:
     """Return the boxes that cover a model's input."""
-    return Occluders(model.transform.input_size, plan.options.occluder, plan.options.occluder_step)
+    return Occluders(
+        model.transform.input_size, plan.of(ReceptiveFieldOptions).occluder, plan.of(ReceptiveFieldOptions).step
+    )
 
 
 def _refuse_large(plan: Plan, model: PlannedModel) -> None:
     height, width = model.transform.input_size
-    if plan.options.occluder > min(height, width):
+    occluder = plan.of(ReceptiveFieldOptions).occluder
+    if occluder > min(height, width):
         raise InputError(
-            f"occluders of {plan.options.occluder} pixels do not fit the {height} x {width} input of {model.name}; "
+            f"occluders of {occluder} pixels do not fit the {height} x {width} input of {model.name}; "
             "set --occluder and --occluder-step, such as a seventh of the input and a quarter of that"
         )
-
-
-def _group(plan: Plan, factories: dict[str, Callable[[], Any]], missing: Sequence[Unit]) -> list[Work]:
-    together: dict[tuple[str, str], list[Unit]] = {}
-    for unit in missing:
-        model, _, part = unit.place
-        together.setdefault((model, part), []).append(unit)
-    return [
-        Work(
-            tuple(units),
-            OccludeTask(tuple(units), plan, plan.model(model), int(part.removeprefix("part-")), factories.get(model)),
-        )
-        for (model, part), units in together.items()
-    ]
 
 
 def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
@@ -125,9 +116,10 @@ def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
     InputError
         If a unit that is named is not in the layer.
     """
-    if plan.options.units:
-        return np.array(units_in(plan.options.units, layer, model.name), np.int64)
-    count = min(plan.options.field_units, layer.channels)
+    options = plan.of(ReceptiveFieldOptions)
+    if options.units:
+        return np.array(units_in(options.units, layer, model.name), np.int64)
+    count = min(options.sample, layer.channels)
     rng = np.random.default_rng(_seed(model.weights_sha256, layer.name))
     return np.sort(rng.choice(layer.channels, count, replace=False))
 
@@ -136,10 +128,12 @@ def strongest_views(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray
     """Return the strongest views of the chosen units, best first, int64 of shape (units, at most `field_images`)."""
     units, store = chosen_units(plan, model, layer), ActivationStore(plan.run, model.name, layer.name)
     strongest = Strongest.empty(len(units))
-    for start in range(0, plan.images, _READ_VIEWS):
-        maxima = store.read_maxima(start, min(start + _READ_VIEWS, plan.images), slice(None))[:, units]
+    for start in range(0, plan.view_count, _READ_VIEWS):
+        maxima = store.read_maxima(start, min(start + _READ_VIEWS, plan.view_count), slice(None))[:, units]
         seen = np.flatnonzero(~np.isnan(maxima[:, 0]))
-        strongest = strongest.merge(start + seen, maxima[seen].astype(np.float32), plan.options.field_images)
+        strongest = strongest.merge(
+            start + seen, maxima[seen].astype(np.float32), plan.of(ReceptiveFieldOptions).images
+        )
     return strongest.image
 
 
@@ -189,24 +183,20 @@ class Drops:
     @classmethod
     def read(cls, run: Path, place: Sequence[str]) -> "Drops":
         """Read one part."""
-        with np.load(readable(drops_path(run, place)), allow_pickle=False) as stored:
-            return cls(**stored)
+        return cls(**read_arrays(drops_path(run, place)))
 
     def write(self, run: Path, place: Sequence[str]) -> str:
         """Write one part; return its SHA-256."""
-        sink = io.BytesIO()
-        np.savez_compressed(sink, **vars(self))
-        write_atomically(drops_path(run, place), sink.getvalue())
-        return hashlib.sha256(sink.getvalue()).hexdigest()
+        return write_arrays(drops_path(run, place), vars(self))
 
 
 class _Occluder:
     """Holds the networks it used last; called once for each part."""
 
     def __init__(self) -> None:
-        from filterscope.pipeline.models.held import HeldModels
+        from filterscope.pipeline.methods.extraction.networks import HeldNetworks
 
-        self._models = HeldModels()
+        self._networks = HeldNetworks()
 
     def __call__(self, task: OccludeTask) -> list[Output]:
         asked = {layer.name: _asked(task, layer) for layer in task.layers}
@@ -217,10 +207,10 @@ class _Occluder:
         for view in sorted({view for units in asked.values() for view in units}):
             copies += self._occlude(task, view, asked, occluders, found)
         outputs = []
-        for unit in task.units:
-            drops = Drops.joined(found[unit.place[1]])
-            digest = drops.write(task.plan.run, unit.place)
-            outputs.append(Output(unit, len(drops.unit), copies, checksums={"occlusion": digest}))
+        for key in task.keys:
+            drops = Drops.joined(found[key.place[1]])
+            digest = drops.write(task.plan.run, key.place)
+            outputs.append(Output(key, len(drops.unit), copies, checksums={"occlusion": digest}))
         return outputs
 
     def _occlude(
@@ -234,13 +224,13 @@ class _Occluder:
         """Occlude one view, add what its units do to `found`, and return the copies that were run."""
         from filterscope.pipeline.models.occluded import discrepancies
 
-        forward = self._models.forward(task.plan, task.model, tuple(asked), task.factory)
+        network = self._networks.network(task.plan, task.model, tuple(asked))
         # at full precision: an occluded copy may go beyond float16, and differences are small
-        forward.taps.dtype = None
+        network.taps.dtype = None
         layers = [layer for layer in task.layers if view in asked[layer.name]]
         wanted = {layer.name: asked[layer.name][view] for layer in layers}
         fill = fill_of(task.plan, view, occluders.extent)
-        here, copies = discrepancies(forward, layers, wanted, _pixels(task, view), fill, occluders)
+        here, copies = discrepancies(network, layers, wanted, _pixels(task, view), fill, occluders)
         for name, units in wanted.items():
             somewhere = here[name].position != NOWHERE
             views = np.full(somewhere.sum(), view, np.int64)
@@ -277,10 +267,10 @@ def projected_copies(plan: Plan) -> dict[str, int]:
 
 
 def _most_copies(plan: Plan, model: PlannedModel) -> int:
-    options, occluders = plan.options, occluders_of(plan, model)
-    pairs = [len(chosen_units(plan, model, layer)) * options.field_images for layer in model.layers]
+    options, occluders = plan.of(ReceptiveFieldOptions), occluders_of(plan, model)
+    pairs = [len(chosen_units(plan, model, layer)) * options.images for layer in model.layers]
     apart = sum(count * _most_boxes(occluders, layer) for count, layer in zip(pairs, model.layers, strict=True))
-    return min(apart, min(plan.images, sum(pairs)) * len(occluders.corners))
+    return min(apart, min(plan.view_count, sum(pairs)) * len(occluders.corners))
 
 
 def _most_boxes(occluders: Occluders, layer: Layer) -> int:
@@ -290,3 +280,9 @@ def _most_boxes(occluders: Occluders, layer: Layer) -> int:
         return prod(counts)
     met = (-(-(size + occluders.side - 1) // occluders.step) for size in layer.field.size)
     return prod(min(count, here) for count, here in zip(counts, met, strict=True))
+
+
+#: Discrepancies of a layer on a part of the views.
+DROPS = Artifact.single("occlusion", drops_path)
+
+OCCLUDE = StageKind("occlude", reads=(MAXIMA,), writes=(DROPS,), plan=plan_occlusion, parameters=parameters)

@@ -4,7 +4,6 @@ Two passes over the images. The first tallies the intersections of every permuta
 as they are annotated; the second follows the chosen concepts alone, image by image, for the bootstrap and the shifts.
 """
 
-import io
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,26 +17,18 @@ from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_i
 from filterscope.operators.statistics.place import add_shifted, random_shifts
 from filterscope.operators.statistics.replication import Choice, bootstrap_weights, interval, overlaps
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
-from filterscope.pipeline.methods.dissection import dissect
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.annotated import AnnotatedBlock
-from filterscope.pipeline.methods.tasks import BlockTask, block_stage
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.places import write_atomically
+from filterscope.pipeline.methods.dissection.artifacts import ANNOTATIONS, LABELS, THRESHOLDS
+from filterscope.pipeline.methods.dissection.options import mask_size
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.tasks import BlockTask, by_units
+from filterscope.pipeline.stores.arrays import write_arrays
+from filterscope.pipeline.stores.artifacts import Artifact
 
 #: Permutations of the annotations, bootstrap samples, and shifts of the masks.
 PERMUTATIONS, SAMPLES, SHIFTS = 50, 1000, 50
-
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the null of a model depends on."""
-    counts = {"permutations": PERMUTATIONS, "samples": SAMPLES, "shifts": SHIFTS}
-    return Fingerprint(counts, {"dissect": dissect.fingerprint(plan, model).digest})
-
-
-def null_stage(plan: Plan) -> Stage:
-    """Plan the null: one unit for each model, layer and block of units, as in `dissect`."""
-    return block_stage("null", plan, fingerprint, find_null)
 
 
 def null_path(run: Path, place: Sequence[str]) -> Path:
@@ -50,10 +41,8 @@ def find_null(task: BlockTask) -> list[Output]:
     block = _Block(task)
     block.tally()
     block.follow_choices()
-    sink = io.BytesIO()
-    np.savez_compressed(sink, **block.findings())
-    write_atomically(null_path(task.plan.run, task.unit.place), sink.getvalue())
-    return [Output(task.unit, task.stop - task.start)]
+    digest = write_arrays(null_path(task.plan.run, task.key.place), block.findings())
+    return [Output(task.key, task.stop - task.start, checksums={NULL.name: digest})]
 
 
 class _Block(AnnotatedBlock):
@@ -62,7 +51,7 @@ class _Block(AnnotatedBlock):
     def __post_init__(self) -> None:
         super().__post_init__()
         plan = self.task.plan
-        self.shape = plan.mask_size(self.task.model)
+        self.shape = mask_size(plan, self.task.model)
         self.fold = _folds(Dataset(plan.data))[self.image]
 
     @cached_property
@@ -169,3 +158,15 @@ def _best(iou: np.ndarray) -> np.ndarray:
 def _folds(dataset: Dataset) -> np.ndarray:
     """Return the fold of each image, 0 or 1 by its digest, so that a copy of an image is in the same fold."""
     return np.array([int(digest[-1], 16) & 1 for digest in dataset.images["sha256"].to_pylist()])
+
+
+#: What each block of units of a layer is pooled from.
+NULL = Artifact.single("null", null_path)
+
+NULL_STAGE = StageKind(
+    "null",
+    reads=(MAPS, MAXIMA, THRESHOLDS, ANNOTATIONS, LABELS),
+    writes=(NULL,),
+    plan=by_units(find_null),
+    parameters=lambda plan, model: {"permutations": PERMUTATIONS, "samples": SAMPLES, "shifts": SHIFTS},
+)

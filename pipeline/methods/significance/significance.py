@@ -7,30 +7,24 @@ import pyarrow.parquet as pq
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.statistics.significance import FALSE_DISCOVERY_RATE, expected_over, significance, steadiness
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage, blocks
+from filterscope.pipeline.engine.keys import blocks
+from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.methods.dissection.artifacts import LABELS, UNITS
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible, read_labels
+from filterscope.pipeline.methods.dissection.options import mask_key
+from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.significance import null
-from filterscope.pipeline.methods.tasks import LayerTask, layer_stage
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import table_path, write_table
+from filterscope.pipeline.methods.significance.null import NULL
+from filterscope.pipeline.methods.tasks import LayerTask, by_layer
+from filterscope.pipeline.stores.arrays import read_arrays
+from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.places import readable
-from filterscope.schemas.results import NOT_STORED, NOT_TESTABLE, TABLES
+from filterscope.pipeline.stores.tables import table_path, write_table
+from filterscope.schemas.results import TABLES
+from filterscope.schemas.significance import NOT_STORED, NOT_TESTABLE
 
 #: Share of a concept's pixels that a permutation leaves labelled, above which it cannot be tested.
 STEADY = 0.5
-
-
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the significance of a model's units depends on."""
-    if not plan.options.stored:
-        return Fingerprint({"store": plan.options.store}, {})
-    rules = {"false_discovery_rate": FALSE_DISCOVERY_RATE, "steady": STEADY}
-    return Fingerprint(rules, {"null": null.fingerprint(plan, model).digest})
-
-
-def significance_stage(plan: Plan) -> Stage:
-    """Plan the pooling: one unit for each model and layer."""
-    return layer_stage("significance", plan, fingerprint, pool if plan.options.stored else leave_untested)
 
 
 def pool(task: LayerTask) -> list[Output]:
@@ -38,9 +32,9 @@ def pool(task: LayerTask) -> list[Output]:
     layer = _Layer(task)
     rows, checksums = 0, {}
     for name, table in (("unit_significance", layer.unit_table()), ("layer_significance", layer.layer_table())):
-        count, checksums[name] = write_table(task.plan.run, name, task.unit.place, [table])
+        count, checksums[name] = write_table(task.plan.run, name, task.key.place, [table])
         rows += count
-    return [Output(task.unit, rows, checksums=checksums)]
+    return [Output(task.key, rows, checksums=checksums)]
 
 
 def leave_untested(task: LayerTask) -> list[Output]:
@@ -55,8 +49,8 @@ def leave_untested(task: LayerTask) -> list[Output]:
     schema = TABLES["unit_significance"]
     nulls = {name: pa.nulls(units, schema.field(name).type) for name in schema.names if name not in columns}
     table = pa.table({**columns, **nulls}).select(schema.names).cast(schema)
-    rows, digest = write_table(task.plan.run, "unit_significance", task.unit.place, [table])
-    return [Output(task.unit, rows, checksums={"unit_significance": digest})]
+    rows, digest = write_table(task.plan.run, "unit_significance", task.key.place, [table])
+    return [Output(task.key, rows, checksums={"unit_significance": digest})]
 
 
 class _Layer:
@@ -64,11 +58,10 @@ class _Layer:
 
     def __init__(self, task: LayerTask) -> None:
         self.task, plan = task, task.plan
-        place, key = task.unit.place[:-1], plan.mask_key(task.model)
+        place, key = task.key.place[:-1], mask_key(plan, task.model)
         parts, status = [], []
         for name, _, _ in blocks("units", task.layer.channels, plan.options.unit_block):
-            with np.load(readable(null.null_path(plan.run, (*place, name))), allow_pickle=False) as part:
-                parts.append(dict(part))
+            parts.append(read_arrays(null.null_path(plan.run, (*place, name))))
             path = table_path(plan.run, "units", (*place, name))
             found = pq.read_table(readable(path), columns=["unit", "status"], partitioning=None)
             status += found.sort_by("unit")["status"].to_pylist()
@@ -139,3 +132,21 @@ class _Layer:
 
 def _nullable(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
+
+
+SIGNIFICANCE = StageKind(
+    "significance",
+    reads=(NULL, UNITS, LABELS),
+    writes=(Table("unit_significance"), Table("layer_significance")),
+    plan=by_layer(pool),
+    parameters=lambda plan, model: {"false_discovery_rate": FALSE_DISCOVERY_RATE, "steady": STEADY},
+)
+
+#: Where activations are not stored there is nothing to permute annotations against.
+UNTESTED = StageKind(
+    "significance",
+    reads=(),
+    writes=(Table("unit_significance"),),
+    plan=by_layer(leave_untested),
+    parameters=lambda plan, model: {"store": plan.options.store},
+)

@@ -1,1 +1,44 @@
 """Labels at other quantiles of activation."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from filterscope.pipeline.methods.method import Method
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.methods.method import Finding, StageKind
+    from filterscope.pipeline.run.needs import Need
+    from filterscope.pipeline.run.options import RunOptions
+
+
+def stages(options: "RunOptions") -> "Sequence[StageKind]":
+    """Return the stages of the method."""
+    from filterscope.pipeline.methods.stability.stage import STABILITY
+
+    return (STABILITY,)
+
+
+def needs() -> "Sequence[Need]":
+    """Return what must be there."""
+    from filterscope.pipeline.methods.dissection.needs import Concepts
+
+    return (Concepts(),)
+
+
+def findings() -> "Sequence[Finding]":
+    """Return what it found."""
+    from filterscope.pipeline.methods.stability.findings import FINDINGS
+
+    return FINDINGS
+
+
+METHOD = Method(
+    name="stability",
+    about="Labels at other quantiles of activation",
+    source="Bau et al. 2017, Network Dissection, section 2.2",
+    stages=stages,
+    needs=needs,
+    findings=findings,
+)
+
+__all__ = ["METHOD"]

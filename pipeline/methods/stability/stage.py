@@ -13,44 +13,38 @@ from filterscope.operators.dissection.activated import add_drawn_to_tally
 from filterscope.operators.dissection.scores import Best, best_concept, score
 from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.engine.stage import Fingerprint, Output, Stage
-from filterscope.pipeline.methods.dissection import dissect
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.anchors import axes_of, survey_drawing
+from filterscope.pipeline.methods.dissection.artifacts import LABELS, MASKS, THRESHOLDS, UNITS
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible, read_labels
-from filterscope.pipeline.methods.tasks import BlockTask, block_stage
-from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import table_path, write_table
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_key, mask_size
+from filterscope.pipeline.methods.dissection.reading import read_labelled, read_views
+from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.tasks import BlockTask, by_units
+from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.places import readable
+from filterscope.pipeline.stores.tables import table_path, write_table
 from filterscope.schemas.results import TABLES
 
 #: Shares of activations above the threshold at which units are labelled, beside the run's own.
 QUANTILES = (0.001, 0.005, 0.01, 0.05)
 
 
-def fingerprint(plan: Plan, model: PlannedModel) -> Fingerprint:
-    """Return what the labels at other quantiles depend on."""
-    return Fingerprint({"quantiles": list(QUANTILES)}, {"dissect": dissect.fingerprint(plan, model).digest})
-
-
-def stability_stage(plan: Plan) -> Stage:
-    """Plan the stage: one unit for each block of units, as in `dissect`."""
-    return block_stage("stability", plan, fingerprint, label_at_quantiles)
-
-
 def label_at_quantiles(task: BlockTask) -> list[Output]:
     """Label one block of units at every quantile and write its part of `label_stability`."""
-    own = task.plan.options.quantile
+    own = task.plan.of(DissectionOptions).quantile
     others = [quantile for quantile in QUANTILES if quantile != own]
     tables = [_own_rows(task), *_rows_at(task, others)]
     # the file is in order of units, then quantiles
     table = pa.concat_tables(tables).sort_by([("unit", "ascending"), ("quantile", "ascending")])
-    rows, digest = write_table(task.plan.run, "label_stability", task.unit.place, [table])
-    return [Output(task.unit, rows, checksums={"label_stability": digest})]
+    rows, digest = write_table(task.plan.run, "label_stability", task.key.place, [table])
+    return [Output(task.key, rows, checksums={"label_stability": digest})]
 
 
 def _own_rows(task: BlockTask) -> pa.Table:
     """Return the rows at the run's quantile, as `dissect` found them."""
-    run, place = task.plan.run, task.unit.place
+    run, place = task.plan.run, task.key.place
     keys = ["model", "layer", "unit"]
     found = pq.read_table(
         readable(table_path(run, "units", place)), columns=[*keys, "concept", "iou"], partitioning=None
@@ -64,14 +58,14 @@ def _own_rows(task: BlockTask) -> pa.Table:
 
 def _rows_at(task: BlockTask, quantiles: list[float]) -> list[pa.Table]:
     """Tally the block once more at each quantile, in one pass over its maps."""
-    plan, key, units = task.plan, task.plan.mask_key(task.model), task.stop - task.start
+    plan, key, units = task.plan, mask_key(task.plan, task.model), task.stop - task.start
     thresholds = _thresholds(task, quantiles)
     vocabulary = Vocabulary.of(Dataset(plan.data))
-    size = len(vocabulary.names), len(vocabulary.categories), plan.mask_size(task.model)
+    size = len(vocabulary.names), len(vocabulary.categories), mask_size(plan, task.model)
     tallies = [Tally.empty(units, *size) for _ in quantiles]
     axes, half = axes_of(plan, task.model, task.layer), half_values()
-    draw = survey_drawing(plan, task.model, task.layer) if plan.options.mask_mode == "survey" else None
-    for views, masks, (maxima, maps) in dissect.read_labelled(task):
+    draw = survey_drawing(plan, task.model, task.layer) if plan.of(DissectionOptions).mask_mode == "survey" else None
+    for views, masks, (maxima, maps) in read_labelled(task):
         image = plan.views.image[views]
         for tally, threshold in zip(tallies, thresholds, strict=True):
             if draw is None:
@@ -91,7 +85,7 @@ def _thresholds(task: BlockTask, quantiles: list[float]) -> list[np.ndarray]:
     """Return T of the block's units at each quantile, float32 of shape (U,), as it is compared with stored values."""
     counts = empty_histogram(task.stop - task.start)
     gathered = Gathered(counts)
-    for _, _, _, maps in dissect.read_views(task):
+    for _, _, _, maps in read_views(task):
         gathered.add(maps)
     gathered.flush()
     return [upper_quantile(counts, quantile) for quantile in quantiles]
@@ -109,3 +103,12 @@ def _table(task: BlockTask, vocabulary: Vocabulary, quantile: float, threshold: 
         "iou": best.score,
     }
     return pa.table(columns, schema=TABLES["label_stability"])
+
+
+STABILITY = StageKind(
+    "stability",
+    reads=(MAPS, MAXIMA, MASKS, THRESHOLDS, UNITS, LABELS),
+    writes=(Table("label_stability"),),
+    plan=by_units(label_at_quantiles),
+    parameters=lambda plan, model: {"quantiles": list(QUANTILES)},
+)

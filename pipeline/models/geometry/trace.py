@@ -4,7 +4,6 @@ Every operation says what its outputs see, given what its operands see: the recu
 ("Computing receptive fields of convolutional neural networks") over operations instead of layers.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from math import ceil
@@ -20,6 +19,7 @@ from filterscope.pipeline.models.field import Field
 from filterscope.pipeline.models.geometry.positions import Positions
 from filterscope.pipeline.models.geometry.rules import Call, follow, is_pointwise, tensors_in
 from filterscope.pipeline.models.geometry.span import NoFieldError, Span
+from filterscope.pipeline.models.outputs import call_names
 
 #: Positions, or the reason why there are none.
 _State = Positions | str
@@ -45,23 +45,23 @@ def receptive_fields(module: nn.Module, input_size: tuple[int, int]) -> dict[str
         calls = _calls(module, input_size, torch.device("meta"))
     except (RuntimeError, NotImplementedError, ValueError, TypeError):  # the network asks for values
         calls = _calls(module, input_size, next(module.parameters(), torch.empty(0)).device)
-    counts, seen, fields = Counter(name for name, _ in calls), Counter[str](), {}
-    for name, field in calls:
-        fields[name if counts[name] == 1 else f"{name}#{seen[name]}"] = field
-        seen[name] += 1
-    return fields
+    names = call_names([name for name, _ in calls], [field is not None for _, field in calls])
+    return {name: field for name, (_, field) in zip(names, calls, strict=True) if field is not None}
 
 
-def _calls(module: nn.Module, input_size: tuple[int, int], device: torch.device) -> list[tuple[str, Field | str]]:
-    calls: list[tuple[str, Field | str]] = []
+def _calls(
+    module: nn.Module, input_size: tuple[int, int], device: torch.device
+) -> list[tuple[str, Field | str | None]]:
+    """Return the modules that were called and the fields of what they gave; None where that is no map."""
+    calls: list[tuple[str, Field | str | None]] = []
     like = next(module.parameters(), torch.empty(0))
     image = torch.zeros((1, 3, *input_size), dtype=like.dtype, device=device)
     follower = _Follower(image)
 
     def note(name: str) -> Any:
         def hook(part: nn.Module, arguments: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4:
-                calls.append((name, follower.field(output)))
+            is_map = isinstance(output, Tensor) and output.ndim == 4
+            calls.append((name, follower.field(output) if is_map else None))
 
         return hook
 
@@ -82,7 +82,7 @@ class _Follower(TorchDispatchMode):
     """
 
     def __init__(self, image: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._states: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._meta = image.is_meta
         rows, columns = (Span.of_input(extent) for extent in image.shape[2:])

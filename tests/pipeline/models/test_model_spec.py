@@ -119,5 +119,6 @@ def test_the_hash_of_a_transform_is_stable_and_tells_every_setting() -> None:
 
 
 def test_naming_a_network_imports_no_torch() -> None:
-    code = "import sys, filterscope.pipeline.models.spec, filterscope.pipeline.views.transform; sys.exit('torch' in sys.modules)"
+    names = "filterscope.pipeline.models.spec, filterscope.pipeline.views.transform"
+    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import Occlusion
 from torch import nn
 
 from filterscope.operators.location.occlusion import NOWHERE, Occluders, empirical_field
 from filterscope.pipeline.models.geometry import receptive_fields
 from filterscope.pipeline.models.layer import Layer
-from filterscope.pipeline.models.network import Forward
+from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.occluded import discrepancies
 from filterscope.pipeline.models.taps import Taps
 
@@ -39,7 +40,7 @@ def layers(network):
 def forward(network, layers):
     mean, std = torch.full((1, 3, 1, 1), 100.0), torch.full((1, 3, 1, 1), 50.0)
     names = tuple(layer.name for layer in layers)
-    return Forward(Taps(network, names), names, 4, 1.0, "cpu", mean, std)
+    return Network(Taps(network, names), names, 4, 1.0, "cpu", mean, std)
 
 
 def pictures(seed=0):
@@ -94,3 +95,40 @@ def test_a_symmetric_filter_behind_strides_has_its_centroid_at_the_theoretical_c
     found = empirical_field(np.array(drops), occluders, np.array(centres))
     assert np.abs(found.offset).max() < 0.75  # half a stride would be 3.5
     assert found.size < layer.field.size[0] == 15
+
+
+def by_captum(network, layer, unit, position, pixels, fill, occluders):
+    """Return how far the boxes over each pixel move a unit at a position of its map, on average, as captum has it."""
+    image, baseline = ((torch.from_numpy(part).permute(2, 0, 1)[None].float() - 100) / 50 for part in (pixels, fill))
+    taps, side, step = Taps(network, [layer.name]), occluders.side, occluders.step
+    occlusion = Occlusion(lambda batch: taps(batch)[layer.name].flatten(2)[:, unit, position])
+    found = occlusion.attribute(image, (3, side, side), strides=(3, step, step), baselines=baseline)
+    return found[0, 0].numpy()
+
+
+@pytest.mark.parametrize("unit", [0, 2])
+def test_drops_in_tiles_are_those_of_captum(network, forward, layers, unit):
+    """Captum keeps the sign; where boxes do not overlap its absolute value is ours."""
+    pixels, fill = pictures(2)
+    occluders = Occluders(SIZE, 8, 8)
+    found, _ = discrepancies(
+        forward, layers, {layer.name: np.array([unit]) for layer in layers}, pixels, fill, occluders
+    )
+    for layer in layers:
+        position, drop = found[layer.name].position[0], found[layer.name].drop[0]
+        expected = np.abs(by_captum(network, layer, unit, position, pixels, fill, occluders))
+        assert expected.max() > 0.1
+        assert occluders.spread(drop)[0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("side", "step"), [(8, 4), (8, 2), (16, 8)])
+def test_spread_drops_of_boxes_that_overlap_are_those_of_captum(network, forward, layers, side, step):
+    """Weights are not negative and a box only darkens: all differences have one sign, and averages are the same."""
+    pixels, fill = pictures(3)
+    fill, occluders = np.minimum(pixels, fill), Occluders(SIZE, side, step)
+    found, _ = discrepancies(forward, layers, {layer.name: np.array([0]) for layer in layers}, pixels, fill, occluders)
+    for layer in layers:
+        position, drop = found[layer.name].position[0], found[layer.name].drop[0]
+        expected = by_captum(network, layer, 0, position, pixels, fill, occluders)
+        assert expected.max() > 0.1
+        assert occluders.spread(drop)[0] == pytest.approx(expected, abs=1e-5)

@@ -231,5 +231,5 @@ def test_a_tap_that_cannot_be_is_refused(shared_relu: nn.Module) -> None:
         "layer 'conv3' is not in the network. Did you mean 'conv2'?"
     )
     assert raised(lambda: Taps(shared_relu, ["relu#2"])(batch)) == "layer 'relu#2' was not called in the forward pass"
-    head = nn.Sequential(OrderedDict(flat=nn.Flatten()))
-    assert raised(lambda: Taps(head, ["flat"])(batch)) == "layer 'flat' gives (1, 192), not a map (N, C, H, W)"
+    head = nn.Sequential(OrderedDict(flat=nn.Flatten(2)))
+    assert raised(lambda: Taps(head, ["flat"])(batch)) == "layer 'flat' gives (1, 3, 64), not a map (N, C, H, W)"

@@ -1,0 +1,91 @@
+"""Flags that follow from options: added to a verb when it is asked for, so that `filterscope --help` loads no options."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from filterscope.jobs.config.flags import Flag
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def takes_options(verb: Verb) -> Verb:
+    """Mark a verb whose ``**options`` are the flags of all options; register it with ``cls=OptionsCommand``."""
+    signature = inspect.signature(verb)
+    stated = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    vars(verb)["__signature__"] = signature.replace(parameters=stated)
+    return verb
+
+
+class OptionsCommand(TyperCommand):
+    """A verb with the flags of all options beside its own, and a list of the methods below its help."""
+
+    _complete = False
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return its parameters; those that follow from options are made the first time."""
+        if not self._complete:
+            app = typer.Typer(add_completion=False)
+            app.command()(_with_flags(inspect.unwrap(self.callback)))  # type: ignore[arg-type]
+            made = typer.main.get_command(app)
+            self.params, self.callback, self._complete = made.params, made.callback, True
+        return super().get_params(ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write its help, with the methods there are at the end."""
+        from rich.markup import escape
+
+        from filterscope.jobs.config.flags import methods_text
+
+        self.epilog = escape(methods_text())
+        for param in self.get_params(ctx):
+            param.opts = param.opts[:1]  # the text states the other names, which a narrow terminal would cut
+        super().format_help(ctx, formatter)
+
+
+def _with_flags(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a verb that states the flags of all options one by one."""
+    from filterscope.jobs.config.audit import attribute
+    from filterscope.jobs.config.flags import flags
+
+    def complete(**values: Any) -> Any:
+        return verb(**values)
+
+    signature = inspect.signature(verb)
+    added = [
+        inspect.Parameter(
+            attribute(flag.key), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(flag)
+        )
+        for flag in flags()
+    ]
+    vars(complete)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *added])
+    return complete
+
+
+def _annotation(flag: "Flag") -> Any:
+    from rich.markup import escape
+
+    names = [f"{name}/--no-{name.removeprefix('--')}" if flag.switch else name for name in flag.names]
+    option = typer.Option(
+        *names,
+        help=escape(flag.help),
+        metavar=flag.metavar or None,
+        rich_help_panel=f"Options of {flag.group}" if flag.group else "Options of the run",
+    )
+    return Annotated[bool | None if flag.switch else str | None, option]
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given of ``**options``, by flat name and as values that a configuration file would hold."""
+    from filterscope.jobs.config.audit import attribute
+    from filterscope.jobs.config.flags import flags
+
+    values = {flag: options[attribute(flag.key)] for flag in flags()}
+    return {flag.key: flag.value(value) for flag, value in values.items() if value is not None}
+
+
+__all__ = ["OptionsCommand", "given", "takes_options"]

@@ -1,0 +1,78 @@
+"""Verbs that make data sets: the embedded sample, and one import for each reader."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from filterscope.pipeline.datasets.readers import READERS, Reader, ReaderOption
+
+app = typer.Typer()
+importers = typer.Typer(no_args_is_help=True, help="Import an annotated data set into the one layout.")
+app.add_typer(importers, name="import")
+
+Folder = Annotated[Path, typer.Argument(help="Where the data set will be.")]
+Source = Annotated[Path, typer.Argument(help="Folder of the source data.")]
+
+
+@app.command()
+def sample(
+    folder: Folder,
+    images: Annotated[int, typer.Option(help="Images to draw.")] = 600,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed draws the same images.")] = 0,
+    cooccurrence: Annotated[float, typer.Option(help="How often paired attributes go together.")] = 0.8,
+) -> None:
+    """Draw the embedded sample: objects, parts, textures, materials, colours and scenes, exactly annotated.
+
+    Example: filterscope sample data/sample --images 600 --seed 0
+    """
+    from filterscope.pipeline.datasets.sample import draw_sample
+
+    draw_sample(folder, images=images, seed=seed, cooccurrence=cooccurrence)
+    _describe(folder)
+
+
+def _verb(reader: Reader) -> Callable[..., None]:
+    """Return the verb that imports with a reader."""
+
+    def read(source: Source, folder: Folder, **given: Any) -> None:
+        reader.read(source, folder, **{option.name: _value(option, given[option.name]) for option in reader.options})
+        _describe(folder)
+
+    stated = list(inspect.signature(read).parameters.values())[:2]
+    vars(read)["__signature__"] = inspect.Signature([*stated, *(_parameter(option) for option in reader.options)])
+    read.__doc__ = f"{reader.about}\n\nExample: {reader.example}"
+    return read
+
+
+def _parameter(option: ReaderOption) -> inspect.Parameter:
+    kind: Any = {"switch": bool, "path": Path | None, "text": str}[option.kind]
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if option.kind == "switch" else option.default,
+        annotation=Annotated[kind, typer.Option(option.flag_name, help=option.help)],
+    )
+
+
+def _value(option: ReaderOption, given: Any) -> Any:
+    return option.default != given if option.kind == "switch" else given
+
+
+for _reader in READERS:
+    importers.command(_reader.name)(_verb(_reader))
+
+
+def _describe(folder: Path) -> None:
+    from filterscope.pipeline.datasets.layout import Dataset
+
+    dataset = Dataset.open(folder, need=None)
+    counts = {name: dataset.table(name).num_rows for name in ("objects", "landmarks", "rejects")}
+    more = "".join(f", {counts[name]} {name}" for name in ("objects", "landmarks") if counts[name])
+    more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
+    typer.echo(f"{folder}: {dataset.images.num_rows} images, {dataset.concepts.num_rows} concepts{more}")
+
+
+__all__ = ["app"]

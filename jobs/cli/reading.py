@@ -1,0 +1,170 @@
+"""Verbs that read networks and finished runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filterscope.jobs.cli.arguments import Format, Run, place
+from filterscope.pipeline.engine.errors import InputError
+
+app = typer.Typer()
+
+_SHARES = "0.01,0.02,0.05,0.1"
+
+
+@app.command()
+def layers(
+    model: Annotated[
+        str, typer.Argument(help="SCHEME:ARCH or SCHEME:ARCH@WEIGHTS, such as torchvision:resnet18@random:0.")
+    ],
+    input_size: Annotated[int | None, typer.Option(help="Height and width of the input.")] = None,
+) -> None:
+    """List the layers of a network that can be audited.
+
+    Example: filterscope layers package:efficientnet-lite0
+    """
+    from filterscope.jobs.findings.layers import print_layers
+
+    print_layers(model, input_size)
+
+
+@app.command()
+def query(
+    run: Run,
+    sql: Annotated[str, typer.Argument(help="A SELECT over the tables of the run.")],
+    format: Format = "table",  # noqa: A002
+) -> None:
+    """Ask the tables of a run in SQL.
+
+    Example: filterscope query runs/first "select layer, count(*) from units where detector group by layer"
+    """
+    from filterscope.jobs.findings.query import run_query
+
+    typer.echo(run_query(run, sql, format), nl=False)
+
+
+@app.command()
+def report(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="Folder of the site; by default report in the run folder.")] = None,
+) -> None:
+    """Write what a run found as a static site, which opens from disk or from any web server.
+
+    Example: filterscope report runs/first
+    """
+    from filterscope.jobs.report.site import write_report
+
+    typer.echo(f"report: {write_report(run, out)}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders on one data set; models are compared with the first.", parser=place),
+    ],
+    layer: Annotated[str | None, typer.Option(help="The layer; by default the last that all models have.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
+    format: Format = "table",  # noqa: A002
+) -> None:
+    """Compare what models detect, within one run or across several: concepts gained and lost, units matched by concept.
+
+    Example: filterscope compare runs/epoch10 runs/epoch90 --out compared
+    """
+    from filterscope.jobs.findings.query import shown
+    from filterscope.jobs.report.pages.comparison import write_comparison
+    from filterscope.pipeline.methods.dissection.comparison import compare as run_compare
+
+    found = run_compare(runs, layer)
+    for frame in (found.sides, found.pairs, found.concepts) if format == "table" else (found.concepts,):
+        typer.echo(shown(frame, format), nl=False)
+    if out is not None:
+        typer.echo(f"comparison: {write_comparison(found, out)}", err=format != "table")
+
+
+@app.command()
+def find(
+    run: Run,
+    concept: Annotated[str | None, typer.Option(help="Units that respond to this concept, best first.")] = None,
+    image: Annotated[
+        int | None, typer.Option(help="Units that fire in the image of this number, largest area first.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Most rows to show; 0 for all.")] = 20,
+    format: Format = "table",  # noqa: A002
+) -> None:
+    """Find units by a concept, or by an image that they fire in.
+
+    Example: filterscope find runs/first --concept wheel
+    """
+    from filterscope.jobs.findings.find import find as run_find
+    from filterscope.jobs.findings.query import shown
+
+    typer.echo(shown(run_find(run, concept=concept, image=image), format, limit), nl=False)
+
+
+@app.command()
+def export(
+    run: Run,
+    graph: Annotated[str, typer.Option(help="Category whose explanatory graph is exported.")],
+    format: Annotated[str, typer.Option(help="graphml or json.")] = "graphml",  # noqa: A002
+    model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
+    node: Annotated[str | None, typer.Option(help="LAYER/UNIT/NODE: it, all above it and all below it.")] = None,
+    image: Annotated[int | None, typer.Option(help="Number of an image: the nodes that it triggers.")] = None,
+    surviving: Annotated[bool, typer.Option("--surviving", help="Only nodes that survive.")] = False,
+    out: Annotated[Path | None, typer.Option(help="A file; by default it is printed.")] = None,
+) -> None:
+    """Export an explanatory graph, or a part of it.
+
+    Example: filterscope export runs/bird --graph bird --format graphml --out bird.graphml
+    """
+    from filterscope.jobs.findings.export import explanatory_graph, exported
+
+    found = explanatory_graph(run, graph, model=model, node=node, image=image, surviving=surviving)
+    text = exported(found, format)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
+
+
+@app.command()
+def localize(
+    run: Run,
+    part: Annotated[str, typer.Option(help="The landmark to find, such as head.")],
+    shots: Annotated[int, typer.Option(help="Annotated images.")] = 3,
+    share: Annotated[str, typer.Option(help="Shares of the nodes to retrieve, separated by commas.")] = _SHARES,
+    most: Annotated[int, typer.Option(help="Most nodes to retrieve.")] = 500,
+    draws: Annotated[int, typer.Option(help="Random sets of annotated images.")] = 20,
+    category: Annotated[
+        str | None, typer.Option(help="Category of the objects; by default every category of the run.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model; by default every model of the run.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers, separated by commas; by default all of the graph.")
+    ] = None,
+) -> None:
+    """Find a part on held-out images from a few annotated ones, with the nodes of a graph and with baselines.
+
+    Example: filterscope localize runs/bird --part head --shots 3
+    """
+    from filterscope.jobs.findings.localize import localization_report
+    from filterscope.jobs.findings.localize import localize as run_localize
+
+    names = [name.strip() for name in layers.split(",")] if layers else None
+    found = run_localize(
+        run, part, shots=shots, shares=_numbers("--share", share), most=most, draws=draws, category=category,
+        model=model, layers=names,
+    )  # fmt: skip
+    typer.echo(localization_report(found), nl=False)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} {text}: numbers separated by commas are expected") from None
+
+
+__all__ = ["app"]

@@ -1,0 +1,127 @@
+"""Options as flags of the command line; names, help and defaults are those of the fields."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from filterscope.jobs.config.audit import FORMER_NAMES, AuditConfig, attribute
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.run.options import RunOptions
+
+
+@dataclass(frozen=True)
+class Flag:
+    """An option as a flag.
+
+    Attributes
+    ----------
+    key : str
+        Flat name of the option.
+    names : tuple of str
+        Such as --quantile and --dissection.quantile, the one that help shows first.
+    help : str
+        Sentences: what it is, its default, its other names.
+    group : str
+        Its method, or nothing for options of the run.
+    metavar : str
+        What it takes; nothing for a switch, which also has names that begin with --no-.
+    annotation : type
+        What values of the option are.
+    """
+
+    key: str
+    names: tuple[str, ...]
+    help: str
+    group: str
+    metavar: str
+    annotation: Any
+
+    @property
+    def switch(self) -> bool:
+        """Whether it is on or off and takes no value."""
+        return not self.metavar
+
+    def value(self, given: str | bool) -> Any:
+        """Return what a configuration file would hold; text that is no number where one belongs stays, to be refused there."""
+        if isinstance(given, bool):
+            return given
+        types = set(_types(self.annotation))
+        if not types & {int, float} or str in types:
+            return given
+        if tuple in types or list in types:
+            return [_number(part.strip()) for part in given.split(",") if part.strip()] or given
+        return _number(given)
+
+
+def flags() -> list[Flag]:
+    """Return a flag for each option of the run and then of each method."""
+    found = [_flag("", name, flat) for name, flat in RunOptions.flat_names().items()]
+    for method in registry.METHODS:
+        found += [_flag(method.name, name, flat) for name, flat in method.options.flat_names().items()]
+    return found
+
+
+def methods_text() -> str:
+    """Return what methods there are, a paragraph each."""
+    lines = [f"{method.name}: {method.about}. {method.source}." for method in registry.METHODS]
+    return "\n\n".join(["Methods:", *lines])
+
+
+def _flag(group: str, name: str, flat: str) -> Flag:
+    field = AuditConfig.model_fields[attribute(flat)]
+    former = [old for old, new in FORMER_NAMES.items() if new == flat]
+    keys = dict.fromkeys([flat, *([f"{group}.{name}"] if group else []), *former])
+    names = tuple(f"--{key.replace('_', '-')}" for key in keys)
+    about = field.description or name
+    default = _shown(field.default)
+    text = about[:1].upper() + about[1:] + (f" ({default})" if default else "") + "."
+    if names[1:]:
+        text += f" Also {', '.join(names[1:])}."
+    return Flag(flat, names, text, group, _metavar(field.annotation), field.annotation)
+
+
+def _types(annotation: Any) -> Iterator[type]:
+    """Return the types that an annotation is made of, and the tuples and lists that hold them."""
+    origin = get_origin(annotation)
+    if origin is None:
+        yield annotation
+    elif origin is Annotated:
+        yield from _types(get_args(annotation)[0])
+    elif origin is Literal:
+        yield from {type(choice) for choice in get_args(annotation)}
+    else:
+        if origin not in (Union, UnionType):
+            yield origin
+        for part in get_args(annotation):
+            yield from _types(part)
+
+
+def _metavar(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "|".join(map(str, get_args(annotation)))
+    types = set(_types(annotation)) - {type(None)}
+    if bool in types:
+        return ""
+    one = "TEXT" if str in types else "NUMBER" if float in types else "INTEGER" if int in types else "TEXT"
+    return f"{one},..." if types & {tuple, list} else one
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _shown(default: object) -> str:
+    if default is None or default == ():
+        return ""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return ", ".join(map(str, default)) if isinstance(default, (tuple, list)) else str(default)
+
+
+__all__ = ["Flag", "flags", "methods_text"]

@@ -1,0 +1,60 @@
+"""What methods declare to be shown: their findings by the page that shows them, and the tables that a page depends on."""
+
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.method import Finding, Method, Per
+
+
+@cache
+def declared(per: Per) -> tuple[tuple[Method, Finding], ...]:
+    """Return the findings of all methods that are about a run, a layer, a unit or a category, in the order of the registry.
+
+    Methods that a run does not name are among them: another command may have written their tables.
+    """
+    return tuple(
+        (method, finding) for method in registry.METHODS for finding in method.findings() if finding.per == per
+    )
+
+
+def shown_beside(per: Per, own: Iterable[str]) -> list[tuple[Method, Finding]]:
+    """Return the findings of a page but those all of whose tables the page's own part shows."""
+    mine = set(own)
+    return [(method, finding) for method, finding in declared(per) if not mine.issuperset(finding.tables)]
+
+
+def tables_of(pages: Iterable[Per], own: Iterable[str]) -> tuple[str, ...]:
+    """Return the tables that pages depend on: those of their own parts and those of their findings."""
+    found = [name for per in pages for _, finding in declared(per) for name in finding.tables]
+    return tuple(dict.fromkeys([*own, *found]))
+
+
+def listed_views(run: Path, model: str, layer: str) -> pl.Series:
+    """Return the views that strips on the pages of a layer and of its units show, in order of the pages; some repeat."""
+    found = [pl.Series("view", [], pl.Int32)]
+    for per in ("layer", "unit"):
+        for _, finding in declared(per):
+            if finding.look == "strips":
+                found.append(views_in(finding.frame(run, model, layer)))
+    return pl.concat(found)
+
+
+def views_in(frame: pl.DataFrame) -> pl.Series:
+    """Return the numbers in the column `views` of the frame of a strip: lists of views, or of structs with a view in each."""
+    views = frame["views"].explode().drop_nulls()
+    return (views.struct.field("view") if views.dtype == pl.Struct else views).cast(pl.Int32).alias("view")
+
+
+def sources() -> list[Path]:
+    """Return the files of code that findings come from."""
+    findings = [finding for method in registry.METHODS for finding in method.findings()]
+    files = {sys.modules[finding.frame.__module__].__file__ for finding in findings}
+    return sorted(Path(file) for file in files if file)
+
+
+__all__ = ["declared", "listed_views", "shown_beside", "sources", "tables_of", "views_in"]

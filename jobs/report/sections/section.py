@@ -1,0 +1,144 @@
+"""Sections of pages that findings of methods declare: which a page has, and how each is drawn."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from filterscope.jobs.report.declared import shown_beside
+from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, with_bars, with_heat
+from filterscope.jobs.report.sections.lines import FIGURES, figures
+from filterscope.jobs.report.sections.listed import strips
+from filterscope.jobs.report.sections.ties import TIES, tied
+from filterscope.pipeline.methods.method import Finding, Method, Per
+from filterscope.schemas.opening import files_under
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section as its template draws it.
+
+    Attributes
+    ----------
+    id, title, subtitle, note : str
+        Anchor; heading, and what stands below it.
+    look : str
+        Which template: that of the finding, or `table` where a frame is too small for it.
+    drawn : object
+        What the template draws; None for looks that are tables.
+    columns : list of Column
+        The frame as a table.
+    cut : str
+        Says what is left out; empty if nothing is.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    note: str
+    look: str
+    drawn: Any
+    columns: list[Any]
+    cut: str
+
+
+def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
+    """Draw the rows of a finding, at least one."""
+    title, _, subtitle = finding.title.partition(": ")
+    look, drawn = _drawn(finding.look, frame, about)
+    shown = frame.head(ROWS)
+    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
+    return Section(
+        anchor(title), title, subtitle, finding.note, look, drawn, columns, _cut(look, frame, drawn, finding)
+    )
+
+
+def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
+    if look == "lines":
+        found = figures(frame, about)
+        return ("lines", found) if found else ("table", None)
+    if look == "strips":
+        return look, strips(frame, about)
+    if look == "graph":
+        return look, tied(frame)
+    return look, None
+
+
+def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
+    shown, all_of = ROWS, frame.height
+    if look == "strips":
+        shown = len(drawn.rows)
+    elif look == "graph":
+        shown = TIES
+    elif look == "lines" and len(drawn) == FIGURES:
+        return f"At most {FIGURES} figures are drawn; all rows are in {' and '.join(finding.tables)}."
+    if all_of <= shown:
+        return ""
+    return f"The first {shown:,} of {all_of:,} rows are shown; all are in {' and '.join(finding.tables)}."
+
+
+def anchor(title: str) -> str:
+    """Return a heading as an id."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def sections_of(per: Per, own: Iterable[str], about: About) -> list[Section]:
+    """Return the sections of a page of a run, a layer or a category.
+
+    Parameters
+    ----------
+    per : {"run", "layer", "category"}
+        Which page.
+    own : iterable of str
+        Tables that the page's own part shows; findings of these alone are not repeated.
+    about : About
+        What the page is about.
+    """
+    run = about.where.plan.run
+    parts = {"run": (), "layer": (about.model, about.layer), "category": (about.model, about.category)}[per]
+    found = []
+    for _, finding in shown_beside(per, own):
+        frame = finding.frame(run, *parts)
+        if frame.height:
+            found.append(section_of(finding, frame, about))
+    return found
+
+
+class UnitSections:
+    """Sections of the pages of units, read for all units of a layer at once.
+
+    Parameters
+    ----------
+    about : About
+        The layer.
+    own : iterable of str
+        Tables that the pages' own part shows.
+    """
+
+    def __init__(self, about: About, own: Iterable[str]) -> None:
+        self._about = about
+        self._found: list[tuple[Finding, dict[int, pl.DataFrame]]] = []
+        own, computed = tuple(own), set()
+        for method, finding in shown_beside("unit", own):
+            if self._has(finding.tables[0]):
+                computed.add(method.name)
+                frame = finding.frame(about.where.plan.run, about.model, about.layer)
+                parts = frame.partition_by("unit", as_dict=True, maintain_order=True)
+                self._found.append((finding, {unit: rows for (unit,), rows in parts.items()}))
+        methods = dict.fromkeys(method for method, _ in shown_beside("unit", own))
+        #: Methods that say something of units and were not asked to.
+        self.absent: list[Method] = [method for method in methods if method.name not in computed]
+
+    def _has(self, table: str) -> bool:
+        run = self._about.where.plan.run
+        return bool(files_under(run, "tables", table, f"model={self._about.model}", f"layer={self._about.layer}"))
+
+    def of(self, unit: int) -> list[Section]:
+        """Return the sections of one unit."""
+        about = About(self._about.where, self._about.model, self._about.layer, unit, concepts=self._about.concepts)
+        return [section_of(finding, parts[unit], about) for finding, parts in self._found if unit in parts]
+
+
+__all__ = ["Section", "UnitSections", "anchor", "section_of", "sections_of"]

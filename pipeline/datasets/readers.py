@@ -1,0 +1,128 @@
+"""The readers of data sets, each a value; the verbs `filterscope import NAME` follow from them.
+
+A new format is a module ``NAME.py`` beside this one, with a function ``import_NAME(source, folder, **options)``; add it here.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ReaderOption:
+    """An option of a reader.
+
+    Attributes
+    ----------
+    name : str
+        Parameter of its function.
+    help : str
+        What a person reads about it, with a full stop.
+    kind : {"switch", "path", "text"}
+        What it takes.
+    default : object
+        Value where none is given; giving a switch's flag means the opposite.
+    flag : str
+        Its flag, where that is not made of the name.
+    """
+
+    name: str
+    help: str
+    kind: Literal["switch", "path", "text"] = "switch"
+    default: bool | str | None = None
+    flag: str = ""
+
+    @property
+    def flag_name(self) -> str:
+        """Its flag, such as --in-place."""
+        return self.flag or f"--{self.name.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of one format.
+
+    Attributes
+    ----------
+    name : str
+        As in ``filterscope import NAME``; with underscores, that of its module and, after ``import_``, of its function.
+    about : str
+        What it reads, a sentence.
+    example : str
+        A command line.
+    options : tuple of ReaderOption
+        Its options.
+    """
+
+    name: str
+    about: str
+    example: str
+    options: tuple[ReaderOption, ...]
+
+    def read(self, source: Path, folder: Path, **options: Any) -> None:
+        """Read a source into the layout at a folder; raises InputError if it cannot be read."""
+        name = self.name.replace("-", "_")
+        module = import_module(f"{__package__}.{name}")
+        getattr(module, f"import_{name}")(source, folder, **options)
+
+
+_COLORS = ReaderOption("colors", "Add the 11 basic colours, computed per pixel.", default=False)
+_IN_PLACE = ReaderOption("in_place", "Refer to the image files instead of copying them.", default=False)
+
+READERS: tuple[Reader, ...] = (
+    Reader(
+        "broden",
+        "Import Broden: index.csv, label.csv, label PNGs.",
+        "filterscope import broden broden1_224 data/broden",
+        (_COLORS, _IN_PLACE),
+    ),
+    Reader(
+        "coco",
+        "Import COCO instances: a JSON and its images.",
+        "filterscope import coco coco/annotations/instances_val2017.json data/coco --images coco/val2017",
+        (ReaderOption("images", "Folder of the images, if not beside the JSON.", "path"), _COLORS, _IN_PLACE),
+    ),
+    Reader(
+        "masks",
+        "Import images/ and index PNGs in masks/ with a CSV of names: VOC, ADE20K-style exports, your own data.",
+        "filterscope import masks my_data data/mine --colors",
+        (
+            ReaderOption("names", "CSV with index,name[,category]; default labels.csv.", "path"),
+            ReaderOption("category", "Category of concepts whose row states none.", "text", "object"),
+            _COLORS,
+            _IN_PLACE,
+            ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
+        ),
+    ),
+    Reader(
+        "landmarks",
+        "Import images/ with a landmarks.csv (image,landmark,x,y[,object]) and objects.csv (image,object,category,xmin,...).",
+        "filterscope import landmarks my_points data/points",
+        (_IN_PLACE,),
+    ),
+    Reader(
+        "animals",
+        "Import the animal-part set: objects.csv, landmarks.csv, images/, negatives/.",
+        "filterscope import animals animals data/animals",
+        (_IN_PLACE,),
+    ),
+    Reader(
+        "cub",
+        "Import CUB-200-2011: boxes and part locations of birds, species as an attribute.",
+        "filterscope import cub CUB_200_2011 data/cub",
+        (_IN_PLACE,),
+    ),
+    Reader(
+        "pascal-part",
+        "Import Pascal-Part: object and part masks as concepts, boxes, part centres as landmarks.",
+        "filterscope import pascal-part pascal_part data/voc --images VOC2010/JPEGImages",
+        (
+            ReaderOption("images", "Folder of the images; by default SRC/JPEGImages.", "path"),
+            ReaderOption("merge", "Parts as annotated, not merged as published.", default=True, flag="--raw-parts"),
+            _IN_PLACE,
+        ),
+    ),
+)
+
+__all__ = ["READERS", "Reader", "ReaderOption"]

@@ -1,0 +1,55 @@
+"""Options of dissection, which all that speaks of labels shares, and the masks that follow from them."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import StrictFloat, StrictInt
+
+from filterscope.pipeline.run.options import Options, option
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.run.plan import Plan, PlannedModel
+
+
+class DissectionOptions(Options):
+    """How activations are thresholded and compared with labels."""
+
+    method: ClassVar[str] = "dissection"
+
+    quantile: StrictFloat = option(
+        0.005, "probability of an activation above the threshold", flat="quantile", gt=0, lt=1
+    )
+    anchoring: Literal["resize", "receptive_field"] = option(
+        "resize", "where map positions lie in the input", flat="anchoring"
+    )
+    mask_mode: Literal["upsample", "survey"] = option(
+        "upsample",
+        "how masks of units are made: upsample, then threshold; or survey: the union of the valid cells' receptive fields",
+        flat="mask_mode",
+    )
+    mask_size: StrictInt | None = option(
+        None, "rows and columns of masks; unset: half the input", flat="mask_size", ge=1
+    )
+    min_images: StrictInt = option(10, "images a concept must be in to label a unit", flat="min_images", ge=1)
+    unit_image: Literal["active", "top", "off"] = option(
+        "active", "which rows the table unit_image keeps", flat="unit_image"
+    )
+    top_images: StrictInt = option(15, "images of largest maximum kept for every unit", flat="top_images", ge=1)
+
+
+def mask_size(plan: "Plan", model: "PlannedModel") -> tuple[int, int]:
+    """Return rows and columns of the masks for a model: half its input unless set."""
+    size = plan.of(DissectionOptions).mask_size
+    if size:
+        return size, size
+    height, width = model.transform.input_size
+    return max(height // 2, 1), max(width // 2, 1)
+
+
+def mask_key(plan: "Plan", model: "PlannedModel") -> str:
+    """Return the name of the masks that a model is compared with, such as ``squash-112``."""
+    rows, columns = mask_size(plan, model)
+    size = str(rows) if rows == columns else f"{rows}x{columns}"
+    return f"{model.geometry(plan.options.geometry).mask_key}-{size}"
+
+
+__all__ = ["DissectionOptions", "mask_key", "mask_size"]

@@ -1,0 +1,58 @@
+"""What gradients need: a network whose class scores depend on the audited layers, and the class that is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.gradients.options import TRUE, GradientsOptions
+from filterscope.pipeline.methods.outputs.needs import Scores, TrueClasses, refused, scores_of_blank
+from filterscope.pipeline.run.needs import Need
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.models.layer import Layer
+    from filterscope.pipeline.models.model import Model
+
+
+@dataclass(frozen=True)
+class Differentiable(Need):
+    """Class scores that depend on every audited layer, and among them the class that is asked."""
+
+    def check_data(self, method: str, dataset: Dataset, settings: Mapping[str, Any]) -> None:
+        """Refuse a data set without true classes where gradients are of these."""
+        if GradientsOptions.of(settings).target == TRUE:
+            TrueClasses(always=True).check_data(method, dataset, settings)
+
+    def check_network(
+        self, method: str, model: "Model", layers: "Sequence[Layer]", settings: Mapping[str, Any]
+    ) -> None:
+        """Take the gradients on a blank image, and refuse a layer without influence and a class that is not there."""
+        asked = GradientsOptions.of(settings)
+        count = scores_of_blank(method, model).shape[1]
+        if asked.target == TRUE:
+            Scores().check_network(method, model, layers, settings)
+        refuse_absent(asked.index, count, model.name)
+        _differentiate_blank(method, model, [layer.name for layer in layers])
+
+
+def refuse_absent(index: int | None, count: int, model: str) -> None:
+    """Stop where a class is asked that a network of `count` classes does not score; raises InputError."""
+    if index is not None and index >= count:
+        raise InputError(f"--gradients.target {index}: {model} scores {count} classes, 0 to {count - 1}")
+
+
+def _differentiate_blank(method: str, model: "Model", layers: list[str]) -> None:
+    import torch
+
+    from filterscope.pipeline.models.gradients import gradients_of
+    from filterscope.pipeline.models.taps import Taps
+
+    blank = torch.zeros(1, 3, *model.transform.input_size)
+    with refused(method, model.name):
+        gradients_of(
+            Taps(model.module, layers), blank, lambda scores, taps: scores.amax(1), layers, 1, scores=True, targets=None
+        )
+
+
+__all__ = ["Differentiable", "refuse_absent"]

@@ -1,0 +1,73 @@
+"""All methods, a line each; the order is that in which stages run where nothing else decides."""
+
+from collections.abc import Iterable
+
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.methods import (
+    anchorings,
+    dissection,
+    gradients,
+    graph,
+    growth,
+    localize,
+    location,
+    outputs,
+    parts,
+    pattern_positions,
+    patterns,
+    receptive_field,
+    significance,
+    stability,
+)
+from filterscope.pipeline.methods.method import Method
+
+METHODS: tuple[Method, ...] = (
+    dissection.METHOD,
+    significance.METHOD,
+    growth.METHOD,
+    parts.METHOD,
+    anchorings.METHOD,
+    stability.METHOD,
+    receptive_field.METHOD,
+    location.METHOD,
+    patterns.METHOD,
+    graph.METHOD,
+    pattern_positions.METHOD,
+    localize.METHOD,
+    outputs.METHOD,
+    gradients.METHOD,
+)
+
+
+def method(name: str) -> Method:
+    """Return a method by its name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = {known.name: known for known in METHODS}
+    if name not in found:
+        hint = did_you_mean(name, found) or f" Methods are: {', '.join(found)}."
+        raise InputError(f"--methods {name}: no such method.{hint}")
+    return found[name]
+
+
+def chosen(names: Iterable[str]) -> list[Method]:
+    """Return methods by their names, in the order of the registry."""
+    asked = {method(name).name for name in names}
+    return [known for known in METHODS if known.name in asked]
+
+
+def names() -> list[str]:
+    """Return the names of all methods."""
+    return [known.name for known in METHODS]
+
+
+def defaults() -> tuple[str, ...]:
+    """Return the methods of an audit that names none."""
+    return tuple(known.name for known in METHODS if known.default)
+
+
+__all__ = ["METHODS", "chosen", "defaults", "method", "names"]

@@ -1,0 +1,49 @@
+"""What stages that measure blocks of units share: maxima to read, and a table of one row per unit to write."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from filterscope.pipeline.engine.keys import blocks
+from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.methods.tasks import BlockTask
+from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.tables import write_table
+from filterscope.schemas.results import TABLES
+
+
+def read_maxima(task: BlockTask) -> Iterator[np.ndarray]:
+    """Yield the units' maxima on the views that were decoded, float32 of shape (n, U), in order of the views."""
+    store = ActivationStore(task.plan.run, task.model.name, task.layer.name)
+    for _, start, stop in blocks("images", task.plan.view_count, task.plan.options.image_block):
+        maxima = store.read_maxima(start, stop, slice(task.start, task.stop)).astype(np.float32)
+        yield maxima[~np.isnan(maxima[:, 0])]
+
+
+def write_rows(task: BlockTask, table: str, columns: Mapping[str, np.ndarray]) -> list[Output]:
+    """Write one row per unit of a block to its part of a table, and return what the stage reports.
+
+    Parameters
+    ----------
+    task : BlockTask
+        The block of U units.
+    table : str
+        The table, a name of `schemas.results.TABLES`.
+    columns : mapping of str to ndarray of shape (U,)
+        Its columns beside model, layer and unit. NaN becomes null where the column may be null.
+
+    Returns
+    -------
+    list of Output
+        One, with the rows and the checksum of the file.
+    """
+    units = np.arange(task.start, task.stop, dtype=np.int32)
+    known = {"model": [task.model.name] * len(units), "layer": [task.layer.name] * len(units), "unit": units, **columns}
+    schema = TABLES[table]
+    arrays = [pa.array(known[field.name], field.type, from_pandas=field.nullable) for field in schema]
+    rows, digest = write_table(task.plan.run, table, task.key.place, [pa.Table.from_arrays(arrays, schema=schema)])
+    return [Output(task.key, rows, checksums={table: digest})]
+
+
+__all__ = ["read_maxima", "write_rows"]

@@ -1,0 +1,116 @@
+"""Options: what a person may set, each a field of the part of filterscope that reads it.
+
+A field carries its help; flags, TOML keys, the documentation and what ``run.toml`` records follow from it. In `run.toml` and
+on the command line options of all parts stand side by side, each under a flat name: ``stability.quantiles`` for the field
+`quantiles` of the method `stability`, unless the field states another.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.views.views import ViewSettings
+
+
+def option(default: Any, help: str, *, flat: str | None = None, **constraints: Any) -> Any:  # noqa: A002
+    """Return a field of `Options`.
+
+    Parameters
+    ----------
+    default : object
+        Value where none is given.
+    help : str
+        What a person reads about it, without a full stop.
+    flat : str, optional
+        Its flat name, where that is not METHOD.FIELD.
+    **constraints
+        As of `pydantic.Field`: ge, le, gt, lt.
+    """
+    extra: JsonDict | None = {"flat": flat} if flat else None
+    return Field(default, description=help, json_schema_extra=extra, **constraints)
+
+
+class Options(BaseModel):
+    """Options of one method; every field is made by `option`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: The method whose options these are.
+    method: ClassVar[str] = ""
+
+    @classmethod
+    def flat_names(cls) -> dict[str, str]:
+        """Return the flat name of each field."""
+        return {name: _flat(cls.method, name, field) for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def of(cls, flat: Mapping[str, Any]) -> Self:
+        """Take them from options of all methods by their flat names; what is absent has its default."""
+        names = cls.flat_names()
+        return cls(**{field: flat[name] for field, name in names.items() if name in flat})
+
+
+def _flat(method: str, name: str, field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("flat"):
+        return str(extra["flat"])
+    return f"{method}.{name}" if method else name
+
+
+def _views(value: str) -> str:
+    kind, colon, category = value.partition(":")
+    if value not in ("image", "objects") and not (kind == "objects" and colon and category):
+        raise ValueError("image, objects or objects:CATEGORY")
+    return value
+
+
+def _power_of_two(value: float) -> float:
+    if not (math.isfinite(value) and value > 0 and math.frexp(value)[0] == 0.5):
+        raise ValueError("a power of two, such as 0.0625")
+    return value
+
+
+class RunOptions(Options):
+    """Options of a run as a whole."""
+
+    methods: tuple[str, ...] = option((), "what is computed")
+    geometry: Literal["squash", "crop"] = option("squash", "how images and masks are fitted to the input")
+    views: Annotated[StrictStr, AfterValidator(_views)] = option(
+        "image", "what enters the networks: image, objects or objects:CATEGORY"
+    )
+    flips: StrictBool = option(False, "every view a second time, mirrored left to right")
+    negatives: StrictBool = option(False, "with objects: the images of the split negative too, whole")
+    store: Literal["zarr", "none"] = option(
+        "zarr", "where activations go; none runs the networks twice and keeps only what is found"
+    )
+    keep_activations: StrictBool = option(True, "keep a layer's activations once everything is computed from them")
+    max_rejects: StrictFloat = option(0.01, "fraction of images that may be unreadable", ge=0, le=1)
+    image_block: StrictInt = option(64, "views in a piece of work of extract", ge=1)
+    unit_block: StrictInt = option(128, "units in a piece of work of dissect", ge=1)
+    actors: StrictInt | None = option(
+        None, "processes that hold a model, 0: all in this one; unset: from the machine and the images", ge=0
+    )
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where the forward pass runs")
+    activation_scale: Annotated[StrictFloat, AfterValidator(_power_of_two)] = option(
+        1.0, "factor on activations before they become float16"
+    )
+
+    @property
+    def stored(self) -> bool:
+        """Whether activations are stored."""
+        return self.store != "none"
+
+    @property
+    def view_settings(self) -> "ViewSettings":
+        """Which views the run has."""
+        from filterscope.pipeline.views.views import ViewSettings  # only here: options load nothing heavy
+
+        return ViewSettings(self.views, self.flips, self.negatives)
+
+
+__all__ = ["Options", "RunOptions", "option"]

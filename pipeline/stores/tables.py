@@ -1,0 +1,47 @@
+"""Result tables on disk: one Parquet file for each piece of work, in Hive folders."""
+
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import IO, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filterscope.pipeline.stores.places import Place, digest_of, open_writing
+from filterscope.schemas.results import TABLES
+
+AnyPlace = TypeVar("AnyPlace", bound=PurePath)
+
+
+def table_path(run: AnyPlace, table: str, place: Iterable[str]) -> AnyPlace:
+    """Return where a unit's part of a table lies; (model, layer, block) become Hive folders."""
+    *folders, block = place
+    hive = [f"{key}={value}" for key, value in zip(("model", "layer"), folders, strict=False)]
+    return run.joinpath("tables", table, *hive, f"{block}.parquet")
+
+
+def write_table(
+    run: Place, table: str, place: Iterable[str], rows: Iterable[pa.RecordBatch | pa.Table]
+) -> tuple[int, str]:
+    """Write a unit's part of a table, piece by piece, and put it in place at the end.
+
+    Returns
+    -------
+    (int, str)
+        Rows written and the file's SHA-256.
+    """
+    with open_writing(table_path(run, table, place)) as file:
+        count = _write_rows(file, table, rows)
+        return count, digest_of(file)
+
+
+def _write_rows(file: IO[bytes], table: str, rows: Iterable[pa.RecordBatch | pa.Table]) -> int:
+    count = 0
+    with pq.ParquetWriter(file, TABLES[table], compression="zstd") as writer:
+        for piece in rows:
+            count += piece.num_rows
+            writer.write(piece)
+    return count
+
+
+__all__ = ["table_path", "write_table"]

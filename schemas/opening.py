@@ -1,0 +1,105 @@
+"""Parquet files opened where they lie: on this machine, or in an object store (``s3://BUCKET/KEY``).
+
+What a user names is taken literally: no character of a path is a wildcard. Credentials, endpoint and region come from the
+environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL, AWS_REGION) or from the
+machine's role, and are kept nowhere.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
+
+import polars as pl
+
+Value = TypeVar("Value")
+
+
+class StoreError(OSError):
+    """An object store refused something or did not answer."""
+
+
+def told(call: Callable[..., Value]) -> Callable[..., Value]:
+    """Raise what the store says as an OSError, without its answer, which quotes access keys and signatures."""
+
+    @wraps(call)
+    def telling(place: Any, *args: Any, **options: Any) -> Value:
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+        try:
+            return call(place, *args, **options)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no object {place}") from None
+        except (AlreadyExistsError, PreconditionError):
+            raise FileExistsError(f"{place} exists, or was changed by another") from None
+        except BaseError as error:
+            text = str(error)
+            code = re.search(r"<Code>(\w+)</Code>", text)
+            reason = code[1] if code else text.partition(": <")[0].splitlines()[0]
+            raise StoreError(f"the object store refused {call.__name__} of {place}: {reason}") from None
+
+    return telling
+
+
+def object_store(bucket: str, prefix: str | None = None) -> Any:
+    """Return the store of a bucket, or of a prefix in it; obstore takes all it needs from the environment."""
+    from obstore.store import S3Store
+
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    return S3Store(bucket, prefix=prefix, client_options={"allow_http": plain, "timeout": "5m"})
+
+
+@lru_cache(maxsize=16)
+def store_of(bucket: str) -> Any:
+    """Return the store of a bucket, the same one each time: it keeps its connections."""
+    return object_store(bucket)
+
+
+def files_under(place: str | PurePath, *folders: str) -> list[str]:
+    """Return the Parquet files anywhere under a folder.
+
+    Parameters
+    ----------
+    place : path
+        A folder of this machine, or ``s3://BUCKET/KEY``; `pathlib` makes ``s3:/b`` of ``s3://b``, which is understood too.
+    *folders : str
+        Names of the folders that lead on from there.
+
+    Returns
+    -------
+    list of str
+        The files, in the order of their folders and names; empty if there is no such folder.
+
+    Raises
+    ------
+    StoreError
+        If the object store refuses or does not answer.
+    """
+    address = re.match(r"s3:/+([^/]+)/*(.*)", str(place))
+    if not address:
+        return [str(path) for path in sorted(Path(place).joinpath(*folders).rglob("*.parquet"))]
+    found = listing(f"s3://{address[1]}", "/".join([*filter(None, address[2].split("/")), *folders]))
+    return sorted((path for path in found if path.endswith(".parquet")), key=lambda path: path.split("/"))
+
+
+@told
+def listing(bucket: str, prefix: str) -> list[str]:
+    """Return the addresses of all objects under a prefix of ``s3://BUCKET``."""
+    import obstore
+
+    store = store_of(bucket.removeprefix("s3://"))
+    return [f"{bucket}/{item['path']}" for batch in obstore.list(store, prefix) for item in batch]
+
+
+def scan_files(paths: Sequence[str | PurePath], **options: Any) -> pl.LazyFrame:
+    """Open Parquet files lazily, in the given order."""
+    names = [str(path) for path in paths]
+    if any(name.startswith("s3:") for name in names):
+        # without a provider of its own, Polars takes credentials from the environment, as the store does
+        options["credential_provider"] = None
+    return pl.scan_parquet(names, glob=False, **options)
+
+
+__all__ = ["StoreError", "files_under", "listing", "object_store", "scan_files", "store_of", "told"]

@@ -1,0 +1,141 @@
+"""The flags of `audit`: all of version 0.1, those of every option, and what is said of wrong ones."""
+
+import re
+
+import pytest
+
+from filterscope.jobs.cli import main as cli
+from filterscope.jobs.config import audit as configuration
+from filterscope.jobs.config.flags import flags
+from filterscope.jobs.runs import audit as jobs
+from filterscope.pipeline.methods import registry
+
+NEEDED = ("--data", ".", "--out", "run", "--model", "torchvision:resnet18@random:0")
+
+#: Every flag of version 0.1 that became an option of the run or of a method, with a value, and where it goes.
+FORMER = [
+    ("--metrics", "growth", "methods", ("growth",)), ("--geometry", "crop", "geometry", "crop"),
+    ("--views", "objects:cat", "views", "objects:cat"), ("--flips", None, "flips", True),
+    ("--negatives", None, "negatives", True), ("--anchoring", "receptive_field", "anchoring", "receptive_field"),
+    ("--mask-mode", "survey", "mask_mode", "survey"), ("--quantile", "0.25", "quantile", 0.25),
+    ("--min-images", "3", "min_images", 3), ("--mask-size", "56", "mask_size", 56),
+    ("--unit-image", "top", "unit_image", "top"), ("--top-images", "4", "top_images", 4),
+    ("--no-keep-activations", None, "keep_activations", False), ("--keep-activations", None, "keep_activations", True),
+    ("--store", "none", "store", "none"),
+    ("--location-protocol", "explanatory-graph", "location_protocol", "explanatory-graph"),
+    ("--occluder", "11", "occluder", 11), ("--occluder-step", "3", "occluder_step", 3),
+    ("--field-images", "5", "field_images", 5), ("--field-units", "6", "field_units", 6),
+    ("--units", "3,17,40-47", "units", "3,17,40-47"), ("--max-rejects", "0.5", "max_rejects", 0.5),
+    ("--image-block", "8", "image_block", 8), ("--unit-block", "16", "unit_block", 16), ("--actors", "0", "actors", 0),
+    ("--device", "cpu", "device", "cpu"), ("--activation-scale", "0.5", "activation_scale", 0.5),
+]  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Return what an audit with some flags would be asked, without running it."""
+    monkeypatch.chdir(tmp_path)
+
+    def ask(*arguments):
+        found = []
+        monkeypatch.setattr(jobs, "audit", lambda config, **_: found.append(config))
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["audit", *NEEDED, *arguments])
+        assert not stop.value.code, arguments
+        return found[0]
+
+    return ask
+
+
+@pytest.mark.parametrize(("flag", "text", "key", "value"), FORMER, ids=[flag for flag, *_ in FORMER])
+def test_flags_of_version_0_1_work(asked, flag, text, key, value):
+    config = asked(flag, *([] if text is None else [text]))
+    assert getattr(config, key) == value
+
+
+def test_flags_beside_the_options_work(asked):
+    config = asked("--layers", "a,b", "--basis", "rotate:3", "--batch-size", "4", "--model", "timm:vgg11")
+    assert (config.layers, config.basis, config.batch_size) == (("a", "b"), "rotate:3", 4)
+    assert [model.source for model in config.models] == ["torchvision:resnet18@random:0", "timm:vgg11"]
+
+
+def test_a_flag_has_its_effect_by_each_of_its_names(asked, monkeypatch):
+    seen = []
+
+    def load_config(zoo, **given):
+        seen.append({key: value for key, value in given.items() if value is not None})
+        return real(zoo, **{key: value for key, value in given.items() if key in ("models", "data", "out")})
+
+    real = configuration.load_config
+    monkeypatch.setattr(configuration, "load_config", load_config)
+    for flag in flags():
+        for name in flag.names:
+            value = True if flag.switch else flag.value("7")
+            asked(name, *([] if flag.switch else ["7"]))
+            assert seen[-1][flag.key] == value, name
+            assert set(seen[-1]) == {"models", "data", "out", flag.key}
+        if flag.switch:
+            asked(f"--no-{flag.names[0].removeprefix('--')}")
+            assert seen[-1][flag.key] is False
+
+
+def test_a_default_said_aloud_changes_nothing(asked):
+    plain = asked()
+    for flag in flags():
+        default = getattr(plain, configuration.attribute(flag.key))
+        if not flag.switch and default is not None:
+            text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            assert asked(flag.names[-1], text) == plain, flag
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["audit", *arguments])
+    assert stop.value.code == 2
+    return re.sub(r"[\s│╭╮╰╯─]+", " ", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--quantile", "2"), "error: the options: quantile: received 2; expected less than 1 "),
+        (("--dissection.quantile", "x"), "error: the options: quantile: received 'x'; expected a number "),
+        (("--mask-size", "3.5"), "error: the options: mask_size: received 3.5; expected a whole number "),
+        (("--geometry", "crp"), "error: the options: geometry: received 'crp'; expected 'squash' or 'crop' "),
+        (("--units", "3,x"), "error: the options: units: received '3,x'; expected units such as 3,17,40-47, "
+                             "where 'x' is neither a number nor a range "),
+        (("--methods", ""), "error: the options: methods: received ''; expected at least one name "),
+    ],
+)  # fmt: skip
+def test_wrong_values_say_what_was_received_and_what_is_expected(capsys, tmp_path, arguments, expected):
+    assert refused(capsys, *NEEDED, *arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("--quantil", "--quantile"), ("--receptive-field.ocluder", "--receptive-field.occluder")]
+)
+def test_an_unknown_flag_is_answered_with_the_nearest(capsys, wrong, near):
+    answer = refused(capsys, *NEEDED, wrong, "1")
+    assert f"No such option: {wrong} (Possible options: " in answer
+    assert near in answer
+
+
+def test_help_groups_flags_by_method_and_tells_of_every_method(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        cli.main(["audit", "--help"])
+    out = re.sub(r"[ ─]+", " ", capsys.readouterr().out)
+    for method in registry.METHODS:
+        assert f" {method.name}: {method.about}. {method.source}." in out
+        assert (f"Options of {method.name} " in out) == bool(method.options.model_fields)
+    for flag in flags():
+        assert re.sub(r" +", " ", flag.help) in out
+
+
+def test_version(capsys):
+    from importlib.metadata import version
+
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert not stop.value.code
+    assert capsys.readouterr().out == f"filterscope {version('filterscope')}\n"

@@ -1,0 +1,61 @@
+"""Import verbs follow from the readers: a verb each, with the options that its function takes."""
+
+import inspect
+import re
+from importlib import import_module
+
+import pytest
+
+from filterscope.jobs.cli import importing
+from filterscope.jobs.cli import main as cli
+from filterscope.pipeline.datasets.readers import READERS, Reader
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    return stop.value.code
+
+
+def test_readers_have_names_of_their_own():
+    assert len({reader.name for reader in READERS}) == len(READERS)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_a_reader_states_the_options_of_its_function_with_their_defaults(reader):
+    name = reader.name.replace("-", "_")
+    function = getattr(import_module(f"filterscope.pipeline.datasets.{name}"), f"import_{name}")
+    taken = {
+        key: parameter.default
+        for key, parameter in inspect.signature(function).parameters.items()
+        if key not in ("source", "folder", "progress")
+    }
+    assert {option.name: option.default for option in reader.options} == taken
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_a_verb_passes_on_what_it_is_given(reader, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(Reader, "read", lambda self, *places, **given: seen.append((self.name, *places, given)))
+    monkeypatch.setattr(importing, "_describe", lambda folder: None)
+    assert not run("import", reader.name, tmp_path / "a", tmp_path / "b")
+    defaults = {option.name: option.default for option in reader.options}
+    assert seen == [(reader.name, tmp_path / "a", tmp_path / "b", defaults)]
+    for option in reader.options:
+        value = [] if option.kind == "switch" else ["x"]
+        assert not run("import", reader.name, tmp_path / "a", tmp_path / "b", option.flag_name, *value)
+        given = seen[-1][-1]
+        changed = not option.default if option.kind == "switch" else "x"
+        assert {**given, option.name: str(given[option.name])} == {**defaults, option.name: str(changed)}
+
+
+def test_flags_of_version_0_1_are_there(capsys):
+    former = {
+        "broden": ["--colors", "--in-place"], "coco": ["--images", "--colors", "--in-place"],
+        "masks": ["--names", "--category", "--colors", "--in-place", "--skip-bad"], "landmarks": ["--in-place"],
+        "animals": ["--in-place"], "cub": ["--in-place"], "pascal-part": ["--images", "--raw-parts", "--in-place"],
+    }  # fmt: skip
+    for name, names in former.items():
+        assert not run("import", name, "--help")
+        out = capsys.readouterr().out
+        assert [flag for flag in re.findall(r"│ \*? *(--[a-z-]+) ", out) if flag != "--help"] == names

@@ -1,0 +1,174 @@
+"""The verb `estimate` projects what unit costs say, by hand-made numbers, and says what it lacks."""
+
+import json
+import re
+
+import pytest
+
+from filterscope.jobs.cli.main import main
+from filterscope.jobs.cost.projection import UnitCosts, Work, project
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.models import timing
+
+FACTORS = {
+    "masks_image": 0.01, "decode_megapixel": 0.02, "extract_over_pass": 1.5, "store_megabyte": 0.002,
+    "dissect_melement": 0.004, "dissect_pair": 1e-5, "anchorings_pair": 5e-6, "significance_pair": 2e-5,
+    "stored_byte": 0.5, "table_pair": 10, "table_concept": 5,
+}  # fmt: skip
+COSTS = UnitCosts.of(FACTORS)
+#: Two networks: 0.1 and 0.3 s, 2 and 4 GFLOP, 10 and 20 million elements, 1,000 and 3,000 elements and 10 and 30 units audited.
+WORKS = [Work(0.1, 2.0, 10.0, 1000, 10), Work(0.3, 4.0, 20.0, 3000, 30)]
+
+
+def projection(**changes):
+    asked = {
+        "images": 100,
+        "models": 2,
+        "megapixels": 0.5,
+        "concepts": 7,
+        "methods": registry.chosen(["dissection", "anchorings", "significance"]),
+        "on_gpu": False,
+    }
+    return project(COSTS, WORKS, **{**asked, **changes})
+
+
+def test_a_projection_is_the_sum_of_its_factors():
+    found = projection()
+    assert found.core_seconds == pytest.approx(
+        {
+            "masks": 100 * 0.01,
+            "decode": 100 * 2 * 0.5 * 0.02,
+            "forward": 100 * (0.1 + 0.3) * 1.5,
+            "store": 100 * 4000 * 2e-6 * 0.002,
+            "dissect": 100 * (4000 * 1e-6 * 0.004 + 40 * 1e-5),
+            "anchorings": 100 * 40 * 5e-6,
+            "significance": 100 * 40 * 2e-5,
+        }
+    )
+    assert found.activation_bytes == pytest.approx(100 * 4000 * 2 * 0.5)
+    assert found.largest_model_bytes == pytest.approx(100 * 3000 * 2 * 0.5)
+    assert found.table_bytes == pytest.approx(100 * 40 * 10 + 40 * 7 * 5)
+    assert found.gpu_seconds is None
+
+
+def test_twice_the_models_cost_twice_and_share_the_masks():
+    once, twice = projection().core_seconds, projection(models=4).core_seconds
+    assert twice == pytest.approx({name: value * (1 if name == "masks" else 2) for name, value in once.items()})
+
+
+def test_on_gpus_the_forward_pass_leaves_the_cores_and_its_time_may_be_unknown():
+    found = projection(on_gpu=True)
+    assert "forward" not in found.core_seconds
+    assert found.gpu_seconds is None
+    assert found.hours(4, 1) is None
+    known = project(
+        UnitCosts.of({**FACTORS, "gpu_gflop": 1e-3, "gpu_melement": 1e-4}), WORKS,
+        images=100, models=2, megapixels=0.5, concepts=7, methods=(), on_gpu=True,
+    )  # fmt: skip
+    assert known.gpu_seconds == pytest.approx(100 * (6 * 1e-3 + 30 * 1e-4))
+    assert known.hours(1000, 1) == pytest.approx(known.gpu_seconds / 3600)
+    assert known.hours(1, 1) == pytest.approx(sum(known.core_seconds.values()) / 3600)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[1]", '[{"name": "unit_cost.masks_image", "value": 1}]'])
+def test_missing_unit_costs_say_how_to_measure_them(tmp_path, text):
+    path = tmp_path / "bench.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=re.escape("measure them with `python -m tests.bench unit_costs`")):
+        UnitCosts.read(path)
+
+
+@pytest.fixture
+def zoo(tmp_path, coco):
+    """A zoo file and unit costs beside it."""
+    rows = [{"name": f"unit_cost.{name}", "value": value} for name, value in FACTORS.items()]
+    (tmp_path / "bench.json").write_text(json.dumps(rows))
+    path = tmp_path / "zoo.toml"
+    path.write_text(
+        f'data = "{coco}"\nout = "run"\nlayers = "layer4"\n[[models]]\nsource = "torchvision:resnet18@random:0"\n'
+    )
+    return path
+
+
+def test_the_verb_prints_bytes_hours_and_the_bottleneck(zoo, capsys, monkeypatch):
+    """A forward pass is timed at the batch sizes that an audit would try, and costs what it takes at the fastest."""
+    monkeypatch.setattr(
+        timing, "seconds_an_image", lambda model, layers, sizes: {size: 0.2 + 0.1 / size for size in sizes}
+    )
+    main_exits(
+        ["estimate", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--images", "1e6", "--models", "500"]
+    )
+    printed = capsys.readouterr().out
+    assert "500 models x 1,000,000 images" in printed
+    [hours] = re.findall(r"forward +([\d,.]+) CPU hours", printed)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (0.2 + 0.1 / 16) * 1.5 / 3600, rel=1e-4)
+    # 512 x 7 x 7 half-precision numbers
+    assert f"activations {5e8 * 512 * 49 * 2 * 0.5 / 1e12:.3g} TB" in printed
+    assert "the bottleneck is forward" in printed
+    assert not (zoo.parent / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("layer", "gflop", "melement"),
+    [
+        pytest.param("layer4", 3.64, 2.5, id="whole"),
+        # 118 million multiplications in the first convolution, 4 x 116 in layer1
+        pytest.param("layer1", 1.161, 5.2, id="first of four"),
+    ],
+)
+def test_on_a_gpu_a_forward_pass_costs_its_operations_to_the_deepest_layer(zoo, capsys, layer, gflop, melement):
+    zoo.write_text(zoo.read_text().replace("layer4", layer))
+    bench = zoo.with_name("bench.json")
+    gpu = [{"name": "unit_cost.gpu_gflop", "value": 0.05}, {"name": "unit_cost.gpu_melement", "value": 0.001}]
+    bench.write_text(json.dumps(json.loads(bench.read_text()) + gpu))
+    main_exits(["estimate", str(zoo), "--bench", str(bench), "--images", "1e6", "--models", "500", "--gpus", "8"])
+    [hours] = re.findall(r"forward +([\d,.]+) GPU hours", capsys.readouterr().out)
+    assert float(hours.replace(",", "")) == pytest.approx(5e8 * (gflop * 0.05 + melement * 0.001) / 3600, rel=0.05)
+
+
+def test_the_verb_says_that_gpu_hours_are_not_known(zoo, capsys):
+    main_exits(["estimate", str(zoo), "--bench", str(zoo.with_name("bench.json")), "--gpus", "64"])
+    printed = capsys.readouterr().out
+    assert "1,024 cores, 64 GPUs" in printed
+    assert "GPU hours not known" in printed
+
+
+def test_the_name_of_version_0_1_prints_the_same(zoo, capsys):
+    printed = []
+    for verb in ("estimate", "plan"):
+        main_exits([verb, str(zoo), "--bench", str(zoo.with_name("bench.json")), "--gpus", "2", "--images", "1e5"])
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] != ""
+
+
+def test_methods_bring_their_factors_and_what_they_read_from_others_is_projected_too(zoo, capsys):
+    """Significance reads what dissection writes, and costs it; growth has no cost, and is said not to be projected."""
+    zoo.write_text('methods = ["significance", "growth"]\n' + zoo.read_text())
+    bench = zoo.with_name("bench.json")
+    main_exits(["estimate", str(zoo), "--bench", str(bench), "--images", "1e6", "--gpus", "1"])
+    printed = capsys.readouterr().out
+    pairs = 1e6 * 512
+    [hours] = re.findall(r"significance +([\d,.]+) CPU hours", printed)
+    assert float(hours.replace(",", "")) == pytest.approx(pairs * 2e-5 / 3600, abs=0.01)
+    [hours] = re.findall(r"dissect +([\d,.]+) CPU hours", printed)
+    assert float(hours.replace(",", "")) == pytest.approx((pairs * 49e-6 * 0.004 + pairs * 1e-5) / 3600, abs=0.01)
+    assert "anchorings" not in printed
+    assert printed.endswith("not projected: growth\n")
+
+
+def test_a_factor_that_a_method_needs_and_the_file_lacks_is_named(zoo, capsys):
+    bench = zoo.with_name("bench.json")
+    rows = [row for row in json.loads(bench.read_text()) if row["name"] != "unit_cost.significance_pair"]
+    bench.write_text(json.dumps(rows))
+    with pytest.raises(SystemExit) as stop:
+        main(["estimate", str(zoo), "--bench", str(bench)])
+    assert stop.value.code == 2
+    assert f"{bench} has no rows unit_cost.significance_pair; measure them" in capsys.readouterr().err
+
+
+def main_exits(arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert not stop.value.code

@@ -1,0 +1,25 @@
+"""Slow twins, room by room of `operators`: every kernel written again from its formula, one value at a time."""
+
+from tests.naive import (
+    activations,
+    dissection,
+    explanatory_graph,
+    images,
+    localization,
+    location,
+    numerics,
+    patterns,
+    statistics,
+)
+
+__all__ = [
+    "activations",
+    "dissection",
+    "explanatory_graph",
+    "images",
+    "localization",
+    "location",
+    "numerics",
+    "patterns",
+    "statistics",
+]

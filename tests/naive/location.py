@@ -1,0 +1,59 @@
+"""Slow twins of where a unit looks: location instability, occluded fields."""
+
+import math
+
+import numpy as np
+
+
+def location_instability(
+    position: np.ndarray, landmark: np.ndarray, extent: tuple[int, int], *, fewest: int, unbiased: bool
+) -> tuple[float, float]:
+    """Location instability and tracking of one unit from the survey's definition, given (y, x) of n inferences and landmarks.
+
+    Images without a landmark (NaN) are dropped.
+    """
+    pairs = [(p, k) for p, k in zip(position.tolist(), landmark.tolist(), strict=True) if not math.isnan(k[0])]
+    n = len(pairs)
+    if n < fewest:
+        return math.nan, math.nan
+    d = [math.dist(p, k) / math.hypot(*extent) for p, k in pairs]
+    deviation = math.sqrt(sum((x - sum(d) / n) ** 2 for x in d) / (n - 1))
+    if unbiased:
+        deviation /= math.sqrt(2 / (n - 1)) * math.gamma(n / 2) / math.gamma((n - 1) / 2)
+    difference = np.array([[k[0] - p[0], k[1] - p[1]] for p, k in pairs])
+    moved = np.trace(np.cov(np.array([k for _, k in pairs]).T))
+    return deviation, 1 - np.trace(np.cov(difference.T)) / moved if moved else math.nan
+
+
+def empirical_field(
+    drops: np.ndarray, extent: tuple[int, int], side: int, step: int, centres: np.ndarray, threshold: float
+) -> tuple[int, float, float] | None:
+    """Area and centroid minus centre of what occlusion finds, pixel by pixel; centres are whole numbers."""
+    corners = [
+        (top, left) for top in range(0, extent[0] - side + 1, step) for left in range(0, extent[1] - side + 1, step)
+    ]
+    means = {}
+    for dy in range(-2 * extent[0], 2 * extent[0]):
+        for dx in range(-2 * extent[1], 2 * extent[1]):
+            seen = []
+            for values, centre in zip(drops, centres, strict=True):
+                y, x = centre[0] + dy, centre[1] + dx
+                over = [
+                    value
+                    for value, (top, left) in zip(values, corners, strict=True)
+                    if top <= y < top + side and left <= x < left + side
+                ]
+                if over and 0 <= y < extent[0] and 0 <= x < extent[1]:
+                    seen.append(sum(over) / len(over))
+            if 2 * len(seen) >= len(drops):
+                means[dy, dx] = sum(seen) / len(seen)
+    largest = max(means.values(), default=0)
+    if not largest > 0:
+        return None
+    field = {place: value for place, value in means.items() if value >= threshold * largest}
+    total = sum(field.values())
+    return (
+        len(field),
+        sum(dy * value for (dy, _), value in field.items()) / total,
+        sum(dx * value for (_, dx), value in field.items()) / total,
+    )

@@ -1,0 +1,59 @@
+"""Small audits with every registered method: those that learn from object crops on crops, the others on whole images.
+
+A new method is in them by its name alone; options that it must be given stand in `ASKED`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.graph.needs import Crops
+from tests import planted
+from tests.planted.hostile import write_hostile, write_hostile_dots
+
+_SMALL: dict[str, Any] = {"quantile": 0.05, "min_images": 3, "unit_block": 2}
+#: Options of methods that are not done in a moment by default, or that must be told something.
+ASKED: dict[str, dict[str, Any]] = {
+    "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
+    "graph": {"graph_iterations": 4},
+    "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
+}
+
+
+def of_crops(method: str) -> bool:
+    """Tell whether a method learns from object crops."""
+    return any(isinstance(need, Crops) for need in registry.method(method).needs())
+
+
+def settings(methods: list[str], data: Path, **more: Any) -> dict[str, Any]:
+    """Return what an audit by some methods, all on crops or all on whole images, is asked."""
+    if any(of_crops(method) for method in methods):
+        model, layers = planted.entry("two_layers", "planted"), "1,3"
+        views: dict[str, Any] = {"views": "objects", "flips": True, "data": data / "crops"}
+    else:
+        model, layers, views = (
+            planted.entry("classifier", "planted"),
+            "0,1",
+            {"data": data / "images", "image_block": 8},
+        )
+    options: dict[str, Any] = {}
+    for name in registry.names():
+        options |= ASKED.get(name, {})
+    return {**_SMALL, **views, "models": [model], "layers": layers, **options, "methods": methods, **more}
+
+
+def groups() -> dict[str, list[str]]:
+    """Return the methods on whole images, and those on crops, with dissection, whose pages graphs share."""
+    names = registry.names()
+    images = [name for name in names if not of_crops(name)]
+    return {"images": images, "crops": ["dissection", *(name for name in names if of_crops(name))]}
+
+
+def write_data(folder: Path) -> Path:
+    """Write the images and the crops."""
+    folder.mkdir()
+    (folder / "of images").mkdir()
+    (folder / "of crops").mkdir()
+    write_hostile(folder / "images", 24)
+    write_hostile_dots(folder / "crops")
+    return folder

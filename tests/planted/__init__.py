@@ -1,0 +1,38 @@
+"""Data whose truth is known: networks whose filters are set by hand, and what they must find.
+
+Recorded runs name the networks as `factory:tests.planted:NAME`.
+"""
+
+from tests.planted.images import write_colours, write_dataset, write_parts
+from tests.planted.networks import (
+    PLANTED,
+    SIZE,
+    averaging,
+    classifier,
+    colours,
+    entry,
+    network,
+    not_a_number,
+    too_large,
+    two_layers,
+    unanchored,
+    unheard,
+)
+
+__all__ = [
+    "PLANTED",
+    "SIZE",
+    "averaging",
+    "classifier",
+    "colours",
+    "entry",
+    "network",
+    "not_a_number",
+    "too_large",
+    "two_layers",
+    "unanchored",
+    "unheard",
+    "write_colours",
+    "write_dataset",
+    "write_parts",
+]

@@ -46,6 +46,8 @@ def listed_views(run: Path, model: str, layer: str) -> pl.Series:
 
 def views_in(frame: pl.DataFrame) -> pl.Series:
     """Return the numbers in the column `views` of the frame of a strip: lists of views, or of structs with a view in each."""
+    if not frame.height:
+        return pl.Series("view", [], pl.Int32)
     views = frame["views"].explode().drop_nulls()
     return (views.struct.field("view") if views.dtype == pl.Struct else views).cast(pl.Int32).alias("view")
 

@@ -81,15 +81,17 @@ class Finding:
     title : str
         Heading.
     tables : tuple of str
-        Result tables that it shows; it is drawn anew when one of them changed.
+        Result tables that it shows, the one that it is about first; it is drawn anew when one of them changed.
     frame : callable
         ``frame(run)`` for a run folder; a polars.DataFrame, empty where the run has not computed it. Per layer its columns
-        begin with model and layer; per unit with model, layer and unit, and ``frame(run, model, layer)`` returns the rows
-        of one layer, sorted by unit.
+        begin with model and layer and ``frame(run, model, layer)`` returns the rows of one layer, reading no other; per unit
+        likewise, with a column unit and sorted by it; per category ``frame(run, model, category)``.
     per : {"run", "layer", "unit", "category"}
         What a row is about: pages of the run, of layers, of units or of categories show it.
     look : {"table", "bars", "lines", "strips", "heat", "graph"}
-        How the report draws it.
+        How the report draws it. Bars: the first fraction after the last column of words. Lines: all numbers against the
+        first, a figure for each combination of words. Strips: a column `views` holds lists of views, or of structs with view,
+        y and x. Heat: all fractions on one scale. Graph: ties from the column `from` to the column `to` by their `weight`.
     note : str
         A sentence below the heading: what the numbers are and what chance or a constant would give.
     terminal : bool

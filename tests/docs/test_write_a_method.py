@@ -24,7 +24,7 @@ ADDED = {
     "docs/sparseness.md",
 }
 ZOO = """\
-data = "data/planted"
+data = "planted"
 layers = "1"
 methods = ["sparseness"]
 
@@ -162,7 +162,7 @@ def test_terminal_table_and_report_say_what_is_planted(tree):
     write_dataset(tree.folder / "data" / "planted")
     (tree.folder / "data" / "zoo.toml").write_text(ZOO)
     printed = tree.run("filterscope audit data/zoo.toml --out data/run")
-    found = schemas_of(tree, "data/run")
+    found = sparseness_of(tree, "data/run")
     # unit 0 is as strong on the 4 red images of 12, unit 2 never fires
     assert found[0] == pytest.approx(8 / 11)
     assert found[2] is None
@@ -170,14 +170,15 @@ def test_terminal_table_and_report_say_what_is_planted(tree):
     assert re.search(r" planted +1 +3 +1 +\d ", printed)
 
     tree.run("filterscope report data/run")
-    pages = {path.stem: path.read_text() for path in (tree.folder / "data" / "run" / "report").rglob("*.html")}
-    assert "Lifetime sparseness" in pages["index"]
-    section = re.search(r"<section [^>]*lifetime-sparseness.*?</section>", pages["0"], re.DOTALL)[0]
+    report = tree.folder / "data" / "run" / "report"
+    assert "Lifetime sparseness" in (report / "index.html").read_text()
+    page = (report / "m" / "planted" / "1" / "0.html").read_text()
+    section = re.search(r"<section [^>]*lifetime-sparseness.*?</section>", page, re.DOTALL)[0]
     assert "0.7273" in section
     assert "Exponentially distributed responses give 0.5" in section
 
 
-def schemas_of(tree, run):
+def sparseness_of(tree, run):
     """Return the sparseness of the units of a run; its table is read by the copy, for it is none of ours."""
     with pytest.raises(KeyError, match="no table 'unit_sparseness'"):
         schemas.scan(tree.folder / run, "unit_sparseness")

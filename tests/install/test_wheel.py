@@ -100,7 +100,7 @@ def names_in(wheel):
 
 
 def test_a_wheel_holds_one_package(wheel):
-    assert {name.parts[0] for name in names_in(wheel)} == {"filterscope", "filterscope-0.1.0.dist-info"}
+    assert {name.parts[0] for name in names_in(wheel)} == {"filterscope", "filterscope-0.2.0.dist-info"}
 
 
 def test_a_wheel_holds_every_module_and_no_other(wheel):

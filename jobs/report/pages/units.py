@@ -56,7 +56,7 @@ def write_units(where: ReportPlace, block: UnitBlock) -> int:
     model, layer = block.model.name, block.layer.name
     dissected = where.dissected(block.model, layer)
     about = About(where, model, layer, concepts=frozenset(concepts_of(where.plan.run)["concept"]))
-    sections = UnitSections(about, OWN if dissected else ())
+    sections = UnitSections(about, OWN if dissected else (), block.start, block.stop)
     own = _dissected(where, block) if dissected else {}
     for unit in range(block.start, block.stop):
         write_page(

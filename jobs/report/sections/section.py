@@ -107,7 +107,7 @@ def sections_of(per: Per, own: Iterable[str], about: About) -> list[Section]:
 
 
 class UnitSections:
-    """Sections of the pages of units, read for all units of a layer at once.
+    """Sections of the pages of units [start, stop) of a layer, read for all of them at once.
 
     Parameters
     ----------
@@ -115,9 +115,11 @@ class UnitSections:
         The layer.
     own : iterable of str
         Tables that the pages' own part shows.
+    start, stop : int
+        The units.
     """
 
-    def __init__(self, about: About, own: Iterable[str]) -> None:
+    def __init__(self, about: About, own: Iterable[str], start: int, stop: int) -> None:
         self._about = about
         self._found: list[tuple[Finding, dict[int, pl.DataFrame]]] = []
         own, computed = tuple(own), set()
@@ -125,8 +127,7 @@ class UnitSections:
             if self._has(finding.tables[0]):
                 computed.add(method.name)
                 frame = finding.frame(about.where.plan.run, about.model, about.layer)
-                parts = frame.partition_by("unit", as_dict=True, maintain_order=True)
-                self._found.append((finding, {unit: rows for (unit,), rows in parts.items()}))
+                self._found.append((finding, _of_units(frame, start, stop)))
         methods = dict.fromkeys(method for method, _ in shown_beside("unit", own))
         #: Methods that say something of units and were not asked to.
         self.absent: list[Method] = [method for method in methods if method.name not in computed]
@@ -139,6 +140,14 @@ class UnitSections:
         """Return the sections of one unit."""
         about = About(self._about.where, self._about.model, self._about.layer, unit, concepts=self._about.concepts)
         return [section_of(finding, parts[unit], about) for finding, parts in self._found if unit in parts]
+
+
+def _of_units(frame: pl.DataFrame, start: int, stop: int) -> dict[int, pl.DataFrame]:
+    if not frame.height:
+        return {}
+    mine = frame.filter(pl.col("unit").is_between(start, stop, closed="left"))
+    parts = mine.partition_by("unit", as_dict=True, maintain_order=True)
+    return {unit: rows for (unit,), rows in parts.items()}
 
 
 __all__ = ["Section", "UnitSections", "anchor", "section_of", "sections_of"]

@@ -18,7 +18,7 @@ audit: setup
 	$(BIN)/filterscope report runs/sample
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: setup
 	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters tests/object_stores

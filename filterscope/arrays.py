@@ -128,12 +128,7 @@ def dissect(
     """
     maps = _activations(activations)
     stack, names = _masks(masks, concepts)
-    if len(stack) != len(maps):
-        raise InputError(
-            f"activations are of {len(maps)} images and masks of {len(stack)}; pass the same images, in order"
-        )
-    if not 0 < quantile < 1:
-        raise InputError(f"quantile: received {quantile!r}; expected a probability between 0 and 1, such as 0.005")
+    _refuse(len(maps), len(stack), quantile)
     axes = _axes(anchoring, maps.shape[2:], stack.shape[2:])
     category = _numbered(names, categories)
     labels = Labels.empty(len(names), int(category.max()) + 1, stack.shape[2:])
@@ -148,6 +143,13 @@ def dissect(
     label = tuple(None if number < 0 else names[number] for number in best.concept.tolist())
     status = tuple(str(word) for _, words, _ in found for word in words)
     return Dissection(names, thresholds, status, scores.iou, label, best.score, scores)
+
+
+def _refuse(images: int, masks: int, quantile: float) -> None:
+    if masks != images:
+        raise InputError(f"activations are of {images} images and masks of {masks}; pass the same images, in order")
+    if not 0 < quantile < 1:
+        raise InputError(f"quantile: received {quantile!r}; expected a probability between 0 and 1, such as 0.005")
 
 
 def _tallied(
@@ -225,7 +227,7 @@ def _masks(masks: Any, concepts: Sequence[str] | None) -> tuple[np.ndarray, tupl
         raise InputError(f"masks: received {stack.dtype}; expected bool, such as `masks > 0`")
     names = tuple(map(str, range(stack.shape[1]) if concepts is None else concepts))
     if len(names) != stack.shape[1] or len(set(names)) != len(names):
-        raise InputError(f"concepts: received {len(set(names))} different names for {stack.shape[1]} masks an image")
+        raise InputError(f"concepts: received {len(set(names))} different names for {stack.shape[1]} masks per image")
     return stack, names
 
 

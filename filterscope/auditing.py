@@ -12,6 +12,7 @@ from filterscope.run import Run
 if TYPE_CHECKING:
     from torch import nn
 
+    from filterscope.jobs.config.audit import AuditConfig
     from filterscope.live import LiveNetwork
 
 #: A network: how it is named, or the module itself.
@@ -38,29 +39,22 @@ def audit(
     Parameters
     ----------
     model : str, nn.Module, or several as a sequence or as a mapping from name to one
-        A source, such as ``torchvision:resnet18@weights.pth``, or a network as it is in memory. A module is copied, audited
-        in evaluation mode and left as it is; a run knows it by its class, its printed structure and the SHA-256 of its
-        state, so that the same module finds its finished work again.
+        A source, such as ``torchvision:resnet18@weights.pth``, or a network in memory. A module is copied, audited in
+        evaluation mode and left as it is; its class, printed structure and the SHA-256 of its state are its identity.
     data : path
-        Folder of an imported data set (`filterscope import`, `filterscope sample`).
+        Folder of an imported data set.
     out : path, optional
-        Folder of the run, on this machine or ``s3://BUCKET/KEY``. By default ``runs/NAME`` in the working directory, where
-        NAME is that of the network, or of the data set if there are several networks.
-    layers : str or sequence of str
-        Qualified names, globs, or ``-1`` for the last maps.
-    methods : str or sequence of str, optional
-        What to compute; by default what `filterscope audit` computes.
+        Folder of the run, or ``s3://BUCKET/KEY``; by default ``runs/NAME``, by the network, or the data set for several.
+    layers, methods : str or sequence of str
+        Names, globs or ``-1`` for the last maps; and what to compute, by default what the verb `audit` does.
     input_size, mean, std, interpolation
-        Preprocessing, instead of the weights' own: pixels of one side, mean and standard deviation of RGB in 0..1, filter of
-        the resizing. For a module they are not known: where one is left out, that of ImageNet is assumed (224 pixels,
-        bilinear), and a note on standard error says so.
+        Preprocessing, instead of the weights' own. For a module, ImageNet's is assumed where one is left out, and said.
     name : str, optional
         Name of a single network in the run.
     redo : str or sequence of str, optional
         Stages to compute again, with all that depends on them.
     **options
-        Every other option of `filterscope audit` by its name: ``quantile=0.01``, ``actors=0``,
-        ``**{"localize.shots": 3}``.
+        Every other option of `filterscope audit` by its name: ``quantile=0.01``, ``localize={"shots": 3}``.
 
     Returns
     -------
@@ -75,20 +69,25 @@ def audit(
         If the run stopped; what was finished is saved, and the same call goes on from there.
     """
     from filterscope.jobs.config.audit import load_config
-    from filterscope.jobs.runs.audit import audit as carry_out
 
     stated = {"input_size": input_size, "mean": mean, "std": std, "interpolation": interpolation}
     entries, live = _entries(model, name, {key: _plain(value) for key, value in stated.items() if value is not None})
     place = out if out is not None else Path("runs") / _folder_name(entries, data)
     config = load_config(None, data=data, out=place, models=entries, layers=layers, methods=methods, **options)
-    stages = redo if redo is None or isinstance(redo, str) else ",".join(redo)
+    _carry_out(config, redo if redo is None or isinstance(redo, str) else ",".join(redo), live)
+    return Run(config.out)
+
+
+def _carry_out(config: "AuditConfig", redo: str | None, live: Sequence["LiveNetwork"]) -> None:
+    """Run an audit, of the networks in memory too, and close them."""
+    from filterscope.jobs.runs.audit import audit as run
+
     try:
         with _torch_as_it_was():
-            carry_out(config, redo=stages, command="filterscope.audit", factories={n.source: n for n in live})
+            run(config, redo=redo, command="filterscope.audit", factories={n.source: n for n in live})
     finally:
         for network in live:
             network.close()
-    return Run(config.out)
 
 
 def _entries(

@@ -58,7 +58,7 @@ def _with_offsets(layers: pl.LazyFrame, fields: pl.LazyFrame) -> pl.LazyFrame:
     joined = layers.join(measured, on=keys, how="left", maintain_order="left")
     reason = (
         pl.when(pl.col("measured").is_null())
-        .then(pl.lit("not measured; --metrics receptive-field measures it"))
+        .then(pl.lit("not measured; --methods receptive-field measures it"))
         .when(pl.col("anchor_offset_y").is_null())
         .then(pl.lit("no unit that was measured has an empirical field, or the layer has no theoretical one"))
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from filterscope.jobs.cli.arguments import Data, Layers, Models, Out, Redo, Run, Zoo, place
-from filterscope.jobs.cli.flags import OptionsCommand, given, takes_options
+from filterscope.jobs.cli.flags import OptionsCommand, given, options_of, takes_options
 from filterscope.pipeline.engine.errors import InputError
 
 app = typer.Typer()
@@ -92,7 +92,8 @@ def submit(
         raise SystemExit(run(submission, address, say))
 
 
-@app.command()
+@app.command(cls=options_of("graph"))
+@takes_options
 def graph(
     model: Annotated[list[str], Models],
     data: Annotated[Path, typer.Option(help="An imported data set with boxes.", parser=place, metavar="PATH")],
@@ -100,11 +101,6 @@ def graph(
     out: Annotated[Path, Out],
     category: Annotated[
         str | None, typer.Option(help="Category of the objects; by default every category of the data set.")
-    ] = None,
-    mode: Annotated[str | None, typer.Option(help="paper, or release: as the released code learns.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Rounds of learning (20).")] = None,
-    heldout: Annotated[
-        float | None, typer.Option(help="Share of images to measure on, not to learn from (0.33).")
     ] = None,
     flips: Annotated[bool, typer.Option(help="Learn from mirrored crops too.")] = True,
     patterns: Annotated[
@@ -115,18 +111,20 @@ def graph(
     unit_block: Annotated[int | None, typer.Option(help="Units in a piece of work of an analysis.")] = 32,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     redo: Redo = None,
+    **options: Any,
 ) -> None:
     """Learn the explanatory graph of a category: part patterns as nodes, linked across layers.
 
     Example: filterscope graph --model torchvision:mobilenet_v2@w.pth --data data/animals --category bird
     --layers features.10,features.13,features.17 --out runs/bird
     """
+    from filterscope.jobs.config.flags import by_field
     from filterscope.jobs.findings.graph import graph_config, graph_report
 
     config = graph_config(
         data, category, models=model, layers=layers, out=out, flips=flips, patterns=patterns, quantile=quantile,
-        graph_mode=mode, graph_iterations=iterations, graph_heldout=heldout, image_block=image_block,
-        unit_block=unit_block, device=device,
+        image_block=image_block, unit_block=unit_block, device=device,
+        graph=by_field("graph", given(options)),
     )  # fmt: skip
     _carry_out(config, redo)
     typer.echo(graph_report(config.out), nl=False)

@@ -1,16 +1,14 @@
 """Verbs that read networks and finished runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from filterscope.jobs.cli.arguments import Format, Run, place
-from filterscope.pipeline.engine.errors import InputError
+from filterscope.jobs.cli.flags import given, options_of, takes_options
 
 app = typer.Typer()
-
-_SHARES = "0.01,0.02,0.05,0.1"
 
 
 @app.command()
@@ -129,42 +127,19 @@ def export(
     typer.echo(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
 
 
-@app.command()
-def localize(
-    run: Run,
-    part: Annotated[str, typer.Option(help="The landmark to find, such as head.")],
-    shots: Annotated[int, typer.Option(help="Annotated images.")] = 3,
-    share: Annotated[str, typer.Option(help="Shares of the nodes to retrieve, separated by commas.")] = _SHARES,
-    most: Annotated[int, typer.Option(help="Most nodes to retrieve.")] = 500,
-    draws: Annotated[int, typer.Option(help="Random sets of annotated images.")] = 20,
-    category: Annotated[
-        str | None, typer.Option(help="Category of the objects; by default every category of the run.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Model; by default every model of the run.")] = None,
-    layers: Annotated[
-        str | None, typer.Option(help="Layers, separated by commas; by default all of the graph.")
-    ] = None,
-) -> None:
+@app.command(cls=options_of("localize", required=["--part"], also={"shares": "share"}))
+@takes_options
+def localize(run: Run, **options: Any) -> None:
     """Find a part on held-out images from a few annotated ones, with the nodes of a graph and with baselines.
 
     Example: filterscope localize runs/bird --part head --shots 3
     """
+    from filterscope.jobs.config.flags import by_field
     from filterscope.jobs.findings.localize import localization_report
     from filterscope.jobs.findings.localize import localize as run_localize
 
-    names = [name.strip() for name in layers.split(",")] if layers else None
-    found = run_localize(
-        run, part, shots=shots, shares=_numbers("--share", share), most=most, draws=draws, category=category,
-        model=model, layers=names,
-    )  # fmt: skip
+    found = run_localize(run, **by_field("localize", given(options)))
     typer.echo(localization_report(found), nl=False)
-
-
-def _numbers(option: str, text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{option} {text}: numbers separated by commas are expected") from None
 
 
 __all__ = ["app"]

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from filterscope.jobs.config.problems import problem
 from filterscope.jobs.config.zoo import ENTRY_KEYS, absolute, expand
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import registry
@@ -53,6 +54,9 @@ def _folder(value: object) -> Path:
 
     return path_of(value)
 
+
+#: What settings that come from no file are called in messages.
+_OPTIONS = "the options"
 
 #: Names of version 0.1, which are still accepted.
 FORMER_NAMES = {"metrics": "methods"}
@@ -159,7 +163,7 @@ def _method_names(value: object) -> object:
 
 
 def attribute(flat: str) -> str:
-    """Return the name that an option has in Python: ``stability_quantiles`` for ``stability.quantiles``."""
+    """Return the name that an option has in Python: ``localize_shots`` for ``localize.shots``."""
     return re.sub(r"\W", "_", flat)
 
 
@@ -186,7 +190,7 @@ def _config_class() -> type[_Audit]:
             fields[attribute(flat)] = _field(options.model_fields[name], flat)
     fields["methods"] = (
         Annotated[tuple[str, ...], BeforeValidator(_method_names)],
-        Field(registry.defaults(), description="what is computed from the activations"),
+        Field(registry.defaults(), description="what is computed"),
     )
     made = create_model("AuditConfig", __base__=_Audit, __module__=__name__, **fields)
     made.__doc__ = "All settings of an audit; immutable, paths absolute when it comes from `load_config`."
@@ -228,8 +232,9 @@ def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **ov
     elsewhere : bool
         Whether the audit will run on another machine, so that the data set need not be on this one.
     **overrides
-        Options by their flat names, which replace those of the file; None and empty lists are ignored. `models` may hold
-        sources. Relative paths start from the working directory.
+        Options by their flat names, or those of a method as a mapping, as in a table of the file: ``graph={"heldout": 0.2}``.
+        They replace those of the file; None and empty lists are ignored. `models` may hold sources. Relative paths start
+        from the working directory.
 
     Returns
     -------
@@ -241,19 +246,20 @@ def load_config(path: str | Path | None = None, *, elsewhere: bool = False, **ov
     InputError
         If the file cannot be read, a key is unknown, a value is wrong, or the data-set folder is missing.
     """
-    place = "the options" if path is None else str(path)
-    stated = {} if path is None else _flattened(_read_toml(Path(path)), place)
-    flags = {key: value for key, value in overrides.items() if value is not None and value != [] and value != ()}
-    flags = _renamed(flags)
-    _refuse_unknown(stated, _keys(), place, [method.name for method in registry.METHODS])
-    _refuse_unknown(flags, _keys(), "the options")
+    place = _OPTIONS if path is None else str(path)
+    stated, written = _flattened({} if path is None else _read_toml(Path(path)), place)
+    flags, flags_written = _flattened(_without_unset(overrides), _OPTIONS)
+    flags = _without_unset(flags)
+    names = written | {key: flags_written[key] for key in flags}
+    _refuse_unknown(stated, _keys(), place, registry.names())
+    _refuse_unknown(flags, _keys(), _OPTIONS, registry.names())
     folder = Path.cwd() if path is None else absolute(Path(path).parent, Path.cwd())
     settings = _with_paths(stated, folder) | _with_paths(flags, Path.cwd())
     if "models" in flags:
-        models, problems = _models(flags["models"], Path.cwd(), "--model", "the options")
+        models, problems = _models(flags["models"], Path.cwd(), "--model", _OPTIONS)
     else:
         models, problems = _models(stated.get("models", []), folder, "[[models]] number {}", place)
-    config = _validated(settings | {"models": models}, problems, place)
+    config = _validated(settings | {"models": models}, problems, place, names)
     data = config.data
     if not elsewhere and not (os.path.isdir(data) if isinstance(data, Path) else data.is_dir()):
         raise InputError(f"no data set at {config.data}; make one with `filterscope import` or `filterscope sample`")
@@ -282,13 +288,19 @@ def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {FORMER_NAMES.get(key, key): value for key, value in settings.items()}
 
 
-def _flattened(stated: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Put the options of tables such as ``[stability]`` under their flat names, beside the others."""
+def _without_unset(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out flags that were not given."""
+    return {key: value for key, value in options.items() if value is not None and value != [] and value != ()}
+
+
+def _flattened(stated: Mapping[str, Any], place: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Put the options of tables such as ``[graph]`` under their flat names, beside the others, and say how each was written."""
     flat: dict[str, Any] = {}
+    written: dict[str, str] = {}
     tables = {method.name: method.options.flat_names() for method in registry.METHODS}
     for key, value in _renamed(stated).items():
         if key not in tables:
-            flat[key] = value
+            flat[key], written[key] = value, key
             continue
         names = tables[key]
         if not isinstance(value, Mapping):
@@ -298,9 +310,10 @@ def _flattened(stated: Mapping[str, Any], place: str) -> dict[str, Any]:
         _refuse_unknown(value, names, f"[{key}] of {place}")
         for option, given in value.items():
             if names[option] in stated:
-                raise InputError(f"{place} states {names[option]} twice, alone and in [{key}]; remove one")
-            flat[names[option]] = given
-    return flat
+                states = "state" if place == _OPTIONS else "states"
+                raise InputError(f"{place} {states} {names[option]} twice, alone and in [{key}]; remove one")
+            flat[names[option]], written[names[option]] = given, f"[{key}] {option}"
+    return flat, written
 
 
 def _with_paths(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -323,7 +336,7 @@ def _refuse_unknown(given: Iterable[str], valid: Iterable[str], place: str, tabl
     if wrong:
         raise InputError(
             "\n".join(
-                f"unknown key {key!r} in {place}.{did_you_mean(key, [*names, *tables]) or every}" for key in wrong
+                f"unknown key {key!r} in {place}.{did_you_mean(str(key), [*names, *tables]) or every}" for key in wrong
             )
         )
 
@@ -339,7 +352,7 @@ def _models(entries: object, folder: Path, where: str, place: str) -> tuple[list
         try:
             models += [entry] if isinstance(entry, ModelConfig) else _made(expand(entry, folder))
         except ValidationError as error:
-            problems += [f"{label}: {_problem(detail)}" for detail in error.errors()]
+            problems += [f"{label}: {problem(detail)}" for detail in error.errors()]
         except InputError as error:
             problems.append(f"{label}: {error}")
     return models, problems
@@ -357,7 +370,7 @@ def _list(value: object) -> list[Any]:
     return list(value)
 
 
-def _validated(settings: dict[str, Any], problems: list[str], place: str) -> AuditConfig:
+def _validated(settings: dict[str, Any], problems: list[str], place: str, names: Mapping[str, str]) -> AuditConfig:
     config = None
     try:
         if not settings["models"]:
@@ -366,33 +379,19 @@ def _validated(settings: dict[str, Any], problems: list[str], place: str) -> Aud
     except ValidationError as error:
         # a model that could not be made is reported as such, not as missing
         known = [detail for detail in error.errors() if not (problems and detail["loc"] == ("models",))]
-        problems = [_problem(detail) for detail in known] + problems
+        problems = [_problem(detail, names) for detail in known] + problems
     if config is None or problems:
         start = f"{place}: " if len(problems) == 1 else f"{place} cannot be used:\n  "
         raise InputError(start + "\n  ".join(problems))
     return config
 
 
-_EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "string_type": "text",
-    "path_type": "a path",
-    "tuple_type": "a list",
-}
-
-
-def _problem(detail: Any) -> str:
-    """Say in plain words what pydantic found: key, value received, value expected."""
+def _problem(detail: Any, names: Mapping[Any, str]) -> str:
+    """Say what is wrong with a setting; where it is missing, how to state it."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "missing" and key in AuditConfig.model_fields:
         return f"{key}: missing; expected {AuditConfig.model_fields[key].description}"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if not key:
-        return message
-    received = repr(detail["input"])
-    received = received if len(received) <= 80 else f"{received[:77]}..."
-    return f"{key}: received {received}; expected {_EXPECTED.get(detail['type'], message)}"
+    return problem(detail, names)
 
 
 __all__ = ["FORMER_NAMES", "AuditConfig", "ModelConfig", "attribute", "flat_options", "load_config", "settings_of"]

@@ -1,13 +1,13 @@
 """Options as flags of the command line; names, help and defaults are those of the fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from filterscope.jobs.config.audit import FORMER_NAMES, AuditConfig, attribute
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.run.options import RunOptions
+from filterscope.pipeline.run.options import Options, RunOptions
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,31 @@ class Flag:
 
 def flags() -> list[Flag]:
     """Return a flag for each option of the run and then of each method."""
-    found = [_flag("", name, flat) for name, flat in RunOptions.flat_names().items()]
+    found = [_flag("", flat, [flat]) for flat in RunOptions.flat_names().values()]
     for method in registry.METHODS:
-        found += [_flag(method.name, name, flat) for name, flat in method.options.flat_names().items()]
+        names = method.options.flat_names()
+        found += [_flag(method.name, flat, [flat, f"{method.name}.{name}"]) for name, flat in names.items()]
     return found
+
+
+def short_flags(method: str, also: Mapping[str, str] | None = None) -> list[Flag]:
+    """Return a flag for each option of one method, named after its field alone, for the verb of that method.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method.
+    also : mapping, optional
+        A second name by field.
+    """
+    names = _options(method).flat_names()
+    more = also or {}
+    return [_flag(method, flat, [name, *([more[name]] if name in more else [])]) for name, flat in names.items()]
+
+
+def by_field(method: str, flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what options by flat name say of one method, by the names of its fields."""
+    return {field: flat[name] for field, name in _options(method).flat_names().items() if name in flat}
 
 
 def methods_text() -> str:
@@ -68,12 +89,15 @@ def methods_text() -> str:
     return "\n\n".join(["Methods:", *lines])
 
 
-def _flag(group: str, name: str, flat: str) -> Flag:
+def _options(name: str) -> type[Options]:
+    return registry.method(name).options
+
+
+def _flag(group: str, flat: str, keys: Iterable[str]) -> Flag:
     field = AuditConfig.model_fields[attribute(flat)]
     former = [old for old, new in FORMER_NAMES.items() if new == flat]
-    keys = dict.fromkeys([flat, *([f"{group}.{name}"] if group else []), *former])
-    names = tuple(f"--{key.replace('_', '-')}" for key in keys)
-    about = field.description or name
+    names = tuple(f"--{key.replace('_', '-')}" for key in dict.fromkeys([*keys, *former]))
+    about = field.description or flat
     default = _shown(field.default)
     text = about[:1].upper() + about[1:] + (f" ({default})" if default else "") + "."
     if names[1:]:
@@ -124,4 +148,4 @@ def _shown(default: object) -> str:
     return ", ".join(map(str, default)) if isinstance(default, (tuple, list)) else str(default)
 
 
-__all__ = ["Flag", "flags", "methods_text"]
+__all__ = ["Flag", "by_field", "flags", "methods_text", "short_flags"]

@@ -94,8 +94,8 @@ def _own_factors() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What one network asks for, for one image unless stated.
+class Demand:
+    """What one network asks for, for one view unless stated.
 
     Attributes
     ----------
@@ -103,28 +103,35 @@ class Work:
         CPU seconds of a forward pass to the deepest audited layer; 0 where GPUs run it.
     gflop, melement : float
         1e9 floating-point operations, and 1e6 elements of all outputs, of that pass.
-    stored : int
+    elements : int
         Elements of the layers that are audited.
     units : int
         Units of these layers.
+    activation_bytes : float
+        Bytes of the activations that are stored, before compression.
+    other_bytes : mapping of str to float
+        The same of what else stages may write beside tables, by stage.
     """
 
     forward: float
     gflop: float
     melement: float
-    stored: int
+    elements: int
     units: int
+    activation_bytes: float
+    other_bytes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Core seconds of each stage, GPU seconds (None if they are not known), and bytes."""
+    """Core seconds of each stage, GPU seconds (None if they are not known), and bytes; those beside tables also by stage."""
 
     core_seconds: dict[str, float]
     gpu_seconds: float | None
     activation_bytes: float
     largest_model_bytes: float
     table_bytes: float
+    other_bytes: dict[str, float] = field(default_factory=dict)
 
     def hours(self, cores: int, gpus: int) -> float | None:
         """Return the wall time in hours if cores and GPUs work side by side, None if it is not known."""
@@ -135,8 +142,8 @@ class Projection:
 
 
 def project(
-    costs: UnitCosts, works: Sequence[Work], *, images: int, models: int, megapixels: float, concepts: int,
-    methods: Iterable[Method], on_gpu: bool,
+    costs: UnitCosts, demands: Sequence[Demand], *, images: int, models: int, megapixels: float, concepts: int,
+    methods: Iterable[Method], on_gpu: bool, views: int | None = None, masks: bool = True,
 ) -> Projection:  # fmt: skip
     """Project the cost of an audit.
 
@@ -144,8 +151,8 @@ def project(
     ----------
     costs : UnitCosts
         Measured factors.
-    works : sequence of Work
-        The networks that are known; `models` networks like these are projected.
+    demands : sequence of Demand
+        Of the networks that are known; `models` networks like these are projected.
     images, models, concepts : int
         How many there are.
     megapixels : float
@@ -154,31 +161,44 @@ def project(
         Those that work; what has no `Cost` is not projected.
     on_gpu : bool
         Whether forward passes run on GPUs.
+    views : int, optional
+        Views of the images; by default one each.
+    masks : bool
+        Whether a stage rasterises labels.
     """
-    share = images * models / len(works)
-    gflop, melement = (share * sum(getattr(work, name) for work in works) for name in ("gflop", "melement"))
-    elements, pairs = (share * sum(getattr(work, name) for work in works) for name in ("stored", "units"))
-    gpu = on_gpu and costs.gpu_gflop is not None and costs.gpu_melement is not None
+    views = images if views is None else views
+    share = views * models / len(demands)
+    gflop, melement = (share * sum(getattr(demand, name) for demand in demands) for name in ("gflop", "melement"))
+    elements, pairs = (share * sum(getattr(demand, name) for demand in demands) for name in ("elements", "units"))
+    activations = share * sum(demand.activation_bytes for demand in demands)
+    others = {name: share * sum(d.other_bytes.get(name, 0) for d in demands) for d in demands for name in d.other_bytes}
+    decode = views * models * megapixels * costs.decode_megapixel
+    forward = 0.0 if on_gpu else share * sum(demand.forward for demand in demands) * costs.extract_over_pass
     seconds = {
-        "masks": images * costs.masks_image,
-        "decode": images * models * megapixels * costs.decode_megapixel,
-        "forward": 0.0 if on_gpu else share * sum(work.forward for work in works) * costs.extract_over_pass,
-        "store": 2e-6 * elements * costs.store_megabyte,
+        "masks": images * costs.masks_image if masks else 0.0,
+        "decode": decode,
+        "forward": forward,
+        "store": 1e-6 * (activations + sum(others.values())) * costs.store_megabyte,
     }
-    size = Size(images * models, elements, pairs)
+    size, passes = Size(views * models, elements, pairs), 1.0
     for method in methods:
-        seconds |= method.cost.seconds(costs.factors, size) if method.cost else {}
-    stored = [2 * images * work.stored * costs.stored_byte for work in works]
+        if method.cost:
+            passes += method.cost.passes
+            again = {method.name: decode + method.cost.passes * forward} if method.cost.passes else {}
+            seconds |= {**method.cost.seconds(costs.factors, size), **again}
+    gpu = on_gpu and costs.gpu_gflop is not None and costs.gpu_melement is not None
+    largest = max(demand.activation_bytes for demand in demands)
     return Projection(
         {name: value for name, value in seconds.items() if value},
-        gflop * (costs.gpu_gflop or 0) + melement * (costs.gpu_melement or 0) if gpu else None,
-        sum(stored) * models / len(works),
-        max(stored),
-        pairs * costs.table_pair + pairs / images * concepts * costs.table_concept,
+        passes * (gflop * (costs.gpu_gflop or 0) + melement * (costs.gpu_melement or 0)) if gpu else None,
+        activations * costs.stored_byte,
+        views * largest * costs.stored_byte,
+        pairs * costs.table_pair + pairs / views * concepts * costs.table_concept,
+        {name: count * costs.stored_byte for name, count in others.items()},
     )
 
 
-def works_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Work]:
+def demands_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Demand]:
     """Count what each network of a plan asks for, by one forward pass over a blank image, and time it.
 
     Parameters
@@ -188,13 +208,14 @@ def works_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Work]:
     batch_sizes : sequence of int
         The fastest of these is timed; none for networks that run on GPUs.
     """
-    return [_work(plan, number, batch_sizes) for number in range(len(plan.models))]
+    return [_demand(plan, number, batch_sizes) for number in range(len(plan.models))]
 
 
-def _work(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Work:
+def _demand(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Demand:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from filterscope.pipeline.methods.stages import Stages
     from filterscope.pipeline.models.model import open_model
     from filterscope.pipeline.models.taps import Taps
     from filterscope.pipeline.models.timing import seconds_an_image
@@ -218,12 +239,16 @@ def _work(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Work:
         taps(torch.zeros(1, 3, *model.transform.input_size))
     for handle in handles:
         handle.remove()
-    return Work(
+    own = Stages(plan.only(model.name))
+    most = {name: count / plan.view_count for name, count in own.most_bytes().items()}
+    return Demand(
         min(times.values(), default=0.0),
         counter.get_total_flops() / 1e9,
         elements / 1e6,
         sum(layer.channels * layer.height * layer.width for layer in model.layers),
         sum(layer.channels for layer in model.layers),
+        sum(most.pop(kind.name, 0.0) for kind in own.kinds if kind.forward),
+        most,
     )
 
 
@@ -241,6 +266,7 @@ def projected(
 
     from filterscope.jobs.runs.audit import planned
     from filterscope.pipeline.datasets.layout import Dataset
+    from filterscope.pipeline.methods.stages import Stages
     from filterscope.pipeline.run.planning import CPU_BATCHES
 
     UnitCosts.read(bench, registry.chosen(config.methods))  # what is missing is said before networks are opened
@@ -249,20 +275,25 @@ def projected(
     costs = UnitCosts.read(bench, methods)
     data = Dataset(plan.data)
     pixels = pc.mean(pc.multiply(*(data.images[side].cast("int64") for side in ("height", "width")))).as_py()
-    images, models = images or plan.view_count, models or len(plan.models)
+    known, models = plan.views.image_count, models or len(plan.models)
+    images = images or known
+    views = round(images * plan.view_count / known)
     batch_sizes = () if gpus else (config.batch_size,) if config.batch_size else CPU_BATCHES
     projection = project(
         costs,
-        works_of(plan, batch_sizes),
+        demands_of(plan, batch_sizes),
         images=images,
+        views=views,
         models=models,
         megapixels=pixels / 1e6,
         concepts=data.concepts.num_rows,
         methods=methods,
         on_gpu=gpus > 0,
+        masks="masks" in {kind.name for kind in Stages(plan).kinds},
     )
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
-    return _lines(projection, images, models, gpus, cores, [method.name for method in methods if not method.cost])
+    seen = f"{images:,} images" + (f" ({views:,} views)" if views != images else "")
+    return _lines(projection, seen, models, gpus, cores, [method.name for method in methods if not method.cost])
 
 
 def working(plan: "Plan") -> list[Method]:
@@ -284,9 +315,9 @@ def _cores() -> int:
     return cores()
 
 
-def _lines(projection: Projection, images: int, models: int, gpus: int, cores: int, rest: Sequence[str]) -> list[str]:
+def _lines(projection: Projection, seen: str, models: int, gpus: int, cores: int, rest: Sequence[str]) -> list[str]:
     machines = f"{cores:,} cores" + (f", {gpus:,} GPUs" if gpus else "")
-    lines = [f"{models:,} models x {images:,} images on {machines}"]
+    lines = [f"{models:,} models x {seen} on {machines}"]
     lines += [f"  {name:<13}{seconds / _HOUR:>14,.2f} CPU hours" for name, seconds in projection.core_seconds.items()]
     if gpus and projection.gpu_seconds is None:
         lines.append("  forward        GPU hours not known: the bench ran without a GPU; run `unit_costs` on one")
@@ -294,7 +325,9 @@ def _lines(projection: Projection, images: int, models: int, gpus: int, cores: i
         lines.append(f"  {'forward':<13}{projection.gpu_seconds / _HOUR:>14,.2f} GPU hours")
     lines.append(
         f"activations {_bytes(projection.activation_bytes)}, at most {_bytes(projection.largest_model_bytes)} per model "
-        f"(--no-keep-activations needs two of these); tables {_bytes(projection.table_bytes)}"
+        f"(--no-keep-activations needs two of these); "
+        + "".join(f"{name} {_bytes(count)}; " for name, count in projection.other_bytes.items())
+        + f"tables {_bytes(projection.table_bytes)}"
     )
     hours = projection.hours(cores, gpus)
     busy = sum(projection.core_seconds.values())
@@ -321,11 +354,11 @@ def _bottleneck(projection: Projection, cores: int, gpus: int) -> str:
 
 
 def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
+    for prefix in ("", "k", "M", "G", "T"):
         if count < 1000:
-            return f"{count:.3g} {unit}"
+            return f"{count:.3g} {prefix}B"
         count /= 1000
     return f"{count:,.1f} PB"
 
 
-__all__ = ["CORES_PER_GPU", "Projection", "UnitCosts", "Work", "project", "projected", "working", "works_of"]
+__all__ = ["CORES_PER_GPU", "Demand", "Projection", "UnitCosts", "demands_of", "project", "projected", "working"]

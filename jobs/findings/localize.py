@@ -1,18 +1,19 @@
 """The verb `localize`: find a part on held-out images from a few annotated ones, in a run that has explanatory graphs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from filterscope.pipeline.engine.errors import InputError, RunError
+from filterscope.jobs.config.problems import problem
+from filterscope.pipeline.engine.errors import InputError, RunError, did_you_mean
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.runner import LocalRunner
 from filterscope.pipeline.methods.localize.asked import categories_asked, layers_asked, models_asked, refuse_few
 from filterscope.pipeline.methods.localize.findings import title_of, verdict_of
-from filterscope.pipeline.methods.localize.options import DRAWS, MOST, SHARES, SHOTS, LocalizeOptions
+from filterscope.pipeline.methods.localize.options import LocalizeOptions
 from filterscope.pipeline.methods.localize.part_views import PartViews, refuse_removed
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
@@ -23,18 +24,7 @@ from filterscope.pipeline.stores.tables import table_path
 _TABLE = "part_localization"
 
 
-def localize(
-    run: str | Path,
-    part: str,
-    *,
-    shots: int = SHOTS,
-    shares: Sequence[float] = SHARES,
-    most: int = MOST,
-    draws: int = DRAWS,
-    category: str | None = None,
-    model: str | None = None,
-    layers: Sequence[str] | None = None,
-) -> pl.DataFrame:
+def localize(run: str | Path, part: str, **options: Any) -> pl.DataFrame:
     """Localise a part with every method, or read how it was localised, and return the rows of `part_localization`.
 
     The method becomes part of the run, so that `status` and `doctor` know its results; those for other parts stay.
@@ -45,32 +35,37 @@ def localize(
         A run with explanatory graphs.
     part : str
         Landmark to find.
-    shots : int
-        Annotated images, drawn among those that the graph was learned from.
-    shares : sequence of float
-        Shares of the nodes that are retrieved for a template.
-    most : int
-        Nodes of a template, at most.
-    draws : int
-        Random sets of annotated images.
-    category, model : str, optional
-        By default all that the run has.
-    layers : sequence of str, optional
-        Layers whose nodes and filters are used; by default all that have a graph.
+    **options
+        The other fields of `LocalizeOptions`: shots, shares, most, draws, category, model, layers.
 
     Raises
     ------
     InputError
-        If the run has no finished graph, the category, model, layer or part is not in it, or there are too few images.
+        If an option is wrong, the run has no finished graph, the category, model, layer or part is not in it, or there are
+        too few images.
     RunError
         If computing failed, or a result of earlier is missing.
     """
-    _refuse_numbers(shots, shares, most, draws)
+    asked = _checked(part=part, **options)
     folder = RunFolder.existing(run)
-    given = (part, shots, tuple(shares), most, draws, category, model, None if layers is None else tuple(layers))
-    asked = dict(zip(LocalizeOptions.flat_names().values(), given, strict=True))
     with RunLock(folder.path, "localize"):
-        return _localized(folder, asked)
+        return _localized(folder, {flat: getattr(asked, name) for name, flat in asked.flat_names().items()})
+
+
+def _checked(**options: Any) -> LocalizeOptions:
+    fields = LocalizeOptions.model_fields
+    for name in options:
+        if name not in fields:
+            hint = did_you_mean(name, fields) or f" Options are: {', '.join(fields)}."
+            raise InputError(f"unknown option {name!r} of localize.{hint}")
+    try:
+        return LocalizeOptions(**options)
+    except ValidationError as error:
+        # a number of a list is named as the list
+        details = [detail | {"loc": detail["loc"][:1]} for detail in error.errors()]
+        raise InputError(
+            "\n".join(problem(detail, {name: f"--{name}" for name in fields}) for detail in details)
+        ) from None
 
 
 def _localized(folder: RunFolder, asked: dict[str, Any]) -> pl.DataFrame:
@@ -129,13 +124,6 @@ def _refuse(plan: Plan) -> None:
 def _refuse_removed(plan: Plan) -> None:
     for model in models_asked(plan):
         refuse_removed(plan, model, layers_asked(model, plan.of(LocalizeOptions)))
-
-
-def _refuse_numbers(shots: int, shares: Sequence[float], most: int, draws: int) -> None:
-    if shots < 1 or most < 1 or draws < 1:
-        raise InputError(f"--shots {shots} --most {most} --draws {draws}: each must be 1 or more")
-    if not shares or not all(0 < share <= 1 for share in shares):
-        raise InputError(f"--share {','.join(map(str, shares))}: shares of the nodes lie above 0 and up to 1")
 
 
 def localization_report(found: pl.DataFrame) -> str:

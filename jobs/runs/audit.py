@@ -12,9 +12,11 @@ from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.stages import Stages
+from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.stages import Stages, all_kinds, with_sources
 from filterscope.pipeline.models.spec import LIVE
 from filterscope.pipeline.run.folder import RunFolder, unchanged
+from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan
 
 if TYPE_CHECKING:
@@ -128,21 +130,33 @@ def planned(config: AuditConfig, before: Plan | None = None, factories: Factorie
 
 
 def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories) -> Plan:
+    from filterscope.pipeline.methods.space import bytes_left
     from filterscope.pipeline.run.planning import refuse_full_disk
 
-    before = run.plan() if run.exists else None
-    plan = planned(config, before, factories)
-    if before is None:
-        refuse_full_disk(plan, Stages(plan).most_bytes())
+    plan = planned(config, run.plan() if run.exists else None, factories)
+    refuse_full_disk(plan, bytes_left(Stages(plan), run.ledger))
     return plan
 
 
 def _refuse_unready(config: AuditConfig) -> None:
     for method in registry.chosen(config.methods):
         if config.store == "none" and not method.unstored:
-            raise InputError(
-                f"--methods {method.name} reads activations, which --store none does not keep; drop one of the two"
+            why = (
+                "reads activations, which --store none does not keep"
+                if _reads_maps(method, config)
+                else "needs --store zarr: it keeps arrays of the size of activations"
             )
+            raise InputError(f"--methods {method.name} {why}; drop one of the two")
+
+
+def _reads_maps(method: Method, config: AuditConfig) -> bool:
+    """Tell whether the stages of a method read stored activations, directly or through others."""
+    from filterscope.pipeline.methods.extraction.artifacts import MAPS
+
+    options = RunOptions.of({**settings_of(config), "store": "zarr"})
+    kinds = all_kinds(options)
+    own = with_sources(kinds, (kind.name for kind in method.stages(options)))
+    return any(kind.name in own and MAPS in kind.reads for kind in kinds)
 
 
 def _forget(run: RunFolder, stages: Stages, redo: str) -> None:

@@ -48,7 +48,7 @@ def run_status(run: str | Path) -> list[dict[str, object]]:
 
 
 def _readable(folder: RunFolder, stage: str) -> Iterable[dict[str, Any]]:
-    """Yield the markers of a stage; a torn one is the doctor's."""
+    """Yield the markers of a stage; `doctor` repairs a torn one."""
     return (record for record in folder.ledger.all_records() if record["key"].split("/")[0] == stage)
 
 

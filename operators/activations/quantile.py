@@ -106,7 +106,7 @@ def upper_quantile(counts: NDArray[np.int64], quantile: float) -> NDArray[np.flo
     Parameters
     ----------
     counts : int64 ndarray of shape (units, 65536)
-        Histogram with at least one value a unit.
+        Histogram with at least one value per unit.
     quantile : float
         Probability above the threshold.
 

@@ -80,7 +80,6 @@ def import_masks(
     InputError
         If there are no images, no masks, no names, a bad row in the names, or a bad mask without `skip_bad`.
     """
-    source = Path(source)
     if not source.is_dir():
         raise InputError(f"no folder {source}; give the folder that holds images/, masks/ and labels.csv")
     names_path = Path(names) if names is not None else _find_names(source)

@@ -6,15 +6,15 @@ refused before anything runs, what `doctor` checks, what `estimate` projects, wh
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from filterscope.pipeline.run.options import Options, RunOptions
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from filterscope.pipeline.engine.keys import Fingerprint
     from filterscope.pipeline.engine.stage import Stage
-    from filterscope.pipeline.methods.prints import Prints
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.plan import Plan, PlannedModel
     from filterscope.pipeline.stores.artifacts import Artifact
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 Per = Literal["run", "layer", "unit", "category"]
 #: How the report draws it.
 Look = Literal["table", "bars", "lines", "strips", "heat", "graph"]
+
+
+class Prints(Protocol):
+    """Fingerprints of the stages of one run; see `prints.RunPrints`."""
+
+    def of(self, kind: "str | StageKind", model: "PlannedModel") -> "Fingerprint":
+        """Return what the outputs of a stage depend on, for one model."""
+
+    def former(self, kind: "StageKind", model: "PlannedModel") -> str | None:
+        """Return the digest that version 0.1 marked the same outputs with, where that is another."""
 
 
 def _no_parameters(plan: "Plan", model: "PlannedModel") -> Mapping[str, Any]:
@@ -66,7 +76,7 @@ class StageKind:
     parameters: "Callable[[Plan, PlannedModel], Mapping[str, Any]]" = field(default=_no_parameters, repr=False)
     like: tuple[str, ...] = ()
     same_as: "StageKind | None" = None
-    former: "Callable[[Plan, PlannedModel, Prints], Any] | None" = field(default=None, repr=False)
+    former: "Callable[[Plan, PlannedModel, Prints], Fingerprint] | None" = field(default=None, repr=False)
     forward: bool = False
     bytes: "Callable[[Plan], int] | None" = field(default=None, repr=False)
     prepare: "Callable[[Plan], None] | None" = field(default=None, repr=False)
@@ -109,11 +119,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Size:
-    """What an audit amounts to, for projections: images times models, elements stored, (unit, image) pairs."""
+    """What an audit amounts to, for projections: views times models, elements of maps, (unit, view) pairs."""
 
-    images: float
+    views: float
     elements: float
     pairs: float
+
+
+def _no_seconds(factors: Mapping[str, float], size: Size) -> Mapping[str, float]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -126,10 +140,14 @@ class Cost:
         Rows ``unit_cost.NAME`` of ``bench.json`` that the projection needs, in seconds of one core.
     seconds : callable
         ``seconds(factors, size)`` returns core seconds by stage.
+    passes : float
+        Forward passes of each view, beside those that give activations, that the method takes as long as; it decodes the
+        view again for them.
     """
 
-    factors: tuple[str, ...]
-    seconds: Callable[[Mapping[str, float], Size], Mapping[str, float]]
+    factors: tuple[str, ...] = ()
+    seconds: Callable[[Mapping[str, float], Size], Mapping[str, float]] = _no_seconds
+    passes: float = 0.0
 
 
 @dataclass(frozen=True)

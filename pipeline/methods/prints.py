@@ -10,7 +10,7 @@ from filterscope.pipeline.run.plan import Plan, PlannedModel
 Stated = tuple[str, str]
 
 
-class Prints:
+class RunPrints:
     """Fingerprints of the stages of one run.
 
     A fingerprint holds the parameters of its stage, and the fingerprints of the stages whose artifacts the stage reads, less
@@ -22,11 +22,11 @@ class Prints:
         The run.
     kinds : sequence of StageKind
         All kinds of stages there are for its options, wanted or not.
-    stored : Prints, optional
+    stored : RunPrints, optional
         Fingerprints of the same run with stored activations, for kinds whose outputs are the same with and without.
     """
 
-    def __init__(self, plan: Plan, kinds: Sequence[StageKind], stored: "Prints | None" = None) -> None:
+    def __init__(self, plan: Plan, kinds: Sequence[StageKind], stored: "RunPrints | None" = None) -> None:
         self._plan, self._stored = plan, stored
         self._kinds = {kind.name: kind for kind in kinds}
         self._writers = {artifact.name: kind.name for kind in kinds for artifact in kind.writes}
@@ -40,8 +40,7 @@ class Prints:
         """Return the digest that version 0.1 marked the same outputs with, where that is another."""
         if kind.former is None:
             return None
-        found: Fingerprint = kind.former(self._plan, model, self)
-        return found.digest
+        return kind.former(self._plan, model, self).digest
 
     def stated(self, kind: str, model: PlannedModel) -> frozenset[Stated]:
         """Return every parameter that a fingerprint holds, itself or through others."""
@@ -76,4 +75,4 @@ class Prints:
         return frozenset().union(*(self.stated(name, model) for name in names))
 
 
-__all__ = ["Prints"]
+__all__ = ["RunPrints"]

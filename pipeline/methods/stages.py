@@ -6,7 +6,7 @@ from functools import cached_property
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.prints import RunPrints
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.artifacts import Artifact
@@ -45,6 +45,15 @@ def writers_of(kinds: Iterable[StageKind]) -> dict[str, str]:
     return {artifact.name: kind.name for kind in kinds for artifact in kind.writes}
 
 
+def with_sources(kinds: Sequence[StageKind], names: Iterable[str]) -> set[str]:
+    """Add to the given stages those whose artifacts they read, directly or through others; `kinds` as `all_kinds` has them."""
+    writers, found = writers_of(kinds), set(names)
+    for kind in reversed(kinds):  # who reads comes after what is read
+        if kind.name in found:
+            found |= {writers[artifact.name] for artifact in kind.reads}
+    return found
+
+
 class Stages:
     """The stages of one run.
 
@@ -67,20 +76,16 @@ class Stages:
 
     def _with_sources(self, names: set[str]) -> set[str]:
         """Add the stages whose artifacts the given ones read, directly or through others."""
-        found: set[str] = set()
-        for kind in reversed(self._all):  # who reads comes after what is read
-            if kind.name in names | found:
-                found |= {kind.name, *(self._writers[artifact.name] for artifact in kind.reads)}
-        return found
+        return with_sources(self._all, names)
 
     @cached_property
-    def prints(self) -> Prints:
+    def prints(self) -> RunPrints:
         """Fingerprints of all stages."""
         stored = None
         if not self.plan.options.stored:
             other = self.plan.with_options(store="zarr")
-            stored = Prints(other, all_kinds(other.options))
-        return Prints(self.plan, self._all, stored)
+            stored = RunPrints(other, all_kinds(other.options))
+        return RunPrints(self.plan, self._all, stored)
 
     def all(self) -> list[Stage]:
         """Return all stages in the order in which they run."""
@@ -133,9 +138,9 @@ class Stages:
         """Return a kind by its name."""
         return next(kind for kind in self._all if kind.name == name)
 
-    def most_bytes(self) -> int:
-        """Return the most bytes that the stages may write beside tables."""
-        return sum(kind.bytes(self.plan) for kind in self.kinds if kind.bytes is not None)
+    def most_bytes(self) -> dict[str, int]:
+        """Return the most bytes that stages may write beside tables, by the name of each that states it."""
+        return {kind.name: kind.bytes(self.plan) for kind in self.kinds if kind.bytes is not None}
 
     def prepare(self) -> None:
         """Make the arrays that the stages write into, where they are not there."""
@@ -149,4 +154,4 @@ class Stages:
 
 Analyses = Callable[[str], Sequence[Stage]]
 
-__all__ = ["Stages", "all_kinds", "writers_of"]
+__all__ = ["Stages", "all_kinds", "with_sources", "writers_of"]

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import Grid, Key, Keys, blocks
 from filterscope.pipeline.engine.stage import Stage, Step, Work
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.views.decode import Decoded, decode_views
 
 Planner = Callable[[StageKind, Plan, Prints], Sequence[Stage]]
 
@@ -119,7 +120,7 @@ def start_of(block: str) -> int:
 
 
 def grids(kind: StageKind, plan: Plan, prints: Prints, cuts: Sequence[tuple[str, int, int]]) -> Keys:
-    """Return the keys of every model, layer and block of views, a grid a model."""
+    """Return the keys of every model, layer and block of views, one grid per model."""
     return Keys(
         [
             Grid(
@@ -132,6 +133,11 @@ def grids(kind: StageKind, plan: Plan, prints: Prints, cuts: Sequence[tuple[str,
             for model in plan.models
         ]
     )
+
+
+def planned_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> Decoded:
+    """Decode views [start, stop) of a run as a model sees them."""
+    return decode_views(Dataset(plan.data), plan.views, start, stop, model.geometry(plan.options.geometry))
 
 
 def each_model(plan: Plan) -> Iterator[tuple[PlannedModel, Plan]]:
@@ -158,6 +164,7 @@ __all__ = [
     "grids",
     "key_of",
     "one",
+    "planned_views",
     "start_of",
     "view_blocks",
 ]

@@ -23,7 +23,7 @@ INPUT = "input"
 
 
 class Scalar(Protocol):
-    """What is differentiated: one value an image, shape (n,).
+    """What is differentiated: one value per image, shape (n,).
 
     Parameters
     ----------
@@ -83,13 +83,13 @@ def values_of(of: Scalar, scores: Tensor | None, taps: Mapping[str, Tensor], cou
     Raises
     ------
     InputError
-        If it is not one value an image.
+        If it is not one value per image.
     """
     here = {name: value[:count] for name, value in taps.items()}
     found = of(None if scores is None else scores[:count], here, *(() if targets is None else (targets,)))
     if not isinstance(found, Tensor) or found.shape != (count,):
         got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise InputError(f"what is differentiated must be one value an image, of shape ({count},); got {got}")
+        raise InputError(f"what is differentiated must be one value per image, of shape ({count},); got {got}")
     return found
 
 
@@ -98,7 +98,7 @@ def values_of(of: Scalar, scores: Tensor | None, taps: Mapping[str, Tensor], cou
 def gradients_of(
     taps: Taps, batch: Tensor, of: Scalar, at: Sequence[str], count: int, *, scores: bool, targets: Any
 ) -> dict[str, Tensor]:
-    """Return the gradients of one value an image of a batch, of which the first `count` images are real.
+    """Return the gradients of one value per image of a batch, of which the first `count` images are real.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def gradients_of(
     scores : bool
         Whether `of` reads the class scores.
     targets : sequence, optional
-        One item an image, handed on to `of`.
+        One item per image, handed on to `of`.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def gradients_of(
     Raises
     ------
     InputError
-        If a layer has no influence on the value, or `of` is not one value an image.
+        If a layer has no influence on the value, or `of` is not one value per image.
     """
     inputs = batch.detach().requires_grad_(INPUT in at)
     found, values, raw = record(taps, inputs, [name for name in at if name != INPUT], whole=scores)

@@ -172,7 +172,7 @@ class Network:
         targets: Sequence[Any] | np.ndarray | None = None,
         scores: bool = True,
     ) -> dict[str, np.ndarray]:
-        """Return the gradients of one value an image with respect to layers or the input.
+        """Return the gradients of one value per image with respect to layers or the input.
 
         Parameters
         ----------
@@ -185,7 +185,7 @@ class Network:
         at : sequence of str
             Names of layers, the network's own or others, or `gradients.INPUT`, the normalised input.
         targets : sequence of length n, optional
-            One item an image, such as its class; those of the images at hand are the third argument of `of`.
+            One item per image, such as its class; those of the images at hand are the third argument of `of`.
         scores : bool
             Whether `of` reads the scores. If not, they are None, and passes end at the deepest of the layers.
 
@@ -198,10 +198,10 @@ class Network:
         Raises
         ------
         InputError
-            If a layer is not in the network or has no influence on the value, or `of` is not one value an image.
+            If a layer is not in the network or has no influence on the value, or `of` is not one value per image.
         """
         if targets is not None and len(targets) != len(pixels):
-            raise InputError(f"there are {len(targets)} targets for {len(pixels)} images; give one an image")
+            raise InputError(f"there are {len(targets)} targets for {len(pixels)} images; give one per image")
         taps = tapped_for(self.taps, at)
 
         def run(batch: Tensor, rows: slice) -> dict[str, Tensor]:
@@ -226,7 +226,7 @@ class Network:
         Parameters
         ----------
         objective : callable
-            One value an image, to be maximised: as `of` of `gradients`; the network's layers are tapped.
+            One value per image, to be maximised: as `of` of `gradients`; the network's layers are tapped.
         start : float32 ndarray of shape (n, 3, height, width)
             Where to start, in normalised space: 0 is the mean of the training images. Of any shape (n, ...) if
             `transform` makes images of it.
@@ -251,7 +251,7 @@ class Network:
         Raises
         ------
         InputError
-            If the objective does not depend on the input, or is not one value an image.
+            If the objective does not depend on the input, or is not one value per image.
         RunError
             If it becomes NaN or infinite.
         """

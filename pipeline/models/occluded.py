@@ -58,7 +58,7 @@ def discrepancies(
     Returns
     -------
     dict of str to Discrepancies, int
-        One entry a layer, and the copies that were run.
+        One entry per layer, and the copies that were run.
     """
     image, filled = (prepare(part[None], network.mean, network.std, network.device)[0] for part in (pixels, fill))
     whole = _run(network, image, filled, np.zeros((0, 2), np.int64), occluders.side)

@@ -27,7 +27,7 @@ def ascend(
     seed: int,
     scores: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Maximise one value an image over a batch of inputs with Adam; every image is optimised by itself.
+    """Maximise one value per image over a batch of inputs with Adam; every image is optimised by itself.
 
     Parameters
     ----------
@@ -35,20 +35,14 @@ def ascend(
         The network with all that the objective reads tapped.
     start : Tensor of shape (N, ...)
         Where to start; images (N, 3, H, W) in normalised space unless `transform` makes them.
-    objective : callable
-        See `gradients.Scalar`; reads what the network is shown under `INPUT`.
+    objective, transform : callable
+        See `gradients.Scalar`, which reads what the network is shown under `INPUT`, and `Transformation`.
     count : int
         Real images of the batch, the others being padding.
-    steps : int
-        Updates.
-    learning_rate : float
-        Of Adam, whose other settings are torch's own.
-    transform : callable, optional
-        See `Transformation`; must be differentiable.
-    seed : int
-        Of the generator.
-    scores : bool
-        Whether the objective reads the class scores.
+    steps, learning_rate
+        Updates, and the rate of Adam, whose other settings are torch's own.
+    seed, scores
+        Seed of the generator, and whether the objective reads the class scores.
 
     Returns
     -------
@@ -60,7 +54,7 @@ def ascend(
     Raises
     ------
     InputError
-        If the objective does not depend on the input, or is not one value an image.
+        If the objective does not depend on the input, or is not one value per image.
     RunError
         If it becomes NaN or infinite.
     """

@@ -1,4 +1,4 @@
-"""What the output of a module is to an audit: a stack of maps, one value a unit, or the patches of a transformer.
+"""What the output of a module is to an audit: a stack of maps, one value per unit, or the patches of a transformer.
 
 An output (N, C, H, W) is a layer of C maps. An output (N, C) is a layer of C units with maps of 1 x 1. A sequence of
 tokens (N, T, C), addressed as ``name@tokens``, is a layer of C maps over the grid of patches: tokens that stand for no
@@ -57,7 +57,7 @@ def as_maps(name: str, output: Any, grid: TokenGrid | None) -> Tensor:
     Raises
     ------
     InputError
-        If it is neither maps nor one value a unit, or its tokens were asked for and cannot be laid out.
+        If it is neither maps nor one value per unit, or its tokens were asked for and cannot be laid out.
     """
     if name.endswith(TOKENS):
         return _patches(name, output, grid)

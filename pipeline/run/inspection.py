@@ -7,12 +7,13 @@ from pathlib import Path
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.tables import plan_table_paths
 from filterscope.pipeline.stores.artifacts import Artifact
 from filterscope.pipeline.stores.tables import table_path
+from filterscope.schemas import run as run_tables
+from filterscope.schemas.columns import tables_in
 from filterscope.schemas.results import TABLES
 
-#: Tables that no stage writes.
-_UNMARKED = {"models", "layers", "views", "rejects", "runs"}
 #: Tables that version 0.1 wrote without markers; where no stage of the run writes them, they are no leftovers.
 _FORMERLY_UNMARKED = {"part_localization"}
 
@@ -54,6 +55,7 @@ def inspect(run: RunFolder, stages: Sequence[Stage], writes: Mapping[str, Sequen
         for key in stage.keys:
             if key not in missing:
                 yield from _problems(run, key, writes[stage.name])
+    yield from _without_plan_tables(run)
     yield from _leftovers(run, {artifact.name for artifacts in writes.values() for artifact in artifacts})
 
 
@@ -70,12 +72,19 @@ def _problems(run: RunFolder, key: Key, artifacts: Sequence[Artifact]) -> Iterat
             yield Problem(path, what, means, key)
 
 
+def _without_plan_tables(run: RunFolder) -> Iterator[Problem]:
+    for path in plan_table_paths(run.plan()):
+        if not path.is_file():
+            means = "what the run is about; the next audit that computes anything writes it again, and so does --repair"
+            yield Problem(path, "the file is missing", means)
+
+
 def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
     """Yield parts of tables without a marker, and drafts of files that a worker did not finish.
 
     `written` are the artifacts that the run's own stages write.
     """
-    unmarked = _UNMARKED | (_FORMERLY_UNMARKED - written)
+    unmarked = (set(tables_in(vars(run_tables))) | _FORMERLY_UNMARKED) - written
     promised = {
         table_path(run.path, name, record["key"].split("/")[1:])
         for record in run.ledger.all_records()

@@ -1,8 +1,8 @@
 """Options: what a person may set, each a field of the part of filterscope that reads it.
 
 A field carries its help; flags, TOML keys, the documentation and what ``run.toml`` records follow from it. In `run.toml` and
-on the command line options of all parts stand side by side, each under a flat name: ``stability.quantiles`` for the field
-`quantiles` of the method `stability`, unless the field states another.
+on the command line options of all parts stand side by side, each under a flat name: ``localize.shots`` for the field
+`shots` of the method `localize`, unless the field states another.
 """
 
 import math

@@ -116,6 +116,7 @@ class Plan:
         """Return the plan as plain values for TOML; what is None is left out."""
         stated = {field: getattr(self, field) for field in ("run", "data", "data_identity", "torch")}
         models = [asdict(model) for model in self.models]
+        # the key `images` is of version 0.1, when every view was an image; the file format keeps it
         return _without_none({**stated, "images": self.view_count, "models": models, "options": dict(self.settings)})
 
     @classmethod

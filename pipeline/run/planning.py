@@ -225,8 +225,8 @@ def _extended(plan: Plan, before: Plan) -> Plan:
     return replace(plan, models=tuple(models.values()))
 
 
-def refuse_full_disk(plan: Plan, needed: int) -> None:
-    """Stop if what may be written does not fit.
+def refuse_full_disk(plan: Plan, needed: Mapping[str, int]) -> None:
+    """Stop if what stages may write, bytes by their names, does not fit.
 
     Raises
     ------
@@ -237,9 +237,10 @@ def refuse_full_disk(plan: Plan, needed: int) -> None:
     if found is None:
         return  # a store reports when it is full
     free, place = found
-    if needed > free:
+    most = sum(needed.values())
+    if most > free:
         raise InputError(
-            f"the activations may take {needed / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
+            f"the files of {', '.join(needed)} may take {most / 1e9:.1f} GB and {place} has {free / 1e9:.1f} GB free; "
             "ask for fewer or later layers, or choose an --out on another disk"
         )
 

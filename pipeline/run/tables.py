@@ -1,12 +1,13 @@
 """Tables that say what a run is about, written as soon as it is planned."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.tables import write_table
+from filterscope.pipeline.stores.tables import table_path, write_table
 from filterscope.schemas.results import TABLES
 
 
@@ -39,6 +40,14 @@ def write_plan_tables(plan: Plan) -> None:
             for layer in model.layers
         ]
         write_table(plan.run, "layers", (model.name, "layers"), [_table("layers", layers)])
+
+
+def plan_table_paths(plan: Plan) -> list[Path]:
+    """Return the files that `write_plan_tables` leaves for every run: those of `rejects` depend on the views."""
+    parts: list[tuple[str, tuple[str, ...]]] = [("views", ("views",))]
+    for model in plan.models:
+        parts += [("models", (model.name, "model")), ("layers", (model.name, "layers"))]
+    return [table_path(plan.run, table, place) for table, place in parts]
 
 
 def _field_columns(layer: Layer) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Activations on disk: Zarr arrays written by image and read by unit."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,17 +45,32 @@ class ActivationStore:
             attributes={"views": views},
         )
 
-    def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> None:
-        """Write one image block, whole; what an interrupted writer left there is removed first."""
-        self._maps.write(start, activations)
-        self.write_maxima(start, maxima)
+    def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> dict[str, str]:
+        """Write one image block, whole; return the SHA-256 of the shard as `maps`, and of the maxima as `write_maxima` does."""
+        return {"maps": self._maps.write(start, activations), **self.write_maxima(start, maxima)}
 
-    def write_maxima(self, start: int, maxima: np.ndarray) -> None:
-        """Write the maxima of one image block (float16, shape (views, units))."""
+    def write_maxima(self, start: int, maxima: np.ndarray) -> dict[str, str]:
+        """Write the maxima of one image block (float16, shape (views, units)); what an interrupted writer left is removed.
+
+        Returns
+        -------
+        dict of str to str
+            SHA-256 of the file as ``maxima/BLOCK``; empty where no view of the block was decoded, for then there is none.
+        """
         array = self._maxima
-        self._place("maxima").joinpath("c", str(start // array.chunks[0]), "0").unlink(missing_ok=True)
+        block = str(start // array.chunks[0])
+        path = self.maxima_path(block)
+        path.unlink(missing_ok=True)
         with quick(self.run):
             array[start : start + len(maxima)] = maxima
+        try:
+            return {f"maxima/{block}": hashlib.sha256(path.read_bytes()).hexdigest()}
+        except FileNotFoundError:
+            return {}
+
+    def maxima_path(self, block: str) -> Place:
+        """Return the file of the maxima of an image block, by its number."""
+        return self._place("maxima").joinpath("c", block, "0")
 
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
         """Read the maps of some units on views [start, stop): float16 of shape (views, units, height, width)."""

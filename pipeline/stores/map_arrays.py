@@ -48,9 +48,9 @@ class MapArray:
             attributes={"views": views},
         )
 
-    def write(self, start: int, maps: np.ndarray) -> None:
-        """Write one image block, whole; what an interrupted writer left there is replaced."""
-        write_shard(self.shard(start), maps, self._array.chunks)
+    def write(self, start: int, maps: np.ndarray) -> str:
+        """Write one image block, whole, in place of what an interrupted writer left there; return the file's SHA-256."""
+        return write_shard(self.shard(start), maps, self._array.chunks)
 
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
         """Read the maps of some units on views [start, stop): float16 of shape (views, units, height, width)."""

@@ -14,7 +14,7 @@ from filterscope.pipeline.stores.places import Place, read_mapped, write_atomica
 
 @dataclass(frozen=True)
 class MaskStore:
-    """Concept masks of a data set in one geometry and resolution, shared by all models: one file an image block."""
+    """Concept masks of a data set in one geometry and resolution, shared by all models: one file per image block."""
 
     run: Place
     key: str

@@ -3,6 +3,7 @@
 The store stays plain Zarr 3: a shard is its chunks, then an index of (offset, length) pairs and the index's CRC-32C.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 import google_crc32c
@@ -14,7 +15,7 @@ from filterscope.pipeline.stores.places import Place, open_ranges, write_atomica
 _ABSENT = 2**64 - 1
 
 
-def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> None:
+def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> str:
     """Write the chunks along the second axis of one image block, compressed by Blosc, all at once or not at all.
 
     Parameters
@@ -25,6 +26,11 @@ def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> None:
         Fills the shard's first views and units; the rest is zero.
     shape : sequence of int
         Shape of a chunk.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
     """
     from numcodecs import blosc
 
@@ -36,7 +42,9 @@ def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> None:
         parts.append(blosc.compress(chunk, b"lz4", 1, blosc.NOSHUFFLE))
         sizes.append(len(parts[-1]))
     index = np.stack([np.cumsum([0, *sizes[:-1]]), sizes], axis=1).astype("<u8").tobytes()
-    write_atomically(shard, b"".join([*parts, index, google_crc32c.value(index).to_bytes(4, "little")]))
+    content = b"".join([*parts, index, google_crc32c.value(index).to_bytes(4, "little")])
+    write_atomically(shard, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_chunk(shard: Place, number: int, chunks: int, shape: Sequence[int]) -> np.ndarray:

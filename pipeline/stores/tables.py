@@ -14,7 +14,7 @@ AnyPlace = TypeVar("AnyPlace", bound=PurePath)
 
 
 def table_path(run: AnyPlace, table: str, place: Iterable[str]) -> AnyPlace:
-    """Return where a unit's part of a table lies; (model, layer, block) become Hive folders."""
+    """Return where a key's part of a table lies; (model, layer, block) become Hive folders."""
     *folders, block = place
     hive = [f"{key}={value}" for key, value in zip(("model", "layer"), folders, strict=False)]
     return run.joinpath("tables", table, *hive, f"{block}.parquet")
@@ -23,7 +23,7 @@ def table_path(run: AnyPlace, table: str, place: Iterable[str]) -> AnyPlace:
 def write_table(
     run: Place, table: str, place: Iterable[str], rows: Iterable[pa.RecordBatch | pa.Table]
 ) -> tuple[int, str]:
-    """Write a unit's part of a table, piece by piece, and put it in place at the end.
+    """Write a key's part of a table, piece by piece, and put it in place at the end.
 
     Returns
     -------

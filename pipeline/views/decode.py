@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import simplejpeg
@@ -13,9 +12,7 @@ from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.stores.places import readable
 from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
-
-if TYPE_CHECKING:
-    from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.views.views import Views
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,8 @@ def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] 
     return Decoded(pixels, reasons)
 
 
-def decode_views(plan: "Plan", start: int, stop: int, geometry: Geometry) -> Decoded:
-    """Decode views [start, stop) of a run."""
-    dataset, views = Dataset(plan.data), plan.views
+def decode_views(dataset: Dataset, views: Views, start: int, stop: int, geometry: Geometry) -> Decoded:
+    """Decode views [start, stop) of a data set."""
     paths = [dataset.path(uri) for uri in view_files(dataset, views.image[start:stop])]
     return decode(paths, geometry, [window for _, window in views.windows(start, stop)])
 

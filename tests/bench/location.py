@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.dataflow import source
 from tests.bench.real import data_folder
 from tests.bench.row import Row
+from tests.bench.staged import staged
 
 _LAYERS = ("features.18", "features.13")
 _COPIES = 3
@@ -41,8 +42,6 @@ def location_over_extraction() -> Iterator[Row]:
     from filterscope.jobs.config.audit import load_config
     from filterscope.jobs.runs.audit import audit
     from filterscope.pipeline.datasets.animals import import_animals
-    from filterscope.pipeline.methods.extraction.extract import extract_stage
-    from filterscope.pipeline.methods.location.locate import locate_stage
     from filterscope.pipeline.run.folder import RunFolder
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
@@ -53,14 +52,13 @@ def location_over_extraction() -> Iterator[Row]:
         audit(load_config(data=folder / "data", out=out, models=[model], metrics="location", views="objects"))
         plan = RunFolder(out).plan()
 
-        stage = locate_stage(plan)
-        (locate,), works = stage.steps, stage.group(stage.units)
+        stage, works = staged(plan, "locate")
+        (locate,) = stage.steps
         locate.call(works[0].task)
         located = _cpu_seconds(lambda: [locate.call(work.task) for work in works])
 
-        stage = extract_stage(plan, {})
+        stage, blocks = staged(plan, "extract")
         decode, forward = stage.steps[0].call, stage.steps[1].call()
-        blocks = stage.group(stage.units)
         forward(blocks[0].task, **decode(blocks[0].task))
         few = blocks[1 : 1 + _BLOCKS]
         crops = sum(work.task.stop - work.task.start for work in few)

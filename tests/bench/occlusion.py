@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.dataflow import source
 from tests.bench.real import coco
 from tests.bench.row import Row
+from tests.bench.staged import staged
 
 _LAYERS = ("features.6", "features.10", "features.13", "features.17")
 #: Parts of the images that are timed; all parts are alike.
@@ -20,28 +21,26 @@ def occlusion() -> Iterator[Row]:
 
     from filterscope.jobs.config.audit import load_config
     from filterscope.jobs.runs.audit import planned
-    from filterscope.pipeline.methods.extraction.extract import create_stores, extract_stage
     from filterscope.pipeline.methods.extraction.networks import HeldNetworks
-    from filterscope.pipeline.methods.receptive_field.occlude import chosen_units, occlude_stage
+    from filterscope.pipeline.methods.receptive_field.occlude import chosen_units
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         model = {"source": source("mobilenet_v2"), "layers": list(_LAYERS)}
         out = Path(place) / "run"
         plan = planned(load_config(data=coco(colors=False).folder, out=out, models=[model], metrics="receptive-field"))
-        create_stores(plan)
-        stage = extract_stage(plan, {})
+        stage, blocks = staged(plan, "extract")
         decode, forward = stage.steps[0].call, stage.steps[1].call()
-        for work in stage.group(stage.units):
+        for work in blocks:
             forward(work.task, **decode(work.task))
 
-        stage = occlude_stage(plan)
-        works, occlude = stage.group(stage.units), stage.steps[0].call()
+        stage, works = staged(plan, "occlude")
+        occlude = stage.steps[0].call()
         began = time.process_time()
         copies = sum(occlude(work.task)[0].images for work in works[:_PARTS])
         taken = time.process_time() - began
 
         planned_model = plan.models[0]
-        network = HeldNetworks().network(plan, planned_model, _LAYERS)
+        network = HeldNetworks().network(plan, planned_model, tuple(_LAYERS))
         size = planned_model.batch_size
         batch = torch.zeros(size, 3, *planned_model.transform.input_size).contiguous(memory_format=torch.channels_last)
         began = time.process_time()
@@ -52,4 +51,4 @@ def occlusion() -> Iterator[Row]:
         units = sum(len(chosen_units(plan, planned_model, layer)) for layer in planned_model.layers)
         a_unit = len(works) / _PARTS / units
         peer = f"forward passes alone: {alone * a_unit:.2f} s; {copies:,} copies timed"
-        yield Row("occlusion", taken * a_unit, "processor s a unit", peer, taken / alone, "<= 1.25")
+        yield Row("occlusion", taken * a_unit, "processor s per unit", peer, taken / alone, "<= 1.25")

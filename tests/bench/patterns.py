@@ -12,7 +12,8 @@ from filterscope.operators.patterns.patterns import describe, find_patterns
 from tests import naive
 from tests.bench.dataflow import source
 from tests.bench.real import coco
-from tests.bench.row import Row, interleaved
+from tests.bench.row import Row
+from tests.bench.staged import interleaved, staged
 from tests.planted.patterns import STRIDE, planted_filter
 
 _CELL = (STRIDE, STRIDE)
@@ -61,23 +62,17 @@ def patterns_over_extraction() -> Iterator[Row]:
     """Compare the processor time of both stages with that of decoding and forward passes: 128 COCO images, two layers."""
     from filterscope.jobs.config.audit import load_config
     from filterscope.jobs.runs.audit import planned
-    from filterscope.pipeline.methods.extraction.extract import create_stores, extract_stage
-    from filterscope.pipeline.methods.patterns.cluster import patterns_stage
-    from filterscope.pipeline.methods.patterns.local_features import local_features_stage
 
     with TemporaryDirectory(prefix="filterscope-bench-") as place:
         model = {"source": source("mobilenet_v2"), "layers": list(_LAYERS)}
         settings = {"data": coco(colors=False).folder, "models": [model], "metrics": "patterns", "batch_size": 4}
         plan = planned(load_config(out=Path(place) / "run", **settings))
-        create_stores(plan)
-        stage = extract_stage(plan, {})
+        stage, blocks = staged(plan, "extract")
         decode, forward = stage.steps[0].call, stage.steps[1].call()
-        blocks = stage.group(stage.units)
         forward(blocks[0].task, **decode(blocks[0].task))
         extracted = _cpu_seconds(lambda: [forward(work.task, **decode(work.task)) for work in blocks])
         taken = []
-        for stage in (local_features_stage(plan), patterns_stage(plan)):
-            works = stage.group(stage.units)
+        for stage, works in (staged(plan, name) for name in ("local-features", "patterns")):
             stage.steps[0].call(works[0].task)
             taken.append(_cpu_seconds(lambda stage=stage, works=works: [stage.steps[0].call(w.task) for w in works]))
         units = sum(layer.channels for layer in plan.models[0].layers)

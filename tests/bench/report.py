@@ -43,29 +43,13 @@ def _plan(folder: Path):
     from filterscope.pipeline.datasets.layout import Dataset
     from filterscope.pipeline.models.layer import Layer
     from filterscope.pipeline.models.spec import ModelSpec
-    from filterscope.pipeline.run.plan import Options, Plan, PlannedModel
+    from filterscope.pipeline.run.plan import Plan, PlannedModel
     from filterscope.pipeline.views.transform import Transform
 
-    options = Options(
-        anchoring="resize",
-        metrics=("dissection", "significance"),
-        geometry="squash",
-        views="image",
-        flips=False,
-        negatives=False,
-        min_images=1,
-        quantile=0.005,
-        mask_size=None,
-        unit_image="off",
-        top_images=TOP,
-        max_rejects=0.01,
-        image_block=64,
-        unit_block=_BLOCK,
-        actors=1,
-        device="cpu",
-        activation_scale=1.0,
-        keep_activations=False,
-    )
+    options = {
+        "methods": ("dissection", "significance"), "min_images": 1, "unit_image": "off", "top_images": TOP,
+        "unit_block": _BLOCK, "actors": 1, "device": "cpu", "keep_activations": False,
+    }  # fmt: skip
     transform = Transform((224, 224), 256, "bilinear", (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     layer = Layer("layer4", "Sequential", UNITS, SIDE, SIDE)
     spec = ModelSpec("torchvision:resnet50@random:0")
@@ -76,118 +60,125 @@ def _plan(folder: Path):
 
 def _tables(plan) -> None:
     """Write every table that a report reads, filled at random."""
-    from filterscope.pipeline.engine.stage import blocks
+    from filterscope.pipeline.engine.keys import blocks
     from filterscope.pipeline.run.tables import write_plan_tables
+
+    write_plan_tables(plan)
+    concepts = {"concept": NAMES, "category": CATEGORIES, "images": np.full(CONCEPTS, 12)}
+    concepts |= {"pixels": np.full(CONCEPTS, 9999), "eligible": [True] * CONCEPTS}
+    _write(plan, "concepts", ("squash-112",), geometry=["squash-112"] * CONCEPTS, **concepts)
+    rng = np.random.default_rng(1)
+    for block, start, stop in blocks("units", UNITS, _BLOCK):
+        place = ("resnet50", "layer4", block)
+        iou = rng.random((stop - start, CONCEPTS)) ** 8 * 0.3
+        for table, columns in {
+            "unit_concept": _pairs(iou, start, rng),
+            "units": _units(iou, start),
+            "thresholds": _thresholds(stop - start, start),
+            "top_images": _tops(stop - start, start, rng),
+            "unit_significance": _judged(iou.max(axis=1), start, rng),
+        }.items():
+            _write(plan, table, place, **columns)
+
+
+NAMES = [f"concept {n:04d}" for n in range(CONCEPTS)]
+CATEGORIES = [("object", "part", "texture")[n % 3] for n in range(CONCEPTS)]
+
+
+def _write(plan, table: str, place: tuple[str, ...], **columns: object) -> None:
     from filterscope.pipeline.stores.tables import write_table
     from filterscope.schemas.results import TABLES
 
-    rng = np.random.default_rng(1)
-    names = [f"concept {n:04d}" for n in range(CONCEPTS)]
-    categories = [("object", "part", "texture")[n % 3] for n in range(CONCEPTS)]
-    write_plan_tables(plan)
+    write_table(plan.run, table, place, [pa.table(columns, schema=TABLES[table])])
 
-    def write(table: str, place: tuple[str, ...], **columns: object) -> None:
-        write_table(plan.run, table, place, [pa.table(columns, schema=TABLES[table])])
 
-    write(
-        "concepts",
-        ("squash-112",),
-        geometry=["squash-112"] * CONCEPTS,
-        concept=names,
-        category=categories,
-        images=np.full(CONCEPTS, 12),
-        pixels=np.full(CONCEPTS, 9999),
-        eligible=[True] * CONCEPTS,
-    )
-    for block, start, stop in blocks("units", UNITS, _BLOCK):
-        count, place = stop - start, ("resnet50", "layer4", block)
-        iou = rng.random((count, CONCEPTS)) ** 8 * 0.3
-        best, second = np.argsort(-iou, axis=1)[:, :2].T
-        score = iou[np.arange(count), best]
+def _keys(count: int, start: int, each: int = 1) -> dict[str, object]:
+    unit = np.repeat(np.arange(start, start + count, dtype=np.int32), each)
+    return {"model": ["resnet50"] * len(unit), "layer": ["layer4"] * len(unit), "unit": unit}
 
-        def keys(each: int, count: int = count, start: int = start) -> dict[str, object]:
-            unit = np.repeat(np.arange(start, start + count, dtype=np.int32), each)
-            return {"model": ["resnet50"] * len(unit), "layer": ["layer4"] * len(unit), "unit": unit}
 
-        pairs, tops = count * CONCEPTS, count * TOP
-        write(
-            "unit_concept",
-            place,
-            **keys(CONCEPTS),
-            concept=names * count,
-            category=categories * count,
-            intersection=rng.integers(0, 9999, pairs),
-            activated=rng.integers(0, 9999, pairs),
-            labelled=rng.integers(0, 9999, pairs),
-            iou=iou.ravel(),
-            association=rng.random(pairs),
-            lift=rng.random(pairs) * 20,
-            effective_images=rng.random(pairs) * 30,
-            standard_error=rng.random(pairs),
-        )
-        each = {kind: [n for n in range(CONCEPTS) if categories[n] == kind] for kind in ("object", "part", "texture")}
-        write(
-            "units",
-            place,
-            **keys(1),
-            status=["live"] * count,
-            concept=[names[n] for n in best],
-            category=[categories[n] for n in best],
-            iou=score,
-            detector=score > 0.04,
-            runner_up=[names[n] for n in second],
-            runner_up_iou=iou[np.arange(count), second],
-            association_concept=[names[n] for n in best],
-            association=score,
-            activated_fraction=np.full(count, 0.005),
-            minimum=np.zeros(count, np.float32),
-            maximum=np.full(count, 9, np.float32),
-            mean=np.full(count, 0.5),
-            standard_deviation=np.full(count, 1.0),
-            best_per_category=[
-                [
-                    {"category": kind, "concept": names[of[int(row[of].argmax())]], "iou": float(row[of].max())}
-                    for kind, of in each.items()
-                ]
-                for row in iou
-            ],
-        )
-        maps = rng.normal(size=(tops, SIDE, SIDE)).astype("<f2")
-        write(
-            "thresholds",
-            place,
-            **keys(1),
-            threshold=np.ones(count, np.float32),
-            quantile=np.full(count, 0.005),
-            count=np.full(count, 49_000),
-        )
-        image = np.concatenate([rng.choice(IMAGES, TOP, replace=False) for _ in range(count)]).astype(np.int32)
-        write(
-            "top_images",
-            place,
-            **keys(TOP),
-            rank=np.tile(np.arange(TOP, dtype=np.int32), count),
-            image=image,
-            view=image,
-            maximum=maps.max(axis=(1, 2)).astype(np.float32),
-            height=np.full(tops, SIDE, np.uint16),
-            width=np.full(tops, SIDE, np.uint16),
-            map=[one.tobytes() for one in maps],
-        )
-        write(
-            "unit_significance",
-            place,
-            **keys(1),
-            q_value=rng.random(count),
-            p_value=rng.random(count),
-            significant=rng.random(count) < 0.5,
-            iou_heldout=score,
-            interval_low=score / 2,
-            interval_high=score * 2,
-            label_replicates=rng.random(count) < 0.5,
-            p_place=rng.random(count),
-            note=pa.nulls(count, pa.string()),
-        )
+def _pairs(iou: np.ndarray, start: int, rng: np.random.Generator) -> dict[str, object]:
+    count, pairs = len(iou), iou.size
+    pixels = {name: rng.integers(0, 9999, pairs) for name in ("intersection", "activated", "labelled")}
+    return {
+        **_keys(count, start, CONCEPTS),
+        "concept": NAMES * count,
+        "category": CATEGORIES * count,
+        **pixels,
+        "iou": iou.ravel(),
+        "association": rng.random(pairs),
+        "lift": rng.random(pairs) * 20,
+        "effective_images": rng.random(pairs) * 30,
+        "standard_error": rng.random(pairs),
+    }
+
+
+def _units(iou: np.ndarray, start: int) -> dict[str, object]:
+    count = len(iou)
+    best, second = np.argsort(-iou, axis=1)[:, :2].T
+    score, label = iou[np.arange(count), best], [NAMES[n] for n in best]
+    each = {kind: [n for n in range(CONCEPTS) if CATEGORIES[n] == kind] for kind in ("object", "part", "texture")}
+    return {
+        **_keys(count, start),
+        "status": ["live"] * count,
+        "concept": label,
+        "category": [CATEGORIES[n] for n in best],
+        "iou": score,
+        "detector": score > 0.04,
+        "runner_up": [NAMES[n] for n in second],
+        "runner_up_iou": iou[np.arange(count), second],
+        "association_concept": label,
+        "association": score,
+        "activated_fraction": np.full(count, 0.005),
+        "minimum": np.zeros(count, np.float32),
+        "maximum": np.full(count, 9, np.float32),
+        "mean": np.full(count, 0.5),
+        "standard_deviation": np.full(count, 1.0),
+        "best_per_category": [
+            [
+                {"category": kind, "concept": NAMES[of[int(row[of].argmax())]], "iou": float(row[of].max())}
+                for kind, of in each.items()
+            ]
+            for row in iou
+        ],
+    }
+
+
+def _thresholds(count: int, start: int) -> dict[str, object]:
+    values = {"threshold": np.ones(count, np.float32), "quantile": np.full(count, 0.005)}
+    return {**_keys(count, start), **values, "count": np.full(count, 49_000)}
+
+
+def _tops(count: int, start: int, rng: np.random.Generator) -> dict[str, object]:
+    tops = count * TOP
+    maps = rng.normal(size=(tops, SIDE, SIDE)).astype("<f2")
+    image = np.concatenate([rng.choice(IMAGES, TOP, replace=False) for _ in range(count)]).astype(np.int32)
+    return {
+        **_keys(count, start, TOP),
+        "rank": np.tile(np.arange(TOP, dtype=np.int32), count),
+        "image": image,
+        "view": image,
+        "maximum": maps.max(axis=(1, 2)).astype(np.float32),
+        "height": np.full(tops, SIDE, np.uint16),
+        "width": np.full(tops, SIDE, np.uint16),
+        "map": [one.tobytes() for one in maps],
+    }
+
+
+def _judged(score: np.ndarray, start: int, rng: np.random.Generator) -> dict[str, object]:
+    count = len(score)
+    return {
+        **_keys(count, start),
+        "q_value": rng.random(count),
+        "p_value": rng.random(count),
+        "significant": rng.random(count) < 0.5,
+        "iou_heldout": score,
+        "interval_low": score / 2,
+        "interval_high": score * 2,
+        "label_replicates": rng.random(count) < 0.5,
+        "p_place": rng.random(count),
+        "note": pa.nulls(count, pa.string()),
+    }
 
 
 def made_up(folder: Path) -> Path:

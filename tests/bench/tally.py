@@ -71,7 +71,7 @@ def tally_vs_light() -> Iterator[Row]:
 
 
 def tally_scaling() -> Iterator[Row]:
-    """Fit the exponent of the cost in units, images and concepts an image, on 7 x 7 maps."""
+    """Fit the exponent of the cost in units, images and concepts per image, on 7 x 7 maps."""
     whole = subject(7, colors=True)
     units = {n: _ours(_of_units(whole, n), 2) for n in (256, 512, 1024, 2048)}
     images = {n: _ours(_of_units(whole, 128), n // len(whole.maps)) for n in (1024, 2048, 4096, 8192)}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from filterscope.jobs.cost.projection import UnitCosts, Work, project, works_of
+from filterscope.jobs.cost.projection import Demand, UnitCosts, demands_of, project
 from filterscope.pipeline.methods import registry
 from tests.bench.dataflow import measured, repeated, source
 from tests.bench.row import Row
@@ -47,14 +47,14 @@ class _Audited:
         from filterscope.pipeline.run.folder import RunFolder
 
         self.plan, self.images = RunFolder(self.run).plan(), images
-        [self.work] = works_of(self.plan, (self.plan.models[0].batch_size,))
+        [self.demand] = demands_of(self.plan, (self.plan.models[0].batch_size,))
 
     def seconds(self, stage: str) -> dict[str, float]:
         """Return the processor seconds of a stage by layer; all layers of an image block are extracted together."""
         found: dict[str, float] = defaultdict(float)
         for path in (self.run / "ledger" / stage).rglob("*.json"):
             record: dict[str, Any] = json.loads(path.read_bytes())
-            found[record["unit"].split("/")[2] if stage != "masks" else ""] += record["core_seconds"]
+            found[record["key"].split("/")[2] if stage != "masks" else ""] += record["core_seconds"]
         return found
 
     @property
@@ -97,7 +97,7 @@ def _write_seconds() -> float:
 def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
     megabyte = _write_seconds()
     over = [
-        (audit.forward - 2e-6 * audit.work.stored * _IMAGES * megabyte) / (audit.work.forward * _IMAGES)
+        (audit.forward - 2e-6 * audit.demand.elements * _IMAGES * megabyte) / (audit.demand.forward * _IMAGES)
         for audit in audits
     ]
     layers = [(audit, layer) for audit in audits for layer in audit.plan.models[0].layers]
@@ -105,8 +105,8 @@ def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
         [(1e-6 * _IMAGES * a.channels * a.height * a.width, _IMAGES * a.channels) for _, a in layers],
         [audit.seconds("dissect")[layer.name] for audit, layer in layers],
     )
-    pairs = sum(_IMAGES * audit.work.units for audit in audits)
-    concepts = sum(80 * audit.work.units for audit in audits)
+    pairs = sum(_IMAGES * audit.demand.units for audit in audits)
+    concepts = sum(80 * audit.demand.units for audit in audits)
     tables = sum(audit.bytes("tables") for audit in audits)
     by_concept = sum(audit.bytes("tables/unit_concept") for audit in audits)
     return {
@@ -119,7 +119,7 @@ def _factors(folder: Path, audits: Sequence[_Audited]) -> dict[str, float]:
         "anchorings_pair": sum(sum(audit.seconds("anchorings").values()) for audit in audits) / pairs,
         "significance_pair": sum(sum(audit.seconds("null").values()) for audit in audits) / pairs,
         "stored_byte": sum(audit.bytes("activations.zarr") for audit in audits)
-        / sum(2 * audit.work.stored * _IMAGES for audit in audits),
+        / sum(2 * audit.demand.elements * _IMAGES for audit in audits),
         "table_pair": (tables - by_concept) / pairs,
         "table_concept": by_concept / concepts,
         **_gpu_factors(audits),
@@ -140,7 +140,7 @@ def _gpu_factors(audits: Sequence[_Audited]) -> dict[str, float]:
         [model] = audit.plan.models
         layers = [layer.name for layer in model.layers]
         times.append(seconds_an_image(open_model(model.spec), layers, (_GPU_BATCH,), "cuda")[_GPU_BATCH])
-    gflop, melement = _fit([(audit.work.gflop, audit.work.melement) for audit in audits], times)
+    gflop, melement = _fit([(audit.demand.gflop, audit.demand.melement) for audit in audits], times)
     return {"gpu_gflop": gflop, "gpu_melement": melement}
 
 
@@ -163,13 +163,13 @@ def unit_costs() -> Iterator[Row]:
             yield Row(name, tested, "core seconds", peer, tested / audit.forward, "<= 1")
         for images, (model, layers) in _CHECKS.items():
             audit = _Audited(folder, model, layers, images)
-            yield _check(UnitCosts.of(found), audit, audit.work)
+            yield _check(UnitCosts.of(found), audit, audit.demand)
 
 
-def _check(costs: UnitCosts, audit: _Audited, work: Work) -> Row:
+def _check(costs: UnitCosts, audit: _Audited, demand: Demand) -> Row:
     methods = registry.chosen(["dissection", "anchorings", "significance"])
     asked = {"images": audit.images, "models": 1, "megapixels": 0.0, "concepts": 80, "on_gpu": False}
-    projection = project(costs, [work], methods=methods, **asked)
+    projection = project(costs, [demand], methods=methods, **asked)
     stages = "masks", "dissect", "anchorings", "null"
     taken = audit.forward + sum(sum(audit.seconds(stage).values()) for stage in stages)
     projected = sum(projection.core_seconds.values())

@@ -246,7 +246,9 @@ def test_a_module_that_cannot_be_copied_is_refused(data):
         ({"quantle": 0.01}, "unknown key 'quantle' in the options. Did you mean 'quantile'?"),
         ({"localize.shot": [3]}, "Did you mean 'localize.shots'?"),
         ({"methods": "disection"}, "Did you mean 'dissection'?"),
-        ({"quantile": 2.0}, "quantile: received 2.0"),
+        ({"quantile": 2.0}, "the options: quantile: received 2.0"),
+        ({"dissection": {"quantile": 2.0}}, "the options: [dissection] quantile: received 2.0"),
+        ({"dissection": {"min_image": 3}}, "Did you mean 'min_images'?"),
         ({"mean": (127, 127, 127)}, "scale 0..1"),
     ],
 )

@@ -88,7 +88,7 @@ def dissect(
 
 
 def layer_labels(labels: dict[int, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Spread the masks of one image over label layers (int64, concept + 1, 0 = none): a layer holds one label a pixel."""
+    """Spread the masks of one image over label layers (int64, concept + 1, 0 = none): a layer holds one label per pixel."""
     layers: list[np.ndarray] = []
     for concept in sorted(labels):
         layer = next((free for free in layers if not free[labels[concept]].any()), None)

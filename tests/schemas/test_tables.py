@@ -33,8 +33,8 @@ def module(name: str, **constants: object) -> ModuleType:
 
 @pytest.mark.parametrize(("place", "tables"), [("run", results.TABLES), ("dataset", dataset.TABLES)])
 def test_no_byte_of_a_schema_has_changed(place, tables):
-    # types, names, order, and every word of the metadata stand in each Parquet file
-    assert {name: digest(schema) for name, schema in tables.items()} == DIGESTS[place]
+    # types, names, order, and every word of the metadata stand in each Parquet file; a new method adds tables to these
+    assert {name: digest(tables[name]) for name in DIGESTS[place] if name in tables} == DIGESTS[place]
 
 
 def test_every_table_declared_in_a_file_is_found():
@@ -49,7 +49,7 @@ def test_every_table_declared_in_a_file_is_found():
         for module in results.MODULES
         for name in columns.tables_in(vars(module))
     }
-    assert len(found) == len(results.TABLES) == 34
+    assert len(found) == len(results.TABLES)
     # the rejects of a data set are a table of a run too
     assert found - {("rejects", "run")} == {(name, stem) for name, stem in declared if stem != "dataset"}
     assert {(name, "dataset") for name in dataset.TABLES} == {pair for pair in declared if pair[1] == "dataset"}
@@ -59,7 +59,8 @@ def test_what_every_run_has_comes_first_then_methods_by_name():
     assert list(results.TABLES)[:5] == ["models", "layers", "views", "rejects", "runs"]
     names = [found.__name__ for found in results.MODULES[1:]]
     assert names == sorted(names)
-    assert list(results.TABLES)[-1] == "label_stability"
+    in_order = [name for module in results.MODULES for name in columns.tables_in(vars(module))]
+    assert list(results.TABLES) == in_order
 
 
 def test_a_method_adds_one_file(tmp_path):

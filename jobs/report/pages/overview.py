@@ -164,7 +164,8 @@ def _settings(where: ReportPlace) -> dict[str, Any]:
             for key, value in where.plan.as_dict()["options"].items()
         },
         "versions": recorded["versions"],
-        "images": where.plan.view_count,
+        "views": where.plan.view_count,
+        "images": schemas.scan_views(where.plan.run).select(pl.col("image").n_unique()).collect().item(),
         "data": where.plan.data.name,
         "identity": where.plan.data_identity,
     }

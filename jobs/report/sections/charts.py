@@ -52,7 +52,7 @@ def bar_graph(groups: Groups) -> BarGraph:
 
 @dataclass(frozen=True)
 class Trend:
-    """Concepts per category over the layers of a model: one line a category, points in [0, 1], 0 at the top."""
+    """Concepts per category over the layers of a model: one line per category, points in [0, 1], 0 at the top."""
 
     layers: list[str]
     lines: list[tuple[str, list[int], list[tuple[float, float]]]]

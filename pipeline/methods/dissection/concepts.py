@@ -16,8 +16,7 @@ from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.dissection.artifacts import LABELS, MASKS, label_path
 from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_key, mask_size
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import ModelTask, Planner, each_model, key_of, one
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore

@@ -13,8 +13,7 @@ from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.methods.dissection.artifacts import MASKS
 from filterscope.pipeline.methods.dissection.options import mask_key, mask_size
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.masks import MaskStore

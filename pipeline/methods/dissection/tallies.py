@@ -17,8 +17,7 @@ from filterscope.pipeline.methods.dissection.tables import write_findings
 from filterscope.pipeline.methods.dissection.thresholds import read_statistics
 from filterscope.pipeline.methods.extraction.extract import PassTask, whole_images_in
 from filterscope.pipeline.methods.extraction.passes import ForwardPass, by_spans, left_path, spans
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays

@@ -17,13 +17,12 @@ from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAPS, MAXIMA
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
-from filterscope.pipeline.methods.tasks import each_model, grids, start_of, view_blocks
+from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.tasks import each_model, grids, planned_views, start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.tables import write_table
-from filterscope.pipeline.views.decode import decode_views, view_files
+from filterscope.pipeline.views.decode import view_files
 from filterscope.schemas.results import TABLES
 
 
@@ -81,7 +80,7 @@ def _together(plans: dict[str, Plan], views: int, size: int, missing: Iterable[K
 
 def decode_block(task: PassTask) -> dict[str, Any]:
     """Decode the views of one block: pixels uint8 (views, height, width, 3) and why images were rejected."""
-    decoded = decode_views(task.plan, task.start, task.stop, task.model.geometry(task.plan.options.geometry))
+    decoded = planned_views(task.plan, task.model, task.start, task.stop)
     return {"pixels": decoded.pixels, "reasons": np.array(decoded.reasons, dtype=object)}
 
 
@@ -103,8 +102,8 @@ class _Extractor:
         for key, layer in zip(task.keys, layers, strict=True):
             maxima = finished(maps[layer], task, layer, rejected)
             store = ActivationStore(task.plan.run, task.model.name, layer)
-            store.write(task.start, maps[layer], maxima)
-            outputs.append(Output(key, len(maxima), images, whole_images_in(task, rejected)))
+            checksums = store.write(task.start, maps[layer], maxima)
+            outputs.append(Output(key, len(maxima), images, whole_images_in(task, rejected), checksums))
         write_rejects(task, reasons)
         return outputs
 

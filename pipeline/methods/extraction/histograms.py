@@ -24,20 +24,20 @@ class _Histograms(ForwardPass):
     def __call__(self, task: PassTask) -> list[Output]:
         layers = {layer.name: layer for layer in task.model.layers}
         found = {key: SparseHistogram.empty(layers[key.place[1]].channels) for key in task.keys}
+        checksums: dict[Key, dict[str, str]] = {key: {} for key in task.keys}
         rejects = 0
         for _, part, rejected, settled in self.blocks(task):
             rejects += whole_images_in(part, rejected)
             for key in task.keys:
                 maps, maxima = settled[key.place[1]]
-                ActivationStore(task.plan.run, task.model.name, key.place[1]).write_maxima(part.start, maxima)
+                store = ActivationStore(task.plan.run, task.model.name, key.place[1])
+                checksums[key] |= store.write_maxima(part.start, maxima)
                 found[key] = found[key].add(maps[~rejected])
         images = whole_images_in(task, np.ones(task.stop - task.start, bool))
-        return [self._written(task, key, histogram, images, rejects) for key, histogram in found.items()]
-
-    def _written(self, task: PassTask, key: Key, histogram: SparseHistogram, images: int, rejects: int) -> Output:
-        path = left_path(task.plan.run, "histograms", key.place)
-        digest = write_arrays(path, {name: getattr(histogram, name) for name in ("first", "bins", "counts")})
-        return Output(key, task.stop - task.start, images, rejects, {HISTOGRAMS.name: digest})
+        for key, histogram in found.items():
+            arrays = {name: getattr(histogram, name) for name in ("first", "bins", "counts")}
+            checksums[key][HISTOGRAMS.name] = write_arrays(left_path(task.plan.run, "histograms", key.place), arrays)
+        return [Output(key, task.stop - task.start, images, rejects, checksums[key]) for key in task.keys]
 
 
 def read_histogram(plan: Plan, model: str, layer: str, span: str) -> SparseHistogram:

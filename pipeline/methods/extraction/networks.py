@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from filterscope.pipeline.methods.tasks import planned_views
 from filterscope.pipeline.models.arithmetic import settle_torch
 from filterscope.pipeline.models.network import Identity, Network
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.views.decode import decode_views
 
 _HELD = 2
 _DECODED_AT_ONCE = 32
@@ -36,9 +36,8 @@ def open_network(plan: Plan, model: PlannedModel, layers: tuple[str, ...]) -> Ne
 
 def _first_views(plan: Plan, model: PlannedModel) -> Iterator[np.ndarray]:
     """Decode the views of the run one after another, without those that cannot be decoded."""
-    geometry = model.geometry(plan.options.geometry)
     for start in range(0, plan.view_count, _DECODED_AT_ONCE):
-        decoded = decode_views(plan, start, min(start + _DECODED_AT_ONCE, plan.view_count), geometry)
+        decoded = planned_views(plan, model, start, min(start + _DECODED_AT_ONCE, plan.view_count))
         yield from (pixels for pixels, reason in zip(decoded.pixels, decoded.reasons, strict=True) if not reason)
 
 

@@ -20,12 +20,10 @@ from filterscope.pipeline.methods.extraction.extract import (
     forward_step,
     write_rejects,
 )
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
-from filterscope.pipeline.methods.tasks import Planner, grids
+from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.tasks import Planner, grids, planned_views
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.places import remove_tree
-from filterscope.pipeline.views.decode import decode_views
 
 #: Blocks of views of a piece of work: what a span leaves does not grow with its views as activations do.
 SPAN = 16
@@ -91,7 +89,7 @@ class ForwardPass:
             if not task.start <= start < task.stop:
                 continue
             part = replace(task, start=start, stop=stop)
-            decoded = decode_views(plan, start, stop, task.model.geometry(plan.options.geometry))
+            decoded = planned_views(plan, task.model, start, stop)
             rejected = np.array([bool(reason) for reason in decoded.reasons])
             maps = network.maps(decoded.pixels)
             settled = {layer: (maps[layer], finished(maps[layer], part, layer, rejected)) for layer in layers}

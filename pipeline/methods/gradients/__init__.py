@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from filterscope.pipeline.methods.gradients.options import GradientsOptions
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
@@ -41,6 +41,7 @@ METHOD = Method(
     options=GradientsOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(passes=3.0),  # the way back computes gradients of inputs and of weights, each a pass of the same size
 )
 
 __all__ = ["METHOD"]

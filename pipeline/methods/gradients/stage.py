@@ -16,12 +16,11 @@ from filterscope.pipeline.methods.extraction.extract import PassTask, by_model_a
 from filterscope.pipeline.methods.gradients.artifacts import GRADIENTS, named
 from filterscope.pipeline.methods.gradients.needs import refuse_absent
 from filterscope.pipeline.methods.gradients.options import TRUE, GradientsOptions
-from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.outputs.truth import UNKNOWN
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
-from filterscope.pipeline.methods.prints import Prints
 from filterscope.pipeline.methods.tasks import grids, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table

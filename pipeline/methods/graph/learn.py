@@ -38,8 +38,7 @@ from filterscope.pipeline.methods.graph.rows import (
     read_nodes,
     read_positions,
 )
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import LayerTask, each_model, key_of
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore

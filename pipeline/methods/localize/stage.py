@@ -19,8 +19,7 @@ from filterscope.pipeline.methods.localize.asked import categories_asked, layers
 from filterscope.pipeline.methods.localize.options import LocalizeOptions
 from filterscope.pipeline.methods.localize.part_views import PartViews
 from filterscope.pipeline.methods.localize.trial import Trial, rows_of
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, key_of, one
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table

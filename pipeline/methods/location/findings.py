@@ -19,7 +19,7 @@ _STEADIER = (
 
 
 def location_summary(run: str | Path) -> pl.DataFrame:
-    """Summarise the location instability of a run, empty if it has none: a row a (model, layer, category).
+    """Summarise the location instability of a run, empty if it has none: one row per model, layer and category.
 
     Its columns: units; mean over units of the mean over landmarks of `instability`, `fixed` and `uniform`; `steadier`, the
     units that beat both baselines on some landmark (the larger p value, times the number of landmarks, below 0.05);

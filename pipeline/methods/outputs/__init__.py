@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 from filterscope.pipeline.methods.outputs.options import OutputsOptions
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ METHOD = Method(
     options=OutputsOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(passes=1.0),
     unstored=True,
 )
 

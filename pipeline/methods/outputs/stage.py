@@ -12,12 +12,11 @@ from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
-from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.outputs.options import OutputsOptions
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
-from filterscope.pipeline.methods.prints import Prints
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table

@@ -4,9 +4,10 @@ import numpy as np
 
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import RunError
+from filterscope.pipeline.methods.tasks import planned_views
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
-from filterscope.pipeline.views.decode import decode_views, view_files
+from filterscope.pipeline.views.decode import view_files
 
 
 def seen_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +27,7 @@ def seen_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> tuple[
     """
     maxima = ActivationStore(plan.run, model.name, model.layers[0].name).read_maxima(start, stop, slice(0, 1))
     seen = ~np.isnan(maxima[:, 0])
-    decoded = decode_views(plan, start, stop, model.geometry(plan.options.geometry))
+    decoded = planned_views(plan, model, start, stop)
     for view, reason in enumerate(decoded.reasons):
         if reason and seen[view]:
             raise RunError(f"{file_of(plan, start + view)} was decoded before and cannot be now: {reason}")

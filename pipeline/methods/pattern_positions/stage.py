@@ -23,10 +23,9 @@ from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.graph.crops import GraphViews, graph_categories
 from filterscope.pipeline.methods.graph.options import GraphOptions
-from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.patterns import cluster
 from filterscope.pipeline.methods.patterns.local_features import FEATURES, read_features
-from filterscope.pipeline.methods.prints import Prints
 from filterscope.pipeline.methods.tasks import BlockTask, each_model, key_of, one
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore

@@ -22,9 +22,8 @@ from filterscope.pipeline.methods.dissection.anchors import grid_of
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.dissection.reading import read_views
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
-from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.patterns.local_features import FEATURES, read_features
-from filterscope.pipeline.methods.prints import Prints
 from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table

@@ -39,7 +39,7 @@ def patterns_per_unit(run: str | Path) -> pl.DataFrame:
 
 
 def pattern_summary(run: str | Path) -> pl.DataFrame:
-    """Summarise the patterns of a run, empty if it has none: a row a (model, layer).
+    """Summarise the patterns of a run, empty if it has none: one row per model and layer.
 
     Its columns: filters; how many mix `one`, `two`, `three`, and four or `more` patterns, and how many have `too few peaks`;
     `mean` patterns of the others, their median number of peaks, and the median share of the largest pattern among those that
@@ -61,7 +61,7 @@ def pattern_summary(run: str | Path) -> pl.DataFrame:
 
 
 def pattern_instability(run: str | Path) -> pl.DataFrame:
-    """Measure how steady each filter's largest pattern is beside landmarks: a row a model, layer, category and landmark.
+    """Measure how steady each filter's largest pattern is beside landmarks: one row per model, layer, category and landmark.
 
     Of the at most 100 views listed of a pattern those that show the landmark once count, as in the protocol survey.
 
@@ -127,7 +127,7 @@ def _means(found: Comparison) -> tuple[int, float, float, float, float, float]:
 
 
 def peaks_of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
-    """Return how many patterns each unit of a layer mixes, and out of how many peaks: a row a unit, as in `unit_patterns`."""
+    """Return how many patterns each unit of a layer mixes, and of how many peaks: one row per unit, as in `unit_patterns`."""
     columns = ["model", "layer", "unit", "patterns", "gaussians", "gain", "peaks", "left_out", "axes", "reason"]
     return schemas.scan_layer(run, "unit_patterns", model, layer).sort("unit").select(columns).collect()
 

@@ -38,7 +38,7 @@ def project(task: ViewsTask) -> list[Output]:
 
 
 def features_bytes(plan: Plan) -> int:
-    """Return the bytes of all vectors that the stage writes: 32 float16 numbers a view and position of every layer."""
+    """Return the bytes of all vectors that the stage writes: 32 float16 numbers per view and position of every layer."""
     positions = sum(layer.height * layer.width for model in plan.models for layer in model.layers)
     return 2 * DIMENSIONS * plan.view_count * positions
 

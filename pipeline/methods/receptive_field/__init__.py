@@ -28,7 +28,7 @@ def findings() -> "Sequence[Finding]":
 
 
 def told(plan: "Plan") -> "Sequence[str]":
-    """Return what occlusion will cost, a line a model."""
+    """Return what occlusion will cost, one line per model."""
     from filterscope.pipeline.methods.receptive_field import costs
 
     return costs.told(plan)

@@ -16,8 +16,8 @@ def told(plan: Plan) -> list[str]:
     from filterscope.pipeline.methods.receptive_field.occlude import projected_copies
 
     return [
-        f"{name}: receptive-field runs at most {copies:,} occluded copies ({_boxes(plan, name):,} boxes an image, "
-        f"{plan.of(ReceptiveFieldOptions).images} images a unit), {copies / _units(plan, name):,.0f} a unit, "
+        f"{name}: receptive-field runs at most {copies:,} occluded copies ({_boxes(plan, name):,} boxes per image, "
+        f"{plan.of(ReceptiveFieldOptions).images} images per unit), {copies / _units(plan, name):,.0f} per unit, "
         f"the cost of extracting {copies / plan.view_count:,.0f} times"
         for name, copies in projected_copies(plan).items()
     ]
@@ -47,8 +47,8 @@ def field_costs(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row a model, sorted: layers and units measured, occluded copies run, seconds that workers took in all, and
-        seconds a unit. Empty where nothing was occluded.
+        One row per model, sorted: layers and units measured, occluded copies run, seconds that workers took in all, and
+        seconds per unit. Empty where nothing was occluded.
     """
     passes: dict[str, set[tuple[str, float, int]]] = {}
     for record in RunFolder(path_of(run)).ledger.records("occlude"):
@@ -63,5 +63,5 @@ def field_costs(run: str | Path) -> pl.DataFrame:
         seconds = sum(taken for _, taken, _ in passes[model])
         copies = sum(count for *_, count in passes[model])
         rows.append((model, layers, units, copies, seconds, seconds / units))
-    names = ("model", "layers", "units", "occluded copies", "worker seconds", "seconds a unit")
+    names = ("model", "layers", "units", "occluded copies", "worker seconds", "seconds per unit")
     return pl.DataFrame(rows, schema=names, orient="row") if rows else pl.DataFrame()

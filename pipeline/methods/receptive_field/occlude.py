@@ -22,8 +22,7 @@ from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Work
 from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
 from filterscope.pipeline.methods.extraction.extract import forward_step
-from filterscope.pipeline.methods.method import StageKind
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
 from filterscope.pipeline.methods.tasks import each_model, grids, start_of
 from filterscope.pipeline.models.layer import Layer

@@ -9,7 +9,7 @@ from filterscope.pipeline.methods.method import Finding
 
 
 def headline(run: str | Path) -> pl.DataFrame:
-    """Return four numbers a layer: units over 0.04, those expected by chance, significant ones, replicating ones.
+    """Return four numbers per layer: units over 0.04, those expected by chance, significant ones, replicating ones.
 
     Parameters
     ----------

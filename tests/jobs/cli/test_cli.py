@@ -182,11 +182,11 @@ def test_a_disk_too_small_is_refused_before_anything_runs(capsys, tmp_path, data
         capsys, tmp_path, data, "--model", "torchvision:resnet18@random:0", "--layers", "conv1", "--min-images", "3"
     )
     assert code == 2
-    assert re.search(r"the activations may take 0\.0 GB and .* has 0\.0 GB free", err)
+    assert re.search(r"the files of extract may take 0\.0 GB and .* has 0\.0 GB free", err)
 
 
 def test_features_of_patterns_count_as_disk(capsys, tmp_path, data, monkeypatch):
-    """32 half-precision numbers a position beside the 64 of the activations: half as much again."""
+    """32 half-precision numbers per position beside the 64 of the activations: half as much again."""
     activations = Dataset(data).rows("images") * 64 * 112 * 112 * 2
     enough = shutil.disk_usage(tmp_path)._replace(free=int(1.4 * activations))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: enough)

@@ -9,6 +9,8 @@ from filterscope.jobs.config import audit as configuration
 from filterscope.jobs.config.flags import flags
 from filterscope.jobs.runs import audit as jobs
 from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.localize.options import LocalizeOptions
+from tests import planted
 
 NEEDED = ("--data", ".", "--out", "run", "--model", "torchvision:resnet18@random:0")
 
@@ -118,6 +120,113 @@ def test_an_unknown_flag_is_answered_with_the_nearest(capsys, wrong, near):
     answer = refused(capsys, *NEEDED, wrong, "1")
     assert f"No such option: {wrong} (Possible options: " in answer
     assert near in answer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--metrics", "growth", "--methods", "parts"), "error: --methods and --metrics are the same option; state one "),
+        (("--dissection.quantile", ".01", "--quantile=.02"),
+         "error: --quantile and --dissection.quantile are the same option; state one "),
+    ],
+)  # fmt: skip
+def test_two_names_of_one_option_are_refused(capsys, arguments, expected):
+    assert refused(capsys, *NEEDED, *arguments) == expected
+
+
+def test_one_name_twice_is_no_second_name(asked):
+    assert asked("--quantile", "0.1", "--quantile", "0.2").quantile == 0.2
+    assert asked("--flips", "--no-flips").flips is False
+
+
+@pytest.fixture
+def configured(monkeypatch, tmp_path):
+    """Return what the verb `graph` would audit, without running it."""
+    from filterscope.jobs.findings import graph
+
+    planted.write_dataset(tmp_path / "data")
+    monkeypatch.setattr(graph, "graph_report", lambda run: "")
+
+    def ask(*arguments):
+        found = []
+        monkeypatch.setattr(jobs, "audit", lambda config, **_: found.append(config))
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["graph", *NEEDED[2:], "--data", str(tmp_path / "data"), "--layers", "layer4", *arguments])
+        assert not stop.value.code, arguments
+        return configuration.settings_of(found[0])
+
+    return ask
+
+
+def test_graph_takes_the_options_of_its_method(configured):
+    plain = configured()
+    defaults = {"graph_mode": "paper", "graph_iterations": 20, "graph_heldout": 0.33}
+    assert defaults.items() <= plain.items()
+    assert (plain["flips"], plain["unit_block"], plain["views"]) == (True, 32, "objects")
+    given = configured("--mode", "release", "--iterations", "3", "--heldout", "0.5", "--category", "bird")
+    changed = {"graph_mode": "release", "graph_iterations": 3, "graph_heldout": 0.5, "views": "objects:bird"}
+    assert given == plain | changed
+
+
+def test_graph_says_what_is_wrong_with_an_option(capsys, tmp_path):
+    planted.write_dataset(tmp_path / "data")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["graph", *NEEDED[2:], "--data", str(tmp_path / "data"), "--layers", "layer4", "--iterations", "x"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "error: the options: [graph] iterations: received 'x'; expected a whole number\n"
+
+
+@pytest.fixture
+def localized(monkeypatch):
+    """Return what the verb `localize` would look for, without looking."""
+    from filterscope.jobs.findings import localize
+
+    def ask(*arguments):
+        found = []
+        monkeypatch.setattr(localize, "localize", lambda run, **options: found.append(options))
+        monkeypatch.setattr(localize, "localization_report", lambda rows: "")
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["localize", "runs/a", *arguments])
+        return stop.value.code, *found
+
+    return ask
+
+
+def test_localize_takes_the_options_of_its_method(localized):
+    assert localized("--part", "head") == (0, {"part": "head"})
+    code, given = localized(
+        "--part", "head", "--shots", "2", "--share", "0.1, 0.5", "--most", "7", "--draws", "4", "--category", "bird",
+        "--model", "own", "--layers", "3, 1",
+    )  # fmt: skip
+    assert not code
+    assert given == {
+        "part": "head", "shots": 2, "shares": [0.1, 0.5], "most": 7, "draws": 4, "category": "bird", "model": "own",
+        "layers": "3, 1",
+    }  # fmt: skip
+    assert LocalizeOptions(**given).layers == ("3", "1")
+    assert localized("--part", "head", "--shares", "0.1")[1]["shares"] == [0.1]
+
+
+def test_localize_needs_a_part(localized, capsys):
+    assert localized() == (2,)
+    assert "Missing option '--part'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--shots", "0"), "--shots: received 0; expected greater than or equal to 1"),
+        (("--shots", "few"), "--shots: received 'few'; expected a whole number"),
+        (("--share", "half"), "--shares: received 'half'; expected a number"),
+        (("--shares", "0.5,2"), "--shares: received 2; expected less than or equal to 1"),
+        (("--shares", "0.5", "--share", "0.1"), "--shares and --share are the same option; state one"),
+    ],
+)
+def test_localize_says_what_is_wrong_with_an_option(capsys, arguments, expected):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["localize", "runs/none", "--part", "head", *arguments])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {expected}\n"
 
 
 def test_help_groups_flags_by_method_and_tells_of_every_method(capsys, monkeypatch):

@@ -17,33 +17,7 @@ from filterscope.jobs.config.audit import AuditConfig, ModelConfig, load_config,
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.models.spec import ModelSpec
-
-NETWORK = "torchvision:resnet18@random:0"
-NEEDED = f'data = "data"\nout = "out"\nmodels = ["{NETWORK}"]\n'
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "data").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def load(text: str, **overrides: object) -> AuditConfig:
-    Path("zoo.toml").write_text(text)
-    return load_config("zoo.toml", **overrides)
-
-
-def message(text: str, **overrides: object) -> str:
-    with pytest.raises(InputError) as caught:
-        load(text, **overrides)
-    return str(caught.value)
-
-
-def touch(*names: str) -> None:
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).touch()
+from tests.jobs.config.loading import CHECKPOINTS, NEEDED, NETWORK, load, message, touch
 
 
 @pytest.mark.parametrize("value", ["gs://bucket/run", Path("gs://bucket/run"), "file:///run"])
@@ -109,6 +83,34 @@ def test_options_stand_alone_or_in_the_table_of_their_method(folder: Path) -> No
     assert settings_of(load(NEEDED + "[dissection]\nquantile = 0.01", quantile=0.02))["quantile"] == 0.02
 
 
+def test_options_of_a_method_may_be_given_as_a_mapping(folder: Path) -> None:
+    given = {"dissection": {"quantile": 0.01}, "receptive-field": {"step": 3}, "graph": {"heldout": 0.25, "mode": None}}
+    found = load(NEEDED, **given)
+    assert found == load(NEEDED + "quantile = 0.01\noccluder_step = 3\ngraph_heldout = 0.25")
+    assert found != load(NEEDED)
+    file = NEEDED + "[graph]\nheldout = 0.1\niterations = 5"
+    both = settings_of(load(file, graph={"heldout": 0.2}))
+    assert (both["graph_heldout"], both["graph_iterations"]) == (0.2, 5)
+    assert load(NEEDED, graph={}) == load(NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"graph": {"heldout": 1}}, "zoo.toml: [graph] heldout: received 1; expected less than 1"),
+        ({"graph_heldout": 1}, "zoo.toml: graph_heldout: received 1; expected less than 1"),
+        ({"graph": {"heldut": 0.2}}, "unknown key 'heldut' in [graph] of the options. Did you mean 'heldout'?"),
+        ({"graph": {1: 0.2}}, "unknown key 1 in [graph] of the options. Keys are: mode, iterations, heldout."),
+        ({"graph": 0.2}, "the options: graph: received 0.2; expected a table [graph] of its options"),
+        ({"receptive_field": {"step": 3}}, "unknown key 'receptive_field' in the options. Did you mean 'receptive-field'?"),
+        ({"quantile": 0.1, "dissection": {"quantile": 0.2}},
+         "the options state quantile twice, alone and in [dissection]; remove one"),
+    ],
+)  # fmt: skip
+def test_a_wrong_mapping_is_refused_by_the_name_it_has(folder: Path, given: dict[str, object], expected: str) -> None:
+    assert message(NEEDED + "[graph]\nheldout = 0.5", **given) == expected
+
+
 def test_methods_go_by_their_old_name_too(folder: Path) -> None:
     assert load("metrics = 'growth,dissection,growth'\n" + NEEDED).methods == ("growth", "dissection")
     assert load(NEEDED, metrics=["growth"]) == load(NEEDED, methods="growth")
@@ -160,43 +162,6 @@ def test_units_have_one_name_however_they_are_listed(folder: Path, units: str) -
     assert config.units == load(NEEDED, units="3,17,40-47").units == "3,17,40-47"
     assert AuditConfig(**config.resolved()) == config
     assert load(NEEDED).units is None
-
-
-CHECKPOINTS = (
-    'data = "data"\nout = "out"\n[[models]]\nsource = "torchvision:resnet18"\ncheckpoints = "{}"\ninput_size = 32\n'
-)
-
-
-def names_and_files(config: AuditConfig, folder: Path) -> list[tuple[str | None, str]]:
-    start = f"torchvision:resnet18@{folder}/"
-    return [(model.name, model.source.removeprefix(start)) for model in config.models]
-
-
-def test_a_glob_stands_for_one_model_a_checkpoint_sorted_and_named_by_stem(folder: Path) -> None:
-    touch("ck/epoch-02.pth", "ck/epoch-01.pth", "ck/last one.pth", "ck/log.txt")
-    Path("ck/folder.pth").mkdir()
-    config = load(CHECKPOINTS.format("ck/*.pth"))
-    files = [("epoch-01", "ck/epoch-01.pth"), ("epoch-02", "ck/epoch-02.pth"), ("last-one", "ck/last one.pth")]
-    assert names_and_files(config, folder) == files
-    assert {model.input_size for model in config.models} == {32}
-
-
-def test_checkpoints_of_one_stem_take_their_folder_and_a_stated_name_goes_before(folder: Path) -> None:
-    touch("s0/best.pth", "s1/best.pth")
-    plain, named = CHECKPOINTS.format("s*/best.pth"), CHECKPOINTS.format("s*/best.pth") + 'name = "run7"\n'
-    assert [model.name for model in load(plain).models] == ["s0-best", "s1-best"]
-    assert [model.name for model in load(named).models] == ["run7-s0-best", "run7-s1-best"]
-
-
-def test_checkpoints_that_differ_by_suffix_alone_take_it(folder: Path) -> None:
-    touch("ck/a.pth", "ck/a.pt")
-    assert [model.name for model in load(CHECKPOINTS.format("ck/*")).models] == ["ck-a.pt", "ck-a.pth"]
-
-
-def test_a_folder_with_glob_characters_in_its_name_is_taken_as_it_is(folder: Path) -> None:
-    touch("run[7]/data/x", "run[7]/a.pth")
-    Path("run[7]/zoo.toml").write_text(CHECKPOINTS.format("*.pth"))
-    assert names_and_files(load_config("run[7]/zoo.toml"), folder) == [("a", "run[7]/a.pth")]
 
 
 @pytest.mark.parametrize(
@@ -258,9 +223,12 @@ def test_a_folder_with_glob_characters_in_its_name_is_taken_as_it_is(folder: Pat
             "graph_mode = 'paper'\n" + NEEDED + "[graph]\nmode = 'release'",
             "zoo.toml states graph_mode twice, alone and in [graph]; remove one",
         ),
+        (NEEDED + "[graph]\nheldout = 1", "zoo.toml: [graph] heldout: received 1; expected less than 1"),
+        ("graph_iterations = 'x'\n" + NEEDED, "zoo.toml: graph_iterations: received 'x'; expected a whole number"),
         (
-            NEEDED + "[graph]\nheldout = 1",
-            "zoo.toml: graph_heldout: received 1; expected less than 1",
+            NEEDED + "[graph]\niterations = 'x'\n[localize]\nshares = [2.0]",
+            "zoo.toml cannot be used:\n  [graph] iterations: received 'x'; expected a whole number\n"
+            "  [localize] shares.0: received 2.0; expected less than or equal to 1",
         ),
         (
             NEEDED + "activation_scale = 0.3",
@@ -328,19 +296,6 @@ def test_a_wrong_model_is_not_reported_as_missing(folder: Path) -> None:
         "zoo.toml cannot be used:\n  out: missing; expected the folder of the run (--out DIR)\n"
         "  [[models]] number 1: model 'resnet18' has no scheme; "
         "write SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@IMAGENET1K_V1"
-    )
-
-
-def test_a_glob_that_matches_nothing_says_where_it_looked(folder: Path) -> None:
-    expected = f"zoo.toml: [[models]] number 1: checkpoints 'ck/*.pth' match no file in {folder}"
-    assert message(CHECKPOINTS.format("ck/*.pth")) == expected
-
-
-def test_checkpoints_that_cannot_be_told_apart_are_refused(folder: Path) -> None:
-    touch("a/s/best.pth", "b/s/best.pth")
-    assert message(CHECKPOINTS.format("*/s/best.pth")) == (
-        f"zoo.toml: [[models]] number 1: checkpoints {folder}/a/s/best.pth and {folder}/b/s/best.pth "
-        "would both be named 's-best.pth'; rename one or list them one by one"
     )
 
 

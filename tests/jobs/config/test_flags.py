@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from filterscope.jobs.config import flags as module
 from filterscope.jobs.config.audit import flat_options
-from filterscope.jobs.config.flags import Flag, flags, methods_text
+from filterscope.jobs.config.flags import Flag, by_field, flags, methods_text, short_flags
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.run.options import Options, RunOptions, option
 
@@ -38,6 +38,28 @@ def test_help_states_default_and_other_names() -> None:
     assert said["quantile"] == "Probability of an activation above the threshold (0.005). Also --dissection.quantile."
     assert said["keep_activations"].endswith("(on).")
     assert f"({', '.join(registry.defaults())})" in said["methods"]
+
+
+def test_flags_of_one_method_go_by_its_fields_and_say_the_same() -> None:
+    every = {flag.key: flag for flag in flags()}
+    for method in registry.METHODS:
+        short = short_flags(method.name)
+        assert [flag.names for flag in short] == [
+            (f"--{name.replace('_', '-')}",) for name in method.options.model_fields
+        ]
+        for flag in short:
+            full = every[flag.key]
+            assert (flag.metavar, flag.annotation, flag.group) == (full.metavar, full.annotation, full.group)
+            assert full.help.startswith(flag.help)
+    (shares,) = (flag for flag in short_flags("localize", {"shares": "share"}) if flag.key == "localize.shares")
+    assert shares.names == ("--shares", "--share")
+    assert shares.help.endswith("(0.01, 0.02, 0.05, 0.1). Also --share.")
+
+
+def test_options_by_flat_name_are_sorted_out_by_field() -> None:
+    given = {"graph_mode": "release", "quantile": 0.1, "localize.shots": 2}
+    assert by_field("graph", given) == {"mode": "release"}
+    assert by_field("localize", given) == {"shots": 2}
 
 
 def test_every_method_is_told_with_its_source() -> None:

@@ -2,11 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from filterscope.jobs.cli.main import main
-from filterscope.jobs.cost.projection import UnitCosts, Work, project
+from filterscope.jobs.cost.projection import Demand, UnitCosts, project
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.models import timing
@@ -18,7 +19,7 @@ FACTORS = {
 }  # fmt: skip
 COSTS = UnitCosts.of(FACTORS)
 #: Two networks: 0.1 and 0.3 s, 2 and 4 GFLOP, 10 and 20 million elements, 1,000 and 3,000 elements and 10 and 30 units audited.
-WORKS = [Work(0.1, 2.0, 10.0, 1000, 10), Work(0.3, 4.0, 20.0, 3000, 30)]
+DEMANDS = [Demand(0.1, 2.0, 10.0, 1000, 10, 2000), Demand(0.3, 4.0, 20.0, 3000, 30, 6000)]
 
 
 def projection(**changes):
@@ -30,7 +31,7 @@ def projection(**changes):
         "methods": registry.chosen(["dissection", "anchorings", "significance"]),
         "on_gpu": False,
     }
-    return project(COSTS, WORKS, **{**asked, **changes})
+    return project(COSTS, DEMANDS, **{**asked, **changes})
 
 
 def test_a_projection_is_the_sum_of_its_factors():
@@ -63,12 +64,44 @@ def test_on_gpus_the_forward_pass_leaves_the_cores_and_its_time_may_be_unknown()
     assert found.gpu_seconds is None
     assert found.hours(4, 1) is None
     known = project(
-        UnitCosts.of({**FACTORS, "gpu_gflop": 1e-3, "gpu_melement": 1e-4}), WORKS,
+        UnitCosts.of({**FACTORS, "gpu_gflop": 1e-3, "gpu_melement": 1e-4}), DEMANDS,
         images=100, models=2, megapixels=0.5, concepts=7, methods=(), on_gpu=True,
     )  # fmt: skip
     assert known.gpu_seconds == pytest.approx(100 * (6 * 1e-3 + 30 * 1e-4))
     assert known.hours(1000, 1) == pytest.approx(known.gpu_seconds / 3600)
     assert known.hours(1, 1) == pytest.approx(sum(known.core_seconds.values()) / 3600)
+
+
+def test_methods_that_run_the_networks_again_cost_passes_and_decoding():
+    """Outputs decode and pass once more; gradients pass three times as long, and are stored beside the activations."""
+    alone = projection(methods=())
+    found = projection(methods=registry.chosen(["outputs", "gradients"]))
+    decode, forward = 100 * 2 * 0.5 * 0.02, 100 * (0.1 + 0.3) * 1.5
+    again = {"outputs": decode + forward, "gradients": decode + 3 * forward}
+    assert found.core_seconds == pytest.approx({**alone.core_seconds, **again})
+    factors = UnitCosts.of({**FACTORS, "gpu_gflop": 1e-3, "gpu_melement": 1e-4})
+    asked = {"images": 100, "models": 2, "megapixels": 0.5, "concepts": 7, "on_gpu": True}
+    gpu = project(factors, DEMANDS, methods=registry.chosen(["outputs", "gradients"]), **asked)
+    assert gpu.gpu_seconds == pytest.approx(5 * 100 * (6 * 1e-3 + 30 * 1e-4))
+    assert gpu.core_seconds["gradients"] == pytest.approx(decode)
+
+
+def test_what_stages_keep_beside_activations_is_written_and_takes_disk():
+    demands = [replace(DEMANDS[0], other_bytes={"gradients": 500}), DEMANDS[1]]
+    asked = {"images": 100, "models": 2, "megapixels": 0.5, "concepts": 7, "methods": (), "on_gpu": False}
+    found = project(COSTS, demands, **asked)
+    assert found.other_bytes == {"gradients": pytest.approx(100 * 500 * 0.5)}
+    assert found.activation_bytes == pytest.approx(projection().activation_bytes)
+    assert found.core_seconds["store"] == pytest.approx(100 * (8000 + 500) * 1e-6 * 0.002)
+
+
+def test_masks_cost_by_the_image_and_all_else_by_the_view():
+    one, two = projection(), projection(views=200)
+    assert two.core_seconds == pytest.approx(
+        {name: value * (1 if name == "masks" else 2) for name, value in one.core_seconds.items()}
+    )
+    assert two.activation_bytes == pytest.approx(2 * one.activation_bytes)
+    assert "masks" not in projection(masks=False).core_seconds
 
 
 @pytest.mark.parametrize("text", [None, "{", "[1]", '[{"name": "unit_cost.masks_image", "value": 1}]'])
@@ -156,6 +189,28 @@ def test_methods_bring_their_factors_and_what_they_read_from_others_is_projected
     assert float(hours.replace(",", "")) == pytest.approx((pairs * 49e-6 * 0.004 + pairs * 1e-5) / 3600, abs=0.01)
     assert "anchorings" not in printed
     assert printed.endswith("not projected: growth\n")
+
+
+def test_gradients_are_projected_and_no_masks_where_no_method_reads_them(zoo, capsys):
+    zoo.write_text('methods = ["gradients", "outputs"]\n' + zoo.read_text())
+    bench = zoo.with_name("bench.json")
+    main_exits(["estimate", str(zoo), "--bench", str(bench), "--images", "1e6", "--models", "500", "--gpus", "1"])
+    printed = capsys.readouterr().out
+    size = f"{5e8 * 512 * 49 * 2 * 0.5 / 1e12:.3g} TB"
+    assert f"activations {size}" in printed
+    assert f"; gradients {size}; tables" in printed
+    assert re.search(r"outputs +[\d,.]+ CPU hours\n", printed)
+    assert "masks" not in printed
+    assert "not projected" not in printed
+
+
+def test_views_are_counted_beside_images(zoo, capsys):
+    zoo.write_text("flips = true\n" + zoo.read_text())
+    bench = zoo.with_name("bench.json")
+    main_exits(["estimate", str(zoo), "--bench", str(bench), "--images", "1e6", "--gpus", "1"])
+    printed = capsys.readouterr().out
+    assert "1 models x 1,000,000 images (2,000,000 views) on" in printed
+    assert f"activations {2e6 * 512 * 49 * 2 * 0.5 / 1e9:.3g} GB" in printed
 
 
 def test_a_factor_that_a_method_needs_and_the_file_lacks_is_named(zoo, capsys):

@@ -11,20 +11,19 @@ from tests import planted
 from tests.audits import assert_same
 from tests.planted import PLANTED
 
+SETTINGS = {"models": [PLANTED], "layers": "1", "quantile": 0.05, "min_images": 3, "image_block": 4, "unit_block": 2}
+
 
 @pytest.fixture(scope="module")
-def healthy(audited, tmp_path_factory):
-    data = tmp_path_factory.mktemp("planted") / "data"
-    planted.write_dataset(data)
-    settings = {
-        "models": [PLANTED],
-        "layers": "1",
-        "quantile": 0.05,
-        "min_images": 3,
-        "image_block": 4,
-        "unit_block": 2,
-    }
-    return audited(data=data, **settings, metrics="dissection,significance")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted") / "data"
+    planted.write_dataset(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def healthy(audited, data):
+    return audited(data=data, **SETTINGS, metrics="dissection,significance")
 
 
 def doctor(*arguments):
@@ -97,3 +96,35 @@ def test_only_what_is_damaged_is_computed_again(healthy, tmp_path):
     again = {json.loads(path.read_bytes())["key"] for path, then in before.items() if path.stat().st_mtime_ns != then}
     assert again == {"dissect/planted/1/units-000000"}
     assert_same(healthy, run)
+
+
+@pytest.mark.parametrize("settings", [{"keep_activations": False}, {"store": "none"}])
+def test_maxima_are_looked_at_though_the_maps_are_gone(settings, audited, data, tmp_path):
+    run = audited(out=tmp_path / "run", data=data, **SETTINGS, **settings, actors=0)
+    assert examine(run) == []
+    block = sorted((run / "maxima.zarr").rglob("c/*/0"))[0]
+    held = block.read_bytes()
+    block.unlink()
+    (missing,) = examine(run)
+    assert (missing.path, missing.what) == (block, "the file is missing, and its marker says it was written")
+    block.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+    (damaged,) = examine(run)
+    assert (damaged.path, damaged.what) == (block, "the file is not the one that was written")
+    block.write_bytes(held)
+    assert examine(run) == []
+
+
+@pytest.mark.parametrize("table", ["views", "models", "layers"])
+def test_a_table_of_what_the_run_is_about_is_missed_and_written_again(healthy, tmp_path, capsys, table):
+    run = tmp_path / "run"
+    shutil.copytree(healthy, run)
+    [path] = (run / "tables" / table).rglob("*.parquet")
+    path.unlink()
+    [problem] = examine(run)
+    assert (problem.path, problem.key) == (path, None)
+    assert doctor(run) == 1
+    assert f"{path.relative_to(run)}: the file is missing" in capsys.readouterr().out
+    assert doctor(run, "--repair") == 0
+    assert examine(run) == []
+    [first] = (healthy / "tables" / table).rglob("*.parquet")
+    assert path.read_bytes() == first.read_bytes()

@@ -1,4 +1,4 @@
-"""Stages carried out in one process: the same bookkeeping as over Ray."""
+"""Stages run in one process: the same bookkeeping as over Ray."""
 
 import pytest
 

@@ -3,6 +3,7 @@
 A new method is in them by its name alone; options that it must be given stand in `ASKED`.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,25 @@ ASKED: dict[str, dict[str, Any]] = {
     "graph": {"graph_iterations": 4},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }
+#: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
+_MISSING = {
+    "Category": ("category",),
+    "Concepts": ("concept",),
+    "Crops": ("object", "crop"),
+    "Differentiable": ("class scores", "no influence"),
+    "Fields": ("receptive field",),
+    "Landmarks": ("landmark",),
+    "Part": ("part",),
+    "Positions": ("position",),
+    "Scores": ("class scores",),
+    "TrueClasses": ("true classes",),
+}
+
+
+def words_of_needs(method: str) -> set[str]:
+    """Return words of which a refusal holds at least one, in lower case: each names what some need of a method is about."""
+    names = [type(need).__name__ for need in registry.method(method).needs()]
+    return {word for name in names for word in _MISSING.get(name, re.findall("[a-z]{3,}", name.lower()))}
 
 
 def of_crops(method: str) -> bool:

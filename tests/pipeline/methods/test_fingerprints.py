@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.prints import Prints
+from filterscope.pipeline.methods.prints import RunPrints
 from filterscope.pipeline.methods.stages import Stages, all_kinds
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
@@ -30,6 +30,12 @@ OPTIONS = {
     "unstored": {"store": "none"},
 }  # fmt: skip
 STORES = ("zarr", "none")
+#: Stages whose inputs are pinned here; those of a new method are its own affair.
+PINNED = {
+    "extract", "histograms", "thresholds", "tallies", "masks", "concepts", "dissect", "annotations", "null",
+    "significance", "growth", "parts", "anchorings", "stability", "occlude", "fields", "locate", "local-features",
+    "patterns", "graph", "graph-summary", "pattern-positions", "localize", "outputs", "gradients",
+}  # fmt: skip
 
 
 def plan_with(**settings):
@@ -51,7 +57,7 @@ def test_markers_of_version_0_1_are_recognised(case):
     found = {}
     for name in FORMER[case]:
         kind = stages.kind(name)
-        own = Prints(plan, [kind]) if case == "unstored" and name == "significance" else stages.prints
+        own = RunPrints(plan, [kind]) if case == "unstored" and name == "significance" else stages.prints
         found[name] = own.former(kind, model) or own.of(kind, model).digest
     assert found == FORMER[case]
 
@@ -77,8 +83,10 @@ def test_a_fingerprint_holds_what_its_stage_reads_and_nothing_else(store):
 def test_what_is_like_another_stage_without_reading_it_is_known():
     kinds = [kind for store in STORES for kind in all_kinds(RunOptions(store=store))]
     like = dict.fromkeys(("histograms", "outputs", "gradients"), ("extract",))
-    assert {kind.name: kind.like for kind in kinds if kind.like} == like
-    assert {kind.name: kind.same_as.name for kind in kinds if kind.same_as} == {"dissect": "dissect"}
+    assert not PINNED - {kind.name for kind in kinds}
+    assert {kind.name: kind.like for kind in kinds if kind.like and kind.name in PINNED} == like
+    same = {kind.name: kind.same_as.name for kind in kinds if kind.same_as and kind.name in PINNED}
+    assert same == {"dissect": "dissect"}
 
 
 #: Options that say which work there is, and so stand in the places of keys.
@@ -153,5 +161,5 @@ def test_every_stage_comes_after_what_it_reads():
 )
 def test_dependents(stage, outdated):
     stages = Stages(plan_with(methods=("dissection",)))
-    assert stages.dependents([stage]) == outdated
-    assert stages.dependents(["extract"]) == set(stages.names()) - {"masks"}
+    assert stages.dependents([stage]) & PINNED == outdated
+    assert stages.dependents(["extract"]) & PINNED == set(stages.names()) & PINNED - {"masks"}

@@ -256,7 +256,7 @@ class _Direct:
 
 @pytest.fixture
 def threads():
-    """Threads are settled by what is carried out."""
+    """Put back the number of threads, which an audit in this process sets."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

@@ -105,7 +105,7 @@ def test_data_without_landmarks_is_refused(audited, dots, tmp_path):
 
 
 def summary(run):
-    """What is kept of a run: a row a model, layer and category."""
+    """What is kept of a run: one row per model, layer and category."""
     rows = location_summary(run).iter_rows(named=True)
     return {"/".join((row["model"], row["layer"], row["category"])): row for row in rows}
 

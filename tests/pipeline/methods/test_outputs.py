@@ -305,7 +305,7 @@ def direct_scores(data, weights):
 
 @pytest.fixture
 def threads():
-    """Threads are settled by what is carried out."""
+    """Put back the number of threads, which an audit in this process sets."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

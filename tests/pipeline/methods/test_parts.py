@@ -96,7 +96,7 @@ def test_both_anchorings_are_what_two_audits_give(audited, data, run):
 def test_layers_say_why_there_is_no_anchor_offset(run):
     row = query(run, "select layer, anchor_offset_y, anchor_offset_x, no_offset from layers").row(0, named=True)
     assert row["anchor_offset_y"] is None
-    assert row["no_offset"] == "not measured; --metrics receptive-field measures it"
+    assert row["no_offset"] == "not measured; --methods receptive-field measures it"
 
 
 def test_data_without_parts_is_refused(audited, tmp_path):

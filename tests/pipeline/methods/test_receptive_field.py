@@ -112,8 +112,8 @@ def test_the_cost_is_said_before_it_is_paid(run):
     plan = RunFolder(run).plan()
     assert told(plan) == [
         # 3 units x 8 images x 10 x 10 boxes that meet a field of 9 pixels
-        "averaging: receptive-field runs at most 2,400 occluded copies (1,521 boxes an image, 8 images a unit), "
-        "800 a unit, the cost of extracting 240 times"
+        "averaging: receptive-field runs at most 2,400 occluded copies (1,521 boxes per image, 8 images per unit), "
+        "800 per unit, the cost of extracting 240 times"
     ]
 
 
@@ -132,8 +132,8 @@ def original(audited, spots, tmp_path_factory):
 def test_the_occluders_of_the_paper_are_a_flag_whose_cost_is_said_first(original):
     run, _, said = original
     # 2 units x 8 images of 2 layers, of 10 images x 100 boxes
-    line = "averaging: receptive-field runs at most 1,000 occluded copies (100 boxes an image, 8 images a unit), "
-    place = said.index(line + "250 a unit, the cost of extracting 100 times")
+    line = "averaging: receptive-field runs at most 1,000 occluded copies (100 boxes per image, 8 images per unit), "
+    place = said.index(line + "250 per unit, the cost of extracting 100 times")
     assert not any(done.startswith("occlude") for done in said[:place])
     assert any(done.startswith("occlude") for done in said[place:])
     found = fields(run)
@@ -164,9 +164,9 @@ def test_the_measured_cost_counts_layers_that_share_their_copies_once(original, 
     assert (cost["model"], cost["layers"], cost["units"]) == ("averaging", 2, 4)
     assert cost["occluded copies"] == sum(record["images"] for record in records) > 0
     assert cost["worker seconds"] == pytest.approx(sum(record["seconds"] for record in records))
-    assert cost["seconds a unit"] == pytest.approx(cost["worker seconds"] / 4)
+    assert cost["seconds per unit"] == pytest.approx(cost["worker seconds"] / 4)
     print_summary(run)
-    assert "seconds a unit" in capsys.readouterr().out
+    assert "seconds per unit" in capsys.readouterr().out
 
 
 def test_the_summary_gives_the_median_unit(run):
@@ -179,7 +179,7 @@ def test_the_summary_gives_the_median_unit(run):
 
 @pytest.fixture
 def threads():
-    """Threads are settled by what is carried out."""
+    """Put back the number of threads, which an audit in this process sets."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

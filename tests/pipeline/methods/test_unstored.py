@@ -76,3 +76,14 @@ def test_a_redo_runs_the_networks_again_and_an_extension_stores(audited, setting
 def test_metrics_that_read_activations_are_refused(audited, settings):
     with pytest.raises(InputError, match=r"--methods location reads activations, which --store none does not keep"):
         audited(**settings, store="none", metrics="location")
+
+
+def test_gradients_are_refused_since_they_are_as_large_as_activations(audited, settings):
+    says = r"^--methods gradients needs --store zarr: it keeps arrays of the size of activations; drop one of the two$"
+    with pytest.raises(InputError, match=says):
+        audited(**settings, store="none", methods="gradients")
+
+
+def test_a_method_that_reads_activations_through_others_says_so(audited, settings):
+    with pytest.raises(InputError, match=r"--methods pattern-positions reads activations"):
+        audited(**settings, store="none", methods="pattern-positions")

@@ -75,7 +75,7 @@ def test_targets_say_what_is_differentiated_for_each_image() -> None:
 
     found = network.gradients(pictures(6), own_class, [INPUT], targets=targets)[INPUT]
     assert np.array_equal(found.reshape(6, -1), module[1].weight[targets].numpy())
-    with pytest.raises(InputError, match="there are 5 targets for 6 images; give one an image"):
+    with pytest.raises(InputError, match="there are 5 targets for 6 images; give one per image"):
         network.gradients(pictures(6), own_class, [INPUT], targets=targets[:5])
 
 
@@ -229,9 +229,9 @@ def test_a_network_that_overwrites_its_input_has_a_gradient_at_the_input() -> No
 
 def test_what_cannot_be_differentiated_is_refused() -> None:
     network, pixels = around(with_relus(), ("0", "2")), pictures(6)
-    with pytest.raises(InputError, match=r"one value an image, of shape \(4,\); got \(4, 5\)"):
+    with pytest.raises(InputError, match=r"one value per image, of shape \(4,\); got \(4, 5\)"):
         network.gradients(pixels, lambda scores, taps: scores, [INPUT])
-    with pytest.raises(InputError, match=r"one value an image, of shape \(4,\); got float"):
+    with pytest.raises(InputError, match=r"one value per image, of shape \(4,\); got float"):
         network.gradients(pixels, lambda scores, taps: 1.0, [INPUT])
     with pytest.raises(InputError, match="does not depend on '2': it is made before it"):
         network.gradients(pixels, lambda scores, taps: taps["0"].mean((1, 2, 3)), ["0", "2"])

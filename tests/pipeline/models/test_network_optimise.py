@@ -86,7 +86,7 @@ def test_a_transformation_is_drawn_anew_at_every_step_from_the_seed() -> None:
 
 
 def test_what_is_optimised_may_be_parameters_of_an_image() -> None:
-    """One grey value an image, which `transform` spreads over it, grows as the weights sum up."""
+    """One grey value per image, which `transform` spreads over it, grows as the weights sum up."""
     module = linear()
     total = module[1].weight[1].sum().item()
     found, _ = around(module).optimise(
@@ -103,7 +103,7 @@ def test_an_objective_that_cannot_be_followed_is_refused() -> None:
     network = around(linear())
     with pytest.raises(InputError, match="does not depend on the input, so there is nothing to optimise"):
         network.optimise(lambda scores, taps: scores.detach()[:, 0], noise(1), steps=2, learning_rate=0.1)
-    with pytest.raises(InputError, match=r"one value an image, of shape \(2,\); got \(\)"):
+    with pytest.raises(InputError, match=r"one value per image, of shape \(2,\); got \(\)"):
         network.optimise(lambda scores, taps: scores.sum(), noise(2), steps=2, learning_rate=0.1)
     with pytest.raises(RunError, match=r"the objective is \[nan\] after 0 steps; lower the learning rate"):
         network.optimise(lambda scores, taps: (scores[:, 0] * 0 - 1).sqrt(), noise(1), steps=2, learning_rate=0.1)

@@ -229,7 +229,7 @@ def run(audited, settings):
 
 
 def shown(red: np.ndarray) -> list[np.ndarray]:
-    """The red of every view, 64 x 64: two boxes an image, each and its mirror image."""
+    """The red of every view, 64 x 64: two boxes per image, each and its mirror image."""
     parts = [image[top : top + 64, left : left + 64] for image in red for left, top in BOXES]
     return [view for part in parts for view in (part, part[:, ::-1])]
 

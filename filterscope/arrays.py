@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def dissect(
     """
     maps = _activations(activations)
     stack, names = _masks(masks, concepts)
-    _refuse(len(maps), len(stack), quantile)
+    _refuse(len(maps), len(stack), quantile, min_images)
     axes = _axes(anchoring, maps.shape[2:], stack.shape[2:])
     category = _numbered(names, categories)
     labels = Labels.empty(len(names), int(category.max()) + 1, stack.shape[2:])
@@ -145,10 +146,12 @@ def dissect(
     return Dissection(names, thresholds, status, scores.iou, label, best.score, scores)
 
 
-def _refuse(images: int, masks: int, quantile: float) -> None:
+def _refuse(images: int, masks: int, quantile: float, min_images: int) -> None:
     if masks != images:
         raise InputError(f"activations are of {images} images and masks of {masks}; pass the same images, in order")
-    if not 0 < quantile < 1:
+    if not isinstance(min_images, Integral) or min_images < 0:
+        raise InputError(f"min_images: received {min_images!r}; expected a number of images, such as 10")
+    if not isinstance(quantile, Real) or not 0 < quantile < 1:
         raise InputError(f"quantile: received {quantile!r}; expected a probability between 0 and 1, such as 0.005")
 
 

@@ -70,6 +70,9 @@ def audit(
     """
     from filterscope.jobs.config.audit import load_config
 
+    for option, given in (("layers", layers), ("methods", methods)):
+        if given is not None and not len(given):
+            raise InputError(f"{option}: received {given!r}; name one at least, or leave it out for what is usual")
     stated = {"input_size": input_size, "mean": mean, "std": std, "interpolation": interpolation}
     entries, live = _entries(model, name, {key: _plain(value) for key, value in stated.items() if value is not None})
     place = out if out is not None else Path("runs") / _folder_name(entries, data)

@@ -3,10 +3,10 @@
 import base64
 import html
 import io
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,11 +68,11 @@ class Unit:
         InputError
             If the layer has no such unit, or was not dissected.
         """
-        number = operator.index(unit)
-        if not 0 <= number < layer.channels:
+        if not isinstance(unit, Integral) or not 0 <= unit < layer.channels:
             raise InputError(
-                f"no unit {number} in layer {layer.name!r} of {model.name}; its units are 0 to {layer.channels - 1}"
+                f"no unit {unit!r} in layer {layer.name!r} of {model.name}; its units are 0 to {layer.channels - 1}"
             )
+        number = int(unit)
         units, *others = (
             schemas.scan_layer(plan.run, table, model.name, layer.name).filter(pl.col("unit") == number)
             for table in ("units", "thresholds", "unit_significance")

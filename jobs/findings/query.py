@@ -158,7 +158,7 @@ def _check_run(run: Path) -> None:
 
 
 def _check_statement(sql: str) -> None:
-    first = _FIRST_WORD.match(sql)
+    first = _FIRST_WORD.match(sql) if isinstance(sql, str) else None
     word = first[1].lower() if first else ""
     if word not in _READING:
         received = f"a statement that starts with {word.upper()}" if word else f"{sql!r}"
@@ -195,7 +195,8 @@ def _no_column(name: str, message: str, sql: str) -> str:
         else list(dict.fromkeys(field for table, schema in SCANNED.items() if table in words for field in schema.names))
     )
     quotes = f" Text stands in single quotes: '{name}'." if f'"{name}"' in sql else ""
-    return f"no column {name!r}.{did_you_mean(name, valid)}{quotes} Columns here are: {', '.join(valid)}."
+    known = f" Columns here are: {', '.join(valid)}." if valid else ""
+    return f"no column {name!r}.{did_you_mean(name, valid)}{quotes}{known}"
 
 
 __all__ = ["FORMATS", "TABLE_ROWS", "as_csv", "as_json", "as_table", "query", "run_query", "shown"]

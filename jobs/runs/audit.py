@@ -12,12 +12,14 @@ from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Method, StageKind
 from filterscope.pipeline.methods.stages import Stages, all_kinds, with_sources
 from filterscope.pipeline.models.spec import LIVE
 from filterscope.pipeline.run.folder import RunFolder, unchanged
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.artifacts import Table
+from filterscope.pipeline.stores.places import remove_tree
 
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.schedule import Watcher
@@ -168,6 +170,22 @@ def _forget(run: RunFolder, stages: Stages, redo: str) -> None:
     for stage in stages.all():
         if stage.name in outdated:
             run.ledger.forget(stage.keys)
+    unasked = [name for name in stages.names() if name in outdated - {kind.name for kind in stages.kinds}]
+    _remove(run, [stages.kind(name) for name in unasked if run.ledger.holds(name)], redo)
+
+
+def _remove(run: RunFolder, kinds: Sequence[StageKind], redo: str) -> None:
+    """Remove results that come from what is recomputed and that are not asked for now, or they would contradict the rest."""
+    tables = [artifact.name for kind in kinds for artifact in kind.writes if isinstance(artifact, Table)]
+    if tables:
+        say(
+            f"--redo {redo}: removing {', '.join(tables)}, which come from it and are not asked for; audit again for them"
+        )
+    for folder in (
+        *(run.path / "tables" / name for name in tables),
+        *(run.ledger.folder / kind.name for kind in kinds),
+    ):
+        remove_tree(folder)
 
 
 def _refuse_changes(run: RunFolder, stages: Stages) -> None:

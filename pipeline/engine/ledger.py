@@ -4,7 +4,7 @@ A marker's name ends in the key's fingerprint, so that one listing of the folder
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,26 +51,28 @@ class Ledger:
 
     def count_missing(self, keys: Iterable[Key]) -> int:
         """Return how many keys have no marker; a grid none of whose folders holds a marker is not walked."""
-        count = 0
-        for part in keys.parts if isinstance(keys, Keys) else (keys,):
-            untouched = isinstance(part, Grid) and not any(
-                listing(self.folder.joinpath(part.stage, *folder)) for folder in part.folders
-            )
-            count += len(part) if untouched and isinstance(part, Sequence) else sum(1 for _ in self.missing(part))
-        return count
+        parts = keys.parts if isinstance(keys, Keys) else (keys,)
+        return sum(
+            len(part) if isinstance(part, Grid) and self._untouched(part) else sum(1 for _ in self.missing(part))
+            for part in parts
+        )
 
     def changed(self, keys: Iterable[Key]) -> tuple[Key, dict[str, Any]] | None:
         """Return the first key that was finished under another fingerprint, with that marker."""
         for part in keys.parts if isinstance(keys, Keys) else (keys,):
-            found: dict[Path, dict[str, str]] = {}
-            for key in part:
+            found: dict[Path, dict[str, set[str]]] = {}
+            for key in () if isinstance(part, Grid) and self._untouched(part) else part:
                 path = self.path(key)
                 if path.parent not in found:
-                    found[path.parent] = {name.rsplit(".", 2)[0]: name for name in sorted(listing(path.parent))}
-                name = found[path.parent].get(path.name.rsplit(".", 2)[0])
-                if name and not _marked(key, path, {name}):
-                    return key, _read(path.parent / name)
+                    found[path.parent] = _by_key(listing(path.parent))
+                names = found[path.parent].get(path.name.rsplit(".", 2)[0])
+                if names and not _marked(key, path, names):
+                    return key, _read(path.parent / max(names))
         return None
+
+    def _untouched(self, grid: Grid) -> bool:
+        """Tell whether no folder of a grid holds a marker."""
+        return not any(listing(self.folder.joinpath(grid.stage, *folder)) for folder in grid.folders)
 
     def record(self, key: Key) -> dict[str, Any]:
         """Return what the marker of a key says; ValueError or KeyError where it is damaged."""
@@ -83,6 +85,10 @@ class Ledger:
         """Yield what the markers of a stage say."""
         for path in sorted((self.folder / stage).rglob("*.json")):
             yield _read(path)
+
+    def holds(self, stage: str) -> bool:
+        """Tell whether a stage has finished anything."""
+        return any((self.folder / stage).rglob("*.json"))
 
     def all_records(self) -> Iterator[dict[str, Any]]:
         """Yield what the markers of all stages say, damaged ones left out."""
@@ -124,6 +130,14 @@ def _named(key: Key, digest: str) -> str:
 
 def _marked(key: Key, path: Path, names: set[str]) -> bool:
     return path.name in names or (key.former is not None and _named(key, key.former) in names)
+
+
+def _by_key(names: set[str]) -> dict[str, set[str]]:
+    """Group the names of markers by what stands before the fingerprint."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        found.setdefault(name.rsplit(".", 2)[0], set()).add(name)
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

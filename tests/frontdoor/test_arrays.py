@@ -182,6 +182,8 @@ def changed(value):
         (MAPS, MASKS, {"concepts": ["a", "b"]}, "received 2 different names for 4 masks"),
         (MAPS, MASKS, {"concepts": ["a", "b", "c", "a"]}, "received 3 different names for 4 masks"),
         (MAPS, MASKS, {"quantile": 1}, "quantile: received 1; expected a probability"),
+        (MAPS, MASKS, {"quantile": "0.1"}, "quantile: received '0.1'; expected a probability"),
+        (MAPS, MASKS, {"min_images": "ten"}, "min_images: received 'ten'; expected a number of images"),
         (MAPS, MASKS, {"anchoring": "receptive_field"}, "anchoring: received 'receptive_field'; expected 'resize'"),
         (
             MAPS,

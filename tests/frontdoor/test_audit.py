@@ -250,6 +250,8 @@ def test_a_module_that_cannot_be_copied_is_refused(data):
         ({"dissection": {"quantile": 2.0}}, "the options: [dissection] quantile: received 2.0"),
         ({"dissection": {"min_image": 3}}, "Did you mean 'min_images'?"),
         ({"mean": (127, 127, 127)}, "scale 0..1"),
+        ({"methods": []}, "methods: received []; name one at least"),
+        ({"layers": ()}, "layers: received (); name one at least"),
     ],
 )
 def test_what_is_no_option_is_refused_with_the_nearest(data, tmp_path, asked, message):

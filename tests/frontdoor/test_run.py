@@ -80,6 +80,8 @@ def test_a_query_returns_a_frame(hostile):
     assert found.equals(hostile.units.filter("detector").group_by("layer").agg(units=pl.len()).sort("layer").collect())
     with pytest.raises(filterscope.InputError, match="a query only reads"):
         hostile.query("drop table units")
+    with pytest.raises(filterscope.InputError, match="received None; a query only reads"):
+        hostile.query(None)
 
 
 def test_the_layers_are_shown(hostile):
@@ -110,6 +112,7 @@ def test_a_unit_is_what_the_tables_say(hostile):
         (("11", 0), "Did you mean '1'?"),
         (("1", 3), r"no unit 3 in layer '1' of planted; its units are 0 to 2$"),
         (("1", -1), r"no unit -1 in layer '1' of planted; its units are 0 to 2$"),
+        (("1", "0"), r"no unit '0' in layer '1' of planted; its units are 0 to 2$"),
         (("1", 0, "plantd"), r"its models are planted\. Did you mean 'planted'\?"),
     ],
 )

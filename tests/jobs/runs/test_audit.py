@@ -113,6 +113,22 @@ def test_a_changed_parameter_stops_and_redo_recomputes(audited, planted_settings
     assert {path: path.stat().st_mtime_ns for path in extracted} == extracted
 
 
+def test_a_redo_removes_what_it_outdates_and_is_not_asked_for(audited, planted_settings, tmp_path, capsys):
+    """Results of other parameters would contradict those that are recomputed."""
+    run = audited(out=tmp_path / "run", **planted_settings, methods="dissection,significance")
+    first = schemas.scan_unit_significance(run).collect()
+    assert first.height == 3
+    capsys.readouterr()
+    audited(out=run, **{**planted_settings, "quantile": 0.02}, redo="dissect")
+    assert (
+        "--redo dissect: removing unit_significance, layer_significance, which come from it" in capsys.readouterr().err
+    )
+    assert not schemas.scan_unit_significance(run).collect().height
+    assert not list((run / "ledger" / "significance").rglob("*.json"))
+    audited(out=run, **planted_settings, methods="dissection,significance", redo="dissect")
+    assert schemas.scan_unit_significance(run).collect().equals(first)
+
+
 def test_lost_markers_are_computed_again_to_the_same_tables(audited, planted_settings, planted_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(planted_run, run)

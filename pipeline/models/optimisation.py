@@ -27,7 +27,7 @@ def ascend(
     seed: int,
     scores: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Maximise one value per image over a batch of inputs with Adam; every image is optimised by itself.
+    """Maximise one value per image over a batch of inputs with Adam; every image on its own.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from filterscope.pipeline.models.outputs import TOKENS, address, as_maps, call_n
 
 LAST = "-1"
 _SHOWN = 8
-_ONE_VALUE = "it gives one value a unit, not a map"
+_ONE_VALUE = "it gives one value per unit, not a map"
 _ATTENTION = "a token may see the whole image"
 
 Hook = Callable[[nn.Module, Any, Any], Any]

@@ -20,7 +20,7 @@ def layer_summary(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row a (model, layer), sorted.
+        One row per (model, layer), sorted.
     """
     units = schemas.scan_units(run).collect()
     rows = []

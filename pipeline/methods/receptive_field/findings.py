@@ -20,7 +20,7 @@ def fields_summary(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        A row a (model, layer), by model and theoretical size: units that were measured and have an empirical field; medians
+        One row per (model, layer), by model and theoretical size: units that were measured and have an empirical field; medians
         over them of the theoretical size, of the root of its area inside the input (`clipped`) and of the empirical size;
         units whose empirical field is smaller than the clipped one; means of the offsets with their standard errors.
         Sizes and offsets in input pixels. Empty if the run has no fields.

@@ -19,7 +19,7 @@ def headline(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row a (model, layer), sorted, with the number of eligible concepts of each category as text; empty where the
+        One row per (model, layer), sorted, with the number of eligible concepts of each category as text; empty where the
         run has no significance.
     """
     layers = schemas.scan_layer_significance(run).sort("model", "layer").collect()

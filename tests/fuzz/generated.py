@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import wraps
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -26,12 +27,24 @@ texts = st.sampled_from(NASTY) | st.text(max_size=12)
 
 
 def fuzzed(slow: int, quick: int = 25) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a test on `slow` generated inputs where FILTERSCOPE_SLOW is set, on `quick` elsewhere."""
-    return settings(
-        max_examples=slow if SLOW else quick,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
+    """Run a test on `slow` generated inputs where FILTERSCOPE_SLOW is set, on `quick` elsewhere, and on no fewer.
+
+    hypothesis ends early, without a word, where it believes that it has seen every input.
+    """
+    wanted = slow if SLOW else quick
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        search = settings(max_examples=wanted, suppress_health_check=list(HealthCheck), database=None)(test)
+
+        @wraps(search)
+        def counted(*args: object, **kwargs: object) -> None:
+            before = COUNTS.total()
+            search(*args, **kwargs)
+            assert COUNTS.total() - before >= wanted
+
+        return counted
+
+    return decorate
 
 
 @st.composite

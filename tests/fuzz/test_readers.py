@@ -77,7 +77,7 @@ def test_rows_that_anyone_may_write(sound, data):
     reader, source = sound
     tables = sorted(path for path in source.rglob("*") if path.suffix in (".csv", ".txt"))
     if not tables:
-        return
+        pytest.skip(f"{reader} reads no table of text")
     copy = source.with_name("damaged")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(source, copy)

@@ -16,6 +16,12 @@ IMAGES = table(
     column("width", pa.int32(), "width as stored", unit="pixel"),
     column("split", pa.string(), "train, val, test or a name of the source", null="the source has no splits"),
     column("sha256", pa.string(), "digest of the image file, hexadecimal"),
+    column(
+        "group",
+        pa.string(),
+        "what the image belongs to: a video, scene, patient or product; images of a group are not independent evidence",
+        null="the image is a group of its own",
+    ),
 )
 
 CONCEPTS = table(

@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +38,7 @@ _ROWS_PER_GROUP = 4096
 _PLACES = ("uri", "item")
 
 #: Columns that later versions added; where they are null, a data set keeps the identity it had without them.
-_ADDED = {"landmarks": ("width", "height")}
+_ADDED = {"landmarks": ("width", "height"), "images": ("group",)}
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
@@ -67,9 +67,18 @@ class DatasetWriter:
         How it was made (reader, paths, options); kept in the manifest.
     in_place : bool
         Refer to image files by absolute path instead of copying them.
+    group_of : callable, optional
+        Returns the group of an image from its name, or None for an image of its own.
     """
 
-    def __init__(self, folder: str | Path, *, source: dict[str, Any], in_place: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        source: dict[str, Any],
+        in_place: bool = False,
+        group_of: Callable[[str], str | None] | None = None,
+    ) -> None:
         if not is_local(folder):
             raise InputError(
                 f"received {folder}; a data set is made in a folder of a file system: make it there and copy it, as with "
@@ -78,7 +87,7 @@ class DatasetWriter:
         self.folder = Path(folder).absolute()
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"{self.folder} exists and is not empty; choose another folder or remove it first")
-        self._source, self._in_place = source, in_place
+        self._source, self._in_place, self._group_of = source, in_place, group_of
         self._partial = self.folder.with_name(f".{self.folder.name}.partial")
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         self._files: dict[str, pq.ParquetWriter] = {}
@@ -249,7 +258,10 @@ class DatasetWriter:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        row = {"image": number, "uri": uri, "height": height, "width": width, "split": split, "sha256": digest}
+        group = None if self._group_of is None else self._group_of(name)
+        row = {
+            "image": number, "uri": uri, "height": height, "width": width, "split": split, "sha256": digest, "group": group,
+        }  # fmt: skip
         self._sizes.append((height, width))
         self._names.add(Path(name).as_posix())
         self._add("images", row)
@@ -347,6 +359,20 @@ class Dataset:
     def images(self) -> pa.Table:
         """Table of images, in order of their numbers."""
         return self.table("images")
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some images belong together."""
+        return bool(self.images["group"].null_count < self.images.num_rows)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Number of the first image of each image's group, int64 of shape (images,); its own where it has none."""
+        names = self.images["group"].to_pylist()
+        first: dict[str, int] = {}
+        return np.array(
+            [image if name is None else first.setdefault(name, image) for image, name in enumerate(names)], np.int64
+        )
 
     @cached_property
     def concepts(self) -> pa.Table:

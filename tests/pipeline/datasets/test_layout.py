@@ -33,7 +33,7 @@ def test_every_row_comes_back(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png")
     mask = np.zeros((4, 6), bool)
     mask[1, 2:5] = True
-    with DatasetWriter(tmp_path / "data", source={"reader": "test"}) as writer:
+    with DatasetWriter(tmp_path / "data", source={"reader": "test"}, group_of=lambda name: name[:4]) as writer:
         image = writer.image(path, name="deep/a.png", split="val", size=(4, 6))
         assert image == 0
         assert writer.size(0) == (4, 6)
@@ -49,9 +49,10 @@ def test_every_row_comes_back(tmp_path: Path) -> None:
         writer.reject("b.png", "gone")
     data = Dataset.open(tmp_path / "data")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert data.images.to_pylist() == [
-        {"image": 0, "uri": "images/deep/a.png", "height": 4, "width": 6, "split": "val", "sha256": digest}
-    ]
+    (row,) = data.images.to_pylist()
+    assert row == {
+        "image": 0, "uri": "images/deep/a.png", "height": 4, "width": 6, "split": "val", "sha256": digest, "group": "deep",
+    }  # fmt: skip
     assert data.path("images/deep/a.png").read_bytes() == path.read_bytes()
     assert data.concepts.to_pylist() == [
         {"concept": 1, "name": "cat", "category": "object", "level": "pixel"},
@@ -190,18 +191,35 @@ def test_boxes_of_parts_are_kept_and_points_keep_the_identity_they_had(tmp_path:
     assert boxes.table("landmarks").to_pylist() == [{**row, "width": 3.0, "height": 1.5}]
     before = hashlib.sha256()
     for name in TABLES:
-        stated = {"landmarks": [row], "images": points.images.drop_columns("uri").to_pylist()}.get(name, [])
+        stated = {"landmarks": [row], "images": points.images.drop_columns(["uri", "group"]).to_pylist()}.get(name, [])
         before.update(hashlib.sha256("".join(repr(item) for item in stated).encode()).digest())
     assert points.identity == before.hexdigest() != boxes.identity
 
 
-def test_a_data_set_of_before_boxes_opens(tmp_path: Path) -> None:
+def test_a_data_set_of_before_boxes_and_groups_opens(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "data", source={}) as writer:
         writer.landmark(writer.image(picture(tmp_path / "a.png")), None, "head", 3.5, 1.0)
     file = tmp_path / "data" / "landmarks.parquet"
     pq.write_table(pq.read_table(file).drop_columns(["width", "height"]), file)
+    images = tmp_path / "data" / "images.parquet"
+    pq.write_table(pq.read_table(images).drop_columns("group"), images)
+    assert Dataset(tmp_path / "data").groups.tolist() == [0]
     (row,) = Dataset.open(tmp_path / "data", need="landmarks").table("landmarks").to_pylist()
     assert (row["x"], row["width"], row["height"]) == (3.5, None, None)
+
+
+def test_images_of_a_group_belong_to_its_first_and_others_to_themselves(tmp_path: Path) -> None:
+    groups = {"a.png": "one", "b.png": None, "c.png": "two", "d.png": "one", "e.png": None}
+    for folder, group_of in (("grouped", groups.get), ("alone", None)):
+        with DatasetWriter(tmp_path / folder, source={}, group_of=group_of) as writer:
+            for name in groups:
+                writer.image(picture(tmp_path / name), name=name)
+    grouped, alone = (Dataset(tmp_path / folder) for folder in ("grouped", "alone"))
+    assert grouped.groups.tolist() == [0, 1, 2, 0, 4]
+    assert grouped.grouped
+    assert alone.groups.tolist() == [0, 1, 2, 3, 4]
+    assert not alone.grouped
+    assert grouped.identity != alone.identity
 
 
 def test_the_identity_does_not_tell_where_images_lie(tmp_path: Path) -> None:

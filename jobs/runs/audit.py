@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterscope.jobs.config.audit import AuditConfig, settings_of
 from filterscope.jobs.runs.progress import Progress, say
-from filterscope.pipeline.datasets.layout import files_of
+from filterscope.pipeline.datasets.layout import Dataset, files_of
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Output
@@ -73,6 +73,7 @@ def audit(
             run.record(request, plan, _files(plan))
         outcome = "failed"
         try:
+            _tell_sequences(run, plan)
             carry_on(run, plan, lock)
             outcome = "done"
         except KeyboardInterrupt:
@@ -251,6 +252,16 @@ def _left(run: RunFolder, stages: Stages) -> list[tuple[str, int, int]]:
         total, missing = counts.get(stage.name, (0, 0))
         counts[stage.name] = total + len(stage.keys), missing + run.ledger.count_missing(stage.keys)
     return [(name, total, missing) for name, (total, missing) in counts.items()]
+
+
+def _tell_sequences(run: RunFolder, plan: Plan) -> None:
+    from filterscope.pipeline.datasets.sequences import sequence_note
+    from filterscope.pipeline.engine.quiet import native_messages_to
+
+    with native_messages_to(run.path / "ray.log"):
+        note = sequence_note(Dataset(plan.data))
+    if note:
+        say(note)
 
 
 def _tell_costs(plan: Plan, missing: set[str]) -> None:

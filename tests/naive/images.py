@@ -63,3 +63,34 @@ def inside_polygons(polygons, rows, columns):
                         crossed += 1
             inside[row, column] = crossed % 2 == 1
     return inside
+
+
+def shares_alike(windows):
+    """Shares of near thumbnails that look alike, None where too few: lists of windows of images, each a list of numbers."""
+
+    def correlation(one, other):
+        a, b = sum(one) / len(one), sum(other) / len(other)
+        spreads = [math.sqrt(sum((v - mean) ** 2 for v in image)) for image, mean in ((one, a), (other, b))]
+        if min(spreads) < math.sqrt(len(one)):  # a standard deviation below 1 grey level
+            return None
+        return sum((v - a) * (w - b) for v, w in zip(one, other, strict=True)) / math.prod(spreads)
+
+    far = [
+        correlation(one, other)
+        for first, window in enumerate(windows)
+        for later in windows[first + 1 :]
+        for one in window
+        for other in later
+    ]
+    far = sorted(value for value in far if value is not None)
+    if len(far) < 20:
+        return [None] * (len(windows[0]) - 1)
+    place = 0.99 * (len(far) - 1)
+    low, high = far[math.floor(place)], far[math.ceil(place)]
+    bar = min(max(low + (place - math.floor(place)) * (high - low), 0.4), 0.9) - 1e-9
+    shares = []
+    for lag in range(1, len(windows[0])):
+        near = [correlation(window[i], window[i + lag]) for window in windows for i in range(len(window) - lag)]
+        near = [value for value in near if value is not None]
+        shares.append(sum(value >= bar for value in near) / len(near) if len(near) >= 20 else None)
+    return shares

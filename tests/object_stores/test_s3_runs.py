@@ -10,11 +10,14 @@ from filterscope.jobs.findings.query import query
 from filterscope.jobs.runs.audit import audit
 from filterscope.jobs.runs.doctor import examine, repair
 from filterscope.jobs.runs.status import run_status
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.sequences import sequence_note
 from tests import planted
 from tests.audits import assert_same, audit_here
 from tests.object_stores.server import new_bucket, upload
-from tests.planted import PLANTED
+from tests.planted import PLANTED, videos
 from tests.planted.dots import GRAPH, write_animals
+from tests.planted.videos import write_video
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,15 @@ def test_graphs_locations_and_patterns_are_the_same_on_a_store(server, tmp_path)
     for name in written - {"runs"}:  # when each was made
         local, remote = (schemas.scan(run, name).collect() for run in runs)
         assert remote.equals(local), name
+
+
+def test_frames_on_a_store_are_told_of_as_on_disk(server, tmp_path):
+    data = write_video(tmp_path / "data", videos.shaken(6, 10))
+    bucket = new_bucket(server)
+    upload(data.folder, bucket / "data")
+    note = sequence_note(Dataset(bucket / "data"))
+    assert note is not None
+    assert note == sequence_note(data)
 
 
 def test_the_journal_has_every_unit(runs):

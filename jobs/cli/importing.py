@@ -48,7 +48,7 @@ def _verb(reader: Reader) -> Callable[..., None]:
 
 
 def _parameter(option: ReaderOption) -> inspect.Parameter:
-    kind: Any = {"switch": bool, "path": Path | None, "text": str}[option.kind]
+    kind: Any = {"switch": bool, "path": Path | None, "text": str | None}[option.kind]
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -72,7 +72,13 @@ def _describe(folder: Path) -> None:
     counts = {name: dataset.table(name).num_rows for name in ("objects", "landmarks", "rejects")}
     more = "".join(f", {counts[name]} {name}" for name in ("objects", "landmarks") if counts[name])
     more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
-    typer.echo(f"{folder}: {dataset.images.num_rows} images, {dataset.concepts.num_rows} concepts{more}")
+    typer.echo(f"{folder}: {_images(dataset.images['group'].to_pylist())}, {dataset.concepts.num_rows} concepts{more}")
+
+
+def _images(groups: list[str | None]) -> str:
+    grouped, alone = len(set(groups) - {None}), groups.count(None)
+    apart = f" ({alone} in none)" if alone else ""
+    return f"{len(groups)} images" + (f" in {grouped} group{'s' * (grouped > 1)}{apart}" if grouped else "")
 
 
 __all__ = ["app"]

@@ -11,7 +11,14 @@ from filterscope.pipeline.datasets.landmarks import read_landmarks
 from filterscope.pipeline.datasets.reading import Progress
 
 
-def import_animals(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
+def import_animals(
+    source: Path,
+    folder: Path,
+    *,
+    in_place: bool = False,
+    group_by: str | Path | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Import the animal-part set: as `import_landmarks`, but the columns are named part, part_width and part_height.
 
     It has objects and landmarks but no concepts. Several points of one part in one box (two animals) are kept; boxes of
@@ -19,4 +26,4 @@ def import_animals(source: Path, folder: Path, *, in_place: bool = False, progre
 
     Arguments and errors are those of `pipeline.datasets.landmarks.import_landmarks`.
     """
-    read_landmarks(Path(source), folder, "animals", ("part", "part_width", "part_height"), in_place, progress)
+    read_landmarks(Path(source), folder, "animals", ("part", "part_width", "part_height"), in_place, group_by, progress)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, read_rows
 from filterscope.pipeline.engine.errors import InputError
@@ -30,7 +31,13 @@ class _Label:
 
 
 def import_broden(
-    source: Path, folder: Path, *, colors: bool = False, in_place: bool = False, progress: Progress | None = None
+    source: Path,
+    folder: Path,
+    *,
+    colors: bool = False,
+    in_place: bool = False,
+    group_by: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Import a data set in Broden format.
 
@@ -50,6 +57,8 @@ def import_broden(
         Add the 11 colour concepts.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -63,7 +72,7 @@ def import_broden(
     label_rows = read_rows(source / "label.csv", ("number", "name", "category"))
     categories = _categories(source, list(rows[0][1]) if rows else [])
     how = {"reader": "broden", "path": str(source), "colors": colors}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         labels = _read_labels(label_rows, writer)
         palette = ColorLabels(writer, (label.name for label in labels.values())) if colors else None
         reader = _Reader(source / "images", writer, labels, categories, _whole_image(rows, categories))

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
 from filterscope.pipeline.engine.errors import InputError
@@ -10,7 +11,14 @@ from filterscope.pipeline.engine.errors import InputError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
+def import_landmarks(
+    source: Path,
+    folder: Path,
+    *,
+    in_place: bool = False,
+    group_by: str | Path | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Import images with landmarks, and objects if there are any.
 
     `landmarks.csv` has the columns image, landmark, x, y and optionally object and width, height: of a part's box, whose
@@ -31,6 +39,8 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
         The data set to make.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -39,7 +49,7 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
     InputError
         If there are no images or no landmarks.csv, or a CSV file lacks a column.
     """
-    read_landmarks(Path(source), folder, "landmarks", ("landmark", "width", "height"), in_place, progress)
+    read_landmarks(Path(source), folder, "landmarks", ("landmark", "width", "height"), in_place, group_by, progress)
 
 
 def read_landmarks(
@@ -48,6 +58,7 @@ def read_landmarks(
     reader: str,
     columns: tuple[str, str, str],
     in_place: bool,
+    group_by: str | Path | None,
     progress: Progress | None,
 ) -> None:
     """Import a folder; `columns` of landmarks.csv hold name, width and height of a landmark; see `import_landmarks`."""
@@ -56,7 +67,8 @@ def read_landmarks(
     boxes = []
     if (source / "objects.csv").exists():
         boxes = read_rows(source / "objects.csv", ("image", "object", "category", "xmin", "ymin", "xmax", "ymax"))
-    with DatasetWriter(folder, source={"reader": reader, "path": str(source)}, in_place=in_place) as writer:
+    how = {"reader": reader, "path": str(source)}
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, apart=("negatives",)) as writer:
         annotated = _Annotations(source, writer, columns)
         for done, (name, split) in enumerate(files.items(), 1):
             annotated.add_image(name, split)

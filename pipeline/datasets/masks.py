@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, read_rows, refuse_leaving
@@ -46,6 +47,7 @@ def import_masks(
     colors: bool = False,
     in_place: bool = False,
     skip_bad: bool = False,
+    group_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Import images with index masks.
@@ -72,6 +74,8 @@ def import_masks(
     skip_bad : bool
         Reject an image whose mask has another size or is no index mask, and leave the pixels of an index without a name
         unlabelled, instead of stopping.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -87,7 +91,7 @@ def import_masks(
     images = _files(source, _IMAGE_FOLDERS, _SUFFIXES)
     masks = {_stem(relative): path for relative, path in _files(source, _MASK_FOLDERS, (".png",)).items()}
     how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         reader = _Reader(source, writer, concepts, names_path.name, skip_bad)
         palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
         for done, (relative, path) in enumerate(images.items(), 1):

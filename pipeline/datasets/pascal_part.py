@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import SUFFIXES
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
@@ -47,6 +48,7 @@ def import_pascal_part(
     images: Path | None = None,
     merge: bool = True,
     in_place: bool = False,
+    group_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Import Pascal-Part.
@@ -68,6 +70,8 @@ def import_pascal_part(
         Merge parts; otherwise the annotated parts are the concepts.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -87,7 +91,7 @@ def import_pascal_part(
         raise InputError(f"no folder {pixels}; name the folder JPEGImages of VOC 2010 with --images")
     root = annotations.parent if images is None else pixels
     how = {"reader": "pascal-part", "path": str(source), "images": str(pixels), "merge": merge}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         for done, file in enumerate(files, 1):
             try:
                 _add(refuse_leaving(file, annotations), pixels, root, merge, writer)
@@ -99,12 +103,12 @@ def import_pascal_part(
 
 def _add(file: Path, pixels: Path, root: Path, merge: bool, writer: DatasetWriter) -> None:
     name, objects = read_annotation(file)
-    path = next((p for s in SUFFIXES if (p := join_inside(pixels, name + s, root=root)).is_file()), None)
-    if path is None:
+    file_name = next((name + s for s in SUFFIXES if join_inside(pixels, name + s, root=root).is_file()), None)
+    if file_name is None:
         raise BadRowError(f"no image {name} in {pixels.name}/")
-    if writer.has_image(path.name):
-        raise BadRowError(f"the image {path.name} has annotations already")
-    image = writer.image(path)
+    if writer.has_image(file_name):
+        raise BadRowError(f"the image {file_name} has annotations already")
+    image = writer.image(pixels / file_name, name=file_name)
     if image is None:
         return
     size = writer.size(image)

@@ -9,6 +9,7 @@ import pytest
 from filterscope.jobs.cli import importing
 from filterscope.jobs.cli import main as cli
 from filterscope.pipeline.datasets.readers import READERS, Reader
+from tests.fuzz.sources import picture, write_source
 
 
 def run(*arguments):
@@ -49,7 +50,7 @@ def test_a_verb_passes_on_what_it_is_given(reader, monkeypatch, tmp_path):
         assert {**given, option.name: str(given[option.name])} == {**defaults, option.name: str(changed)}
 
 
-def test_flags_of_version_0_1_are_there(capsys):
+def test_flags_of_version_0_1_are_there_and_one_for_all(capsys):
     former = {
         "broden": ["--colors", "--in-place"], "coco": ["--images", "--colors", "--in-place"],
         "masks": ["--names", "--category", "--colors", "--in-place", "--skip-bad"], "landmarks": ["--in-place"],
@@ -58,4 +59,26 @@ def test_flags_of_version_0_1_are_there(capsys):
     for name, names in former.items():
         assert not run("import", name, "--help")
         out = capsys.readouterr().out
-        assert [flag for flag in re.findall(r"│ \*? *(--[a-z-]+) ", out) if flag != "--help"] == names
+        assert [flag for flag in re.findall(r"│ \*? *(--[a-z-]+) ", out) if flag != "--help"] == [*names, "--group-by"]
+
+
+@pytest.mark.parametrize(
+    ("group_by", "line"),
+    [
+        ("folder", "3 images in 1 group (2 in none), "),
+        ("([ab]|seq)", "3 images in 3 groups, "),
+        ("(seq|a.png)", "3 images in 2 groups (1 in none), "),
+    ],
+)
+def test_an_import_tells_how_many_groups_there_are(group_by, line, tmp_path, capsys):
+    write_source(tmp_path / "source", "landmarks")
+    picture(tmp_path / "source" / "images" / "seq" / "c.png")
+    assert not run("import", "landmarks", tmp_path / "source", tmp_path / "data", "--group-by", group_by)
+    assert f"data: {line}0 concepts" in capsys.readouterr().out
+
+
+def test_a_grouping_that_groups_nothing_ends_with_code_2(tmp_path, capsys):
+    write_source(tmp_path / "source", "coco")
+    assert run("import", "coco", tmp_path / "source", tmp_path / "data", "--group-by", "video") == 2
+    assert "error: --group-by 'video' groups no image; one is named 'a.png'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

@@ -114,7 +114,7 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(
         "animals",
-        "Import the animal-part set: objects.csv, landmarks.csv, images/, negatives/.",
+        "Import the animal-part set: its MATLAB files as published, or objects.csv, landmarks.csv, images/, negatives/.",
         "filterscope import animals animals data/animals",
         (_IN_PLACE, _GROUP_BY),
     ),

@@ -1,7 +1,9 @@
 """Verbs that make data sets: the embedded sample, and one import for each reader."""
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,13 +40,38 @@ def _verb(reader: Reader) -> Callable[..., None]:
     """Return the verb that imports with a reader."""
 
     def read(source: Source, folder: Folder, **given: Any) -> None:
-        reader.read(source, folder, **{option.name: _value(option, given[option.name]) for option in reader.options})
+        with _notes() as notes:
+            reader.read(
+                source, folder, **{option.name: _value(option, given[option.name]) for option in reader.options}
+            )
         _describe(folder)
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
 
     stated = list(inspect.signature(read).parameters.values())[:2]
     vars(read)["__signature__"] = inspect.Signature([*stated, *(_parameter(option) for option in reader.options)])
     read.__doc__ = f"{reader.about}\n\nExample: {reader.example}"
     return read
+
+
+@contextmanager
+def _notes() -> Iterator[list[str]]:
+    """Collect what a reader tells; warnings of others are shown as ever."""
+    from filterscope.pipeline.datasets.reading import ImportNote
+
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, *more: Any, **named: Any) -> None:
+            if isinstance(message, ImportNote):
+                notes.append(str(message))
+            else:
+                others(message, *more, **named)
+
+        warnings.simplefilter("always", ImportNote)
+        warnings.showwarning = show
+        yield notes
 
 
 def _parameter(option: ReaderOption) -> inspect.Parameter:

@@ -7,6 +7,7 @@ CVPR 2017, section 2.1.
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,15 @@ import numpy as np
 from filterscope.pipeline.datasets.colors import ColorLabels
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, read_rows
+from filterscope.pipeline.datasets.reading import (
+    BadRowError,
+    ImportNote,
+    Progress,
+    is_no_label,
+    join_inside,
+    read_rgb,
+    read_rows,
+)
 from filterscope.pipeline.engine.errors import InputError
 
 _FIXED = ("image", "split", "ih", "iw", "sh", "sw")
@@ -44,7 +53,8 @@ def import_broden(
     Masks are kept at the size of their image: pixel (r, c) of H x W takes the label at row floor((r + .5) h / H) and
     column floor((c + .5) w / W) of the h x w label image. Sampling back to h x w gives the label image again, unless it
     is larger than the image. Several layers of one image are united; a concept's category is the first in its category
-    cell in label.csv; label 0 is never a concept. The categories are those that category.csv names, or without that file all
+    cell in label.csv; label 0 is never a concept, and an
+    `ImportNote` tells if it has a name. The categories are those that category.csv names, or without that file all
     columns but the fixed six. A bad label image or cell is rejected and the image keeps its other labels.
 
     Parameters
@@ -104,6 +114,10 @@ def _read_labels(rows: list[tuple[int, dict[str, str]]], writer: DatasetWriter) 
             writer.reject(f"label.csv line {line}", "a label needs a whole number, a name and a category")
             continue
         number = int(row["number"])
+        if number == 0 and not is_no_label(name):
+            reason = f"label 0 is named {name!r} but 0 means unlabelled in Broden; give the label another number"
+            writer.reject(f"label.csv line {line}", reason)
+            warnings.warn(f"label.csv line {line}: {reason}", ImportNote, stacklevel=3)
         if number in labels:
             writer.reject(f"label.csv line {line}", f"label {number} is {labels[number].name!r} already")
         elif number != 0:

@@ -103,6 +103,7 @@ READERS: tuple[Reader, ...] = (
             _COLORS,
             _IN_PLACE,
             ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
+            ReaderOption("zero_is_a_label", "Index 0 is the class that the CSV names, not unlabelled.", default=False),
             _GROUP_BY,
         ),
     ),

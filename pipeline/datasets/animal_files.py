@@ -32,6 +32,12 @@ _PARTS = ("head", "frontal_legs")
 _SIDE = 224
 _BOXES = (("xmin", "ymin", "xmax", "ymax"), ("Wmin", "Hmin", "Wmax", "Hmax"))
 
+#: Fields of structs that are read.
+_FIELDS = frozenset((
+    "obj", "bndbox", "filename", "ID", "partbox", "parts", "name", "part_name", "pHW_center", "pHW_scale",
+    *_BOXES[0], *_BOXES[1],
+))  # fmt: skip
+
 #: The 30 categories of the set by their number in WordNet.
 CATEGORIES = {
     "n01443537": "goldfish", "n01503061": "bird", "n01639765": "frog", "n01662784": "turtle", "n01674464": "lizard",
@@ -97,7 +103,7 @@ class _Category:
         where = file.relative_to(self._source).as_posix()
         variable = "samples" if file.name == "data.mat" else "truth"
         try:
-            entries = structs(read_variable(refuse_leaving(file, self._source), variable))
+            entries = structs(read_variable(refuse_leaving(file, self._source), variable, _FIELDS))
         except BadRowError as bad:
             raise InputError(f"{file} cannot be read: {bad}") from bad
         part = re.fullmatch(r"truth_part(\d\d)\.mat", file.name)
@@ -175,7 +181,7 @@ def _optional_box(item: dict[str, Any]) -> Box | None:
                 return None
             x0, y0, x1, y1 = (_scalar(fields[name]) for name in names)
             return x0, y0, x1, y1
-    raise BadRowError(f"a box has the fields {', '.join(fields)}, not {', '.join(_BOXES[0])}")
+    raise BadRowError(f"a box needs the fields {' or '.join(', '.join(names) for names in _BOXES)}")
 
 
 def _part_name(rank: int, item: dict[str, Any]) -> str:

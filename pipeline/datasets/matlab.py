@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _FILTERS = {1, 2, 3}
 
 
-def read_variable(path: Path, name: str) -> Any:
+def read_variable(path: Path, name: str, fields: Collection[str] = ()) -> Any:
     """Read a variable of a MATLAB file.
 
     Parameters
@@ -29,6 +30,8 @@ def read_variable(path: Path, name: str) -> Any:
         The file.
     name : str
         Name of the variable.
+    fields : collection of str
+        Fields of structs to keep, at any depth; by default all. Version 7.3 reads no others, which may be images.
 
     Returns
     -------
@@ -45,11 +48,11 @@ def read_variable(path: Path, name: str) -> Any:
         with path.open("rb") as file:
             start = file.read(512 + len(_HDF5))
         if start.startswith(_HDF5) or start.endswith(_HDF5):
-            return _read_hdf5(path, name)
+            return _read_hdf5(path, name, fields)
         _refuse_bomb(path)
         from scipy.io import loadmat
 
-        return _plain(loadmat(path, variable_names=[name])[name])
+        return _plain(loadmat(path, variable_names=[name])[name], fields)
     except BadRowError:
         raise
     except KeyError as error:
@@ -75,14 +78,15 @@ def text(value: Any) -> str:
     return value
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, fields: Collection[str]) -> Any:
     """Return what scipy read as plain values."""
     if isinstance(value, np.ndarray) and value.dtype.names:
-        return [{name: _plain(row[name]) for name in value.dtype.names} for row in value.ravel(order="F")]
+        kept = [name for name in value.dtype.names if not fields or name in fields]
+        return [{name: _plain(row[name], fields) for name in kept} for row in value.ravel(order="F")]
     if isinstance(value, np.ndarray) and value.dtype.kind == "U":
         return "".join(value.ravel())
     if isinstance(value, np.ndarray) and value.dtype == object:
-        return [_plain(item) for item in value.ravel(order="F")]
+        return [_plain(item, fields) for item in value.ravel(order="F")]
     return np.asarray(value)
 
 
@@ -104,11 +108,11 @@ def _refuse_bomb(path: Path) -> None:
                 raise BadRowError(f"it is more than {_LARGEST} bytes when decompressed")
 
 
-def _read_hdf5(path: Path, name: str) -> Any:
+def _read_hdf5(path: Path, name: str, fields: Collection[str]) -> Any:
     import h5py
 
     with h5py.File(path, "r") as file:
-        return _Hdf5(file).read(_member(file, name), 0)
+        return _Hdf5(file, fields).read(_member(file, name), 0)
 
 
 def _member(group: Any, name: str) -> Any:
@@ -125,8 +129,8 @@ def _member(group: Any, name: str) -> Any:
 class _Hdf5:
     """Values of a file; reading stops when they are too many."""
 
-    def __init__(self, file: Any) -> None:
-        self._file, self._left = file, _LARGEST
+    def __init__(self, file: Any, fields: Collection[str]) -> None:
+        self._file, self._fields, self._left = file, fields, _LARGEST
 
     def read(self, node: Any, depth: int) -> Any:
         import h5py
@@ -135,7 +139,8 @@ class _Hdf5:
             raise BadRowError(f"its structs are nested more than {_DEEPEST} deep")
         self._count(0)
         if isinstance(node, h5py.Group):
-            return self._read_struct({name: _member(node, name) for name in node}, depth)
+            names = [name for name in node if not self._fields or name in self._fields]
+            return self._read_struct({name: _member(node, name) for name in names}, depth)
         return self._read_dataset(node, depth)
 
     def _read_struct(self, fields: dict[str, Any], depth: int) -> list[dict[str, Any]]:

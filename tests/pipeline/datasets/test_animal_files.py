@@ -141,7 +141,7 @@ def test_entries_that_cannot_be_used_are_rejected(source: Path, tmp_path: Path) 
         f"{where}(1)": "str where a struct belongs",
         f"{where}(2)": "the object has no box",
         f"{where}(4)": "'nan' is no position",
-        f"{where}(5)": "a box has the fields left, not xmin, ymin, xmax, ymax",
+        f"{where}(5)": "a box needs the fields xmin, ymin, xmax, ymax or Wmin, Hmin, Wmax, Hmax",
         "object 6 of griffin": "no image 00006.jpg in the folder of its category",
         "object 3 of griffin": "the box [50.0, 3.0, 21.0, 31.0] has no area inside the image of 40 x 60 (height x width)",
         "head of object 3 of griffin": "object '3' of 'griffin/00003.jpg' is not in objects.csv",
@@ -178,6 +178,14 @@ def test_a_bomb_is_refused(tmp_path: Path, save: Save, monkeypatch: pytest.Monke
     monkeypatch.setattr(matlab, "_LARGEST", 1 << 22)
     with pytest.raises(InputError, match="it is more than 4194304 bytes when decompressed"):
         import_animals(tmp_path, tmp_path / "data")
+
+
+def test_images_in_a_file_of_version_7_3_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_v73(tmp_path / "truth.mat", {"truth": [{**DOGS[2], "I": np.zeros((1 << 10, 1 << 10))}]})
+    (tmp_path / "img").mkdir()
+    Image.new("RGB", (W, H)).save(tmp_path / "img" / "00001.jpg")
+    monkeypatch.setattr(matlab, "_LARGEST", 1 << 16)
+    assert imported(tmp_path, tmp_path / "data").table("objects")["box"].to_pylist() == [[1, 1, 4, 4]]
 
 
 def test_a_struct_that_holds_itself_ends(tmp_path: Path) -> None:

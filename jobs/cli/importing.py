@@ -1,7 +1,9 @@
 """Verbs that make data sets: the embedded sample, and one import for each reader."""
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,8 +40,13 @@ def _verb(reader: Reader) -> Callable[..., None]:
     """Return the verb that imports with a reader."""
 
     def read(source: Source, folder: Folder, **given: Any) -> None:
-        reader.read(source, folder, **{option.name: _value(option, given[option.name]) for option in reader.options})
+        with _notes() as notes:
+            reader.read(
+                source, folder, **{option.name: _value(option, given[option.name]) for option in reader.options}
+            )
         _describe(folder)
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
 
     stated = list(inspect.signature(read).parameters.values())[:2]
     vars(read)["__signature__"] = inspect.Signature([*stated, *(_parameter(option) for option in reader.options)])
@@ -47,8 +54,28 @@ def _verb(reader: Reader) -> Callable[..., None]:
     return read
 
 
+@contextmanager
+def _notes() -> Iterator[list[str]]:
+    """Collect what a reader tells; warnings of others are shown as ever."""
+    from filterscope.pipeline.datasets.reading import ImportNote
+
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, *more: Any, **named: Any) -> None:
+            if isinstance(message, ImportNote):
+                notes.append(str(message))
+            else:
+                others(message, *more, **named)
+
+        warnings.simplefilter("always", ImportNote)
+        warnings.showwarning = show
+        yield notes
+
+
 def _parameter(option: ReaderOption) -> inspect.Parameter:
-    kind: Any = {"switch": bool, "path": Path | None, "text": str}[option.kind]
+    kind: Any = {"switch": bool, "path": Path | None, "text": str | None}[option.kind]
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -72,7 +99,13 @@ def _describe(folder: Path) -> None:
     counts = {name: dataset.table(name).num_rows for name in ("objects", "landmarks", "rejects")}
     more = "".join(f", {counts[name]} {name}" for name in ("objects", "landmarks") if counts[name])
     more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
-    typer.echo(f"{folder}: {dataset.images.num_rows} images, {dataset.concepts.num_rows} concepts{more}")
+    typer.echo(f"{folder}: {_images(dataset.images['group'].to_pylist())}, {dataset.concepts.num_rows} concepts{more}")
+
+
+def _images(groups: list[str | None]) -> str:
+    grouped, alone = len(set(groups) - {None}), groups.count(None)
+    apart = f" ({alone} in none)" if alone else ""
+    return f"{len(groups)} images" + (f" in {grouped} group{'s' * (grouped > 1)}{apart}" if grouped else "")
 
 
 __all__ = ["app"]

@@ -7,6 +7,7 @@ CVPR 2017, section 2.1.
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, read_rows
+from filterscope.pipeline.datasets.reading import (
+    BadRowError,
+    ImportNote,
+    Progress,
+    is_no_label,
+    join_inside,
+    read_rgb,
+    read_rows,
+)
 from filterscope.pipeline.engine.errors import InputError
 
 _FIXED = ("image", "split", "ih", "iw", "sh", "sw")
@@ -30,14 +40,21 @@ class _Label:
 
 
 def import_broden(
-    source: Path, folder: Path, *, colors: bool = False, in_place: bool = False, progress: Progress | None = None
+    source: Path,
+    folder: Path,
+    *,
+    colors: bool = False,
+    in_place: bool = False,
+    group_by: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Import a data set in Broden format.
 
     Masks are kept at the size of their image: pixel (r, c) of H x W takes the label at row floor((r + .5) h / H) and
     column floor((c + .5) w / W) of the h x w label image. Sampling back to h x w gives the label image again, unless it
     is larger than the image. Several layers of one image are united; a concept's category is the first in its category
-    cell in label.csv; label 0 is never a concept. The categories are those that category.csv names, or without that file all
+    cell in label.csv; label 0 is never a concept, and an
+    `ImportNote` tells if it has a name. The categories are those that category.csv names, or without that file all
     columns but the fixed six. A bad label image or cell is rejected and the image keeps its other labels.
 
     Parameters
@@ -50,6 +67,8 @@ def import_broden(
         Add the 11 colour concepts.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -63,7 +82,7 @@ def import_broden(
     label_rows = read_rows(source / "label.csv", ("number", "name", "category"))
     categories = _categories(source, list(rows[0][1]) if rows else [])
     how = {"reader": "broden", "path": str(source), "colors": colors}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         labels = _read_labels(label_rows, writer)
         palette = ColorLabels(writer, (label.name for label in labels.values())) if colors else None
         reader = _Reader(source / "images", writer, labels, categories, _whole_image(rows, categories))
@@ -95,6 +114,10 @@ def _read_labels(rows: list[tuple[int, dict[str, str]]], writer: DatasetWriter) 
             writer.reject(f"label.csv line {line}", "a label needs a whole number, a name and a category")
             continue
         number = int(row["number"])
+        if number == 0 and not is_no_label(name):
+            reason = f"label 0 is named {name!r} but 0 means unlabelled in Broden; give the label another number"
+            writer.reject(f"label.csv line {line}", reason)
+            warnings.warn(f"label.csv line {line}: {reason}", ImportNote, stacklevel=3)
         if number in labels:
             writer.reject(f"label.csv line {line}", f"label {number} is {labels[number].name!r} already")
         elif number != 0:

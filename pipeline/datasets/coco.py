@@ -15,6 +15,7 @@ from pycocotools import mask as rle
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
 from filterscope.pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
@@ -53,6 +54,7 @@ def import_coco(
     images: Path | None = None,
     colors: bool = False,
     in_place: bool = False,
+    group_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Import a data set in COCO instances format.
@@ -74,6 +76,8 @@ def import_coco(
         Add the 11 colour concepts.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -89,7 +93,7 @@ def import_coco(
         raise InputError(f"no folder {pixels}; --images must name the folder of the images of {path}")
     root = pixels if images is not None else path.parent.parent if path.parent.name == "annotations" else path.parent
     how = {"reader": "coco", "path": str(path), "images": str(pixels), "colors": colors}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         listed = _unique(_parse(content["images"], _Image, "image", writer), "image", writer)
         categories = _unique(_parse(content["categories"], _Category, "category", writer), "category", writer)
         regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)

@@ -7,6 +7,7 @@ Wah et al. The Caltech-UCSD Birds-200-2011 dataset. Technical report CNS-TR-2011
 
 from pathlib import Path
 
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import box_inside, number, point_inside
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
@@ -16,7 +17,14 @@ from filterscope.pipeline.engine.errors import InputError
 _CATEGORY = "bird"
 
 
-def import_cub(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
+def import_cub(
+    source: Path,
+    folder: Path,
+    *,
+    in_place: bool = False,
+    group_by: str | Path | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Import CUB-200-2011.
 
     Every image has one object of the category bird, the visible parts as its landmarks, its species as an attribute and
@@ -32,6 +40,8 @@ def import_cub(source: Path, folder: Path, *, in_place: bool = False, progress: 
         The data set to make.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -41,7 +51,8 @@ def import_cub(source: Path, folder: Path, *, in_place: bool = False, progress: 
         If one of the text files is missing or is not text.
     """
     source = Path(source)
-    with DatasetWriter(folder, source={"reader": "cub", "path": str(source)}, in_place=in_place) as writer:
+    how = {"reader": "cub", "path": str(source)}
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         files = _Texts(source, writer)
         names = files.table("images.txt", 2)
         boxes, splits = files.table("bounding_boxes.txt", 5), files.table("train_test_split.txt", 2)

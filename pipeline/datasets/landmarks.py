@@ -1,16 +1,29 @@
 """Reader of landmarks in CSV files: a user's own points on images, with or without objects."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
 from filterscope.pipeline.engine.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
+#: Columns that objects.csv must have.
+OBJECT_COLUMNS = ("image", "object", "category", "xmin", "ymin", "xmax", "ymax")
 
-def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, progress: Progress | None = None) -> None:
+
+def import_landmarks(
+    source: Path,
+    folder: Path,
+    *,
+    in_place: bool = False,
+    group_by: str | Path | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Import images with landmarks, and objects if there are any.
 
     `landmarks.csv` has the columns image, landmark, x, y and optionally object and width, height: of a part's box, whose
@@ -31,6 +44,8 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
         The data set to make.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -39,47 +54,90 @@ def import_landmarks(source: Path, folder: Path, *, in_place: bool = False, prog
     InputError
         If there are no images or no landmarks.csv, or a CSV file lacks a column.
     """
-    read_landmarks(Path(source), folder, "landmarks", ("landmark", "width", "height"), in_place, progress)
+    source, columns = Path(source), ("landmark", "width", "height")
+    content = read_landmarks(source, columns)
+    write_landmarks(content, source, folder, "landmarks", columns, in_place, group_by, progress)
 
 
-def read_landmarks(
+@dataclass
+class Annotated:
+    """What a source says, before it is checked.
+
+    Attributes
+    ----------
+    images : dict
+        Name of each image in the data set, its path inside the source and its split.
+    boxes, points : list of (str, dict)
+        Where a row stands, and its cells as in objects.csv and landmarks.csv.
+    rejects : list of (str, str)
+        What the source holds besides and cannot be used, with the reason.
+    """
+
+    images: dict[str, tuple[str, str | None]]
+    boxes: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    points: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    rejects: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_landmarks(source: Path, columns: tuple[str, str, str]) -> Annotated:
+    """Read the CSV files of a folder; `columns` of landmarks.csv hold name, width and height of a landmark."""
+    content = Annotated(_images(source))
+    content.points = _rows(source / "landmarks.csv", ("image", columns[0], "x", "y"))
+    if (source / "objects.csv").exists():
+        content.boxes = _rows(source / "objects.csv", OBJECT_COLUMNS)
+    return content
+
+
+def write_landmarks(
+    content: Annotated,
     source: Path,
     folder: Path,
     reader: str,
     columns: tuple[str, str, str],
     in_place: bool,
+    group_by: str | Path | None,
     progress: Progress | None,
 ) -> None:
-    """Import a folder; `columns` of landmarks.csv hold name, width and height of a landmark; see `import_landmarks`."""
-    files = _files(source)
-    points = read_rows(source / "landmarks.csv", ("image", columns[0], "x", "y"))
-    boxes = []
-    if (source / "objects.csv").exists():
-        boxes = read_rows(source / "objects.csv", ("image", "object", "category", "xmin", "ymin", "xmax", "ymax"))
-    with DatasetWriter(folder, source={"reader": reader, "path": str(source)}, in_place=in_place) as writer:
+    """Make a data set of what a source says; see `import_landmarks`."""
+    how = {"reader": reader, "path": str(source)}
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, apart=("negatives",)) as writer:
         annotated = _Annotations(source, writer, columns)
-        for done, (name, split) in enumerate(files.items(), 1):
-            annotated.add_image(name, split)
+        for done, (name, (path, split)) in enumerate(content.images.items(), 1):
+            annotated.add_image(name, path, split)
             if progress is not None:
-                progress(done, len(files))
-        for line, row in boxes:
-            annotated.add("objects.csv", line, row)
-        for line, row in points:
-            annotated.add("landmarks.csv", line, row)
+                progress(done, len(content.images))
+        for item, row in content.boxes:
+            annotated.add(item, row, annotated.add_object)
+        for item, row in content.points:
+            annotated.add(item, row, annotated.add_landmark)
+        for item, reason in content.rejects:
+            writer.reject(item, reason)
 
 
-def _files(source: Path) -> dict[str, str | None]:
-    """Return the images and then the negatives by path inside the source, with their split."""
+def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
+    return [(f"{path.name} line {line}", row) for line, row in read_rows(path, columns)]
+
+
+def _images(source: Path) -> dict[str, tuple[str, str | None]]:
     if not (source / "images").is_dir():
         raise InputError(f"no folder {source / 'images'}; give the folder that holds images/ and landmarks.csv")
-    listed: dict[str, str | None] = {}
-    for place, split in (("images", None), ("negatives", NEGATIVE)):
-        found = (path for path in (source / place).rglob("*") if path.suffix.lower() in SUFFIXES)
-        names = sorted(path.relative_to(source).as_posix() for path in found if path.is_file())
-        listed |= dict.fromkeys((name for name in names if not Path(name).name.startswith(".")), split)
+    listed = image_files(source, "images", "", None) | negatives(source)
     if not listed:
         raise InputError(f"{source / 'images'} has no file ending in {', '.join(SUFFIXES)}")
     return listed
+
+
+def negatives(source: Path) -> dict[str, tuple[str, str | None]]:
+    """Return the images without objects, as in `Annotated`."""
+    return image_files(source, "negatives", "negatives/", NEGATIVE)
+
+
+def image_files(source: Path, place: str, prefix: str, split: str | None) -> dict[str, tuple[str, str | None]]:
+    """Return the images of a folder of the source, as in `Annotated`, in order of their paths."""
+    found = (path for path in (source / place).rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path.relative_to(source / place).as_posix() for path in found if path.is_file())
+    seen = (path for path in paths if not Path(path).name.startswith("."))
+    return {prefix + path: ((Path(place) / path).as_posix(), split) for path in seen}
 
 
 class _Annotations:
@@ -90,29 +148,26 @@ class _Annotations:
         self._images: dict[str, int] = {}
         self._objects: dict[tuple[int, str], int] = {}
 
-    def add_image(self, name: str, split: str | None) -> None:
-        inside = name if split == NEGATIVE else name.removeprefix("images/")
+    def add_image(self, name: str, path: str, split: str | None) -> None:
         try:
-            image = self._writer.image(join_inside(self._source, name), name=inside, split=split)
+            image = self._writer.image(join_inside(self._source, path), name=name, split=split)
         except BadRowError as bad:
-            self._writer.reject(name, str(bad))
+            self._writer.reject(path, str(bad))
             return
         if image is not None:
-            self._images[inside] = image
+            self._images[name] = image
 
-    def add(self, file: str, line: int, row: dict[str, str]) -> None:
+    def add(self, item: str, row: dict[str, str], how: Callable[[int, dict[str, str]], None]) -> None:
+        """Add a row, or reject it as the item."""
         try:
             image = self._images.get(row["image"])
             if image is None:
                 raise BadRowError(f"no usable image {row['image']!r} in images/")
-            if file == "objects.csv":
-                self._add_object(image, row)
-            else:
-                self._add_landmark(image, row)
+            how(image, row)
         except BadRowError as bad:
-            self._writer.reject(f"{file} line {line}", str(bad))
+            self._writer.reject(item, str(bad))
 
-    def _add_object(self, image: int, row: dict[str, str]) -> None:
+    def add_object(self, image: int, row: dict[str, str]) -> None:
         key = image, row["object"]
         if key in self._objects:
             raise BadRowError(f"object {row['object']!r} of {row['image']!r} is given twice; the first stays")
@@ -123,7 +178,7 @@ class _Annotations:
             image, row["category"], box_inside((x0, y0, x1 + 1, y1 + 1), *self._writer.size(image))
         )
 
-    def _add_landmark(self, image: int, row: dict[str, str]) -> None:
+    def add_landmark(self, image: int, row: dict[str, str]) -> None:
         name, owner = row[self._columns[0]], row.get("object") or None
         if not name:
             raise BadRowError("the landmark has no name")

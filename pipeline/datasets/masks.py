@@ -1,15 +1,24 @@
 """Reader of images with index masks: the shape of VOC, of ADE20K-style exports and of a user's own data."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from filterscope.pipeline.datasets.colors import ColorLabels
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, read_rows, refuse_leaving
+from filterscope.pipeline.datasets.reading import (
+    BadRowError,
+    ImportNote,
+    Progress,
+    is_no_label,
+    read_rows,
+    refuse_leaving,
+)
 from filterscope.pipeline.engine.errors import InputError
 
 _IMAGE_FOLDERS = ("images", "JPEGImages")
@@ -46,14 +55,16 @@ def import_masks(
     colors: bool = False,
     in_place: bool = False,
     skip_bad: bool = False,
+    zero_is_a_label: bool = False,
+    group_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Import images with index masks.
 
     A mask is a PNG with the stem of its image (and its sub-folder): grey of up to 16 bits, or palette, whose indices
-    count and not its colours. Index 0 is background and no concept; 255 in an 8-bit mask and 65535 in a 16-bit one are
-    ignored unless they have a name. Indices of one name are one concept. An image without a mask, a mask without an
-    image and a file that cannot be decoded are rejected.
+    count and not its colours. Index 0 is no concept unless `zero_is_a_label`; 255 in an 8-bit mask and 65535 in a
+    16-bit one are ignored unless they have a name. Indices of one name are one concept. An image without a mask, a
+    mask without an image and a file that cannot be decoded are rejected.
 
     Parameters
     ----------
@@ -72,6 +83,11 @@ def import_masks(
     skip_bad : bool
         Reject an image whose mask has another size or is no index mask, and leave the pixels of an index without a name
         unlabelled, instead of stopping.
+    zero_is_a_label : bool
+        Index 0 is the class that the CSV file names, like any other index. Otherwise, where that name is not one of
+        `reading.NO_LABEL`, an `ImportNote` and `rejects` tell which share of the pixels is left out.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -84,10 +100,12 @@ def import_masks(
         raise InputError(f"no folder {source}; give the folder that holds images/, masks/ and labels.csv")
     names_path = Path(names) if names is not None else _find_names(source)
     concepts = _read_names(names_path, category)
+    dropped = _check_zero(concepts, names_path, zero_is_a_label)
     images = _files(source, _IMAGE_FOLDERS, _SUFFIXES)
     masks = {_stem(relative): path for relative, path in _files(source, _MASK_FOLDERS, (".png",)).items()}
     how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    how["zero_is_a_label"] = zero_is_a_label
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         reader = _Reader(source, writer, concepts, names_path.name, skip_bad)
         palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
         for done, (relative, path) in enumerate(images.items(), 1):
@@ -97,6 +115,7 @@ def import_masks(
             if progress is not None:
                 progress(done, len(images))
         reader.reject_unused(masks)
+        reader.note_zero(dropped)
 
 
 def _find_names(source: Path) -> Path:
@@ -121,7 +140,21 @@ def _read_names(path: Path, category: str) -> dict[int, _Concept]:
         if first.category != concept.category:
             given = f"{concept.category} to {concept.name!r}, which was {first.category}"
             raise InputError(f"{path} line {line} gives category {given}; one name has one category")
-    return {index: concept for index, concept in rows.items() if index != 0}
+    return rows
+
+
+def _check_zero(concepts: dict[int, _Concept], names: Path, kept: bool) -> _Concept | None:
+    """Take index 0 out of the concepts unless it is kept; return it if its name is that of a class."""
+    zero = concepts.get(0)
+    named = zero is not None and not is_no_label(zero.name)
+    if kept and not named:
+        received = "has no row for it" if zero is None else f"names it {zero.name!r}"
+        raise InputError(
+            f"--zero-is-a-label needs a class at index 0, but {names} {received}; name it or omit the flag"
+        )
+    if not kept:
+        concepts.pop(0, None)
+    return zero if named and not kept else None
 
 
 def _files(source: Path, folders: tuple[str, ...], suffixes: tuple[str, ...]) -> dict[str, Path]:
@@ -186,6 +219,7 @@ class _Reader:
         self._source, self._writer, self._concepts = source, writer, concepts
         self._names, self._skip_bad = names, skip_bad
         self._used: set[str] = set()
+        self._zeros = self._pixels = 0
 
     def add_image(self, relative: str, path: Path, masks: dict[str, Path]) -> int | None:
         """Add an image with its mask, or reject it."""
@@ -213,8 +247,20 @@ class _Reader:
             if stem not in self._used:
                 self._writer.reject(self._item(mask), "has no image")
 
+    def note_zero(self, zero: _Concept | None) -> None:
+        """Tell how many pixels were left out because index 0, though it names a class, was taken for unlabelled."""
+        if zero is not None and self._zeros:
+            share = f"{100 * self._zeros / self._pixels:.3g} % of all pixels"
+            reason = (
+                f"index 0 is named {zero.name!r} but was taken for unlabelled ({share}); --zero-is-a-label imports it"
+            )
+            self._writer.reject(self._names, reason)
+            warnings.warn(f"{self._names}: {reason}", ImportNote, stacklevel=3)
+
     def _add_segments(self, image: int, indices: np.ndarray, mask: Path) -> None:
-        found = np.flatnonzero(np.bincount(indices.ravel())).tolist()
+        counts = np.bincount(indices.ravel())
+        self._zeros, self._pixels = self._zeros + int(counts[0]), self._pixels + indices.size
+        found = np.flatnonzero(counts).tolist()
         unnamed = [index for index in found if index not in self._concepts and index != 0]
         unnamed = [index for index in unnamed if index != _IGNORED[indices.dtype]]
         if unnamed:

@@ -6,8 +6,6 @@ Chen et al. Detect what you can: detecting and representing objects using holist
 """
 
 import re
-import struct
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import SUFFIXES
 from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.matlab import read_variable, structs, text
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.schemas.parts import PART_MERGES
-
-#: Bytes of a MATLAB file when decompressed; one of VOC has a few million.
-_LARGEST = 1 << 28
-_HEADER, _COMPRESSED = 128, 15
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ def import_pascal_part(
     images: Path | None = None,
     merge: bool = True,
     in_place: bool = False,
+    group_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Import Pascal-Part.
@@ -68,6 +65,8 @@ def import_pascal_part(
         Merge parts; otherwise the annotated parts are the concepts.
     in_place : bool
         Refer to the images instead of copying them.
+    group_by : str or Path, optional
+        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -87,7 +86,7 @@ def import_pascal_part(
         raise InputError(f"no folder {pixels}; name the folder JPEGImages of VOC 2010 with --images")
     root = annotations.parent if images is None else pixels
     how = {"reader": "pascal-part", "path": str(source), "images": str(pixels), "merge": merge}
-    with DatasetWriter(folder, source=how, in_place=in_place) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
         for done, file in enumerate(files, 1):
             try:
                 _add(refuse_leaving(file, annotations), pixels, root, merge, writer)
@@ -99,12 +98,12 @@ def import_pascal_part(
 
 def _add(file: Path, pixels: Path, root: Path, merge: bool, writer: DatasetWriter) -> None:
     name, objects = read_annotation(file)
-    path = next((p for s in SUFFIXES if (p := join_inside(pixels, name + s, root=root)).is_file()), None)
-    if path is None:
+    file_name = next((name + s for s in SUFFIXES if join_inside(pixels, name + s, root=root).is_file()), None)
+    if file_name is None:
         raise BadRowError(f"no image {name} in {pixels.name}/")
-    if writer.has_image(path.name):
-        raise BadRowError(f"the image {path.name} has annotations already")
-    image = writer.image(path)
+    if writer.has_image(file_name):
+        raise BadRowError(f"the image {file_name} has annotations already")
+    image = writer.image(pixels / file_name, name=file_name)
     if image is None:
         return
     size = writer.size(image)
@@ -164,46 +163,17 @@ def read_annotation(file: Path) -> tuple[str, list[_Object]]:
     BadRowError
         If the file cannot be read or has another structure.
     """
-    from scipy.io import loadmat
-
     try:
-        _refuse_bomb(file)
-        root = loadmat(file, variable_names=["anno"])["anno"][0, 0]
-        return _text(root["imname"]), [_object(item) for item in np.ravel(root["objects"])]
-    except BadRowError:
-        raise
-    except Exception as error:  # scipy raises almost anything on a damaged file
-        raise BadRowError(f"not an annotation of Pascal-Part: {type(error).__name__}: {error}") from error
+        (root,) = structs(read_variable(file, "anno"))
+        return text(root["imname"]), [_object(item) for item in structs(root["objects"])]
+    except (BadRowError, KeyError, ValueError) as error:
+        reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
+        raise BadRowError(f"not an annotation of Pascal-Part: {reason}") from error
 
 
-def _refuse_bomb(file: Path) -> None:
-    """Raise BadRowError for a file whose compressed elements together are larger than any annotation."""
-    total = 0
-    with file.open("rb") as data:
-        data.seek(_HEADER)
-        while len(tag := data.read(8)) == 8:
-            kind, size = struct.unpack("<II" if tag[3] == 0 else ">II", tag)
-            if kind != _COMPRESSED:
-                data.seek(size, 1)
-                continue
-            stream, packed = zlib.decompressobj(), data.read(size)
-            while packed and not stream.eof and total <= _LARGEST:
-                total += len(stream.decompress(packed, 1 << 20))
-                packed = stream.unconsumed_tail
-            if total > _LARGEST:
-                raise BadRowError(f"it is more than {_LARGEST} bytes when decompressed")
-
-
-def _object(item: Any) -> _Object:
-    parts = [_Part(re.sub(r"_\d+$", "", _text(p["part_name"])), _mask(p["mask"])) for p in np.ravel(item["parts"])]
-    return _Object(_text(item["class"]), _mask(item["mask"]), parts)
-
-
-def _text(value: Any) -> str:
-    text = str(np.ravel(value)[0])
-    if not text or len(text) > 200:
-        raise BadRowError(f"a name of {len(text)} characters")
-    return text
+def _object(item: dict[str, Any]) -> _Object:
+    parts = [_Part(re.sub(r"_\d+$", "", text(p["part_name"])), _mask(p["mask"])) for p in structs(item["parts"])]
+    return _Object(text(item["class"]), _mask(item["mask"]), parts)
 
 
 def _mask(value: Any) -> np.ndarray:

@@ -69,19 +69,29 @@ class Reader:
 
 _COLORS = ReaderOption("colors", "Add the 11 basic colours, computed per pixel.", default=False)
 _IN_PLACE = ReaderOption("in_place", "Refer to the image files instead of copying them.", default=False)
+_GROUP_BY = ReaderOption(
+    "group_by",
+    "Images that belong together: `folder`, a regular expression on names, or a CSV with image,group.",
+    "text",
+)
 
 READERS: tuple[Reader, ...] = (
     Reader(
         "broden",
         "Import Broden: index.csv, label.csv, label PNGs.",
         "filterscope import broden broden1_224 data/broden",
-        (_COLORS, _IN_PLACE),
+        (_COLORS, _IN_PLACE, _GROUP_BY),
     ),
     Reader(
         "coco",
         "Import COCO instances: a JSON and its images.",
         "filterscope import coco coco/annotations/instances_val2017.json data/coco --images coco/val2017",
-        (ReaderOption("images", "Folder of the images, if not beside the JSON.", "path"), _COLORS, _IN_PLACE),
+        (
+            ReaderOption("images", "Folder of the images, if not beside the JSON.", "path"),
+            _COLORS,
+            _IN_PLACE,
+            _GROUP_BY,
+        ),
     ),
     Reader(
         "masks",
@@ -93,25 +103,27 @@ READERS: tuple[Reader, ...] = (
             _COLORS,
             _IN_PLACE,
             ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
+            ReaderOption("zero_is_a_label", "Index 0 is the class that the CSV names, not unlabelled.", default=False),
+            _GROUP_BY,
         ),
     ),
     Reader(
         "landmarks",
         "Import images/ with a landmarks.csv (image,landmark,x,y[,object]) and objects.csv (image,object,category,xmin,...).",
         "filterscope import landmarks my_points data/points",
-        (_IN_PLACE,),
+        (_IN_PLACE, _GROUP_BY),
     ),
     Reader(
         "animals",
-        "Import the animal-part set: objects.csv, landmarks.csv, images/, negatives/.",
+        "Import the animal-part set: its MATLAB files as published, or objects.csv, landmarks.csv, images/, negatives/.",
         "filterscope import animals animals data/animals",
-        (_IN_PLACE,),
+        (_IN_PLACE, _GROUP_BY),
     ),
     Reader(
         "cub",
         "Import CUB-200-2011: boxes and part locations of birds, species as an attribute.",
         "filterscope import cub CUB_200_2011 data/cub",
-        (_IN_PLACE,),
+        (_IN_PLACE, _GROUP_BY),
     ),
     Reader(
         "pascal-part",
@@ -121,6 +133,7 @@ READERS: tuple[Reader, ...] = (
             ReaderOption("images", "Folder of the images; by default SRC/JPEGImages.", "path"),
             ReaderOption("merge", "Parts as annotated, not merged as published.", default=True, flag="--raw-parts"),
             _IN_PLACE,
+            _GROUP_BY,
         ),
     ),
 )

@@ -13,6 +13,17 @@ from filterscope.pipeline.engine.errors import InputError
 Progress = Callable[[int, int], None]
 
 
+#: Names of a class 0, in lower case and without outer `_`, that say that its pixels are not labelled.
+NO_LABEL = frozenset((
+    "", "-", "background", "bg", "ignore", "ignored", "no label", "none", "nothing", "null", "unannotated", "undefined",
+    "unknown", "unlabeled", "unlabelled", "void",
+))  # fmt: skip
+
+
+class ImportNote(UserWarning):
+    """What a person should know about a data set that was imported; it stands in `rejects` too."""
+
+
 class BadRowError(ValueError):
     """A row or file of the source that goes to `rejects`; the message is the reason."""
 
@@ -50,6 +61,11 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
     if missing:
         raise InputError(f"{path} has no column {', '.join(missing)}; its columns are: {', '.join(header) or 'none'}")
     return [(line, dict(zip(header, cells + [""] * len(header), strict=False))) for line, cells in lines]
+
+
+def is_no_label(name: str) -> bool:
+    """Return whether the name of class 0 says that it is none, such as null, background or `_Void_`."""
+    return name.casefold().strip("_ ").replace("_", " ") in NO_LABEL
 
 
 def join_inside(folder: Path, relative: str, *, root: Path | None = None) -> Path:

@@ -14,6 +14,7 @@ from filterscope.pipeline.datasets.cub import import_cub
 from filterscope.pipeline.datasets.landmarks import import_landmarks
 from filterscope.pipeline.datasets.masks import import_masks
 from filterscope.pipeline.datasets.pascal_part import import_pascal_part
+from tests.planted.matlab import save_v5, save_v73
 from tests.planted.structs import structs, thing
 
 IMPORTERS = {
@@ -22,6 +23,8 @@ IMPORTERS = {
     "broden": import_broden,
     "landmarks": import_landmarks,
     "animals": import_animals,
+    "animals-5": import_animals,
+    "animals-7.3": import_animals,
     "cub": import_cub,
     "pascal-part": import_pascal_part,
 }
@@ -39,6 +42,11 @@ COCO = {
 }  # fmt: skip
 
 
+IMAGE_FOLDERS = {
+    "cub": "images/c", "pascal-part": "JPEGImages", "animals-5": "n02084071/img", "animals-7.3": "n02084071/img",
+}  # fmt: skip
+
+
 def picture(path: Path, mode: str = "RGB") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, (W, H), 1 if mode == "L" else None).save(path)
@@ -47,12 +55,15 @@ def picture(path: Path, mode: str = "RGB") -> None:
 def write_source(folder: Path, reader: str) -> None:
     """Write a source that the reader imports without a reject."""
     folder.mkdir(parents=True)
-    images = {"cub": ("images/c/a.png", "images/c/b.png"), "pascal-part": ("JPEGImages/a.png", "JPEGImages/b.png")}
-    for name in images.get(reader, ("images/a.png", "images/b.png")):
-        picture(folder / name)
+    for name in ("a.png", "b.png"):
+        picture(folder / IMAGE_FOLDERS.get(reader, "images") / name)
     for name, content in _texts(reader).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content)
+    if reader.startswith("animals-"):
+        box = {"Wmin": 0.0, "Hmin": 0.0, "Wmax": 4.0, "Hmax": 4.0}
+        rows = [{"obj": {"filename": name, "bndbox": box}, "partbox": [box]} for name in ("a.png", "b.png")]
+        (save_v5 if reader == "animals-5" else save_v73)(folder / "n02084071" / "truth.mat", {"truth": rows})
     if reader == "masks":
         picture(folder / "masks/a.png", "L")
         picture(folder / "masks/b.png", "L")

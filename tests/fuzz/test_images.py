@@ -171,14 +171,15 @@ def test_a_program_in_postscript_is_not_run(tmp_path, name):
 
 
 def test_a_matlab_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    from filterscope.pipeline.datasets import pascal_part
+    from filterscope.pipeline.datasets import matlab, pascal_part
 
     path = tmp_path / "bomb.mat"
     packed = zlib.compress(bytes(1 << 22))
     path.write_bytes(bytes(128) + struct.pack("<II", 15, len(packed)) + packed)
-    monkeypatch.setattr(pascal_part, "_LARGEST", 1 << 21)
-    with pytest.raises(BadRowError, match="more than 2097152 bytes when decompressed"):
-        pascal_part.read_annotation(path)
+    monkeypatch.setattr(matlab, "_LARGEST", 1 << 21)
+    for read in (pascal_part.read_annotation, lambda file: matlab.read_variable(file, "truth")):
+        with pytest.raises(BadRowError, match="more than 2097152 bytes when decompressed"):
+            read(path)
 
 
 def test_a_data_set_names_no_image_outside(tmp_path):

@@ -31,17 +31,17 @@ def sound(request, tmp_path_factory):
     return request.param, folder
 
 
-def survives(reader: str, source: Path) -> Dataset | None:
+def survives(reader: str, source: Path, **options: object) -> Dataset | None:
     """Import, and check that what is there in the end is whole and inside its folder."""
     COUNTS[reader] += 1
     target = source.with_name("data")
     shutil.rmtree(target, ignore_errors=True)
     try:
-        IMPORTERS[reader](source, target)
+        IMPORTERS[reader](source, target, **options)
     except InputError:
         assert not target.exists()
     finally:
-        assert {path.name for path in source.parent.iterdir()} <= {"source", "damaged", "data"}
+        assert {path.name for path in source.parent.iterdir()} <= {"source", "damaged", "data", "groups"}
     if not target.exists():
         return None
     data = Dataset.open(target, need=None) if Dataset(target).images.num_rows else None
@@ -99,6 +99,22 @@ def test_rows_that_anyone_may_write(sound, data):
     start = data.draw(st.sampled_from(("", "\ufeff")))
     table.write_bytes((start + text.getvalue()).encode("utf-8", "surrogatepass"))
     survives(reader, copy)
+
+
+@fuzzed(600, 20)
+@given(data=st.data())
+def test_groups_of_any_text(sound, data):
+    reader, source = sound
+    rows = data.draw(changed([["image", "group"], ["a.png", "one"], ["b.png", "two"]], texts))
+    listed = source.parent / "groups"
+    cells = [[str(cell) for cell in row] for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    text = io.StringIO()
+    csv.writer(text).writerows(cells)
+    listed.write_bytes(data.draw(damaged(text.getvalue().encode("utf-8", "surrogatepass"))))
+    try:
+        survives(reader, source, group_by=data.draw(texts | st.just(listed)))
+    finally:
+        listed.unlink()
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,11 @@ from PIL import Image
 
 from filterscope.pipeline.datasets.broden import enlarge, import_broden
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.datasets.reading import ImportNote
 from filterscope.pipeline.engine.errors import InputError
 
+#: A note fails the test.
+SILENT = pytest.mark.filterwarnings("error::filterscope.pipeline.datasets.reading.ImportNote")
 LABELS = """number,name,category,frequency,coverage,syns
 1,sky,object(3),3,1.0,
 2,head,part(2);object(1),3,1.0,
@@ -228,3 +231,23 @@ def test_an_enlarged_layer_sampled_back_is_the_layer(h: int, w: int, more: int, 
     rows = [int((row + 0.5) * height / h) for row in range(h)]
     columns = [int((column + 0.5) * width / w) for column in range(w)]
     np.testing.assert_array_equal(large[np.ix_(rows, columns)], layer)
+
+
+def test_a_name_of_label_0_is_told_of(source: Path, tmp_path: Path) -> None:
+    (source / "label.csv").write_text(LABELS + "0,fog,object(3),1,1.0,\n")
+    reason = "label 0 is named 'fog' but 0 means unlabelled in Broden; give the label another number"
+    with pytest.warns(ImportNote, match=reason):
+        import_broden(source, tmp_path / "data")
+    data = Dataset(tmp_path / "data")
+    assert "fog" not in data.concepts["name"].to_pylist()
+    assert [(row["item"], row["reason"]) for row in data.table("rejects").to_pylist()] == [("label.csv line 7", reason)]
+
+
+@SILENT
+@pytest.mark.parametrize("name", ["-", "background", "unlabelled"])
+def test_label_0_may_say_that_it_is_none(
+    source: Path, tmp_path: Path, name: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    (source / "label.csv").write_text(LABELS + f"0,{name},object(3),1,1.0,\n")
+    import_broden(source, tmp_path / "data")
+    assert Dataset(tmp_path / "data").table("rejects").num_rows == 0

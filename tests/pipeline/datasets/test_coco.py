@@ -104,6 +104,18 @@ def test_objects_of_a_category_are_one_segment_and_a_crowd_is_no_object(source: 
     assert rejects(data) == {}
 
 
+def test_numbers_0_are_numbers_like_others(source: Path, tmp_path: Path) -> None:
+    content = {
+        "images": [image(0, "a.png")],
+        "categories": [{"id": 0, "name": "sky"}],
+        "annotations": [annotation(0, 0, 0, square(1, 2))],
+    }
+    data = imported(write(source / "instances.json", **content), tmp_path / "data")
+    np.testing.assert_array_equal(segments(data)[0, "sky"], filled((1, 2)))
+    assert data.table("objects")["category"].to_pylist() == ["sky"]
+    assert rejects(data) == {}
+
+
 def test_a_colour_makes_room_for_the_fruit_even_where_the_colour_comes_first(source: Path, tmp_path: Path) -> None:
     write(source / "instances.json")
     Image.fromarray(np.full((H, W, 3), (255, 165, 0), np.uint8)).save(source / "images" / "b.png")

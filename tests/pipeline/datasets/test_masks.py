@@ -12,8 +12,11 @@ from PIL import Image
 
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
 from filterscope.pipeline.datasets.masks import import_masks, read_indices
+from filterscope.pipeline.datasets.reading import ImportNote
 from filterscope.pipeline.engine.errors import InputError
 
+#: A note fails the test.
+SILENT = pytest.mark.filterwarnings("error::filterscope.pipeline.datasets.reading.ImportNote")
 H, W = 2, 4
 LABELS = "index,name,category\n0,null,\n1,cat,\n2,wood,material\n3,cat,\n"
 MASK = [[0, 1, 2, 3], [1, 1, 0, 255]]
@@ -52,6 +55,10 @@ def segments(data: Dataset) -> dict[tuple[int, str], list[list[int]]]:
         (row["image"], names[row["concept"]]): decode_mask(row["mask"], *sizes[row["image"]]).astype(int).tolist()
         for row in data.segments(0, data.images.num_rows)
     }
+
+
+def zeros(source: Path, name: str) -> None:
+    (source / "labels.csv").write_text(LABELS.replace("0,null", f"0,{name}"))
 
 
 def rejects(data: Dataset) -> list[tuple[str, str]]:
@@ -254,3 +261,70 @@ def test_the_real_set_comes_in_pixel_for_pixel(test_data: Path, tmp_path: Path) 
     np.testing.assert_array_equal(counted[:, 1:], expected[:, 1:])
     assert data.concepts.num_rows == 49  # the 50th is null
     assert data.table("rejects").num_rows == 0
+
+
+def test_a_class_at_index_0_is_told_of_with_its_share_of_the_pixels(source: Path) -> None:
+    zeros(source, "sky")
+    mask(source / "masks" / "a.png", [[1] * W] * H)
+    with pytest.warns(ImportNote) as told:
+        data = imported(source)
+    reason = "index 0 is named 'sky' but was taken for unlabelled (12.5 % of all pixels); --zero-is-a-label imports it"
+    assert [str(warning.message) for warning in told] == [f"labels.csv: {reason}"]
+    assert rejects(data) == [("labels.csv", reason)]
+    assert (1, "sky") not in segments(data)
+
+
+@SILENT
+def test_a_class_at_index_0_is_imported_on_request(source: Path) -> None:
+    zeros(source, "sky")
+    data = imported(source, zero_is_a_label=True)
+    assert segments(data)[1, "sky"] == [[1, 0, 0, 0], [0, 0, 1, 0]]
+    assert rejects(data) == []
+    assert data.manifest["source"]["zero_is_a_label"] is True
+
+
+def test_two_indices_of_one_name_are_one_concept_with_index_0_among_them(source: Path) -> None:
+    zeros(source, "cat")
+    assert segments(imported(source, zero_is_a_label=True))[0, "cat"] == [[1, 1, 0, 1], [1, 1, 1, 0]]
+
+
+@SILENT
+@pytest.mark.parametrize(
+    "name",
+    [
+        "null",
+        "Background",
+        "BG",
+        "unlabelled",
+        "Unlabeled",
+        "void",
+        "None",
+        "ignore",
+        "__ignore__",
+        "_background_",
+        "-",
+    ],
+)
+def test_a_name_that_says_no_label_is_no_class(source: Path, name: str) -> None:
+    zeros(source, name)
+    assert rejects(imported(source)) == []
+    with pytest.raises(
+        InputError, match=f"needs a class at index 0, but .*labels.csv names it {name!r}; name it or omit"
+    ):
+        import_masks(source, source.parent / "other", zero_is_a_label=True)
+
+
+def test_index_0_needs_a_name_to_be_a_label(source: Path) -> None:
+    (source / "labels.csv").write_text(LABELS.replace("0,null,\n", ""))
+    with pytest.raises(
+        InputError, match=r"needs a class at index 0, but .*labels\.csv has no row for it; name it or omit"
+    ):
+        imported(source, zero_is_a_label=True)
+
+
+@SILENT
+def test_a_class_at_index_0_that_labels_no_pixel_is_not_told_of(source: Path) -> None:
+    zeros(source, "sky")
+    for name in ("a", "deep/b"):
+        mask(source / "masks" / f"{name}.png", [[1] * W] * H)
+    assert rejects(imported(source)) == []

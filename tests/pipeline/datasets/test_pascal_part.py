@@ -1,6 +1,7 @@
 """Pascal-Part comes in from MATLAB files: objects and merged parts as concepts, part centres as landmarks."""
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from filterscope.pipeline.datasets.layout import Dataset, decode_mask
 from filterscope.pipeline.datasets.pascal_part import import_pascal_part
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.schemas.parts import PART_MERGES
+from tests.planted.matlab import save_v5, save_v73
 from tests.planted.structs import structs, thing
 
 H, W = 12, 16
@@ -96,6 +98,27 @@ def test_boxes_and_part_centres(source: Path, tmp_path: Path) -> None:
         (1, "wheel", 4.5, 10.5, 2, 2),
         (1, "wheel", 14.5, 10.5, 2, 2),
     ]
+
+
+def test_a_file_of_version_7_3_reads_alike(source: Path, tmp_path: Path) -> None:
+    head = {"part_name": "head", "mask": mask(0, 0, 3, 4)}
+    bird = {
+        "class": "bird",
+        "class_ind": 1.0,
+        "mask": mask(0, 0, 8, 8),
+        "parts": [head, {**head, "part_name": "tail_1"}],
+    }
+    sofa = {"class": "sofa", "class_ind": 2.0, "mask": mask(0, 10, 4, 16), "parts": None}
+    shutil.rmtree(source / "Annotations_Part")
+    (source / "Annotations_Part").mkdir()
+    identities = set()
+    for version, save in (("5", save_v5), ("7.3", save_v73)):
+        save(source / "Annotations_Part" / "2008_1.mat", {"anno": {"imname": "2008_1", "objects": [bird, sofa]}})
+        data = imported(source, tmp_path / version, merge=False)
+        assert sorted(labels(data, 0)) == ["bird", "bird head", "bird tail", "sofa"]
+        np.testing.assert_array_equal(labels(data, 0)["bird head"], mask(0, 0, 3, 4))
+        identities.add(data.identity)
+    assert len(identities) == 1
 
 
 def test_what_is_no_annotation_is_rejected(source: Path, tmp_path: Path) -> None:

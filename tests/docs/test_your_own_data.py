@@ -1,0 +1,86 @@
+"""The page `docs/your_own_data.md` names the columns that the readers ask for, and its examples have them."""
+
+import csv
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filterscope.pipeline.datasets import broden, grouping, landmarks, masks
+from filterscope.pipeline.datasets.reading import NO_LABEL, read_rows
+from tests.fuzz.sources import IMPORTERS, write_source
+
+PAGE = (Path(__file__).parents[2] / "docs" / "your_own_data.md").read_text()
+#: Columns of the test's own source that are categories of Broden.
+CATEGORIES = {"object", "scene"}
+
+Columns = dict[str, tuple[set[str], set[str]]]
+
+
+class Row(dict[str, str]):
+    """A row that remembers which cells are asked for."""
+
+    asked: set[str]
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+def asked_by_readers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Columns:
+    """The columns of each file that a reader requires, and those it reads besides."""
+    required: dict[str, set[str]] = {}
+    asked: dict[str, set[str]] = defaultdict(set)
+    place = ""
+
+    def spy(path: Path, columns: Any) -> list[tuple[int, dict[str, str]]]:
+        key = "any reader: the file of `--group-by`" if path.name == "groups.csv" else f"`{place}`: `{path.name}`"
+        required[key] = set(columns)
+        rows = [(line, Row(row)) for line, row in read_rows(path, columns)]
+        for _, row in rows:
+            row.asked = asked[key]
+        return [*rows]
+
+    for module in (broden, grouping, landmarks, masks):
+        monkeypatch.setattr(module, "read_rows", spy)
+    (folder / "groups.csv").write_text("image,group\na.png,one\n")
+    for place in ("masks", "landmarks", "animals", "broden"):
+        write_source(folder / place, place)
+        IMPORTERS[place](folder / place, folder / f"{place}-data", group_by=folder / "groups.csv")
+    asked["`broden`: `index.csv`"] -= CATEGORIES
+    return {key: (columns, asked[key] - columns) for key, columns in required.items()}
+
+
+def sections() -> dict[str, str]:
+    return dict(re.findall(r"^### (.*)\n((?:(?!^#).*\n)*)", PAGE, re.MULTILINE))
+
+
+def stated(section: str) -> tuple[set[str], set[str]]:
+    columns: dict[str, set[str]] = {"yes": set(), "no": set()}
+    for cells in re.findall(r"^\| (`.*?`) \| .*? \| (yes|no) \| .* \|$", section, re.MULTILINE):
+        columns[cells[1]] |= set(re.findall(r"`(\w+)`", cells[0]))
+    return columns["yes"], columns["no"]
+
+
+def test_the_page_names_the_columns_that_the_readers_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {heading: stated(text) for heading, text in sections().items()} == asked_by_readers(tmp_path, monkeypatch)
+
+
+def test_the_example_of_every_file_has_the_columns_it_needs() -> None:
+    for heading, text in sections().items():
+        (example,) = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        header, row = list(csv.reader(example.splitlines()))[:2]
+        required, optional = stated(text)
+        assert required <= set(header) <= required | optional | CATEGORIES, heading
+        assert len(row) == len(header), heading
+
+
+def test_the_page_lists_the_names_of_no_label() -> None:
+    (listed,) = re.findall(r"another name than (.*?) \(in any case", PAGE, re.DOTALL)
+    assert set(re.findall(r"`(.*?)`", listed)) == NO_LABEL - {""}

@@ -8,7 +8,7 @@ There is one `scan_` function for each table of `results.TABLES`:
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from pathlib import PurePath
 
 import polars as pl
@@ -73,7 +73,13 @@ def _stored(run: str | PurePath, name: str, *folders: str) -> pl.LazyFrame:
     files = opening.files_under(run, "tables", name, *folders)
     if not files:
         return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
-    return opening.scan_files(files, hive_partitioning=False)
+    # runs of earlier versions lack columns that were added since: they are null there
+    return opening.scan_files(files, hive_partitioning=False, schema=_columns(name), missing_columns="insert")
+
+
+@cache
+def _columns(name: str) -> pl.Schema:
+    return pl.DataFrame(results.TABLES[name].empty_table()).schema
 
 
 def __getattr__(name: str) -> Callable[..., pl.LazyFrame]:

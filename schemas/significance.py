@@ -1,4 +1,4 @@
-"""Whether a unit's label is better than chance and holds on held-out images."""
+"""Whether a unit's label is better than chance, and what it is worth on images that nobody has seen."""
 
 import pyarrow as pa
 
@@ -10,7 +10,12 @@ NOT_TESTABLE = "not testable on aligned data"
 #: What it says where no activations were kept to permute annotations against.
 NOT_STORED = "activations were not stored"
 
+#: What it says of units that have no label to test.
+DEAD = "dead: constant or never above zero"
+SATURATED = "saturated: T is the unit's maximum, so nothing is above it"
+
 _UNTESTED = "the unit is not live, its label is not testable, or activations were not stored"
+_NOTHING = f"the unit is not live, {NONE}, or activations were not stored"
 
 UNIT_SIGNIFICANCE = table(
     MODEL,
@@ -19,22 +24,44 @@ UNIT_SIGNIFICANCE = table(
     column(
         "q_value",
         pa.float64(),
-        "share of chance among units with an IoU as high, by permuted annotations",
+        "share of chance among units with an IoU as high, by permuted annotations; not below the layer's own p value",
         null=_UNTESTED,
     ),
     column(
         "p_value", pa.float64(), "share of best IoUs as high under permuted annotations, units pooled", null=_UNTESTED
     ),
     column("significant", pa.bool_(), "q <= 0.05", null=NOT_STORED),
-    column("iou_heldout", pa.float64(), "IoU of the concept chosen on the other half of the images", null=NONE),
-    column("interval_low", pa.float64(), "2.5th percentile of iou_heldout over bootstrapped source images", null=NONE),
     column(
-        "interval_high", pa.float64(), "97.5th percentile of iou_heldout over bootstrapped source images", null=NONE
+        "expected_iou",
+        pa.float64(),
+        "IoU that the label is expected to have on as many new images of the same kind, from 8 folds",
+        null=_NOTHING,
     ),
+    column("interval_low", pa.float64(), "lower limit of its 90 % prediction interval", null=_NOTHING),
+    column("interval_high", pa.float64(), "upper limit of its 90 % prediction interval", null=_NOTHING),
+    column(
+        "iou_heldout",
+        pa.float64(),
+        "IoU of the label over the folds left out when the other images chose it, thresholds found without them",
+        null="fewer than half of the folds choose the label, or activations were not stored",
+    ),
+    column(
+        "folds_agree",
+        pa.int32(),
+        "of 8 folds, those without which the other images choose the label",
+        null=NOT_STORED,
+    ),
+    column("halves_agree", pa.bool_(), "both halves of the images choose the label", null=NOT_STORED),
     column(
         "label_replicates",
         pa.bool_(),
-        "both halves of the images choose the label, with IoU > 0.04 on the other half",
+        "both halves choose the label, and on the half that did not choose it its IoU is > 0.04, both ways",
+        null=NOT_STORED,
+    ),
+    column(
+        "effective_groups",
+        pa.float64(),
+        "(sum I)^2 / sum I^2 of the label over groups, which are single images unless the data set states groups",
         null=NOT_STORED,
     ),
     column(
@@ -43,12 +70,14 @@ UNIT_SIGNIFICANCE = table(
     column(
         "note",
         pa.string(),
-        "`not testable on aligned data`: the label lies alike in most images; `activations were not stored`",
+        "why there is no q: the unit is dead or saturated; `not testable on aligned data`: the label lies alike in most "
+        "images; `activations were not stored`",
         null="no note",
     ),
 )
 
 _ELIGIBLE = pa.struct([("category", pa.string()), ("concepts", pa.int64())])
+_OLD = "the run was made by a version before 0.3"
 
 LAYER_SIGNIFICANCE = table(
     MODEL,
@@ -62,4 +91,12 @@ LAYER_SIGNIFICANCE = table(
     column("testable", pa.int64(), "units whose label can be tested"),
     column("eligible", pa.list_(_ELIGIBLE), "eligible concepts of each category"),
     column("permutations", pa.int32(), "permutations of the annotations"),
+    column("expected_by_chance_sd", pa.float64(), "standard deviation over the permutations", null=_OLD),
+    column("least_by_chance", pa.int64(), "units over 0.04 in the permutation that has fewest", null=_OLD),
+    column("most_by_chance", pa.int64(), "units over 0.04 in the permutation that has most", null=_OLD),
+    column("significant_over_cutoff", pa.int64(), "significant units with an IoU > 0.04", null=_OLD),
+    column("replicating_by_chance", pa.float64(), "units that replicate in a permutation, on average", null=_OLD),
+    column("replicating_by_chance_sd", pa.float64(), "standard deviation over the permutations", null=_OLD),
+    column("replicating_least_by_chance", pa.int64(), "units that replicate in the permutation with fewest", null=_OLD),
+    column("replicating_most_by_chance", pa.int64(), "units that replicate in the permutation with most", null=_OLD),
 )

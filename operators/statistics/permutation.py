@@ -1,8 +1,9 @@
 """Annotations permuted over images: the null of network dissection's best IoU.
 
 All units and concepts share one permutation, so that what concepts have in common and what units have in common stays.
-Images change places only with images that are annotated for the same categories: then A(u, g), the activated pixels of
-the images that have a category, and G(c), the labelled ones, stay what they were, and only intersections are tallied again.
+Groups of images (the frames of a video; the crops of an image) change places as wholes, and only with groups that are
+annotated for the same categories. Where all groups are single images, A(u, g), the activated pixels of the images that have
+a category, and G(c), the labelled ones, stay what they were; where sizes differ, both are counted anew.
 """
 
 import numpy as np
@@ -36,16 +37,16 @@ def category_sets(masks: MaskBlock, category: NDArray[np.int64], categories: int
 
 
 class Strata:
-    """Groups of images that may change places: views of a source image stay together and in order.
+    """Groups of views that may change places.
 
     Parameters
     ----------
     views : int64 ndarray of shape (n,)
-        Numbers of the images, ascending.
+        Numbers of the views, ascending.
     group : int64 ndarray of shape (n,)
-        Source image of each.
+        Group of each: its source image, or what that belongs to.
     kinds : ndarray of shape (n, G)
-        What each is annotated for; groups change places if their views agree one by one.
+        What each is annotated for; groups change places if they are annotated for the same, all their views together.
     """
 
     def __init__(self, views: NDArray[np.int64], group: NDArray[np.int64], kinds: NDArray[np.bool_]) -> None:
@@ -53,24 +54,23 @@ class Strata:
         _, self._start, self._count = np.unique(group[order], return_index=True, return_counts=True)
         self._views = views[order]
         self._length = int(views.max()) + 1 if len(views) else 0
-        self.stratum = self._strata(np.unique(kinds, axis=0, return_inverse=True)[1].ravel()[order])
-
-    def _strata(self, kind: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give one number to all groups whose views are of the same kinds."""
-        alike: dict[bytes, int] = {}
-        ends = zip(self._start.tolist(), (self._start + self._count).tolist(), strict=True)
-        return np.array([alike.setdefault(kind[a:b].tobytes(), len(alike)) for a, b in ends], np.int64)
+        together = np.logical_or.reduceat(kinds[order], self._start, axis=0) if len(views) else kinds
+        self.stratum = np.unique(together, axis=0, return_inverse=True)[1].ravel()
 
     def permuted(self, seed: int) -> NDArray[np.int64]:
-        """Return whose labels each image gets, int64 by image number; `LEFT_OUT` for images that are no view."""
+        """Return whose labels each view gets, int64 by its number; `LEFT_OUT` for numbers that are no view.
+
+        A group gets the labels of another in their order: all of them where both have as many views, else evenly spaced ones.
+        """
         # raw bits alone are the same in all versions of numpy
         keys = np.random.PCG64(seed).random_raw(len(self._start))
         place, drawn = np.argsort(self.stratum, kind="stable"), np.lexsort((keys, self.stratum))
         giver = np.empty_like(place)
         giver[place] = drawn
         rank = np.arange(len(self._views)) - np.repeat(self._start, self._count)
+        offset = rank * np.repeat(self._count[giver], self._count) // np.repeat(self._count, self._count)
         source = np.full(self._length, LEFT_OUT, np.int64)
-        source[self._views] = self._views[np.repeat(self._start[giver], self._count) + rank]
+        source[self._views] = self._views[np.repeat(self._start[giver], self._count) + offset]
         return source
 
 
@@ -130,6 +130,50 @@ def add_intersections(
         Image whose labels each image gets, or `LEFT_OUT`.
     """
     _intersect(drawn, masks, slot, np.ascontiguousarray(source), intersection)
+
+
+def add_activated(
+    activated: NDArray[np.int64], area: NDArray[np.int64], kinds: NDArray[np.bool_], source: NDArray[np.int64]
+) -> None:
+    """Add A, the activated pixels of n images that have each category, in place, once for every draw.
+
+    Parameters
+    ----------
+    activated : int64 ndarray of shape (draws, G, U)
+        Sums to add to.
+    area : int64 ndarray of shape (n, U)
+        Activated pixels of each image.
+    kinds : bool ndarray of shape (images, G)
+        Which categories each image is annotated with.
+    source : int64 ndarray of shape (draws, n)
+        Image whose labels each image gets, or `LEFT_OUT`.
+    """
+    draws, images = source.shape
+    has = kinds[source] & (source != LEFT_OUT)[:, :, None]
+    # whole numbers far below 2^53: the product is exact in any order
+    rows = has.transpose(0, 2, 1).reshape(-1, images).astype(np.float64)
+    activated += (rows @ area.astype(np.float64)).astype(np.int64).reshape(draws, -1, area.shape[1])
+
+
+def labelled_pixels(masks: MaskBlock, source: NDArray[np.int64], concepts: int) -> NDArray[np.int64]:
+    """Return G, the labelled pixels of each concept, int64 of shape (draws, C), once for every draw.
+
+    Parameters
+    ----------
+    masks : MaskBlock
+        Labels of all images.
+    source : int64 ndarray of shape (draws, n)
+        Image whose labels each image gets, or `LEFT_OUT`.
+    concepts : int
+        Number of concepts C.
+    """
+    counts = np.diff(masks.first)
+    found = np.empty((len(source), concepts), np.int64)
+    for draw, givers in enumerate(source):
+        times = np.bincount(givers[givers != LEFT_OUT], minlength=len(counts))
+        # whole numbers far below 2^53: sums are exact
+        found[draw] = np.bincount(masks.concept, masks.area * np.repeat(times, counts), concepts)
+    return found
 
 
 def iou_of(

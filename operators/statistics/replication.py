@@ -1,7 +1,4 @@
-"""Does a label hold on images that had no part in choosing it? Two folds, held-out IoU and its bootstrap."""
-
-from dataclasses import dataclass
-from typing import Self
+"""Does a label hold on images that had no part in choosing it? Folds, choices, and what they meet on other images."""
 
 import numpy as np
 from numba import njit
@@ -10,7 +7,6 @@ from numpy.typing import NDArray
 from filterscope.operators.dissection.activated import Activated
 from filterscope.operators.dissection.masks import MaskBlock
 from filterscope.operators.dissection.tally import _popcount
-from filterscope.operators.statistics.permutation import iou_of
 
 #: Random words of 64 bits come in fours.
 _PHILOX_WORDS = 4
@@ -28,54 +24,33 @@ def random_words(seed: int, start: int, stop: int, words: int) -> NDArray[np.uin
     ]
 
 
-def bootstrap_weights(seed: int, start: int, stop: int, draws: int) -> NDArray[np.uint8]:
-    """Return how often each image is drawn in each bootstrap sample, uint8 of shape (stop - start, draws).
+def bootstrap_weights(seed: int, groups: NDArray[np.int64], draws: int) -> NDArray[np.uint8]:
+    """Return how often each image is drawn in each bootstrap sample, uint8 of shape (n, draws); those of a group as one.
 
-    Numbers are Poisson of mean 1, so that they can be drawn image by image; a ratio of sums has the same distribution
-    as under resampling with replacement (Chamandy et al. 2012).
+    Numbers are Poisson of mean 1, so that they can be drawn group by group (int64, shape (n,), any numbers); a ratio of sums
+    has the same distribution as under resampling with replacement (Chamandy et al. 2012).
     """
-    fractions = random_words(seed, start, stop, -(-draws // 4)).astype("<u8", copy=False).view("<u2")[:, :draws]
-    return np.searchsorted(_POISSON, fractions, side="right").astype(np.uint8)
+    numbers, place = np.unique(groups, return_inverse=True)
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    words = [random_words(seed, int(run[0]), int(run[-1]) + 1, -(-draws // 4)) for run in runs if len(run)]
+    fractions = np.concatenate([np.empty((0, -(-draws // 4)), np.uint64), *words]).astype("<u8", copy=False).view("<u2")
+    return np.searchsorted(_POISSON, fractions[:, :draws], side="right").astype(np.uint8)[place.ravel()]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What each fold of images chooses for U units, and how that does on the other fold.
+def best_of(iou: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the concept of highest IoU (float64, shape (..., C, U)), int64 of shape (..., U).
 
-    Attributes
-    ----------
-    concept : int64 ndarray of shape (2, U)
-        Best concept on each fold; -1 where none meets the unit.
-    held_out : float64 ndarray of shape (2, U)
-        IoU of that concept on the other fold; 0 where there is none.
+    Ties go to the lower concept; -1 where no concept meets the unit.
     """
+    if iou.shape[-2] == 0:
+        return np.full((*iou.shape[:-2], iou.shape[-1]), -1)
+    return np.where(iou.max(axis=-2) > 0, iou.argmax(axis=-2), -1)
 
-    concept: NDArray[np.int64]
-    held_out: NDArray[np.float64]
 
-    @classmethod
-    def of(cls, intersection: NDArray[np.int64], activated: NDArray[np.int64], labelled: NDArray[np.int64]) -> Self:
-        """Choose on each fold; ties go to the lower concept.
-
-        Parameters
-        ----------
-        intersection, activated : int64 ndarray of shape (2, C, U)
-            I and A of each fold.
-        labelled : int64 ndarray of shape (2, C, 1)
-            G of each fold.
-        """
-        iou = iou_of(intersection, activated, labelled)
-        if iou.shape[1] == 0:
-            return cls(np.full(iou.shape[::2], -1), np.zeros(iou.shape[::2]))
-        best = iou.argmax(axis=1)
-        chosen = np.take_along_axis(iou, best[:, None], 1)[:, 0] > 0
-        held_out = np.take_along_axis(iou[::-1], best[:, None], 1)[:, 0]
-        return cls(np.where(chosen, best, -1), np.where(chosen, held_out, 0.0))
-
-    def replicates(self, label: NDArray[np.int64], cutoff: float) -> NDArray[np.bool_]:
-        """Tell for which units both folds choose the label (int64, shape (U,)), and it passes the cut-off on both."""
-        same = (self.concept == label).all(axis=0) & (label >= 0)
-        return np.asarray(same & (self.held_out > cutoff).all(axis=0))
+def balanced_folds(keys: NDArray[np.str_], folds: int) -> NDArray[np.int64]:
+    """Deal images into folds by the order of their keys, int64 of shape (n,): images of one key together."""
+    _, rank = np.unique(keys, return_inverse=True)
+    return rank.ravel().astype(np.int64) % folds
 
 
 @njit(cache=True, nogil=True)
@@ -84,6 +59,19 @@ def _find(concept: NDArray[np.int32], begin: int, end: int, wanted: int) -> int:
         if concept[labelled] == wanted:
             return labelled
     return -1
+
+
+@njit(cache=True, nogil=True)
+def _meet(drawn: Activated, pair: int, masks: MaskBlock, labelled: int) -> np.int64:
+    """Count the activated pixels of a pair inside one labelled mask."""
+    bitmap = masks.bitmap[labelled]
+    if bitmap < 0:
+        return drawn.area[pair]
+    total = np.int64(0)
+    for word in range(drawn.words.shape[1]):
+        for row in range(drawn.span[pair, word, 0], drawn.span[pair, word, 1]):
+            total += _popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -97,13 +85,7 @@ def _overlap(
             labelled = _find(masks.concept, begin, end, chosen[place, unit])
             if labelled < 0:
                 continue
-            bitmap, total = masks.bitmap[labelled], drawn.area[pair]
-            if bitmap >= 0:
-                total = 0
-                for word in range(drawn.words.shape[1]):
-                    for row in range(drawn.span[pair, word, 0], drawn.span[pair, word, 1]):
-                        total += _popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
-            common[place, unit] = total
+            common[place, unit] = _meet(drawn, pair, masks, labelled)
 
 
 def overlaps(
@@ -127,22 +109,45 @@ def overlaps(
     return common
 
 
-def interval(sums: NDArray[np.int64], level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the percentile interval of a ratio of bootstrap sums.
+@njit(cache=True, nogil=True)
+def _overlap_draws(
+    drawn: Activated, masks: MaskBlock, source: NDArray[np.int64], chosen: NDArray[np.int64], common: NDArray[np.int64]
+) -> None:
+    for draw in range(len(source)):
+        for place in range(source.shape[1]):
+            giver = source[draw, place]
+            if giver < 0:
+                continue
+            begin, end = masks.first[giver], masks.first[giver + 1]
+            for pair in range(drawn.first[place], drawn.first[place + 1]):
+                unit = drawn.unit[pair]
+                if chosen[draw, unit] < 0:
+                    continue
+                labelled = _find(masks.concept, begin, end, chosen[draw, unit])
+                if labelled >= 0:
+                    common[draw, unit] += _meet(drawn, pair, masks, labelled)
+
+
+def add_overlaps(
+    common: NDArray[np.int64],
+    drawn: Activated,
+    masks: MaskBlock,
+    source: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+) -> None:
+    """Add |A ∩ L| of n images in place, for one concept of each unit in every draw of whose labels the images get.
 
     Parameters
     ----------
-    sums : int64 ndarray of shape (2, draws, U)
-        Sums of I and of the union in each bootstrap sample; a sample without any union counts as 0.
-    level : float
-        Share of the samples inside.
-
-    Returns
-    -------
-    (float64 ndarray of shape (U,), float64 ndarray of shape (U,))
-        Lower and upper limit.
+    common : int64 ndarray of shape (draws, U)
+        Sums to add to.
+    drawn : Activated
+        Activated pixels of the n images.
+    masks : MaskBlock
+        Labels of all images.
+    source : int64 ndarray of shape (draws, n)
+        Image whose labels each image gets, or `permutation.LEFT_OUT`.
+    chosen : int64 ndarray of shape (draws, U)
+        Concept of each unit, or -1.
     """
-    ratio = np.divide(sums[0], sums[1], out=np.zeros(sums.shape[1:]), where=sums[1] > 0)
-    tail = (1 - level) / 2
-    low, high = np.quantile(ratio, [tail, 1 - tail], axis=0, method="inverted_cdf")
-    return low, high
+    _overlap_draws(drawn, masks, np.ascontiguousarray(source), np.ascontiguousarray(chosen), common)

@@ -2,20 +2,38 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from filterscope.operators.dissection.activated import Activated
-from filterscope.operators.statistics.permutation import category_sets
+from filterscope.operators.statistics.permutation import (
+    LEFT_OUT,
+    add_activated,
+    add_intersections,
+    category_sets,
+    iou_of,
+    labelled_pixels,
+)
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import blocks
-from filterscope.pipeline.methods.dissection.anchors import drawing_of
+from filterscope.pipeline.methods.dissection.anchors import Drawing, drawing_of
 from filterscope.pipeline.methods.dissection.annotations import open_annotations
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible
 from filterscope.pipeline.methods.dissection.options import mask_key
 from filterscope.pipeline.methods.dissection.reading import read_thresholds
 from filterscope.pipeline.methods.tasks import BlockTask
+from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore
+
+
+class Maps(NamedTuple):
+    """Maps of n views: numbers (n,), maxima (float32, shape (n, U)) and maps (float16, shape (n, U, h, w))."""
+
+    views: np.ndarray
+    maxima: np.ndarray
+    maps: np.ndarray
 
 
 @dataclass
@@ -28,8 +46,8 @@ class AnnotatedBlock:
         Annotations of every view.
     decoded : int64 ndarray
         Views whose image could be decoded, ascending.
-    image : int64 ndarray of shape (views,)
-        Source image of each view.
+    image, group : int64 ndarray of shape (views,)
+        Source image of each view, and the first image of the group that it belongs to.
     kinds : bool ndarray of shape (views, G)
         Categories that each view has.
     category : int64 ndarray of shape (C,)
@@ -51,7 +69,9 @@ class AnnotatedBlock:
         annotations = open_annotations(plan.run, self.key)
         self.masks, self.decoded = annotations.masks, annotations.decoded
         self.image = plan.views.image.astype(np.int64)
-        self.vocabulary = Vocabulary.of(Dataset(plan.data))
+        dataset = Dataset(plan.data)
+        self.group = dataset.groups[self.image]
+        self.vocabulary = Vocabulary.of(dataset)
         self.category, self.categories = self.vocabulary.category, len(self.vocabulary.categories)
         self.eligible = np.flatnonzero(read_eligible(plan.run, self.key))
         self.slot = np.full(len(self.category), -1)
@@ -59,29 +79,74 @@ class AnnotatedBlock:
         self.kinds = category_sets(self.masks, self.category, self.categories)
         self.threshold = read_thresholds(task)
 
-    def stream(self) -> Iterator[tuple[np.ndarray, Activated, np.ndarray]]:
-        """Yield the views of each block that were decoded, their activated pixels and how many these are, (n, U)."""
-        plan = self.task.plan
-        draw = drawing_of(plan, self.task.model, self.task.layer)
-        span = slice(self.task.start, self.task.stop)
+    @cached_property
+    def _draw(self) -> Drawing:
+        return drawing_of(self.task.plan, self.task.model, self.task.layer)
+
+    def parts(self) -> Iterator[Maps]:
+        """Yield the maps of the views of each block that were decoded."""
+        plan, span = self.task.plan, slice(self.task.start, self.task.stop)
         for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
-            maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
-            maps = self.store.read(start, stop, span)[views - start]
-            drawn = draw(maps, maxima, self.threshold)
-            area = np.zeros(maxima.shape, np.int64)
-            area[drawn.image, drawn.unit] = drawn.area
-            yield views, drawn, area
+            if len(views):
+                maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
+                yield Maps(views, maxima, self.store.read(start, stop, span)[views - start])
 
-    def labelled(self, chosen: np.ndarray) -> np.ndarray:
-        """Return the labelled pixels G of the eligible concepts in some views (bool, by number), int64 of shape (C', 1)."""
-        pairs = np.repeat(chosen, np.diff(self.masks.first))
-        # whole numbers far below 2^53: sums are exact
-        pixels = np.bincount(self.masks.concept[pairs], self.masks.area[pairs], len(self.category))
-        return pixels.astype(np.int64)[self.eligible, None]
+    def activated(
+        self, part: Maps, thresholds: np.ndarray, chosen: np.ndarray | None = None
+    ) -> tuple[Activated, np.ndarray]:
+        """Return the activated pixels above thresholds (U,) of a part's views, or of chosen ones, and their number (n, U)."""
+        maxima = part.maxima if chosen is None else np.where(chosen[:, None], part.maxima, -np.inf)
+        drawn = self._draw(part.maps, maxima, thresholds)
+        area = np.zeros(maxima.shape, np.int64)
+        area[drawn.image, drawn.unit] = drawn.area
+        return drawn, area
 
     def named(self, place: np.ndarray) -> np.ndarray:
         """Turn places among the eligible concepts into numbers of concepts; -1 stays."""
-        if not len(self.eligible):
-            return np.full(self.units, -1)
-        return np.where(place < 0, -1, self.eligible[place])
+        return np.where(place < 0, -1, np.append(self.eligible, -1)[place])
+
+
+class Draws:
+    """A block of units against labels that change places: sums over the views, once for every draw.
+
+    Parameters
+    ----------
+    block : AnnotatedBlock
+        The units.
+    source : integer ndarray of shape (draws, views)
+        Whose labels each view gets, or `LEFT_OUT`.
+    """
+
+    def __init__(self, block: AnnotatedBlock, source: np.ndarray) -> None:
+        self._block, self.source = block, source
+        self._used = (source != LEFT_OUT).any(axis=0)
+        self._intersection = np.zeros((len(source), len(block.eligible), block.units), np.int64)
+        self._activated = np.zeros((len(source), block.categories, block.units), np.int64)
+        self._labelled = labelled_pixels(block.masks, source, len(block.category))
+
+    def add(self, part: Maps, thresholds: np.ndarray) -> None:
+        """Add the views of a part, activated above thresholds (float32, shape (U,))."""
+        block, source = self._block, self.source[:, part.views]
+        drawn, area = block.activated(part, thresholds, self._used[part.views])
+        add_intersections(self._intersection, drawn, block.masks, block.slot, source)
+        add_activated(self._activated, area, block.kinds, source)
+
+    def iou(self) -> np.ndarray:
+        """Return the IoU with the eligible concepts, float64 of shape (draws, C', U)."""
+        return iou_of(self._intersection, *self._areas())
+
+    def union(self) -> np.ndarray:
+        """Return the union with the eligible concepts, int64 of shape (draws, C', U)."""
+        activated, labelled = self._areas()
+        return np.asarray(activated + labelled - self._intersection)
+
+    def _areas(self) -> tuple[np.ndarray, np.ndarray]:
+        eligible = self._block.eligible
+        return self._activated[:, self._block.category[eligible]], self._labelled[:, eligible, None]
+
+
+def parameters_of_strata(plan: Plan) -> dict[str, str]:
+    """Return what tells apart how groups of several views change places: in version 0.1 only those of equal size did."""
+    several = plan.options.view_settings.parameters or Dataset(plan.data).grouped
+    return {"strata": "by categories"} if several else {}

@@ -10,9 +10,10 @@ import pyarrow as pa
 from filterscope.operators.dissection.growth import nested_samples
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.numerics.seeds import seed_of
-from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_intersections, iou_of
+from filterscope.operators.statistics.permutation import LEFT_OUT, Strata
+from filterscope.operators.statistics.replication import best_of
 from filterscope.pipeline.engine.stage import Output
-from filterscope.pipeline.methods.dissection.annotated import AnnotatedBlock
+from filterscope.pipeline.methods.dissection.annotated import AnnotatedBlock, Draws, parameters_of_strata
 from filterscope.pipeline.methods.dissection.artifacts import ANNOTATIONS, LABELS, THRESHOLDS
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.method import StageKind
@@ -31,19 +32,11 @@ def detect_on_samples(task: BlockTask) -> list[Output]:
     """Tally one block of units on every sample and write its part of `detector_growth`."""
     block = AnnotatedBlock(task)
     samples, source = _samples(block)
-    draws = 1 + PERMUTATIONS
-    intersection = np.zeros((len(source), len(block.eligible), block.units), np.int64)
-    activated = np.zeros((len(samples), block.categories, block.units), np.int64)
-    for views, drawn, area in block.stream():
-        add_intersections(intersection, drawn, block.masks, block.slot, source[:, views])
-        for number, sample in enumerate(samples):
-            here = sample[views]
-            activated[number] += block.kinds[views[here]].T.astype(np.int64) @ area[here]
-    tables = []
-    for number, sample in enumerate(samples):
-        own = intersection[number * draws : (number + 1) * draws]
-        iou = iou_of(own, activated[number][block.category[block.eligible]], block.labelled(sample))
-        tables.append(_table(block, iou, len(np.unique(block.image[sample]))))
+    tallied = Draws(block, source)
+    for part in block.parts():
+        tallied.add(part, block.threshold)
+    iou = tallied.iou().reshape(len(samples), 1 + PERMUTATIONS, -1, block.units)
+    tables = [_table(block, own, len(np.unique(block.image[sample]))) for sample, own in zip(samples, iou, strict=True)]
     table = pa.concat_tables(tables).sort_by([("unit", "ascending"), ("images", "ascending")])
     rows, digest = write_table(task.plan.run, "detector_growth", task.key.place, [table])
     return [Output(task.key, rows, checksums={"detector_growth": digest})]
@@ -52,7 +45,7 @@ def detect_on_samples(task: BlockTask) -> list[Output]:
 def _samples(block: AnnotatedBlock) -> tuple[np.ndarray, np.ndarray]:
     """Return which views each sample holds, and for each sample whose labels they get: as annotated, then permuted."""
     identity, views = block.task.plan.data_identity, block.decoded
-    drawn = nested_samples(block.image[views], PARTS, seed_of(identity, "growth"))
+    drawn = nested_samples(block.group[views], PARTS, seed_of(identity, "growth"))
     drawn = drawn[np.unique(drawn.sum(axis=1), return_index=True)[1]]  # samples of few images may be the same
     samples = np.zeros((len(drawn), len(block.image)), bool)
     samples[:, views] = drawn
@@ -60,7 +53,7 @@ def _samples(block: AnnotatedBlock) -> tuple[np.ndarray, np.ndarray]:
     for number, sample in enumerate(samples):
         own = np.flatnonzero(sample)
         source[number, 0, own] = own
-        strata = Strata(own, block.image[own], block.kinds[own])
+        strata = Strata(own, block.group[own], block.kinds[own])
         for draw in range(PERMUTATIONS):
             permuted = strata.permuted(seed_of(identity, "growth", len(own), draw))
             source[number, 1 + draw, : len(permuted)] = permuted
@@ -71,7 +64,7 @@ def _table(block: AnnotatedBlock, iou: np.ndarray, images: int) -> pa.Table:
     """Return the rows of one sample, from IoUs of shape (1 + permutations, eligible concepts, U)."""
     task, units = block.task, block.units
     best = iou.max(axis=1, initial=0.0)
-    concept = block.named(np.where(best[0] > 0, iou[0].argmax(axis=0), -1) if iou.shape[1] else best[0])
+    concept = block.named(best_of(iou[0]))
     columns = {
         "model": [task.model.name] * units,
         "layer": [task.layer.name] * units,
@@ -90,5 +83,5 @@ GROWTH = StageKind(
     reads=(MAPS, MAXIMA, THRESHOLDS, ANNOTATIONS, LABELS),
     writes=(Table("detector_growth"),),
     plan=by_units(detect_on_samples),
-    parameters=lambda plan, model: {"parts": list(PARTS), "permutations": PERMUTATIONS},
+    parameters=lambda plan, model: {"parts": list(PARTS), "permutations": PERMUTATIONS, **parameters_of_strata(plan)},
 )

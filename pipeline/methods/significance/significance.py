@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filterscope.operators.dissection.scores import DETECTOR_IOU
-from filterscope.operators.statistics.significance import FALSE_DISCOVERY_RATE, expected_over, significance, steadiness
+from filterscope.operators.statistics.expectation import LEVEL, HeldOut, expected_iou
+from filterscope.operators.statistics.significance import FALSE_DISCOVERY_RATE, significance, steadiness
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.engine.stage import Output
@@ -21,7 +22,7 @@ from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.places import readable
 from filterscope.pipeline.stores.tables import table_path, write_table
 from filterscope.schemas.results import TABLES
-from filterscope.schemas.significance import NOT_STORED, NOT_TESTABLE
+from filterscope.schemas.significance import DEAD, NOT_STORED, NOT_TESTABLE, SATURATED
 
 #: Share of a concept's pixels that a permutation leaves labelled, above which it cannot be tested.
 STEADY = 0.5
@@ -65,8 +66,12 @@ class _Layer:
             path = table_path(plan.run, "units", (*place, name))
             found = pq.read_table(readable(path), columns=["unit", "status"], partitioning=None)
             status += found.sort_by("unit")["status"].to_pylist()
-        self.found = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
-        self.live = np.array(status) == "live"
+        self.share = parts[0].pop("share")
+        self.found = {
+            name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0] if name != "share"
+        }
+        self.status = np.array(status)
+        self.live = self.status == "live"
         self.vocabulary = Vocabulary.of(Dataset(plan.data))
         self.eligible = read_eligible(plan.run, key)
         self.null = self.found["null"][:, self.live]
@@ -76,6 +81,24 @@ class _Layer:
         self.testable = self.live & ~((label >= 0) & (steady[label] > STEADY))
         self.q_value, self.p_value = (self._spread(values) for values in (self.pooled.q_value, self.pooled.p_value))
         self.significant = self.q_value <= FALSE_DISCOVERY_RATE
+        self.expected = self._expected()
+
+    def _expected(self) -> dict[str, np.ndarray]:
+        """Return the expected IoU of each unit on new images, and its interval; NaN for units without a label."""
+        found, live = self.found, self.live
+        of_folds = HeldOut(
+            found["training_iou"][:, live],
+            found["expected_union"][:, live],
+            found["sums"][..., live],
+            found["samples"][..., live],
+            self.share,
+        )
+        labelled = live & (found["label"] >= 0)
+        expected = expected_iou(of_folds, found["observed"][labelled])
+        spread = {name: np.full(len(live), np.nan) for name in ("mean", "low", "high")}
+        for name, values in spread.items():
+            values[labelled] = getattr(expected, name)
+        return spread
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
         """Put the values of the live units among all; NaN for units that cannot be tested."""
@@ -93,30 +116,33 @@ class _Layer:
             "q_value": _nullable(self.q_value),
             "p_value": _nullable(self.p_value),
             "significant": self.significant,
+            "expected_iou": _nullable(self.expected["mean"]),
+            "interval_low": _nullable(self.expected["low"]),
+            "interval_high": _nullable(self.expected["high"]),
             "iou_heldout": _nullable(found["iou_heldout"]),
-            "interval_low": _nullable(found["low"]),
-            "interval_high": _nullable(found["high"]),
+            "folds_agree": found["folds_agree"].astype(np.int32),
+            "halves_agree": found["halves_agree"],
             "label_replicates": found["replicates"],
+            "effective_groups": found["effective_groups"],
             "p_place": _nullable(found["p_place"]),
-            "note": pa.array(
-                [
-                    NOT_TESTABLE if alive and not tested else None
-                    for alive, tested in zip(self.live, self.testable, strict=True)
-                ],
-                pa.string(),
-            ),
+            "note": pa.array([self._note(unit) for unit in range(units)], pa.string()),
         }
         return pa.table(columns, schema=TABLES["unit_significance"])
 
+    def _note(self, unit: int) -> str | None:
+        untested = None if self.testable[unit] else NOT_TESTABLE
+        return {"dead": DEAD, "saturated": SATURATED}.get(self.status[unit], untested)
+
     def layer_table(self) -> pa.Table:
         """Return the row of `layer_significance`."""
+        over, again = (self.null > DETECTOR_IOU).sum(axis=1), self.found["null_replicates"][:, self.live].sum(axis=1)
         eligible = np.bincount(self.vocabulary.category[self.eligible], minlength=len(self.vocabulary.categories))
         row = {
             "model": self.task.model.name,
             "layer": self.task.layer.name,
             "live": int(self.live.sum()),
             "over_cutoff": int((self.found["observed"][self.live] > DETECTOR_IOU).sum()),
-            "expected_by_chance": expected_over(self.null, DETECTOR_IOU),
+            "expected_by_chance": float(over.mean()),
             "significant": int(self.significant.sum()),
             "replicating": int((self.found["replicates"] & self.live).sum()),
             "calibrated_cutoff": self.pooled.calibrated_cutoff,
@@ -126,6 +152,14 @@ class _Layer:
                 for category, count in zip(self.vocabulary.categories, eligible, strict=True)
             ],
             "permutations": len(self.null),
+            "expected_by_chance_sd": float(over.std()),
+            "least_by_chance": int(over.min()),
+            "most_by_chance": int(over.max()),
+            "significant_over_cutoff": int((self.significant & (self.found["observed"] > DETECTOR_IOU)).sum()),
+            "replicating_by_chance": float(again.mean()),
+            "replicating_by_chance_sd": float(again.std()),
+            "replicating_least_by_chance": int(again.min()),
+            "replicating_most_by_chance": int(again.max()),
         }
         return pa.Table.from_pylist([row], schema=TABLES["layer_significance"])
 
@@ -139,7 +173,7 @@ SIGNIFICANCE = StageKind(
     reads=(NULL, UNITS, LABELS),
     writes=(Table("unit_significance"), Table("layer_significance")),
     plan=by_layer(pool),
-    parameters=lambda plan, model: {"false_discovery_rate": FALSE_DISCOVERY_RATE, "steady": STEADY},
+    parameters=lambda plan, model: {"false_discovery_rate": FALSE_DISCOVERY_RATE, "steady": STEADY, "level": LEVEL},
 )
 
 #: Where activations are not stored there is nothing to permute annotations against.

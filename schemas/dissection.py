@@ -84,7 +84,12 @@ UNIT_IMAGE = table(
     column("maximum", pa.float32(), "largest activation on the view, above T"),
     column("y", pa.uint16(), "map row of the first maximum in row-major order"),
     column("x", pa.uint16(), "map column of that maximum"),
-    column("activated", pa.uint32(), "activated pixels", unit="mask pixel"),
+    column(
+        "activated",
+        pa.uint32(),
+        "activated pixels; 0 where only the raw map exceeds T: its peak lies between the pixels that sample it",
+        unit="mask pixel",
+    ),
 )
 
 TOP_IMAGES = table(

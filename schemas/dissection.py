@@ -72,7 +72,12 @@ UNIT_CONCEPT = table(
     ),
     column("lift", pa.float64(), "I over its expectation under independence of image", null="expectation is 0"),
     column("effective_images", pa.float64(), "(sum I)^2 / sum I^2 over source images; 0 where I is 0"),
-    column("standard_error", pa.float64(), "of the IoU, over source images", null="under 5 effective images, too few to estimate it from; so for most pairs of a small data set"),
+    column(
+        "standard_error",
+        pa.float64(),
+        "of the IoU, over source images",
+        null="under 5 effective images, too few to estimate it from; so for most pairs of a small data set",
+    ),
 )
 
 UNIT_IMAGE = table(

@@ -30,9 +30,10 @@ def differences(first: Side, other: Side) -> Iterator[str]:
     """Yield a sentence for all that the other side's audit has different, the model and the layer left aside."""
     yield from _data(first, other)
     yield from _concepts(first, other)
-    for name, one, two in _settings(first, other):
-        if one != two:
-            yield f"{name} is {one} in {first.name}, {two} in {other.name}"
+    one, two = _settings(first), _settings(other)
+    for name, value in one.items():
+        if value != two[name]:
+            yield f"{name} is {value} in {first.name}, {two[name]} in {other.name}"
 
 
 def _data(first: Side, other: Side) -> Iterator[str]:
@@ -69,26 +70,24 @@ def _concepts(first: Side, other: Side) -> Iterator[str]:
             yield f"{_counted(alone)} only in the data of {side.name}: {_few(alone)}"
     both = first.concepts.keys() & other.concepts.keys()
     for side, against in ((first, other), (other, first)):
-        if alone := (side.eligible - against.eligible) & both:
-            yield f"{_counted(alone)} in the data of both, but in enough images only in {side.name}: {_few(alone)}"
+        if few := (side.eligible - against.eligible) & both:
+            yield f"{_counted(few)} in the data of both, but in enough images only in {side.name}: {_few(few)}"
     moved = [name for name in both if first.concepts[name] != other.concepts[name]]
     if moved:
         yield f"{_counted(moved)} in another category in {other.name} than in {first.name}: {_few(moved)}"
 
 
-def _settings(first: Side, other: Side) -> Iterator[tuple[str, object, object]]:
-    """Yield what an audit's labels depend on, by its flag, on either side."""
-    sides = (first, other)
-    dissection = [side.plan.of(DissectionOptions) for side in sides]
-    for name in ("quantile", "anchoring", "mask_mode", "min_images"):
-        one, two = (getattr(options, name) for options in dissection)
-        yield f"--{name.replace('_', '-')}", one, two
-    for name in ("geometry", "views", "flips", "negatives", "activation_scale"):
-        one, two = (getattr(side.plan.options, name) for side in sides)
-        yield f"--{name.replace('_', '-')}", one, two
-    yield "the size of masks", *(_size(mask_size(side.plan, side.planned)) for side in sides)
-    yield "the input", *(_size(side.planned.transform.input_size) for side in sides)
-    yield "the basis of units", *(side.planned.spec.basis or "native" for side in sides)
+def _settings(side: Side) -> dict[str, object]:
+    """Return what an audit's labels depend on, by its flag."""
+    dissection, run = side.plan.of(DissectionOptions), side.plan.options
+    flags = {name: getattr(dissection, name) for name in ("quantile", "anchoring", "mask_mode", "min_images")}
+    flags |= {name: getattr(run, name) for name in ("geometry", "views", "flips", "negatives", "activation_scale")}
+    return {
+        **{f"--{name.replace('_', '-')}": value for name, value in flags.items()},
+        "the size of masks": _size(mask_size(side.plan, side.planned)),
+        "the input": _size(side.planned.transform.input_size),
+        "the basis of units": side.planned.spec.basis or "native",
+    }
 
 
 def _size(size: tuple[int, int]) -> str:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test faults lint bench soak vulnerabilities
+.PHONY: setup audit test results faults lint bench soak vulnerabilities
 
 setup: .venv/.ready
 
@@ -19,6 +19,10 @@ audit: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# what commands print on the pages of documentation, made again; about five minutes
+results: setup
+	$(BIN)/python -m tests.docs.results
 
 faults: setup
 	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters tests/object_stores

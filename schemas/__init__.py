@@ -8,7 +8,7 @@ There is one `scan_` function for each table of `results.TABLES`:
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import cache, partial
+from functools import partial
 from pathlib import PurePath
 
 import polars as pl
@@ -29,7 +29,8 @@ def scan(run: str | PurePath, name: str) -> pl.LazyFrame:
     Returns
     -------
     polars.LazyFrame
-        All rows of the table, in file order; empty with the right columns if the run has not written it.
+        All rows of the table, in file order; empty with the right columns if the run has not written it. A column that
+        was added after the run was made is null.
 
     Raises
     ------
@@ -71,15 +72,11 @@ def _stored(run: str | PurePath, name: str, *folders: str) -> pl.LazyFrame:
     if name not in results.TABLES:
         raise KeyError(f"no table {name!r}; tables are: {', '.join(results.TABLES)}")
     files = opening.files_under(run, "tables", name, *folders)
+    empty = pl.DataFrame(results.TABLES[name].empty_table())
     if not files:
-        return pl.DataFrame(results.TABLES[name].empty_table()).lazy()
-    # runs of earlier versions lack columns that were added since: they are null there
-    return opening.scan_files(files, hive_partitioning=False, schema=_columns(name), missing_columns="insert")
-
-
-@cache
-def _columns(name: str) -> pl.Schema:
-    return pl.DataFrame(results.TABLES[name].empty_table()).schema
+        return empty.lazy()
+    # a column that a file of an earlier version lacks is null there, also beside files that have it
+    return opening.scan_files(files, hive_partitioning=False, schema=empty.schema, missing_columns="insert")
 
 
 def __getattr__(name: str) -> Callable[..., pl.LazyFrame]:

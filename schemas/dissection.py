@@ -72,7 +72,12 @@ UNIT_CONCEPT = table(
     ),
     column("lift", pa.float64(), "I over its expectation under independence of image", null="expectation is 0"),
     column("effective_images", pa.float64(), "(sum I)^2 / sum I^2 over source images; 0 where I is 0"),
-    column("standard_error", pa.float64(), "of the IoU, over source images", null="under 5 effective images"),
+    column(
+        "standard_error",
+        pa.float64(),
+        "of the IoU, over source images",
+        null="under 5 effective images, too few to estimate it from; so for most pairs of a small data set",
+    ),
 )
 
 UNIT_IMAGE = table(
@@ -84,7 +89,12 @@ UNIT_IMAGE = table(
     column("maximum", pa.float32(), "largest activation on the view, above T"),
     column("y", pa.uint16(), "map row of the first maximum in row-major order"),
     column("x", pa.uint16(), "map column of that maximum"),
-    column("activated", pa.uint32(), "activated pixels", unit="mask pixel"),
+    column(
+        "activated",
+        pa.uint32(),
+        "activated pixels; 0 where only the raw map exceeds T: its peak lies between the pixels that sample it",
+        unit="mask pixel",
+    ),
 )
 
 TOP_IMAGES = table(

@@ -103,6 +103,11 @@ NODE_INSTABILITY = table(
     column("raw", pa.float64(), "the same of its filter's maximum, on the same views", null=f"{FEW}, or {_FILTER}"),
     column("tracking", pa.float64(), "1 - tr Cov(landmark - position) / tr Cov(landmark)", null=FEW),
     column("images", pa.int32(), "views measured"),
+    column(
+        "dropped",
+        pa.int32(),
+        "held-out views on which it fires, left out for want of the landmark (none, or several) or of a maximum of its filter",
+    ),
     column("p_own", pa.float64(), "that the node is no steadier than `own`, by bootstrap", null=f"{FEW}, or {_FILTER}"),
     column("p_window", pa.float64(), "the same of `window`", null=f"{FEW}, or {_FILTER}"),
     column("p_shuffled", pa.float64(), "the same of `shuffled`", null=f"{FEW}, or {_FILTER}"),

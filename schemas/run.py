@@ -8,6 +8,11 @@ from filterscope.schemas.columns import LAYER, MODEL, NO_FIELD, PIXEL, WHOLE, co
 MODELS = table(
     MODEL,
     column("source", pa.string(), "how the model was named, such as torchvision:resnet18@random:0"),
+    column(
+        "basis",
+        pa.string(),
+        "what a unit is: native, a channel as the network has it; or rotate:SEED[:ALPHA], as asked",
+    ),
     column("architecture", pa.string(), "name of the architecture"),
     column("weights_sha256", pa.string(), "digest of the weights, hexadecimal"),
     column("transform_hash", pa.string(), "digest of the preprocessing, hexadecimal"),

@@ -60,7 +60,10 @@ def report(
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run folders on one data set; models are compared with the first.", parser=place),
+        typer.Argument(
+            help="Run folders, on one data set or on several with concepts in common; all are compared with the first.",
+            parser=place,
+        ),
     ],
     layer: Annotated[str | None, typer.Option(help="The layer; by default the last that all models have.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
@@ -70,13 +73,16 @@ def compare(
 
     Example: filterscope compare runs/epoch10 runs/epoch90 --out compared
     """
+    from filterscope.jobs.findings.compare import said
     from filterscope.jobs.findings.query import shown
     from filterscope.jobs.report.pages.comparison import write_comparison
     from filterscope.pipeline.methods.dissection.comparison import compare as run_compare
 
     found = run_compare(runs, layer)
-    for frame in (found.sides, found.pairs, found.concepts) if format == "table" else (found.concepts,):
-        typer.echo(shown(frame, format), nl=False)
+    if format == "table":
+        typer.echo(said(found), nl=False)
+    else:
+        typer.echo(shown(found.concepts, format), nl=False)
     if out is not None:
         typer.echo(f"comparison: {write_comparison(found, out)}", err=format != "table")
 

@@ -19,6 +19,7 @@ def write_plan_tables(plan: Plan) -> None:
         row = {
             "model": model.name,
             "source": model.spec.source,
+            "basis": model.spec.basis or "native",
             "architecture": model.architecture,
             "weights_sha256": model.weights_sha256,
             "transform_hash": model.transform.hash,

@@ -1,5 +1,6 @@
 """Crops of 64 pixels with a red dot, whose place is known and which `network` and `two_layers` follow."""
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,18 @@ def write_dots(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return dots, dots + marks / 2
 
 
-def write_animals(folder: Path, *, animals: int = ANIMALS, negatives: int = 4) -> None:
-    """Write crops with a red dot that moves about the middle, marked by a landmark, and negatives of red noise."""
+def write_animals(
+    folder: Path,
+    *,
+    animals: int = ANIMALS,
+    negatives: int = 4,
+    unmarked: Container[int] = (),
+    twice: Container[int] = (),
+) -> None:
+    """Write crops with a red dot that moves about the middle, marked by a landmark, and negatives of red noise.
+
+    Animals `unmarked` have no landmark, those of `twice` have it in two places.
+    """
     rng = np.random.default_rng(0)
     with DatasetWriter(folder, source={"reader": "test"}) as out:
         for number in range(animals):
@@ -55,7 +66,10 @@ def write_animals(folder: Path, *, animals: int = ANIMALS, negatives: int = 4) -
             Image.fromarray(pixels).save(folder.parent / f"dot-{number}.png")
             image = out.image(folder.parent / f"dot-{number}.png")
             animal = out.object(image, "bird", (16, 16, 80, 80))
-            out.landmark(image, animal, "dot", 16.5 + 2 * column, 16.5 + 2 * row)
+            if number not in unmarked:
+                out.landmark(image, animal, "dot", 16.5 + 2 * column, 16.5 + 2 * row)
+            if number in twice:
+                out.landmark(image, animal, "dot", 20, 20)
         for number in range(negatives):
             path = folder.parent / f"negative-{number}.png"
             Image.fromarray(rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(path)

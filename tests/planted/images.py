@@ -1,5 +1,6 @@
 """Images on which the planted networks must find what they were made for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,26 @@ from filterscope.pipeline.datasets.layout import DatasetWriter
 from tests.planted.networks import SIZE
 
 
-def write_dataset(folder: Path, *, images: int = 12) -> None:
-    """Write grey images; every third holds a red square, every third striped ones."""
-    rng = np.random.default_rng(0)
+def write_dataset(
+    folder: Path,
+    *,
+    images: int = 12,
+    seed: int = 0,
+    names: Sequence[str] = ("red", "grey", "striped"),
+    category: str = "texture",
+) -> None:
+    """Write grey images; every third holds a red square, every third striped ones: concepts of these names.
+
+    The seed says where the squares lie and how bright the grey is, so that sets of two seeds share no image; `category`
+    is that of the stripes.
+    """
+    rng = np.random.default_rng(seed)
     with DatasetWriter(folder, source={"reader": "planted"}) as out:
-        red = out.concept("red", "color")
-        grey = out.concept("grey", "color")
-        striped = out.concept("striped", "texture")
+        red = out.concept(names[0], "color")
+        grey = out.concept(names[1], "color")
+        striped = out.concept(names[2], category)
         for number in range(images):
-            pixels = np.full((SIZE, SIZE, 3), 120, np.uint8)
+            pixels = np.full((SIZE, SIZE, 3), 120 + seed, np.uint8)
             top, left = rng.integers(2, SIZE - 12, 2)
             here = np.zeros((SIZE, SIZE), bool)
             here[top : top + 10, left : left + 10] = number % 3 != 2

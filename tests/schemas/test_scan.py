@@ -108,3 +108,12 @@ def test_layers_gain_their_anchor_offsets_and_keep_their_order(tmp_path):
     assert late.startswith("no unit that was measured")
     assert early is None
     assert unmeasured.startswith("not measured")
+
+
+def test_a_column_that_an_earlier_version_did_not_write_is_null_beside_files_that_have_it(tmp_path):
+    folder = tmp_path / "tables" / "models"
+    rows = write(folder / "model=a", "models", basis="native")
+    (folder / "model=b").mkdir()
+    pq.write_table(rows.drop_columns("basis"), folder / "model=b" / "part.parquet")
+    assert schemas.scan_models(tmp_path).collect()["basis"].to_list() == ["native", None]
+    assert schemas.scan_models(tmp_path).collect().columns == SCANNED["models"].names

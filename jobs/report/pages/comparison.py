@@ -29,10 +29,9 @@ def write_comparison(found: Comparison, out: Path) -> Path:
         raise InputError(f"{out} exists and is no comparison; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     shutil.copytree(HERE / "static", out / "static", dirs_exist_ok=True)
-    for name in ("sides", "pairs", "concepts"):
+    for name in ("sides", "pairs", "concepts", "units", "differences"):
         getattr(found, name).write_parquet(out / f"{name}.parquet")
-    categories = found.sides.columns[8:]
-    highest = max((value for name in categories for value in found.sides[name]), default=0)
+    highest = max((value for name in found.categories for value in found.sides[name]), default=0)
     write_page(
         out,
         ("index.html",),
@@ -41,7 +40,13 @@ def write_comparison(found: Comparison, out: Path) -> Path:
         sides=found.sides.to_dicts(),
         pairs=found.pairs.to_dicts(),
         concepts=found.concepts.to_dicts(),
-        categories=categories,
+        units=[
+            (number, found.units.filter(side=side.name).to_dicts())
+            for number, side in enumerate(found.members)
+            if side.name in found.units["side"]
+        ],
+        differences=found.differences.to_dicts(),
+        categories=found.categories,
         highest=max(highest, 1),
         narrowest=found.sides["units"].min(),
         links=[_link(side, out) for side in found.members],

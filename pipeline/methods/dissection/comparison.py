@@ -1,55 +1,23 @@
 """What layers of models, of one run or of several, detect differently."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from filterscope import schemas
-from filterscope.operators.statistics.comparison import overlap, rarefied
+from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.operators.statistics.comparison import Overlap, overlap, rarefied
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.dissection.options import mask_key
+from filterscope.pipeline.methods.dissection.differences import differences, refuse_disjoint
+from filterscope.pipeline.methods.dissection.sides import Side, sides_of
 from filterscope.pipeline.run.folder import RunFolder
-from filterscope.pipeline.run.plan import Plan, PlannedModel
 
 #: Probability, at most, at which two layers are said to share more concepts than chance.
 LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Side:
-    """One layer of one model of one run; the others are compared with the first side of a comparison.
-
-    Attributes
-    ----------
-    name : str
-        Model and layer, and the run where models of several runs have one name.
-    run : Path
-        The run folder.
-    model, layer : str
-        As in the tables.
-    data : str
-        Digest of the data set.
-    units : polars.DataFrame
-        One row per unit: unit, concept, category, iou, detector, significant, label_replicates.
-    eligible : frozenset of str
-        Concepts that could label a unit.
-    """
-
-    name: str
-    run: Path
-    model: str
-    layer: str
-    data: str
-    units: pl.DataFrame
-    eligible: frozenset[str]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Units that detect each concept."""
-        return dict(self.units.filter("detector").group_by("concept").len().iter_rows())
 
 
 @dataclass(frozen=True)
@@ -59,13 +27,22 @@ class Comparison:
     Attributes
     ----------
     sides : polars.DataFrame
-        One row per side: units, over_cutoff, expected_by_chance, significant, replicating, concepts, `rarefied` (concepts at
-        the number of units of the narrowest side), and units over the cut-off in each category.
+        One row per side: images, units, over_cutoff, expected_by_chance, significant, replicating, eligible concepts, concepts
+        detected, `rarefied` (concepts that every side could detect, at the number of units of the narrowest), and units over
+        the cut-off in each category.
     pairs : polars.DataFrame
-        One row per other side: shared, gained and lost concepts, expected_shared, p_shared, and what that says.
+        One row per other side, over the concepts eligible on both sides: shared, gained and lost concepts, expected_shared,
+        p_shared, and what that says. Where the units are the same network's: `labelled`, units with such a label on both
+        sides, how many of them `keep` it, how many would if the labels of one side were shuffled among them, and what that
+        says; else null.
     concepts : polars.DataFrame
-        One row per concept that any side detects: category, and for every side its units, its best unit and that unit's
-        IoU and whether it is significant; `change` from the first side to the last.
+        One row per concept that any side detects: category, and for every side whether it is eligible, its units, its best
+        unit and that unit's IoU and whether it is significant; `change` from the first side to the last.
+    units : polars.DataFrame
+        One row per unit and other side with the same network's units, where it is a detector on either side: concept, IoU and
+        whether it is a detector on the first side and on the other, and whether it keeps its label.
+    differences : polars.DataFrame
+        One row per other side and thing that its audit has different: side, against, says.
     members : list of Side
         The sides themselves, in the same order.
     """
@@ -73,16 +50,26 @@ class Comparison:
     sides: pl.DataFrame
     pairs: pl.DataFrame
     concepts: pl.DataFrame
+    units: pl.DataFrame
+    differences: pl.DataFrame
     members: list[Side]
+
+    @property
+    def categories(self) -> list[str]:
+        """Categories of detected concepts: the last columns of `sides`."""
+        return self.sides.columns[self.sides.columns.index("rarefied") + 1 :]
 
 
 def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
     """Compare one layer of every model of the given runs, in the order given.
 
+    The data of the runs may differ: concepts are matched by name, and only those that could label units of both sides are
+    compared.
+
     Parameters
     ----------
     runs : sequence of path
-        One run with several models, or several runs on the same data set.
+        One run with several models, or several runs.
     layer : str, optional
         Name of the layer; by default the last that all models have, and where they have none in common each model's last.
 
@@ -94,83 +81,48 @@ def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
     Raises
     ------
     InputError
-        If there are fewer than two sides, or they were audited on different data.
+        If there are fewer than two sides, or no concept could label units of both the first side and another.
     """
-    plans = [RunFolder.existing(run).plan() for run in runs]
-    sides = _sides(plans, layer)
+    sides = sides_of([RunFolder.existing(run).plan() for run in runs], layer)
     if len(sides) < 2:
         raise InputError("nothing to compare: one model in one run; give more runs, or a run with more models")
-    data = {side.data for side in sides}
-    if len(data) > 1:
-        raise InputError(f"the runs were audited on {len(data)} different data sets; their concepts cannot be compared")
+    first, others = sides[0], sides[1:]
+    for other in others:
+        refuse_disjoint(first, other)
     width = min(side.units.height for side in sides)
-    summary = pl.DataFrame([_summary(side, width) for side in sides])
+    everywhere = frozenset.intersection(*(side.eligible for side in sides))
+    summary = pl.DataFrame([_summary(side, width, everywhere) for side in sides])
     categories = pl.DataFrame([_categories(side) for side in sides]).fill_null(0)
+    same = [(other, _same_units(first, other)) for other in others if other.has_units_of(first)]
     return Comparison(
         pl.concat([summary, categories.select(sorted(categories.columns))], how="horizontal"),
-        pl.DataFrame([_pair(sides[0], side) for side in sides[1:]]),
+        pl.DataFrame([_pair(first, side) for side in others], infer_schema_length=None),
         _concepts(sides),
+        pl.concat([units for _, units in same]) if same else pl.DataFrame(schema=_UNITS),
+        pl.DataFrame(
+            [(side.name, first.name, says) for side in others for says in differences(first, side)],
+            ["side", "against", "says"],
+            orient="row",
+        ),
         sides,
     )
 
 
-def _sides(plans: list[Plan], layer: str | None) -> list[Side]:
-    models = [(plan, model) for plan in plans for model in plan.models]
-    shared = set.intersection(*({known.name for known in model.layers} for _, model in models))
-    if layer is not None and layer not in shared:
-        raise InputError(
-            f"layer {layer!r} is not in every model; layers that are: {', '.join(sorted(shared)) or 'none'}"
-        )
-    sides = []
-    for plan, model in models:
-        last_first = [known.name for known in reversed(model.layers)]
-        name = layer or next((known for known in last_first if known in shared), last_first[0])
-        sides.append(_side(plan, model, name))
-    return _distinct(sides)
-
-
-def _side(plan: Plan, model: PlannedModel, layer: str) -> Side:
-    units = _units(plan.run, model.name, layer)
-    if not units.height:
-        raise InputError(f"{plan.run} holds no units of {model.name} {layer}; finish its audit first")
-    geometry = mask_key(plan, model)
-    concepts = schemas.scan_concepts(plan.run).filter(pl.col("geometry") == geometry, pl.col("eligible"))
-    eligible = frozenset(concepts.select("concept").collect()["concept"])
-    return Side(f"{model.name} {layer}", plan.run, model.name, layer, plan.data_identity, units, eligible)
-
-
-def _distinct(sides: list[Side]) -> list[Side]:
-    """Put the name of its run before a side's, where models of several runs have one name."""
-    names = [side.name for side in sides]
-    if len(set(names)) == len(names):
-        return sides
-    named = [f"{side.run.name}: {side.name}" for side in sides]
-    if len(set(named)) < len(named):
-        named = [f"{number}: {name}" for number, name in enumerate(named, start=1)]
-    return [replace(side, name=name) for name, side in zip(named, sides, strict=True)]
-
-
-def _units(run: Path, model: str, layer: str) -> pl.DataFrame:
-    units = schemas.scan_layer(run, "units", model, layer).select("unit", "concept", "category", "iou", "detector")
-    judged = schemas.scan_layer(run, "unit_significance", model, layer).select(
-        "unit", "significant", "label_replicates"
-    )
-    return units.join(judged, on="unit", how="left").sort("unit").collect()
-
-
-def _summary(side: Side, width: int) -> dict[str, Any]:
+def _summary(side: Side, width: int, everywhere: frozenset[str]) -> dict[str, Any]:
     judged = schemas.scan_layer(side.run, "layer_significance", side.model, side.layer).collect().to_dicts()
     known = judged[0] if judged else {}
-    counts = side.counts
+    comparable = [count for concept, count in side.counts.items() if concept in everywhere]
     return {
         "side": side.name,
+        "images": side.images,
         "units": side.units.height,
         "over_cutoff": known.get("over_cutoff", side.units["detector"].sum()),
         "expected_by_chance": known.get("expected_by_chance"),
         "significant": known.get("significant"),
         "replicating": known.get("replicating"),
-        "concepts": len(counts),
-        "rarefied": rarefied(side.units.height, list(counts.values()), width),
+        "eligible": len(side.eligible),
+        "concepts": len(side.counts),
+        "rarefied": rarefied(side.units.height, comparable, width),
     }
 
 
@@ -179,27 +131,70 @@ def _categories(side: Side) -> dict[str, int]:
 
 
 def _pair(first: Side, other: Side) -> dict[str, Any]:
-    eligible = first.eligible | other.eligible
-    one, two = set(first.counts), set(other.counts)
+    eligible = first.eligible & other.eligible
+    one, two = (side.counts.keys() & eligible for side in (first, other))
     shared = len(one & two)
     chance = overlap(len(eligible), len(one), len(two), shared)
     return {
         "side": other.name,
         "against": first.name,
+        "eligible": len(eligible),
         "shared": shared,
         "gained": len(two - one),
         "lost": len(one - two),
         "expected_shared": chance.expected,
         "p_shared": chance.p_more,
-        "says": _says(shared, chance.expected, chance.p_more),
+        "says": _says(shared, len(eligible), chance),
+        **_kept(first, other, eligible),
     }
 
 
-def _says(shared: int, expected: float, p_more: float) -> str:
-    blind = f"two blind choices of as many concepts share {expected:.1f}"
-    if p_more <= LEVEL:
-        return f"they share {shared} concepts, more than chance explains ({blind}, p = {p_more:.2g})"
-    return f"they share {shared} concepts, no more than chance explains ({blind}, p = {p_more:.2g})"
+def _says(shared: int, eligible: int, chance: Overlap) -> str:
+    blind = (
+        f"two blind choices of as many among the {eligible} eligible on both sides share {chance.expected:.1f}, "
+        f"p = {chance.p_more:.2g}"
+    )
+    more = "more" if chance.p_more <= LEVEL else "no more"
+    return f"they share {shared} concept{'' if shared == 1 else 's'}, {more} than chance explains ({blind})"
+
+
+def _kept(first: Side, other: Side, eligible: frozenset[str]) -> dict[str, Any]:
+    """Return how many of the same network's units keep their label, beside labels shuffled among them."""
+    if not other.has_units_of(first):
+        return {"labelled": None, "keep": None, "expected_keep": None, "units_say": None}
+    known = pl.col("concept_1").is_in(eligible), pl.col("concept_2").is_in(eligible)
+    both = _same_units(first, other).filter("detector_1", "detector_2", *known)
+    one, two = (Counter(both[name]) for name in ("concept_1", "concept_2"))
+    expected = sum(count * two[concept] for concept, count in one.items()) / both.height if both.height else 0.0
+    keep = int(both["keeps"].sum())
+    either = first.units["detector"] | other.units["detector"]
+    says = (
+        f"the units are the same network's: {either.sum():,} are over {DETECTOR_IOU} on either side, {both.height:,} on both "
+        f"and with labels eligible on both; {keep:,} of these keep their label (shuffled among them, {expected:.1f} would)"
+    )
+    return {"labelled": both.height, "keep": keep, "expected_keep": expected, "units_say": says}
+
+
+_UNITS = {
+    "side": pl.String, "unit": pl.Int32, "concept_1": pl.String, "iou_1": pl.Float64, "detector_1": pl.Boolean,
+    "concept_2": pl.String, "iou_2": pl.Float64, "detector_2": pl.Boolean, "keeps": pl.Boolean,
+}  # fmt: skip
+
+
+def _same_units(first: Side, other: Side) -> pl.DataFrame:
+    """Return the units that detect a concept on either side, those of highest IoU first."""
+    one, two = (
+        side.units.select("unit", pl.col("concept", "iou", "detector").name.suffix(f"_{number}"))
+        for number, side in enumerate((first, other), start=1)
+    )
+    keeps = pl.col("detector_1") & pl.col("detector_2") & (pl.col("concept_1") == pl.col("concept_2")).fill_null(False)
+    return (
+        one.join(two, on="unit")
+        .filter(pl.col("detector_1") | pl.col("detector_2"))
+        .with_columns(keeps.alias("keeps"), pl.lit(other.name).alias("side"))
+        .sort(-pl.max_horizontal("iou_1", "iou_2"), "unit")
+        .select(list(_UNITS))
+    )
 
 
 def _concepts(sides: list[Side]) -> pl.DataFrame:
@@ -210,10 +205,13 @@ def _concepts(sides: list[Side]) -> pl.DataFrame:
     for concept in sorted(categories, key=lambda name: (categories[name], name)):
         first, last = concept in found[0], concept in found[-1]
         change = "kept" if first and last else "gained" if last else "lost" if first else "between"
+        if change != "between" and not all(concept in side.eligible for side in (sides[0], sides[-1])):
+            change = "eligible on one side"
         row: dict[str, Any] = {"concept": concept, "category": categories[concept], "change": change}
         for number, best in enumerate(found, start=1):
             known = best.get(concept, {})
             row |= {
+                f"eligible_{number}": concept in sides[number - 1].eligible,
                 f"units_{number}": known.get("units", 0),
                 f"best_{number}": known.get("unit"),
                 f"iou_{number}": known.get("iou"),

@@ -29,7 +29,8 @@ def instability_summary(run: str | Path, protocol: str = "survey") -> pl.DataFra
     polars.DataFrame
         `filters` and `nodes` with a result; the mean instability of `raw filters` on their own strongest held-out views, of
         surviving nodes (`node instability`), and of their `own filter` and the controls on the nodes' views; the share of
-        surviving nodes that `beat all controls` with p < .05; the median `tracking of filters` and `tracking of nodes`.
+        surviving nodes that `beat all controls` with p < .05; the median `tracking of filters` and `tracking of nodes`; views
+        `measured` and `dropped` of a node, on average.
     """
     return _summary(schemas.scan_node_instability(run), protocol)
 
@@ -56,6 +57,8 @@ def _summary(rows: pl.LazyFrame, protocol: str) -> pl.DataFrame:
             *(pl.col(name).mean() for name in _CONTROLS),
             pl.col("beats_controls").mean().alias("beat all controls"),
             pl.col("tracking").median().alias("tracking of nodes"),
+            pl.col("images").mean().alias("measured"),
+            pl.col("dropped").mean(),
         )
     )
     return raw.join(nodes, on=keys, how="left").sort(keys).collect()
@@ -174,9 +177,9 @@ def nodes_beating_controls(run: str | Path, model: str, category: str) -> pl.Dat
     """Return the share of surviving nodes of one graph that beat all controls, and what follows the landmark how closely.
 
     Columns: model, category, landmark, layer, protocol, nodes, ``beat all controls``, ``by chance``, the median tracking
-    of filters and of nodes.
+    of filters and of nodes, and the views that a node was measured on and those dropped, on average.
     """
-    names = ("nodes", "beat all controls", "tracking of filters", "tracking of nodes")
+    names = ("nodes", "beat all controls", "tracking of filters", "tracking of nodes", "measured", "dropped")
     found = _protocols(run, model, category, names)
     chance = pl.lit(0.05).alias("by chance, at most")
     return found.select(*found.columns[:7], chance, *found.columns[7:])
@@ -251,7 +254,8 @@ FINDINGS = (
         nodes_beating_controls,
         per="category",
         note="Share of surviving nodes that are steadier than own, window and shuffled, each with p < .05; nodes no better "
-        "than the best control would do so at most as often as stated. Tracking is 0 for a constant and 1 for a follower.",
+        "than the best control would do so at most as often as stated. Tracking is 0 for a constant and 1 for a follower. "
+        "Measured and dropped are views of a node, on average; one is dropped if the landmark is not there just once.",
     ),
 )
 

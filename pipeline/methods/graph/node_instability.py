@@ -46,8 +46,8 @@ def instability_rows(
                 measures[key] = _Measure(PROTOCOLS[name], place, measured, images, geometry.size, seed)
     for part in found:
         for key, measure in measures.items():
-            yield _rows(key, part, part.kept, measure.nodes(part))
-            yield _rows(key, part, None, measure.filter(part))
+            yield _rows(key, part, part.kept, *measure.nodes(part))
+            yield _rows(key, part, None, *measure.filter(part))
 
 
 class _Measure:
@@ -56,13 +56,16 @@ class _Measure:
     def __init__(self, protocol: Protocol, place: np.ndarray, measured: np.ndarray, images: np.ndarray,
                  extent: tuple[int, int], seed: Callable[..., int]) -> None:  # fmt: skip
         self.protocol, self.place, self.images, self.extent, self.seed = protocol, place, images, extent, seed
-        self.allowed = measured & ~np.isnan(place[:, 0]) if protocol.landmark_first else measured
+        unmarked = np.isnan(place[:, 0])
+        self.allowed = measured & ~unmarked if protocol.landmark_first else measured
+        self.refused = measured & unmarked if protocol.landmark_first else np.zeros_like(measured)
 
-    def nodes(self, found: Found) -> Comparison:
-        """Measure the nodes that stand for themselves beside the controls and their own filter."""
+    def nodes(self, found: Found) -> tuple[Comparison, np.ndarray]:
+        """Measure the nodes that stand for themselves beside the controls and their own filter; count views dropped."""
         kept, learned = found.kept, found.learned
         chosen, filled = strongest_views(learned.score[:, kept], self.allowed, self.protocol.images)
         nodes = np.arange(len(kept))[:, None]
+        fires = filled.sum(axis=1) + (learned.score[self.refused][:, kept] > 0).sum(axis=0)
         position = learned.position[:, kept].transpose(1, 0, 2).astype(np.float64)[nodes, chosen]
         raw = found.raw[chosen]
         filled &= ~np.isnan(self.place[chosen, 0]) & ~np.isnan(raw[..., 0])
@@ -74,16 +77,20 @@ class _Measure:
             shuffled(position, filled, self.seed(found.unit, "shuffled")),
             raw,
         ]
-        return self._compared(position, chosen, filled, np.stack(baselines, axis=2))
+        result = self._compared(position, chosen, filled, np.stack(baselines, axis=2))
+        return result, fires - result.images
 
-    def filter(self, found: Found) -> Comparison:
-        """Measure the filter itself, on its own strongest views."""
+    def filter(self, found: Found) -> tuple[Comparison, np.ndarray]:
+        """Measure the filter itself, on its own strongest views; count views dropped, those of a constant map too."""
         score = found.maximum[:, None].astype(np.float32) - min(0.0, float(found.maximum.min())) + 1
-        score[np.isnan(found.raw[:, 0])] = 0
+        constant = np.isnan(found.raw[:, 0])
+        score[constant] = 0
         chosen, filled = strongest_views(score, self.allowed, self.protocol.images)
+        there = filled.sum(axis=1) + (self.allowed & constant).sum() + self.refused.sum()
         filled &= ~np.isnan(self.place[chosen, 0])
         centre = np.broadcast_to(crop_centre(self.extent), (*chosen.shape, 1, 2))
-        return self._compared(found.raw[chosen], chosen, filled, centre)
+        result = self._compared(found.raw[chosen], chosen, filled, centre)
+        return result, there - result.images
 
     def _compared(
         self, position: np.ndarray, chosen: np.ndarray, filled: np.ndarray, baselines: np.ndarray
@@ -93,7 +100,9 @@ class _Measure:
         return compare(position, landmark, baselines, self.images[chosen], self.extent, self.protocol, weights)
 
 
-def _rows(key: tuple[str, ...], found: Found, nodes: np.ndarray | None, result: Comparison) -> pa.Table:
+def _rows(
+    key: tuple[str, ...], found: Found, nodes: np.ndarray | None, result: Comparison, dropped: np.ndarray
+) -> pa.Table:
     count, none = len(result.images), pa.nulls(len(result.images), pa.float64())
     columns: dict[str, object] = {
         name: [value] * count
@@ -103,7 +112,7 @@ def _rows(key: tuple[str, ...], found: Found, nodes: np.ndarray | None, result: 
     columns["node"] = pa.nulls(count, pa.int32()) if nodes is None else nodes.astype(np.int32)
     columns["survives"] = pa.nulls(count, pa.bool_()) if nodes is None else found.survives[nodes]
     columns |= {"instability": _nullable(result.instability), "tracking": _nullable(result.tracking)}
-    columns["images"] = result.images.astype(np.int32)
+    columns |= {"images": result.images.astype(np.int32), "dropped": dropped.astype(np.int32)}
     for number, name in enumerate(_CONTROLS):
         there = number < result.baselines.shape[1]
         columns[name] = _nullable(result.baselines[:, number]) if there else none

@@ -84,6 +84,8 @@ def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
         assert cells[2:6] == [over, number(row["expected_by_chance"], 1), significant, replicating]
         sentence = trust(row["over_cutoff"], round(row["expected_by_chance"], 1), row["significant"])
         assert sentence[1:] in page.text
+    (model,) = (cells for cells in page.rows if len(cells) == 6 and cells[0] == "planted")
+    assert model[2] == "native"
     median = schemas.scan_units(hostile_run).group_by("layer").agg(pl.col("iou").median()).sort("layer").collect()
     assert [cells[8] for cells in table[1:]] == [number(value) for value in median["iou"]]
 

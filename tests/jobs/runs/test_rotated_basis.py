@@ -31,6 +31,8 @@ def test_no_rotation_finds_what_the_natural_basis_finds_and_a_rotation_does_not(
     units = schemas.scan_units(run).sort("model", "unit").collect()
     natural, still, turned = (units.filter(pl.col("model") == name) for name in ("planted", "still", "turned"))
     assert still.drop("model").equals(natural.drop("model"))
+    stated = dict(schemas.scan_models(run).select("model", "basis").collect().iter_rows())
+    assert stated == {"planted": "native", **BASES}
     # what one unit never did, all rotated units do a little
     assert natural["status"].to_list() == ["live", "live", "dead"]
     assert turned["status"].to_list() == ["live", "live", "live"]

@@ -54,6 +54,26 @@ def test_nodes_follow_the_dot_on_images_that_were_held_out(run):
     assert best["images"] == views["image"].n_unique()
 
 
+def test_views_without_their_landmark_are_counted_as_dropped(audited, tmp_path):
+    unmarked, twice = {0, 5, 10, 15, 20, 25, 30, 35, 40}, {1, 11, 21, 31, 41}
+    write_animals(tmp_path / "data", unmarked=unmarked, twice=twice)
+    run = audited(data=tmp_path / "data", **GRAPH, actors=0)
+    plain = rows(run, "views").filter(~pl.col("flip")).select("view", "image")
+    fires = rows(run, "node_positions").filter("heldout", pl.col("score") > 0).join(plain, on="view")
+    found = rows(run, "node_instability")
+    assert found["dropped"].max() > 0
+    for row in found.filter(pl.col("node").is_not_null()).iter_rows(named=True):
+        views = fires.filter(layer=row["layer"], unit=row["unit"], node=row["node"])
+        if row["protocol"] == "explanatory-graph":
+            views = views.sort(-pl.col("score"), "view").head(20)
+        bad = views["image"].is_in(list(unmarked | twice))
+        assert (row["images"], row["dropped"]) == ((~bad).sum(), bad.sum()), row
+    heldout = rows(run, "node_positions").filter("heldout").join(plain, on="view")["image"].unique()
+    bad = heldout.is_in(list(unmarked | twice))
+    whole = found.filter(pl.col("node").is_null(), unit=0, protocol="survey")
+    assert whole.select("images", "dropped").unique().rows() == [((~bad).sum(), bad.sum())]
+
+
 def test_summary_counts_what_the_tables_hold(run):
     nodes = rows(run, "graph_nodes")
     for row in rows(run, "graph_summary").iter_rows(named=True):

@@ -100,7 +100,7 @@ class Unit:
     @property
     def verdict(self) -> str:
         """What it detects and whether to believe it, in a sentence or two."""
-        from filterscope.jobs.report.sections.evidence import verdict
+        from filterscope.pipeline.methods.significance.trust import verdict
 
         return verdict(self.facts)
 

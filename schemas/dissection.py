@@ -10,7 +10,9 @@ CONCEPTS = table(
     CATEGORY,
     column("images", pa.int64(), "images that hold the concept in any of their views"),
     column("pixels", pa.int64(), "pixels it labels in all views [G]", unit="mask pixel"),
-    column("eligible", pa.bool_(), "in at least min_images images, so that it can label a unit"),
+    column("eligible", pa.bool_(), "in at least min_images images, and min_groups groups, so that it can label a unit"),
+    column("groups", pa.int64(), "groups with an image that holds the concept", null="the data set states no groups"),
+    column("note", pa.string(), "why it is not eligible", null="it is"),
 )
 
 THRESHOLDS = table(

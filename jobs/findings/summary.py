@@ -6,7 +6,7 @@ from filterscope import schemas
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.dissection.findings import layer_summary
 from filterscope.pipeline.methods.method import Finding
-from filterscope.pipeline.methods.significance.findings import headline, trust
+from filterscope.pipeline.methods.significance.findings import sentences
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.places import is_local, path_of
 
@@ -22,8 +22,7 @@ def warnings(run: str | Path) -> list[str]:
             )
         if row["dead"]:
             lines.append(f"{row['model']} {row['layer']}: {row['dead']} of {row['units']} units are dead")
-    for model, layer, over, by_chance, significant, *_ in headline(run).iter_rows():
-        lines.append(f"{model} {layer}: {trust(over, by_chance, significant)}")
+    lines += sentences(run)
     rejects = schemas.scan_rejects(run).collect()
     small = (rejects["stage"] == "views").sum()
     for count, what in ((rejects.height - small, "images were rejected"), (small, "objects make no view")):
@@ -57,6 +56,8 @@ def print_summary(run: str | Path) -> None:
         for row in frame.iter_rows():
             table.add_row(*(_text(value) for value in row))
         console.print(table)
+        if finding.note:
+            console.print(finding.note, style="dim", highlight=False)
     for line in warnings(run):
         console.print(f"note: {line}", highlight=False)
     console.print(f"tables: {path_of(run) / 'tables'}", highlight=False)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from filterscope.jobs.report.declared import sources
+from filterscope.pipeline.methods.significance.trust import figure
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.schemas.dataset import CATEGORIES
 
@@ -70,6 +71,7 @@ def _environment() -> Any:
         "number": number,
         "whole": whole,
         "figures": significant,
+        "count": lambda value: NOTHING if value is None else figure(value),
         "coded": coded,
         "kind": kind,
         "slug": slug,

@@ -1,7 +1,10 @@
-"""Exact thresholds of several parts of the images at once, from one histogram of each fold.
+"""Exact thresholds of several parts of the images at once: unions of folds, such as all folds but one.
 
-A part is a union of folds, such as all but one of them. As in `quantile`, a count for every bit pattern loses nothing.
+As in `quantile`, a count for every bit pattern loses nothing. T of a part lies near T of all images, so that counting the
+patterns around it, and how many values are above, is mostly enough; units for which it is not are counted again, whole.
 """
+
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numba import njit
@@ -9,89 +12,116 @@ from numpy.typing import NDArray
 
 from filterscope.operators.activations.quantile import _ZERO, BINS, bin_values
 
+#: Patterns counted around T: float16 has 1,024 to an octave.
+_WINDOW = 2048
+
+#: Called for a pass over the images: yields maps (float16, shape (n, U, height, width), finite, no -0.0) with the fold of each
+#: image (int64, shape (n,)).
+Passes = Callable[[], Iterable[tuple[NDArray[np.float16], NDArray[np.int64]]]]
+
 
 @njit(cache=True, nogil=True)
 def _count(
-    bits: NDArray[np.int16], fold: NDArray[np.int64], counts: NDArray[np.uint32], highest: NDArray[np.int64]
-) -> None:
+    bits: NDArray[np.int16], fold: NDArray[np.int64], low: NDArray[np.int64], counts: NDArray[np.uint32],
+    above: NDArray[np.int64],
+) -> None:  # fmt: skip
     images, units, positions = bits.shape
     for unit in range(units):
-        top = highest[unit]
         for image in range(images):
             own = fold[image]
             for position in range(positions):
                 pattern = bits[image, unit, position]
-                key = np.uint16(pattern ^ ((pattern >> 15) | _ZERO))
-                counts[unit, key, own] += np.uint32(1)
-                top = max(top, np.int64(key))
-        highest[unit] = top
+                place = np.int64(np.uint16(pattern ^ ((pattern >> 15) | _ZERO))) - low[unit]
+                if place < 0:
+                    continue
+                if place < counts.shape[1]:
+                    counts[unit, place, own] += np.uint32(1)
+                else:
+                    above[unit, own] += 1
 
 
 @njit(cache=True, nogil=True)
 def _descend(
-    counts: NDArray[np.uint32], highest: NDArray[np.int64], parts: NDArray[np.bool_], wanted: NDArray[np.int64],
-    keys: NDArray[np.int64],
+    counts: NDArray[np.uint32], above: NDArray[np.int64], parts: NDArray[np.bool_], wanted: NDArray[np.int64],
+    place: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Find for each part the highest bin that has `wanted` values in it and above; values are counted from the top."""
-    seen = np.zeros(len(parts), np.int64)
+    """Find for each part the highest bin that has `wanted` values in it and above; -1 where it is not among those counted."""
     for unit in range(len(counts)):
-        seen[:] = 0
-        left = len(parts)
-        for key in range(highest[unit], -1, -1):
+        for part in range(len(parts)):
+            place[part, unit] = -1
+            seen = np.int64(0)
             for fold in range(parts.shape[1]):
-                number = np.int64(counts[unit, key, fold])
-                if number == 0:
-                    continue
-                for part in range(len(parts)):
-                    if parts[part, fold] and seen[part] < wanted[part]:
-                        seen[part] += number
-                        if seen[part] >= wanted[part]:
-                            keys[part, unit] = key
-                            left -= 1
-            if left == 0:
-                break
+                seen += above[unit, fold] if parts[part, fold] else 0
+            if seen >= wanted[part]:
+                continue
+            for bin in range(counts.shape[1] - 1, -1, -1):  # noqa: A001
+                for fold in range(parts.shape[1]):
+                    seen += np.int64(counts[unit, bin, fold]) if parts[part, fold] else 0
+                if seen >= wanted[part]:
+                    place[part, unit] = bin
+                    break
 
 
-class FoldHistogram:
-    """Counts of all activations of U units by fold of the images.
+def part_thresholds(
+    passes: Passes, around: NDArray[np.float32], parts: NDArray[np.bool_], quantile: float
+) -> NDArray[np.float32]:
+    """Return T of U units on each part of the images.
 
     Parameters
     ----------
-    units, folds : int
-        How many there are; 256 KiB for each unit and fold, of which only what is counted into is ever touched.
+    passes : callable
+        Gives the images, as often as it is called; once where all thresholds are near those of all images.
+    around : float32 ndarray of shape (U,)
+        T on all images, which tells where to look.
+    parts : bool ndarray of shape (P, F)
+        Which of F folds each part holds.
+    quantile : float
+        Probability above the threshold.
+
+    Returns
+    -------
+    float32 ndarray of shape (P, U)
+        As `quantile.upper_quantile` of the part's values; infinite where a part has none.
     """
+    keys, values = _keys(around), np.zeros(parts.shape[1], np.int64)
+    low = np.clip(keys - _WINDOW // 2, 0, BINS - _WINDOW)
+    counts, above = _counted(passes, low, _WINDOW, values, np.arange(len(around)))
+    size = parts @ values
+    # numpy's own rule for `inverted_cdf`, as in `upper_quantile`
+    wanted = size - np.maximum(np.ceil(size * (1.0 - quantile) - 1.0), 0.0).astype(np.int64)
+    place = np.empty((len(parts), len(around)), np.int64)
+    _descend(counts, above, parts, wanted, place)
+    key = place + low
+    far = np.flatnonzero((place < 0).any(axis=0))
+    for start in range(0, len(far), _FAR):
+        units = far[start : start + _FAR]
+        counts, above = _counted(passes, np.zeros(len(units), np.int64), BINS, np.zeros_like(values), units)
+        place = np.empty((len(parts), len(units)), np.int64)
+        _descend(counts, above, parts, wanted, place)
+        key[:, units] = place
+    found = bin_values()[key].astype(np.float32)
+    return np.where(size[:, None] > 0, found, np.float32(np.inf))
 
-    def __init__(self, units: int, folds: int) -> None:
-        self._counts = np.zeros((units, BINS, folds), np.uint32)
-        self._highest = np.full(units, -1, np.int64)
-        self._values = np.zeros(folds, np.int64)
 
-    def add(self, activations: NDArray[np.float16], fold: NDArray[np.int64]) -> None:
-        """Count maps (float16, shape (n, U, height, width), finite, no -0.0) of images in these folds (int64, shape (n,))."""
-        images, units, height, width = activations.shape
-        bits = np.ascontiguousarray(activations).view(np.int16).reshape(images, units, height * width)
-        _count(bits, fold, self._counts, self._highest)
-        self._values += np.bincount(fold, minlength=len(self._values)) * (height * width)
+#: Units counted whole at once: 2 MiB each, for 8 folds.
+_FAR = 32
 
-    def thresholds(self, parts: NDArray[np.bool_], quantile: float) -> NDArray[np.float32]:
-        """Return T of every unit on each part of the images.
 
-        Parameters
-        ----------
-        parts : bool ndarray of shape (P, folds)
-            Which folds each part holds.
-        quantile : float
-            Probability above the threshold.
+def _counted(
+    passes: Passes, low: NDArray[np.int64], bins: int, values: NDArray[np.int64], units: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Count some units in `bins` bins from `low`, and above; the number of values in each fold is added to `values`."""
+    counts = np.zeros((len(units), bins, len(values)), np.uint32)
+    above = np.zeros((len(units), len(values)), np.int64)
+    for maps, fold in passes():
+        own = np.ascontiguousarray(maps[:, units] if len(units) < maps.shape[1] else maps)
+        bits = own.view(np.int16).reshape(*own.shape[:2], -1)
+        _count(bits, fold, low, counts, above)
+        values += np.bincount(fold, minlength=len(values)) * bits.shape[2]
+    return counts, above
 
-        Returns
-        -------
-        float32 ndarray of shape (P, U)
-            As `quantile.upper_quantile` of the part's values; infinite where a part has none.
-        """
-        values = parts @ self._values
-        # numpy's own rule for `inverted_cdf`, as in `upper_quantile`
-        rank = np.maximum(np.ceil(values * (1.0 - quantile) - 1.0), 0.0).astype(np.int64)
-        keys = np.zeros((len(parts), len(self._counts)), np.int64)
-        _descend(self._counts, self._highest, parts, values - rank, keys)
-        found = bin_values()[keys].astype(np.float32)
-        return np.where(values[:, None] > 0, found, np.float32(np.inf))
+
+def _keys(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the bins of float16 numbers."""
+    pattern = (values + np.float32(0)).astype(np.float16).view(np.int16)
+    return np.asarray((pattern ^ ((pattern >> np.int16(15)) | np.int16(-_ZERO))).view(np.uint16).astype(np.int64))

@@ -27,7 +27,7 @@ _STEPS = 21
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What F folds that were left out say of the concepts chosen on the other folds; U units, B bootstrap samples.
+    """What F folds that were left out say of the concepts chosen on the other folds; U units.
 
     Attributes
     ----------
@@ -37,16 +37,16 @@ class HeldOut:
         Union of unit and concept that the training part lets expect of the fold.
     sums : int64 ndarray of shape (2, F, U)
         I and U on the fold.
-    samples : int64 ndarray of shape (2, B, F, U)
-        The same in bootstrap samples of the groups.
+    products : float64 ndarray of shape (3, F, U)
+        Sums of I^2, I U and U^2 over the groups of images in the fold.
     share : float64 ndarray of shape (F,)
-        Share of the groups in each fold.
+        Share of all groups in each fold.
     """
 
     iou: NDArray[np.float64]
     union: NDArray[np.float64]
     sums: NDArray[np.int64]
-    samples: NDArray[np.int64]
+    products: NDArray[np.float64]
     share: NDArray[np.float64]
 
 
@@ -76,13 +76,14 @@ def expected_iou(found: HeldOut, iou: NDArray[np.float64]) -> Expectation:
     -------
     Expectation
         Of V labels. The interval is the shortest that holds 90 % of a gamma distribution. Its variance adds how much units of
-        one X differ, the chance of which images come, and how uncertain E is by the bootstrap.
+        one X differ, the chance of which images come, and how uncertain E is.
 
     Notes
     -----
     I and U of a fold are divided by the union expected of it. So every unit counts alike, however large its concept is, and a
     fold that lacks the concept counts as much as another: a mean of the ratios I / U would be too low, a ratio of the sums
-    the mean of large concepts.
+    the mean of large concepts. What chance does within a fold has the moments of a Poisson bootstrap over its groups, which are
+    sums of products over groups; what it does to E, those of a jackknife over folds.
     """
     used = (found.iou > 0) & (found.union > 0)
     if not used.any():
@@ -90,21 +91,22 @@ def expected_iou(found: HeldOut, iou: NDArray[np.float64]) -> Expectation:
         return Expectation(nothing, nothing, nothing)
     x, scale = found.iou[used], found.union[used]
     met, union = found.sums[:, used] / scale
-    met_again, union_again = found.samples[:, :, used] / scale
-    share = np.broadcast_to(found.share[:, None], used.shape)[used]
+    met_met, met_union, union_union = found.products[:, used] / scale**2
+    fold = np.broadcast_to(np.arange(len(used))[:, None], used.shape)[used]
+    share, ones = found.share[fold], np.ones(len(x))
     curve = _isotonic(x, met, union)
-    # what is left of I when E explains it, over the folds and over bootstrap samples of each
-    residual, again = met - curve(x) * union, met_again - curve(x) * union_again
-    noise = again.var(axis=0)
-    # a ratio of sums is smaller than the ratio of their means where images with much union meet much
-    bent = ((again - again.mean(axis=0)) * (union_again - union_again.mean(axis=0))).mean(axis=0)
-    ones = np.ones(len(x))
-    between = np.maximum(_isotonic(x, residual**2, ones)(iou) - _isotonic(x, noise, ones)(iou), 0)
-    # of a fold, scaled to all images
-    within = _isotonic(x, noise * share, ones)(iou)
-    curves = [_isotonic(x, *sample)(iou) for sample in zip(met_again, union_again, strict=True)]
-    mean = np.maximum(curve(iou) - _isotonic(x, bent * share, ones)(iou), 0)
-    low, high = _shortest(mean, _WIDENED * (between + within + np.var(curves, axis=0)))
+    expected = curve(x)
+    # what E leaves unexplained of I: in all, and by the chance of which groups a fold holds
+    residual = _isotonic(x, (met - expected * union) ** 2, ones)(iou)
+    products = met_met - 2 * expected * met_union + expected**2 * union_union
+    chance, of_all = _isotonic(x, products, ones)(iou), _isotonic(x, products * share, ones)(iou)
+    # the mean of a ratio is smaller than the ratio of the means where groups of much union meet much
+    bent = _isotonic(x, (met_union - expected * union_union) * share, ones)(iou)
+    folds = np.unique(fold)
+    curves = [_isotonic(x[fold != left], met[fold != left], union[fold != left])(iou) for left in folds]
+    uncertain = np.var(curves, axis=0) * (len(folds) - 1)
+    mean = np.maximum(curve(iou) - bent, 0)
+    low, high = _shortest(mean, _WIDENED * (np.maximum(residual - chance, 0) + of_all + uncertain))
     return Expectation(mean, low, np.minimum(high, 1.0))
 
 

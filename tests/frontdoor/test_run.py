@@ -13,7 +13,7 @@ from PIL import Image
 
 import filterscope
 from filterscope import schemas
-from filterscope.jobs.report.sections.evidence import verdict
+from filterscope.pipeline.methods.significance.trust import verdict
 from filterscope.schemas.results import TABLES
 from tests import planted
 from tests.frontdoor.conftest import ASKED, SEEN

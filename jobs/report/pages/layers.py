@@ -12,11 +12,10 @@ from filterscope.jobs.report.place import ReportPlace, concept_place, layer_plac
 from filterscope.jobs.report.render import kind, url, write_page
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import bar_graph
-from filterscope.jobs.report.sections.evidence import evidence
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import Look
-from filterscope.pipeline.methods.significance.findings import trust
+from filterscope.pipeline.methods.significance.trust import evidence, trust
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
@@ -25,7 +24,9 @@ from filterscope.schemas.opening import files_under, scan_files
 #: Tables that the page of a layer shows where it was dissected, beside those of its findings.
 OWN = ("layers", "units", "unit_concept", "thresholds", "unit_significance", "layer_significance")
 #: Columns of the units of a layer as the page holds them, in full precision.
-NUMBERS = ("iou", "runner_up_iou", "q_value", "iou_heldout", "effective_images", "lift", "instability", "association")
+NUMBERS = (
+    "iou", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_images", "lift", "instability", "association",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def headline_of(run: Any, model: str, layer: str) -> dict[str, Any] | None:
     if not rows:
         return None
     row = rows[0]
-    return {**row, "trust": trust(row["over_cutoff"], round(row["expected_by_chance"], 1), row["significant"])}
+    return {**row, "trust": trust(row)}
 
 
 def unit_columns(units: pl.DataFrame) -> dict[str, Any]:

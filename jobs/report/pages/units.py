@@ -11,7 +11,6 @@ from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
 from filterscope.jobs.report.render import url, write_page
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import histogram
-from filterscope.jobs.report.sections.evidence import verdict
 from filterscope.jobs.report.sections.facts import best_concepts, concepts_of, units_of
 from filterscope.jobs.report.sections.labelled import labelled_paths
 from filterscope.jobs.report.sections.section import UnitSections
@@ -19,6 +18,7 @@ from filterscope.jobs.report.sections.strips import top_images
 from filterscope.jobs.report.thumbnails import Look, Slots, Thumbnail
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.dissection.options import mask_key
+from filterscope.pipeline.methods.significance.trust import verdict
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.stores.places import write_atomically

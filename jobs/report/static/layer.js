@@ -77,7 +77,7 @@ filterscope.layer = (data) => {
     if (e === "both" || e === "replicates") badges.append(element("span", { class: "badge" }, "replicates"));
     if (badges.childElementCount) who.append(badges);
     const more = [
-      ...number("q", data.q_value[i], 3), ...number("held out", data.iou_heldout[i], 4),
+      ...number("q", data.q_value[i], 3), ...number("expected", data.expected_iou[i], 4),
       ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
     ];
     if (more.length) who.append(element("span", { class: "more" }, more.join(" · ")));

@@ -18,7 +18,7 @@ from filterscope.pipeline.methods.dissection.options import DissectionOptions, m
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import ModelTask, Planner, each_model, key_of, one
-from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Table
@@ -87,17 +87,23 @@ def read_eligible(run: Path, key: str) -> np.ndarray:
 def count_labels(task: ModelTask) -> list[Output]:
     """Sum the labels of all decoded images, store the sums and write the table of concepts."""
     plan, key = task.plan, mask_key(task.plan, task.model)
-    vocabulary = Vocabulary.of(Dataset(plan.data))
+    dataset = Dataset(plan.data)
+    vocabulary = Vocabulary.of(dataset)
     labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), mask_size(plan, task.model))
     store, seen = MaskStore(plan.run, key), ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
-    image = plan.views.image
+    image, pairs = plan.views.image, set[tuple[int, int]]()
     for views, held, _ in whole_images(_decoded(plan, store, seen), image):
         labels.add(held, vocabulary.category, image[views])
+        if dataset.grouped:
+            pairs |= _held(held, dataset.groups[image[views]])
     counts = {name: getattr(labels, name) for name in _COUNTS}
-    eligible = labels.concepts[:, 0] >= plan.of(DissectionOptions).min_images
+    groups = (
+        np.bincount([concept for concept, _ in pairs], minlength=len(vocabulary.names)) if dataset.grouped else None
+    )
+    table = _table(key, vocabulary, labels, groups, plan.of(DissectionOptions))
     path = label_path(plan.run, key)
-    stored = write_arrays(path, {"views": labels.views, "eligible": eligible, **counts})
-    rows, digest = write_table(plan.run, "concepts", task.key.place, [_table(key, vocabulary, labels, plan)])
+    stored = write_arrays(path, {"views": labels.views, "eligible": table["eligible"].to_numpy(), **counts})
+    rows, digest = write_table(plan.run, "concepts", task.key.place, [table])
     return [Output(task.key, rows, checksums={"concepts": digest, LABELS.name: stored})]
 
 
@@ -107,17 +113,37 @@ def _decoded(plan: Plan, store: MaskStore, seen: ActivationStore) -> Iterator[tu
         yield start + decoded, store.read(block).take(decoded), ()
 
 
-def _table(key: str, vocabulary: Vocabulary, labels: Labels, plan: Plan) -> pa.Table:
+def _held(masks: MaskBlock, group: np.ndarray) -> set[tuple[int, int]]:
+    """Return which concepts are in which groups, from the masks of n views and their groups, int64 of shape (n,)."""
+    return set(zip(masks.concept.tolist(), np.repeat(group, np.diff(masks.first)).tolist(), strict=True))
+
+
+def _table(
+    key: str, vocabulary: Vocabulary, labels: Labels, groups: np.ndarray | None, options: DissectionOptions
+) -> pa.Table:
     images, pixels = labels.concepts[:, 0], labels.concepts[:, 1]
+    few = [(images < options.min_images, f"in fewer than {options.min_images} images")]
+    if groups is not None:
+        few.append((groups < options.min_groups, f"in fewer than {options.min_groups} groups of images"))
+    note = [next((why for lacking, why in few if lacking[number]), None) for number in range(len(images))]
     columns = {
         "geometry": [key] * len(images),
         "concept": vocabulary.names,
         "category": [vocabulary.categories[number] for number in vocabulary.category],
         "images": images,
         "pixels": pixels,
-        "eligible": images >= plan.of(DissectionOptions).min_images,
+        "eligible": [why is None for why in note],
+        "groups": pa.nulls(len(images), pa.int64()) if groups is None else groups,
+        "note": pa.array(note, pa.string()),
     }
     return pa.table(columns, schema=TABLES["concepts"])
+
+
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what eligibility depends on; groups where there are any."""
+    options = plan.of(DissectionOptions)
+    grouped = {"min_groups": options.min_groups} if Dataset(plan.data).grouped else {}
+    return {"min_images": options.min_images, "counted": "source images", **grouped}
 
 
 CONCEPTS_STAGE = StageKind(
@@ -125,8 +151,5 @@ CONCEPTS_STAGE = StageKind(
     reads=(MASKS, DECODED),
     writes=(LABELS, Table("concepts")),
     plan=by_geometry(count_labels),
-    parameters=lambda plan, model: {
-        "min_images": plan.of(DissectionOptions).min_images,
-        "counted": "source images",
-    },
+    parameters=parameters,
 )

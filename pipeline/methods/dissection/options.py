@@ -30,6 +30,12 @@ class DissectionOptions(Options):
         None, "rows and columns of masks; unset: half the input", flat="mask_size", ge=1
     )
     min_images: StrictInt = option(10, "images a concept must be in to label a unit", flat="min_images", ge=1)
+    min_groups: StrictInt = option(
+        10,
+        "groups a concept must be in to label a unit, where the data set tells which images belong together",
+        flat="min_groups",
+        ge=1,
+    )
     unit_image: Literal["active", "top", "off"] = option(
         "active", "which rows the table unit_image keeps", flat="unit_image"
     )

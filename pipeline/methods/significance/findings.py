@@ -6,10 +6,11 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.pipeline.methods.method import Finding
+from filterscope.pipeline.methods.significance.trust import trust
 
 
 def headline(run: str | Path) -> pl.DataFrame:
-    """Return four numbers per layer: units over 0.04, those expected by chance, significant ones, replicating ones.
+    """Return the numbers of each layer beside what chance gives: units over 0.04, significant ones, replicating ones.
 
     Parameters
     ----------
@@ -30,29 +31,28 @@ def headline(run: str | Path) -> pl.DataFrame:
         "model",
         "layer",
         pl.col("over_cutoff").alias("over 0.04"),
-        pl.col("expected_by_chance").round(1).alias("expected by chance"),
+        pl.col("expected_by_chance").alias("by chance"),
         "significant",
         "replicating",
+        pl.col("replicating_by_chance").alias("replicating by chance"),
         pl.Series("eligible concepts", eligible),
     )
 
 
-def trust(over: int, by_chance: float, significant: int) -> str:
-    """Say which of a layer's numbers to trust."""
-    if not over and not significant:
-        return "no unit is over 0.04: there is no label to trust"
-    if not significant:
-        return (
-            f"trust none of the {over} labels over 0.04: {by_chance:.0f} are expected by chance, and no unit stands out"
-        )
-    if by_chance > 0.05 * over:
-        return (
-            f"trust the {significant} significant units, most of all those that replicate; of the {over} over 0.04, "
-            f"{by_chance:.0f} are expected by chance"
-        )
-    return f"0.04 holds here: {by_chance:.1f} of the {over} units over it are expected by chance"
+def sentences(run: str | Path) -> list[str]:
+    """Return for each layer which of its numbers to trust."""
+    rows = schemas.scan_layer_significance(run).sort("model", "layer").collect().iter_rows(named=True)
+    return [f"{row['model']} {row['layer']}: {trust(row)}" for row in rows]
 
 
-FINDINGS = (Finding("Labels against chance: permuted annotations, held-out images", ("layer_significance",), headline),)
+FINDINGS = (
+    Finding(
+        "Labels against chance: permuted annotations, held-out images",
+        ("layer_significance",),
+        headline,
+        note="By chance: the mean over 50 permutations of the annotations. Where a data set states groups, whole groups are "
+        "permuted and held out.",
+    ),
+)
 
-__all__ = ["FINDINGS", "headline", "trust"]
+__all__ = ["FINDINGS", "headline", "sentences"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from filterscope.operators.activations.fold_quantiles import FoldHistogram
+from filterscope.operators.activations.fold_quantiles import part_thresholds
 from filterscope.operators.dissection.activated import Activated
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.numerics.seeds import seed_of
@@ -19,7 +19,6 @@ from filterscope.operators.statistics.replication import (
     add_overlaps,
     balanced_folds,
     best_of,
-    bootstrap_weights,
     overlaps,
 )
 from filterscope.pipeline.datasets.layout import Dataset
@@ -33,8 +32,8 @@ from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.stores.arrays import write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
 
-#: Permutations of the annotations, shifts of the masks, folds of the images, and bootstrap samples of what is left out.
-PERMUTATIONS, SHIFTS, FOLDS, SAMPLES = 50, 50, 8, 100
+#: Permutations of the annotations, shifts of the masks, and folds of the images.
+PERMUTATIONS, SHIFTS, FOLDS = 50, 50, 8
 
 #: A half of the images is every other fold.
 _HALVES = np.arange(FOLDS) % 2 == np.arange(2)[:, None]
@@ -76,11 +75,10 @@ class _Block(AnnotatedBlock):
 
     def find_thresholds(self) -> None:
         """Find T on each half of the images, and on all folds but one."""
-        counts = FoldHistogram(self.units, FOLDS)
-        for part in self.parts():
-            counts.add(part.maps, self.fold[part.views])
-        found = counts.thresholds(
-            np.concatenate([_HALVES, ~np.eye(FOLDS, dtype=bool)]), self.task.plan.of(DissectionOptions).quantile
+        parts = np.concatenate([_HALVES, ~np.eye(FOLDS, dtype=bool)])
+        quantile = self.task.plan.of(DissectionOptions).quantile
+        found = part_thresholds(
+            lambda: ((part.maps, self.fold[part.views]) for part in self.parts()), self.threshold, parts, quantile
         )
         self.of_half, self.of_training = found[:2], found[2:]
 
@@ -129,10 +127,9 @@ class _Block(AnnotatedBlock):
 
     def follow_choices(self) -> None:
         """Meet each chosen concept on the images that did not choose it, and the label under shifted masks."""
-        self.sums = np.zeros((2, FOLDS, self.units), np.int64)
-        self.samples = np.zeros((2, SAMPLES, FOLDS, self.units), np.int64)
+        self.left_out = _GroupSums(self, self.fold, 2)
+        self.of_label = _GroupSums(self, np.zeros_like(self.fold), 1)
         self.shifted = np.zeros((SHIFTS, self.units), np.int64)
-        self.groups = _GroupSums(self.group, self.seen, self.units)
         self.halves = [_OtherHalf(self, half) for half in (0, 1)]
         for part in self.parts():
             for half in self.halves:
@@ -141,26 +138,20 @@ class _Block(AnnotatedBlock):
             self._add_shifted(part)
 
     def _add_left_out(self, part: Maps) -> None:
-        """Sum I and the union of each fold's images with the concept that the others chose, plainly and resampled."""
-        views = part.views
-        weights = bootstrap_weights(seed_of(self.identity, "bootstrap"), self.group[views], SAMPLES).T.astype(
-            np.float64
-        )
-        for fold in np.unique(self.fold[views]).tolist():
-            here = self.fold[views] == fold
+        """Sum I and the union of each fold's images with the concept that the others chose."""
+        sums = np.zeros((2, len(part.views), self.units), np.int64)
+        for fold in np.unique(self.fold[part.views]).tolist():
+            here = self.fold[part.views] == fold
             drawn, area = self.activated(part, self.of_training[fold], here)
             chosen = np.broadcast_to(self.chosen[fold], area.shape)
-            for number, values in enumerate(self._overlaps(views, drawn, area, chosen)):
-                own = values[here].astype(np.float64)
-                self.sums[number, fold] += own.sum(axis=0).astype(np.int64)
-                # whole numbers far below 2^53: the product is exact in any order
-                self.samples[number, :, fold] += (weights[:, here] @ own).astype(np.int64)
+            sums[:, here] = np.stack(self._overlaps(part.views, drawn, area, chosen))[:, here]
+        self.left_out.add(part.views, sums)
 
     def _add_shifted(self, part: Maps) -> None:
         views = part.views
         drawn, area = self.activated(part, self.threshold)
         label = np.broadcast_to(self.label, area.shape)
-        self.groups.add(views, overlaps(drawn, self.masks, views, label))
+        self.of_label.add(views, overlaps(drawn, self.masks, views, label)[None])
         seed = seed_of(self.identity, "place")
         shifts = random_shifts(seed, int(views[0]), int(views[-1]) + 1, SHIFTS, self.shape)[views - views[0]]
         add_shifted(self.shifted, drawn, self.masks, views, self.label, self.shape[1], shifts)
@@ -184,9 +175,11 @@ class _Block(AnnotatedBlock):
         passed = np.stack([half.iou() > DETECTOR_IOU for half in self.halves]).all(axis=0)
         replicates = self.agree & passed
         same = (self.chosen == self.label) & (self.label >= 0)
-        common, union = (self.sums * same).sum(axis=1)
+        common, union = (self.left_out.sums * same).sum(axis=1)
         enough = (same.sum(axis=0) >= FOLDS / 2) & (union > 0)
-        p_place = (1 + (self.shifted >= self.groups.total).sum(axis=0)) / (1 + SHIFTS)
+        met, squares = self.of_label.sums[0, 0].astype(np.float64), self.of_label.products[0, 0]
+        effective = np.divide(met**2, squares, out=np.zeros(self.units), where=squares > 0)
+        p_place = (1 + (self.shifted >= self.of_label.sums[0, 0]).sum(axis=0)) / (1 + SHIFTS)
         return {
             "null": self.best[:-1],
             "observed": self.best[-1],
@@ -198,10 +191,10 @@ class _Block(AnnotatedBlock):
             "iou_heldout": np.divide(common, union, out=np.full(self.units, np.nan), where=enough),
             "training_iou": self.training[0],
             "expected_union": self.training[1],
-            "sums": self.sums,
-            "samples": self.samples,
+            "sums": self.left_out.sums,
+            "products": self.left_out.products,
             "share": self.share,
-            "effective_groups": self.groups.effective(),
+            "effective_groups": effective,
             "p_place": np.where(self.label < 0, np.nan, p_place),
         }
 
@@ -235,30 +228,40 @@ class _OtherHalf:
 
 
 class _GroupSums:
-    """I of the label by group, of which only the sum and the sum of squares are kept: a group's own until its last view."""
+    """Sums over the groups of each fold of V values, and of their products; a group's own are kept until its last view.
 
-    def __init__(self, group: np.ndarray, seen: np.ndarray, units: int) -> None:
-        self._group, self._left = group, np.bincount(group[seen], minlength=len(group))
+    `sums` is int64 of shape (V, folds, U); `products` float64 of shape (V (V + 1) / 2, folds, U), in the order of triu_indices.
+    """
+
+    def __init__(self, block: _Block, fold: np.ndarray, values: int) -> None:
+        self._group, self._fold = block.group, fold
+        self._left = np.bincount(block.group[block.seen], minlength=len(fold))
         self._open: dict[int, np.ndarray] = {}
-        self.total, self._squares = np.zeros(units, np.int64), np.zeros(units)
+        self._pairs = np.triu_indices(values)
+        self.sums = np.zeros((values, FOLDS, block.units), np.int64)
+        self.products = np.zeros((len(self._pairs[0]), FOLDS, block.units))
 
-    def add(self, views: np.ndarray, common: np.ndarray) -> None:
-        """Add I of n views, int64 of shape (n, U)."""
-        self.total += common.sum(axis=0)
-        numbers, place = np.unique(self._group[views], return_inverse=True)
-        for index, number in enumerate(numbers.tolist()):
-            here = place.ravel() == index
-            own = self._open.pop(number, 0) + common[here].sum(axis=0)
-            self._left[number] -= here.sum()
-            if self._left[number]:
-                self._open[number] = own
-            else:
-                self._squares += own.astype(np.float64) ** 2
-
-    def effective(self) -> np.ndarray:
-        """Return (sum of I)^2 / sum of I^2 over groups, float64 of shape (U,); 0 where the label is nowhere met."""
-        total = self.total.astype(np.float64) ** 2
-        return np.divide(total, self._squares, out=np.zeros(len(total)), where=self._squares > 0)
+    def add(self, views: np.ndarray, values: np.ndarray) -> None:
+        """Add n views, int64 of shape (V, n, U)."""
+        groups, first, place, counts = np.unique(
+            self._group[views], return_index=True, return_inverse=True, return_counts=True
+        )
+        order = np.argsort(place.ravel(), kind="stable")
+        starts = np.cumsum(counts) - counts
+        sums = np.add.reduceat(values[:, order], starts, axis=1)
+        self._left[groups] -= counts
+        done = self._left[groups] == 0
+        for index, number in enumerate(groups.tolist()):
+            if number in self._open or not done[index]:
+                sums[:, index] += self._open.pop(number, 0)
+                if not done[index]:
+                    self._open[number] = sums[:, index].copy()
+        folds = self._fold[views[first]]
+        for fold in np.unique(folds[done]).tolist():
+            own = sums[:, done & (folds == fold)]
+            self.sums[:, fold] += own.sum(axis=1)
+            one, other = (own[index].astype(np.float64) for index in self._pairs)
+            self.products[:, fold] += (one * other).sum(axis=1)
 
 
 def _folds(dataset: Dataset, identity: str) -> np.ndarray:
@@ -280,7 +283,6 @@ NULL_STAGE = StageKind(
         "permutations": PERMUTATIONS,
         "shifts": SHIFTS,
         "folds": FOLDS,
-        "samples": SAMPLES,
         "quantile": plan.of(DissectionOptions).quantile,
     },
 )

@@ -66,7 +66,7 @@ class _Layer:
             path = table_path(plan.run, "units", (*place, name))
             found = pq.read_table(readable(path), columns=["unit", "status"], partitioning=None)
             status += found.sort_by("unit")["status"].to_pylist()
-        self.share = parts[0].pop("share")
+        self.share = parts[0]["share"]
         self.found = {
             name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0] if name != "share"
         }
@@ -90,7 +90,7 @@ class _Layer:
             found["training_iou"][:, live],
             found["expected_union"][:, live],
             found["sums"][..., live],
-            found["samples"][..., live],
+            found["products"][..., live],
             self.share,
         )
         labelled = live & (found["label"] >= 0)

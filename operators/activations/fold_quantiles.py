@@ -92,7 +92,7 @@ def part_thresholds(
     place = np.empty((len(parts), len(around)), np.int64)
     _descend(counts, above, parts, wanted, place)
     key = place + low
-    far = np.flatnonzero((place < 0).any(axis=0))
+    far = np.flatnonzero((place < 0)[size > 0].any(axis=0))
     for start in range(0, len(far), _FAR):
         units = far[start : start + _FAR]
         counts, above = _counted(passes, np.zeros(len(units), np.int64), BINS, np.zeros_like(values), units)

@@ -11,9 +11,6 @@ from filterscope.operators.dissection.tally import _popcount
 #: Random words of 64 bits come in fours.
 _PHILOX_WORDS = 4
 
-#: 16-bit fractions below which a Poisson number of mean 1 is at most 0, 1, 2, ...
-_POISSON = np.cumsum(np.exp(-1.0) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8])) * 65536
-
 
 def random_words(seed: int, start: int, stop: int, words: int) -> NDArray[np.uint64]:
     """Return random bits of images [start, stop), uint64 of shape (stop - start, words), the same for any cut."""
@@ -22,19 +19,6 @@ def random_words(seed: int, start: int, stop: int, words: int) -> NDArray[np.uin
     return stream.random_raw((stop - start) * steps * _PHILOX_WORDS).reshape(stop - start, steps * _PHILOX_WORDS)[
         :, :words
     ]
-
-
-def bootstrap_weights(seed: int, groups: NDArray[np.int64], draws: int) -> NDArray[np.uint8]:
-    """Return how often each image is drawn in each bootstrap sample, uint8 of shape (n, draws); those of a group as one.
-
-    Numbers are Poisson of mean 1, so that they can be drawn group by group (int64, shape (n,), any numbers); a ratio of sums
-    has the same distribution as under resampling with replacement (Chamandy et al. 2012).
-    """
-    numbers, place = np.unique(groups, return_inverse=True)
-    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-    words = [random_words(seed, int(run[0]), int(run[-1]) + 1, -(-draws // 4)) for run in runs if len(run)]
-    fractions = np.concatenate([np.empty((0, -(-draws // 4)), np.uint64), *words]).astype("<u8", copy=False).view("<u2")
-    return np.searchsorted(_POISSON, fractions[:, :draws], side="right").astype(np.uint8)[place.ravel()]
 
 
 def best_of(iou: NDArray[np.float64]) -> NDArray[np.int64]:

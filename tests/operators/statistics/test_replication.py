@@ -1,14 +1,19 @@
-"""Held-out IoU, its bootstrap and the position test equal their definitions."""
+"""Choices, folds, what labels meet elsewhere and the position test equal their definitions."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from filterscope.operators.dissection.anchoring import upsample
 from filterscope.operators.dissection.masks import mask_block
+from filterscope.operators.statistics.permutation import LEFT_OUT
 from filterscope.operators.statistics.place import add_shifted, random_shifts
-from filterscope.operators.statistics.replication import Choice, bootstrap_weights, interval, overlaps, random_words
+from filterscope.operators.statistics.replication import add_overlaps, balanced_folds, best_of, overlaps, random_words
 from tests.planted.labels import VALUES, draw_labels, drawn_of
+
+#: With ties, and numbers so small that only 0 is none.
+SHARES = st.sampled_from([0.0, 5e-324, 0.04, 0.5, 1.0])
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 9))
@@ -17,35 +22,50 @@ def test_random_words_do_not_depend_on_the_cut(start, length, words):
     np.testing.assert_array_equal(random_words(7, start, start + length, words), whole[start : start + length])
 
 
-def test_bootstrap_weights_are_poisson_of_mean_one():
-    weights = bootstrap_weights(3, 0, 400, 1000)
-    assert weights.shape == (400, 1000)
-    frequency = np.bincount(weights.ravel(), minlength=4)[:4] / weights.size
-    np.testing.assert_allclose(frequency, np.exp(-1) / np.array([1, 1, 2, 6]), atol=3e-3)
-    assert weights.mean() == pytest.approx(1, abs=5e-3)
-    assert abs(np.corrcoef(weights[:2].astype(float))[0, 1]) < 0.1
+@given(hnp.arrays(float, st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(1, 3)), elements=SHARES))
+def test_the_first_of_the_best_concepts_is_chosen_and_none_where_none_meets_the_unit(iou):
+    found = best_of(iou)
+    assert found.shape == (len(iou), iou.shape[2])
+    for draw, unit in np.ndindex(*found.shape):
+        own = iou[draw, :, unit].tolist()
+        assert found[draw, unit] == (own.index(max(own)) if own and max(own) > 0 else -1)
+    np.testing.assert_array_equal(best_of(iou[0]), found[0])
 
 
-def test_the_interval_is_that_of_resampling_with_replacement():
-    rng = np.random.default_rng(0)
-    common, union = rng.integers(0, 100, 200), rng.integers(100, 200, 200)
-    weights = bootstrap_weights(5, 0, 200, 2000).astype(np.int64).T
-    low, high = interval(np.stack([(weights @ common)[:, None], (weights @ union)[:, None]]))
-    again = rng.integers(0, 200, (2000, 200))
-    expected = np.quantile(common[again].sum(axis=1) / union[again].sum(axis=1), [0.025, 0.975])
-    np.testing.assert_allclose([low[0], high[0]], expected, rtol=0.03)
+@given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 9))
+def test_folds_are_as_large_as_they_can_be_and_split_no_key(numbers, folds):
+    keys = np.array([f"{number:02}" for number in numbers], str)
+    fold = balanced_folds(keys, folds)
+    assert fold.shape == keys.shape
+    own = {key: set(fold[keys == key].tolist()) for key in keys}
+    assert all(len(found) == 1 for found in own.values())
+    sizes = np.bincount([min(found) for found in own.values()], minlength=folds)
+    assert len(sizes) == folds
+    assert sizes.max() - sizes.min() <= 1
+    # the keys alone decide, not the order of the images
+    np.testing.assert_array_equal(balanced_folds(keys[::-1], folds), fold[::-1])
 
 
-def test_each_fold_chooses_and_the_other_measures():
-    # unit 0: concept 1 on both folds; unit 1: another on each; unit 2: none on fold 1
-    intersection = np.array([[[1, 8, 0], [6, 2, 4]], [[0, 1, 0], [5, 7, 0]]])
-    activated, labelled = np.full((2, 2, 3), 10), np.full((2, 2, 1), 10)
-    found = Choice.of(intersection, activated, labelled)
-    assert found.concept.tolist() == [[1, 0, 1], [1, 1, -1]]
-    np.testing.assert_allclose(found.held_out, [[5 / 15, 1 / 19, 0], [6 / 14, 2 / 18, 0]])
-    assert found.replicates(np.array([1, 1, 1]), 0.04).tolist() == [True, False, False]
-    assert found.replicates(np.array([1, 1, 1]), 0.4).tolist() == [False, False, False]
-    assert found.replicates(np.array([0, 1, 1]), 0.04).tolist() == [False, False, False]
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(9, 9), (12, 70), (7, 64), (5, 130)]), st.integers(1, 5))
+def test_sums_over_draws_are_those_of_one_draw_after_another(seed, shape, draws):
+    rng = np.random.default_rng(seed)
+    maps = VALUES["spread"](rng, (5, 3, 4, 4)).astype(np.float16)
+    labels = draw_labels(rng, 7, 3, shape)
+    masks = mask_block(labels, *shape)
+    drawn, axes = drawn_of(maps, np.array([0.5, 1.0, -0.5], np.float32), shape)
+    source, chosen = rng.integers(LEFT_OUT, 7, (draws, 5)), rng.integers(-1, 3, (draws, 3))
+    before = rng.integers(0, 100, (draws, 3))
+    found = before.copy()
+    add_overlaps(found, drawn, masks, source, chosen)
+    up = upsample(maps, *axes) > np.array([0.5, 1.0, -0.5])[:, None, None]
+    whole, none = np.ones(shape, bool), np.zeros(shape, bool)
+    for draw, unit in np.ndindex(draws, 3):
+        masks_of = [
+            labels[giver].get(chosen[draw, unit], none) if giver != LEFT_OUT else none for giver in source[draw]
+        ]
+        expected = sum((up[i, unit] & (whole if m is None else m)).sum() for i, m in enumerate(masks_of))
+        assert found[draw, unit] - before[draw, unit] == expected
 
 
 @settings(max_examples=25)
@@ -64,8 +84,6 @@ def test_overlaps_and_shifted_overlaps_equal_their_twins(seed, shape):
     assert (shifts < shape).all()
     found = np.zeros((4, 3), np.int64)
     add_shifted(found, drawn, masks, images, label, shape[1], shifts)
-
-    from filterscope.operators.dissection.anchoring import upsample
 
     up = upsample(maps, *axes) > threshold[:, None, None]
     whole = np.ones(shape, bool)

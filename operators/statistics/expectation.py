@@ -101,13 +101,14 @@ def expected_iou(found: HeldOut, iou: NDArray[np.float64]) -> Expectation:
     products = met_met - 2 * expected * met_union + expected**2 * union_union
     chance, of_all = _isotonic(x, products, ones)(iou), _isotonic(x, products * share, ones)(iou)
     # the mean of a ratio is smaller than the ratio of the means where groups of much union meet much
-    bent = _isotonic(x, (met_union - expected * union_union) * share, ones)(iou)
+    bent = _isotonic(x, (met_union - expected * union_union) * share, ones)(x)
     folds = np.unique(fold)
     curves = [_isotonic(x[fold != left], met[fold != left], union[fold != left])(iou) for left in folds]
     uncertain = np.var(curves, axis=0) * (len(folds) - 1)
-    mean = np.maximum(curve(iou) - bent, 0)
+    mean = np.clip(_isotonic(x, (expected - bent) * union, union)(iou), 0.0, 1.0)
     low, high = _shortest(mean, _WIDENED * (np.maximum(residual - chance, 0) + of_all + uncertain))
-    return Expectation(mean, low, np.minimum(high, 1.0))
+    # so skewed a distribution may have its mean outside
+    return Expectation(mean, np.minimum(low, mean), np.clip(high, mean, 1.0))
 
 
 def _isotonic(

@@ -1,5 +1,7 @@
 """Stage `significance`: pools the null over the live units of a layer, and says which labels chance does not explain."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,6 +38,33 @@ def pool(task: LayerTask) -> list[Output]:
         count, checksums[name] = write_table(task.plan.run, name, task.key.place, [table])
         rows += count
     return [Output(task.key, rows, checksums=checksums)]
+
+
+def expectation(found: Mapping[str, np.ndarray], share: np.ndarray, live: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what the IoU of each label is expected to be on new images: mean, low and high, NaN for units without one.
+
+    Parameters
+    ----------
+    found : mapping of str to ndarray
+        Findings of the stage `null` on all U units of a layer.
+    share : float64 ndarray of shape (folds,)
+        Share of all groups in each fold.
+    live : bool ndarray of shape (U,)
+        Units that count.
+    """
+    of_folds = HeldOut(
+        found["training_iou"][:, live],
+        found["expected_union"][:, live],
+        found["sums"][..., live],
+        found["products"][..., live],
+        share,
+    )
+    labelled = live & (found["label"] >= 0)
+    expected = expected_iou(of_folds, found["observed"][labelled])
+    spread = {name: np.full(len(live), np.nan) for name in ("mean", "low", "high")}
+    for name, values in spread.items():
+        values[labelled] = getattr(expected, name)
+    return spread
 
 
 def leave_untested(task: LayerTask) -> list[Output]:
@@ -81,24 +110,7 @@ class _Layer:
         self.testable = self.live & ~((label >= 0) & (steady[label] > STEADY))
         self.q_value, self.p_value = (self._spread(values) for values in (self.pooled.q_value, self.pooled.p_value))
         self.significant = self.q_value <= FALSE_DISCOVERY_RATE
-        self.expected = self._expected()
-
-    def _expected(self) -> dict[str, np.ndarray]:
-        """Return the expected IoU of each unit on new images, and its interval; NaN for units without a label."""
-        found, live = self.found, self.live
-        of_folds = HeldOut(
-            found["training_iou"][:, live],
-            found["expected_union"][:, live],
-            found["sums"][..., live],
-            found["products"][..., live],
-            self.share,
-        )
-        labelled = live & (found["label"] >= 0)
-        expected = expected_iou(of_folds, found["observed"][labelled])
-        spread = {name: np.full(len(live), np.nan) for name in ("mean", "low", "high")}
-        for name, values in spread.items():
-            values[labelled] = getattr(expected, name)
-        return spread
+        self.expected = expectation(self.found, self.share, self.live)
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
         """Put the values of the live units among all; NaN for units that cannot be tested."""

@@ -11,6 +11,7 @@ from tests.planted.networks import (
     classifier,
     colours,
     entry,
+    filters,
     network,
     not_a_number,
     too_large,
@@ -18,6 +19,7 @@ from tests.planted.networks import (
     unanchored,
     unheard,
 )
+from tests.planted.shapes import write_shapes
 
 __all__ = [
     "PLANTED",
@@ -26,6 +28,7 @@ __all__ = [
     "classifier",
     "colours",
     "entry",
+    "filters",
     "network",
     "not_a_number",
     "too_large",
@@ -35,4 +38,5 @@ __all__ = [
     "write_colours",
     "write_dataset",
     "write_parts",
+    "write_shapes",
 ]

@@ -127,3 +127,12 @@ def colours() -> nn.Module:
         second.weight[:] = mixes[:, :, None, None] / 9
         second.bias.zero_()
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+
+def filters() -> nn.Module:
+    """Return 48 filters of 5 x 5 pixels at random, every fourth pixel, that no constant colour activates."""
+    conv = nn.Conv2d(3, 48, 5, stride=4, padding=2, padding_mode="replicate", bias=False)
+    with torch.no_grad():
+        weight = torch.randn(conv.weight.shape, generator=torch.Generator().manual_seed(0))
+        conv.weight[:] = weight - weight.mean(dim=(2, 3), keepdim=True)
+    return nn.Sequential(conv, nn.ReLU())

@@ -147,3 +147,26 @@ def write_video(
             image = out.drawn(file.getvalue(), *frame.shape[:2], name=f"{number:05}.jpg")
             out.segment(image, concept, np.indices(frame.shape[:2])[1] < frame.shape[1] // 2)
     return Dataset(folder)
+
+
+def write_scenes(folder: Path, frames: Iterable[np.ndarray], length: int, concepts: int = 6, seed: int = 0) -> None:
+    """Write frames of scenes, `length` each, whose masks are boxes at random: the same in all frames of a scene."""
+    rng = np.random.default_rng(seed)
+    with DatasetWriter(folder, source={"reader": "planted"}) as out:
+        numbers = [out.concept(f"box {concept}", "object") for concept in range(concepts)]
+        masks = []
+        for number, frame in enumerate(frames):
+            if number % length == 0:
+                masks = [(concept, _box(rng, *frame.shape[:2])) for concept in numbers if rng.random() < 0.6]
+            file = BytesIO()
+            Image.fromarray(frame).save(file, "JPEG", quality=90)
+            image = out.drawn(file.getvalue(), *frame.shape[:2], name=f"{number:05}.jpg")
+            for concept, mask in masks:
+                out.segment(image, concept, mask)
+
+
+def _box(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), bool)
+    top, left = rng.integers(0, height // 2), rng.integers(0, width // 2)
+    mask[top : top + rng.integers(height // 6, height // 2), left : left + rng.integers(width // 6, width // 2)] = True
+    return mask

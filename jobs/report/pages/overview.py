@@ -21,6 +21,7 @@ from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.dissection.findings import layer_summary, strongest_units
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.significance.findings import sentences
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import PlannedModel
@@ -44,7 +45,7 @@ _STRONGEST = 4
 def write_overview(where: ReportPlace, _: None = None) -> int:
     """Write the first page and the list of concepts."""
     plan, run = where.plan, where.plan.run
-    rows, concepts = layer_rows(where), concepts_of(run)
+    rows, concepts, said = layer_rows(where), concepts_of(run), sentences(run)
     write_page(
         where.site,
         ("index.html",),
@@ -53,9 +54,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         rows=rows,
         cards=rows if len(rows) <= CARDS else [],
         trends=_trends(where, rows),
-        notes=[
-            line for line in warnings(run) if "expected by chance" not in line and "is no label to trust" not in line
-        ],
+        notes=[line for line in warnings(run) if line not in said],
         others=sorted(where.layers - {(row["model"], row["layer"]) for row in rows}),
         sections=sections_of("run", OWN, About(where, concepts=frozenset(concepts["concept"]))),
         concepts=concepts,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from filterscope.operators.dissection.scores import DETECTOR_IOU
-from filterscope.operators.statistics.significance import FALSE_DISCOVERY_RATE
+from filterscope.schemas.significance import NOT_TESTABLE
 
 #: A label rests on few images below so many effective groups.
 FEW = 5
@@ -36,61 +36,65 @@ def trust(row: Mapping[str, Any]) -> str:
     """
     over, significant = row["over_cutoff"], row["significant"]
     if not sum(entry["concepts"] for entry in row["eligible"]):
-        return "no concept is in enough images or groups to label a unit: there is no label to trust"
+        return "no concept is in enough images, or groups of images, to label a unit: there is no label to trust"
     if not significant:
         return f"{_none_significant(row)}{_replicating(row)}" if over else _NO_LABEL
-    below = significant - (significant if row["significant_over_cutoff"] is None else row["significant_over_cutoff"])
-    those = f"trust the {_units(significant, 'significant unit')}"
+    known = row["significant_over_cutoff"]
+    below = 0 if known is None else significant - known
+    those = f"trust the {'one significant unit' if significant == 1 else f'{significant:,} significant units'}"
     if below == significant:
-        all_of = "it lies" if significant == 1 else "all of them lie"
-        those += f", though {all_of} below {DETECTOR_IOU}"
+        those += f", though {'it lies' if significant == 1 else 'all of them lie'} below {DETECTOR_IOU}"
     elif below:
-        those += f", {below} of them below {DETECTOR_IOU}"
+        those += f", {_are(below, 'one of which lies', f'{below:,} of which lie')} below {DETECTOR_IOU}"
     if not over:
-        return f"{those}: no unit is over {DETECTOR_IOU}{_replicating(row)}"
-    return f"{those}; {_of_those_over(row)}{_replicating(row)}"
+        return f"{those}; no unit is {_OVER}{_replicating(row)}"
+    return f"{those}; {_units_over(over)}, where {_by_chance(row)}{_replicating(row)}"
 
 
-_NO_LABEL = f"no unit is over {DETECTOR_IOU} and none is significant: there is no label to trust"
+_OVER = f"over {DETECTOR_IOU}"
+_NO_LABEL = f"no unit is {_OVER} and none is significant: there is no label to trust"
 
 
 def _none_significant(row: Mapping[str, Any]) -> str:
-    over, most, least = row["over_cutoff"], row["most_by_chance"], row["least_by_chance"]
-    if most is not None and over > most:
-        return (
-            f"believe no single label: {_units(over)} {_is(over)} over {DETECTOR_IOU}, more than in any permutation "
-            f"({_by_chance(row)}), but none stands out by itself"
-        )
-    if least is not None and over < least:
-        return f"trust none of the {_units(over, 'label')} over {DETECTOR_IOU}: every permutation has more ({_by_chance(row)})"
-    which = "the one label" if over == 1 else f"any of the {over:,} labels"
-    return f"do not trust {which} over {DETECTOR_IOU}: permuted annotations give as many ({_by_chance(row)})"
-
-
-def _of_those_over(row: Mapping[str, Any]) -> str:
-    over = row["over_cutoff"]
-    return f"of the {_units(over)} over {DETECTOR_IOU}, {_by_chance(row)}"
+    over, least, most = row["over_cutoff"], row["least_by_chance"], row["most_by_chance"]
+    if most is None:
+        which = f"the one label {_OVER} is not" if over == 1 else f"none of the {over:,} labels {_OVER} is"
+        return f"{which} significant: {_by_chance(row)}"
+    if over > most:
+        than = f"{_units_over(over)}, more than in any permutation of the annotations, but"
+        if over == 1:
+            return f"{than} it does not stand out by itself: {_by_chance(row)}"
+        return f"trust no single label: {than} none stands out by itself; {_by_chance(row)}"
+    if over < least:
+        return f"{_units_over(over)}, fewer than in any permutation of the annotations: {_by_chance(row)}"
+    which = f"do not trust the one label {_OVER}" if over == 1 else f"trust none of the {over:,} labels {_OVER}"
+    return f"{which}: {_by_chance(row)}"
 
 
 def _by_chance(row: Mapping[str, Any]) -> str:
     """State how many units over the cut-off chance gives, with its spread where the run counted it."""
-    mean = row["expected_by_chance"]
-    if row["most_by_chance"] is None:
-        return f"{figure(mean)} expected by chance"
-    if not row["most_by_chance"]:
-        return f"none in {row['permutations']} permutations"
-    spread = f"standard deviation {figure(row['expected_by_chance_sd'])}"
-    return f"{figure(mean)} expected by chance, {spread}, {row['least_by_chance']:,} to {row['most_by_chance']:,}"
+    mean, least, most = row["expected_by_chance"], row["least_by_chance"], row["most_by_chance"]
+    if most == 0:
+        return f"none is expected by chance (0 in each of {row['permutations']} permutations)"
+    expected = f"{figure(mean)} {_are(mean)} expected by chance" if mean else "none is expected by chance"
+    if most is None:
+        return expected
+    return f"{expected} (standard deviation {figure(row['expected_by_chance_sd'])}, {_range(least, most)})"
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,} to {most:,} in permutations" if least < most else f"{most:,} in every permutation"
 
 
 def _replicating(row: Mapping[str, Any]) -> str:
     count, most = row["replicating"], row["replicating_most_by_chance"]
     if most is None or not count:
         return ""
-    verb = "replicates" if count == 1 else "replicate"
-    if count <= most:
-        return f"; {count:,} {verb}, as permuted labels do ({figure(row['replicating_by_chance'])}, up to {most:,})"
-    return f"; {count:,} {verb}, {figure(row['replicating_by_chance'])} by chance"
+    those = f"{count:,} {_are(count, 'label replicates', 'labels replicate')}"
+    if not most:
+        return f"; {those}, none by chance"
+    by_chance = f"{figure(row['replicating_by_chance'])} by chance, at most {most:,}"
+    return f"; {those}, {'no more than in permutations' if count <= most else 'more than in any permutation'} ({by_chance})"
 
 
 def verdict(row: Mapping[str, Any]) -> str:
@@ -102,53 +106,59 @@ def verdict(row: Mapping[str, Any]) -> str:
         The columns of `units` and `unit_significance`; those that a run lacks are None.
     """
     if row["status"] == "dead":
-        return "This unit is dead: it is constant or never above zero, and has no label."
+        return "This unit is dead: it is constant or never above zero, so it has no label."
     if row["status"] == "saturated":
-        return "This unit is saturated: its threshold is its maximum, nothing is above it, and it has no label."
+        return "This unit is saturated: its threshold is its maximum, so nothing is above it and it has no label."
     if row["concept"] is None:
-        return "No concept with enough images meets this unit anywhere."
-    start = f"{'Its label is' if row['detector'] else 'Its nearest concept is'} {row['concept']} ({row['category']})."
-    weak = "" if row["detector"] else f" Its IoU is not over {DETECTOR_IOU}."
-    return " ".join(filter(None, (start, _against_chance(row) + weak, _on_new_images(row), _few(row))))
+        return "It has no label: no concept that may label a unit overlaps it anywhere."
+    label = f"{row['concept']} ({row['category']})"
+    start = f"Its label is {label}." if row["detector"] else f"Its nearest concept is {label}, at an IoU not {_OVER}."
+    return " ".join(filter(None, (start, _against_chance(row), _on_new_images(row), _few(row))))
 
 
 def _against_chance(row: Mapping[str, Any]) -> str:
     if row["significant"] is None:
         return "It was not compared with chance."
     if row["q_value"] is None:
-        return f"Its significance is {row['note']}."
-    q = f"q = {row['q_value']:.3f}"
+        return f"Whether it stands out from chance is {NOT_TESTABLE}: it lies alike in most images."
+    q, again = f"q = {row['q_value']:.3g}", row["label_replicates"]
     if row["significant"]:
-        agree = "and" if row["label_replicates"] else "but"
-        return f"It stands out from chance ({q}), {agree} {_halves(row)}."
-    agree = "but" if row["label_replicates"] else "and"
-    return f"It does not stand out from chance ({q}, above {FALSE_DISCOVERY_RATE}), {agree} {_halves(row)}."
+        return f"It stands out from chance ({q}) {'and' if again else 'but'} {_halves(row)}."
+    return f"It does not stand out from chance ({q}) {'but' if again else 'and'} {_halves(row)}."
 
 
 def _halves(row: Mapping[str, Any]) -> str:
     if row["label_replicates"]:
-        return "it replicates: either half of the images chooses this label, and it holds on the other"
+        return "replicates: each half of the images chooses this label, and it holds on the other half"
     if row["halves_agree"] is None:
-        return "it does not replicate"
+        return "does not replicate"
     if row["halves_agree"]:
         return (
-            f"either half of the images chooses this label, but not both find it over {DETECTOR_IOU} on the other half"
+            "does not replicate: both halves of the images choose this label, but held out its IoU is not "
+            f"{_OVER} on at least one of them"
         )
-    return "the two halves of the images do not both choose this label"
+    return "does not replicate: the two halves of the images do not both choose this label"
 
 
 def _on_new_images(row: Mapping[str, Any]) -> str:
     if row["expected_iou"] is None:
         return ""
-    low, high = row["interval_low"], row["interval_high"]
-    return f"On as many new images its IoU is expected to be {row['expected_iou']:.3f} ({low:.3f} to {high:.3f})."
+    mean, low, high = (_iou(row[name]) for name in ("expected_iou", "interval_low", "interval_high"))
+    return f"On as many new images its IoU is expected to be {mean} (90 % prediction interval: {low} to {high})."
+
+
+def _iou(value: float) -> str:
+    """Write an IoU with three decimals, or with one digit that counts: what is not 0 never reads 0."""
+    return f"{value:.3f}" if value >= 0.0005 or not value else f"{value:.1g}"
 
 
 def _few(row: Mapping[str, Any]) -> str:
     rests = row["effective_groups"]
     if rests is None or not row["detector"] or rests >= FEW:
         return ""
-    return f"It rests on {figure(rests)} effective images: believe it only after a look at them."
+    return (
+        f"It rests on few images or groups of images ({figure(rests)} effective): look at them before you believe it."
+    )
 
 
 def figure(value: float) -> str:
@@ -158,12 +168,12 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2g}"
 
 
-def _units(count: int, what: str = "unit") -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _units_over(count: int) -> str:
+    return f"{count:,} {_are(count, 'unit is', 'units are')} {_OVER}"
 
 
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _are(count: float, one: str = "is", several: str = "are") -> str:
+    return one if count == 1 else several
 
 
 __all__ = ["FEW", "evidence", "figure", "trust", "verdict"]

@@ -26,7 +26,7 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.findings import trust
+from filterscope.pipeline.methods.significance.trust import figure, trust
 from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.report.pages import Page, called, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
@@ -67,7 +67,8 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
         assert data[name] == units[name].to_list(), name
     names = [data["concepts"][c] if c >= 0 else None for c in data["concept"]]
     assert names == units["concept"].to_list()
-    assert data["evidence"] == ["both", "both", "none"]
+    # on the half with more squares T is the maximum of unit 0: nothing is above it there, so its label does not replicate
+    assert data["evidence"] == ["significant", "both", "none"]
     located = (
         schemas.scan_location_instability(hostile_run).filter(pl.col("layer") == "1", pl.col("unit") == 0).collect()
     )
@@ -76,18 +77,19 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
 
 def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     page = Page(site / "index.html")
-    table = [cells for cells in page.rows if len(cells) == 12]
+    table = [cells for cells in page.rows if len(cells) == 13]
     assert [cells[0] for cells in table[1:]] == ["0", "1"]
     judged = schemas.scan_layer_significance(hostile_run).sort("layer").collect().to_dicts()
     for cells, row in zip(table[1:], judged, strict=True):
         over, significant, replicating = (str(row[name]) for name in ("over_cutoff", "significant", "replicating"))
-        assert cells[2:6] == [over, number(row["expected_by_chance"], 1), significant, replicating]
-        sentence = trust(row["over_cutoff"], round(row["expected_by_chance"], 1), row["significant"])
-        assert sentence[1:] in page.text
+        chance, again = (figure(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
+        assert cells[2:7] == [over, chance, significant, replicating, again]
+        # said once, on the layer's card, and not among the notes again
+        assert page.text.count(trust(row)[1:]) == 1
     (model,) = (cells for cells in page.rows if len(cells) == 6 and cells[0] == "planted")
     assert model[2] == "native"
     median = schemas.scan_units(hostile_run).group_by("layer").agg(pl.col("iou").median()).sort("layer").collect()
-    assert [cells[8] for cells in table[1:]] == [number(value) for value in median["iou"]]
+    assert [cells[9] for cells in table[1:]] == [number(value) for value in median["iou"]]
 
 
 def test_of_units_that_detect_a_concept_equally_well_the_first_is_best(hostile_run, site):

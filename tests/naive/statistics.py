@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from tests.naive.dissection import dissect
+from tests.naive.dissection import dissect, upsample
 
 
 def bootstrap_not_better(unit: list[float], baseline: list[float], groups: list[int], weights: np.ndarray) -> int:
@@ -52,3 +52,103 @@ def rarefied(labelled, bare, drawn):
     units = [label for label, count in enumerate(labelled) for _ in range(count)] + [None] * bare
     found = [len({units[i] for i in chosen} - {None}) for chosen in combinations(range(len(units)), drawn)]
     return sum(found) / len(found)
+
+
+class Judged:
+    """One unit against permuted labels and on images that did not choose its label, image by image from the definitions.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (images, height, width)
+        Raw maps of the unit.
+    labels : list of dict
+        For each image, concept -> mask (bool) with at least one pixel; those of a permutation follow from `givers`.
+    category, eligible : list of int
+        Category of each concept, and the concepts that may label a unit.
+    group, fold : list of int
+        Group of each image, and the fold it is in, of `folds`.
+    quantile : float
+        Probability above the threshold.
+    shape : (int, int)
+        Of the masks.
+    """
+
+    def __init__(self, maps, labels, category, eligible, group, fold, *, folds, quantile, shape):
+        self.maps, self.labels, self.category, self.eligible = maps.astype(np.float64), labels, category, eligible
+        self.group, self.fold, self.folds, self.quantile = group, fold, folds, quantile
+        self.up = [upsample(image, *shape) for image in self.maps]
+        self.all = list(range(len(maps)))
+        self.half = [[image for image in self.all if fold[image] % 2 == number] for number in (0, 1)]
+
+    def threshold(self, images):
+        """T on some images; infinite on none."""
+        values = self.maps[images].ravel()
+        return np.quantile(values, 1 - self.quantile, method="inverted_cdf") if values.size else np.inf
+
+    def sums(self, images, threshold, concept, givers):
+        """I and the union on some images, each with the labels of its giver."""
+        common = union = 0
+        for image in images:
+            label, above = self.labels[givers[image]], self.up[image] > threshold
+            if any(self.category[other] == self.category[concept] for other in label):
+                mask = label.get(concept, np.zeros_like(above))
+                common, union = common + int((above & mask).sum()), union + int((above | mask).sum())
+        return common, union
+
+    def iou(self, images, threshold, concept, givers):
+        """IoU on some images, 0 where the union is empty."""
+        common, union = self.sums(images, threshold, concept, givers)
+        return common / union if union else 0.0
+
+    def choice(self, images, givers):
+        """Concept of highest IoU on some images with their own T, the first of equals, and its IoU; -1 if none meets."""
+        threshold = self.threshold(images)
+        found = [(self.iou(images, threshold, concept, givers), -concept) for concept in self.eligible]
+        best, concept = max(found, default=(0.0, 1))
+        return (-concept, best) if best > 0 else (-1, 0.0)
+
+    def halves(self, givers):
+        """Whether both halves choose the label, and whether it passes 0.04 on the other half both ways."""
+        label, _ = self.choice(self.all, givers)
+        agree = label >= 0 and all(self.choice(half, givers)[0] == label for half in self.half)
+        ways = (self.half, self.half[::-1])
+        return agree, agree and all(self.iou(b, self.threshold(a), label, givers) > 0.04 for a, b in ways)
+
+    def left_out(self):
+        """For each fold: concept and IoU on the others, the union they let expect, and I, U of each group of the fold."""
+        groups = len(set(self.group))
+        for number in range(self.folds):
+            rest = [image for image in self.all if self.fold[image] != number]
+            own = sorted({self.group[image] for image in self.all if self.fold[image] == number})
+            share, threshold = len(own) / groups, self.threshold(rest)
+            concept, iou = self.choice(rest, self.all)
+            if concept < 0:
+                yield concept, iou, 0.0, [(0, 0)] * len(own), share
+                continue
+            expected = self.sums(rest, threshold, concept, self.all)[1] * share / (1 - share) if share < 1 else 0.0
+            members = [[image for image in self.all if self.group[image] == name] for name in own]
+            yield concept, iou, expected, [self.sums(m, threshold, concept, self.all) for m in members], share
+
+    def findings(self):
+        """What the stage `null` keeps of the unit as annotated."""
+        label, best = self.choice(self.all, self.all)
+        agree, again = self.halves(self.all)
+        folds = list(self.left_out())
+        same = [fold for fold in folds if label >= 0 and fold[0] == label]
+        met, union = (sum(pair[which] for fold in same for pair in fold[3]) for which in (0, 1))
+        threshold, names = self.threshold(self.all), sorted(set(self.group))
+        members = [[image for image in self.all if self.group[image] == name] for name in names]
+        meets = [self.sums(own, threshold, label, self.all)[0] for own in members] if label >= 0 else [0]
+        return {
+            "label": label,
+            "observed": best,
+            "halves_agree": agree,
+            "replicates": again,
+            "folds_agree": len(same),
+            "iou_heldout": met / union if len(same) >= self.folds / 2 and union else np.nan,
+            "training_iou": [fold[1] for fold in folds],
+            "expected_union": [fold[2] for fold in folds],
+            "sums": [[sum(pair[which] for pair in fold[3]) for fold in folds] for which in (0, 1)],
+            "products": [[sum(p[a] * p[b] for p in fold[3]) for fold in folds] for a, b in ((0, 0), (0, 1), (1, 1))],
+            "effective_groups": sum(meets) ** 2 / sum(m * m for m in meets) if any(meets) else 0.0,
+        }

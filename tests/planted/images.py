@@ -1,6 +1,6 @@
 """Images on which the planted networks must find what they were made for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ def write_dataset(
     seed: int = 0,
     names: Sequence[str] = ("red", "grey", "striped"),
     category: str = "texture",
+    group_of: Callable[[str], str | None] | None = None,
 ) -> None:
     """Write grey images; every third holds a red square, every third striped ones: concepts of these names.
 
@@ -24,7 +25,7 @@ def write_dataset(
     is that of the stripes.
     """
     rng = np.random.default_rng(seed)
-    with DatasetWriter(folder, source={"reader": "planted"}) as out:
+    with DatasetWriter(folder, source={"reader": "planted"}, group_of=group_of) as out:
         red = out.concept(names[0], "color")
         grey = out.concept(names[1], "color")
         striped = out.concept(names[2], category)

@@ -26,7 +26,8 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.trust import figure, trust
+from filterscope.pipeline.methods.significance.trust import figure as counted
+from filterscope.pipeline.methods.significance.trust import trust
 from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.report.pages import Page, called, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
@@ -82,7 +83,7 @@ def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     judged = schemas.scan_layer_significance(hostile_run).sort("layer").collect().to_dicts()
     for cells, row in zip(table[1:], judged, strict=True):
         over, significant, replicating = (str(row[name]) for name in ("over_cutoff", "significant", "replicating"))
-        chance, again = (figure(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
+        chance, again = (counted(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
         assert cells[2:7] == [over, chance, significant, replicating, again]
         # said once, on the layer's card, and not among the notes again
         assert page.text.count(trust(row)[1:]) == 1

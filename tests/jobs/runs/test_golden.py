@@ -89,17 +89,22 @@ def test_most_labels_of_a_small_data_set_are_expected_by_chance(mobilenet_on_coc
     assert last["live"] == pytest.approx(1197, abs=1)
     assert last["expected_by_chance"] == pytest.approx(770, abs=12)
     assert last["significant"] <= 12
-    assert last["replicating"] == pytest.approx(45, abs=3)
+    # 34 in an independent run too, the same units; 45 with the thresholds of all images, which let halves depend on each other
+    assert last["replicating"] == pytest.approx(34, abs=3)
+    assert last["replicating_by_chance"] == pytest.approx(4.6, abs=1.5)
+    assert last["most_by_chance"] < last["over_cutoff"]
     assert last["eligible"] == [{"category": "object", "concepts": 71}]
     assert middle["over_cutoff"] == pytest.approx(9, abs=1)
     assert middle["expected_by_chance"] == pytest.approx(1.5, abs=0.3)
     assert middle["significant"] == pytest.approx(2, abs=2)
     lines = warnings(mobilenet_on_coco)
-    assert any("features.18: trust none of the 10" in line and "expected by chance" in line for line in lines)
+    assert any(
+        "features.18: trust no single label: 1,0" in line and "are expected by chance (" in line for line in lines
+    )
 
 
 def test_significance_judges_the_iou_of_the_units(mobilenet_on_coco):
-    """A held-out IoU of a label that both folds choose is that of all images; intervals hold it."""
+    """Held-out IoUs are not those of all images, and what is expected of new ones rises with the IoU, far below it."""
     units = schemas.scan_units(mobilenet_on_coco).join(
         schemas.scan_unit_significance(mobilenet_on_coco), on=["model", "layer", "unit"]
     )
@@ -110,9 +115,17 @@ def test_significance_judges_the_iou_of_the_units(mobilenet_on_coco):
     assert frame.filter(pl.col("status") != "live")["q_value"].null_count() == frame.height - live.height
     ranked = live.sort("layer", "iou").with_columns(pl.col("q_value").shift(1).over("layer").alias("before"))
     assert (ranked["q_value"] <= ranked["before"]).drop_nulls().all()
+    assert (live["iou_heldout"].is_null() == (live["folds_agree"] < 4)).all()
+    # where all folds choose the label their sums are those of all images, but for the thresholds
     same = live.filter("label_replicates")
-    assert (same["iou"] - same["iou_heldout"]).abs().max() < 1e-12
-    assert ((same["interval_low"] <= same["iou"]) & (same["iou"] <= same["interval_high"])).all()
+    assert (same["iou"] - same["iou_heldout"]).abs().min() > 0
+    ranked = ranked.with_columns(pl.col("expected_iou").shift(1).over("layer").alias("before"))
+    assert (ranked["expected_iou"] >= ranked["before"]).drop_nulls().all()
+    assert ((live["interval_low"] <= live["expected_iou"]) & (live["expected_iou"] <= live["interval_high"])).all()
+    detectors = live.filter("detector")
+    assert detectors["iou"].mean() == pytest.approx(0.1046, abs=0.002)
+    # five in six of the pixels met are by the choice among 71 concepts and 1197 units on 128 images
+    assert detectors["expected_iou"].mean() == pytest.approx(0.0174, abs=0.003)
 
 
 def test_mobilenet_on_coco_is_golden(mobilenet_on_coco):

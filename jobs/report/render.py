@@ -21,6 +21,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
+def count(value: float | None) -> str:
+    """Write a count that need not be whole, such as a mean of counts."""
+    return NOTHING if value is None else figure(value)
+
+
 def whole(value: float | None) -> str:
     """Write a whole number with separated thousands; a dash stands for null."""
     return NOTHING if value is None else f"{value:,.0f}"
@@ -71,7 +76,7 @@ def _environment() -> Any:
         "number": number,
         "whole": whole,
         "figures": significant,
-        "count": lambda value: NOTHING if value is None else figure(value),
+        "count": count,
         "coded": coded,
         "kind": kind,
         "slug": slug,

@@ -8,7 +8,6 @@ regression of I / U on X, and a unit of IoU x is expected to have E(x) (METHODS,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,11 +115,12 @@ def _isotonic(
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Regress the ratio of two sums on x by pool adjacent violators; linear between the points."""
     points, rank = np.unique(x, return_inverse=True)
-    over, under = (np.bincount(rank.ravel(), values) for values in (over, under))
-    points, over, under = points[under > 0], over[under > 0], under[under > 0]
-    if not len(points):
+    top, bottom = (np.bincount(rank.ravel(), values) for values in (over, under))
+    some = bottom > 0
+    if not some.any():
         return np.zeros_like
-    return partial(np.interp, xp=points, fp=isotonic_regression(over / under, weights=under).x)
+    fitted = isotonic_regression(top[some] / bottom[some], weights=bottom[some]).x
+    return lambda wanted: np.interp(wanted, points[some], fitted)
 
 
 def _shortest(

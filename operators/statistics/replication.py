@@ -50,7 +50,7 @@ def _meet(drawn: Activated, pair: int, masks: MaskBlock, labelled: int) -> np.in
     """Count the activated pixels of a pair inside one labelled mask."""
     bitmap = masks.bitmap[labelled]
     if bitmap < 0:
-        return drawn.area[pair]
+        return np.int64(drawn.area[pair])
     total = np.int64(0)
     for word in range(drawn.words.shape[1]):
         for row in range(drawn.span[pair, word, 0], drawn.span[pair, word, 1]):

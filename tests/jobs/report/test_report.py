@@ -26,7 +26,7 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.findings import trust
+from filterscope.pipeline.methods.significance.trust import figure, trust
 from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.report.pages import Page, called, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
@@ -76,18 +76,19 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
 
 def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     page = Page(site / "index.html")
-    table = [cells for cells in page.rows if len(cells) == 12]
+    table = [cells for cells in page.rows if len(cells) == 13]
     assert [cells[0] for cells in table[1:]] == ["0", "1"]
     judged = schemas.scan_layer_significance(hostile_run).sort("layer").collect().to_dicts()
     for cells, row in zip(table[1:], judged, strict=True):
         over, significant, replicating = (str(row[name]) for name in ("over_cutoff", "significant", "replicating"))
-        assert cells[2:6] == [over, number(row["expected_by_chance"], 1), significant, replicating]
-        sentence = trust(row["over_cutoff"], round(row["expected_by_chance"], 1), row["significant"])
+        by_chance = (figure(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
+        assert cells[2:7] == [over, next(by_chance), significant, replicating, next(by_chance)]
+        sentence = trust(row)
         assert sentence[1:] in page.text
     (model,) = (cells for cells in page.rows if len(cells) == 6 and cells[0] == "planted")
     assert model[2] == "native"
     median = schemas.scan_units(hostile_run).group_by("layer").agg(pl.col("iou").median()).sort("layer").collect()
-    assert [cells[8] for cells in table[1:]] == [number(value) for value in median["iou"]]
+    assert [cells[9] for cells in table[1:]] == [number(value) for value in median["iou"]]
 
 
 def test_of_units_that_detect_a_concept_equally_well_the_first_is_best(hostile_run, site):
@@ -159,9 +160,9 @@ def test_a_page_says_what_the_label_is_at_other_quantiles(hostile_run, site):
         concept or "no concept" for concept in rows["concept"]
     ]
     assert rows["concept"][3] == CONCEPT
-    assert [cells[0] for cells in shown] == ["0.1", "0.5", "1.0", "5.0"]
+    assert [cells[0] for cells in shown] == ["0.1", "0.5", "1.0", "5.0", "10.0"]
     assert [cells[4] for cells in shown] == ["yes" if concept == CONCEPT else "no" for concept in rows["concept"]]
-    assert [cells[5] for cells in shown] == ["no", "no", "no", "yes"]
+    assert [cells[5] for cells in shown] == ["no", "no", "no", "no", "yes"]
 
 
 def test_a_page_says_which_method_would_label_at_other_quantiles(hostile_run, tmp_path):

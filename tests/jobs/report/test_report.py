@@ -188,13 +188,13 @@ def test_detectors_against_the_number_of_images_are_those_of_the_table(hostile_r
         page = Page(site / place)
         drawn = [attributes for tag, attributes in page.tags if attributes.get("class") == "lines"]
         assert len(drawn) == len(layers)
-        for figure, layer in zip(drawn, layers, strict=True):
+        for chart, layer in zip(drawn, layers, strict=True):
             rows = found.filter(layer=layer)
             live = schemas.scan_units(hostile_run).filter(pl.col("detector"), pl.col("status") == "live", layer=layer)
             assert rows["over_cutoff"][3] == live.collect().height
             over, chance = (", ".join(texts(rows[name])) for name in ("over_cutoff", "expected_by_chance"))
             said = f"images 3, 6, 12, 24; over cutoff {over}; expected by chance {chance}"
-            assert figure["aria-label"].endswith(said), figure["aria-label"]
+            assert chart["aria-label"].endswith(said), chart["aria-label"]
         shown = [float(cells[-1]) for cells in page.sections[section][1:]]
         assert shown == pytest.approx(found.filter(pl.col("layer").is_in(layers))["expected_by_chance"].to_list())
 

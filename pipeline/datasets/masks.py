@@ -85,8 +85,7 @@ def import_masks(
         Reject an image whose mask has another size or is no index mask, and leave indices without a name unlabelled, instead
         of stopping.
     zero_is_a_label : bool
-        Index 0 is the class that the CSV file names. Else, where that is not one of `reading.NO_LABEL`, an `ImportNote` and
-        `rejects` tell which share of the pixels is left out.
+        Index 0 is the class that the CSV file names; else an `ImportNote` and `rejects` tell what is left out.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional

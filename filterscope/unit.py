@@ -99,7 +99,7 @@ class Unit:
 
     @property
     def verdict(self) -> str:
-        """What it detects and whether to believe it, in a sentence or two."""
+        """What it detects, whether to believe it, and what to expect on new images, in a few sentences."""
         from filterscope.pipeline.methods.significance.trust import verdict
 
         return verdict(self.facts)

@@ -15,7 +15,8 @@ DEAD = "dead: constant or never above zero"
 SATURATED = "saturated: T is the unit's maximum, so nothing is above it"
 
 _UNTESTED = "the unit is not live, its label is not testable, or activations were not stored"
-_NOTHING = f"the unit is not live, {NONE}, or activations were not stored"
+_OLD = "the run was made by an earlier version"
+_NOTHING = f"the unit is not live, {NONE}, activations were not stored, or {_OLD}"
 
 UNIT_SIGNIFICANCE = table(
     MODEL,
@@ -49,9 +50,9 @@ UNIT_SIGNIFICANCE = table(
         "folds_agree",
         pa.int32(),
         "of 8 folds, those without which the other images choose the label",
-        null=NOT_STORED,
+        null=f"{NOT_STORED}, or {_OLD}",
     ),
-    column("halves_agree", pa.bool_(), "both halves of the images choose the label", null=NOT_STORED),
+    column("halves_agree", pa.bool_(), "both halves of the images choose the label", null=f"{NOT_STORED}, or {_OLD}"),
     column(
         "label_replicates",
         pa.bool_(),
@@ -62,7 +63,7 @@ UNIT_SIGNIFICANCE = table(
         "effective_groups",
         pa.float64(),
         "(sum I)^2 / sum I^2 of the label over groups, which are single images unless the data set states groups",
-        null=NOT_STORED,
+        null=f"{NOT_STORED}, or {_OLD}",
     ),
     column(
         "p_place", pa.float64(), "share of circular shifts of the label's masks that meet the unit as well", null=NONE
@@ -77,7 +78,6 @@ UNIT_SIGNIFICANCE = table(
 )
 
 _ELIGIBLE = pa.struct([("category", pa.string()), ("concepts", pa.int64())])
-_OLD = "the run was made by a version before 0.3"
 
 LAYER_SIGNIFICANCE = table(
     MODEL,

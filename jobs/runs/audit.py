@@ -71,6 +71,8 @@ def audit(
                 _forget(run, stages, redo)
             _refuse_changes(run, stages)
             run.record(request, plan, _files(plan))
+        else:
+            _renew(run, Stages(plan))
         outcome = "failed"
         try:
             _tell_sequences(run, plan)
@@ -199,6 +201,16 @@ def _refuse_changes(run: RunFolder, stages: Stages) -> None:
             f"{key.text} was computed with other parameters: {run.ledger.difference(key, record)}. "
             f"Set them back, recompute with --redo {','.join(roots)}, or choose another --out."
         )
+
+
+def _renew(run: RunFolder, stages: Stages) -> None:
+    """Forget what an earlier version computed under another definition, and say so."""
+    outdated = [stage for stage in stages.all() if run.ledger.changed(stage.keys)]
+    if outdated:
+        names = ", ".join(dict.fromkeys(stage.name for stage in outdated))
+        say(f"computing again, since an earlier version of filterscope defined them otherwise: {names}")
+    for stage in outdated:
+        run.ledger.forget(stage.keys)
 
 
 def _files(plan: Plan) -> list[Any]:

@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 
 def nested_samples(group: NDArray[np.int64], parts: Sequence[int], seed: int) -> NDArray[np.bool_]:
-    """Draw nested samples of source images; all views of an image are in a sample or none.
+    """Draw nested samples of groups; all views of a group are in a sample or none.
 
     Parameters
     ----------
     group : int64 ndarray of shape (n,)
-        Source image of each view.
+        Group of each view: its source image, or what that belongs to.
     parts : sequence of int
-        A sample holds one in so many images, rounded up: 1 for all of them.
+        A sample holds one in so many groups, rounded up: 1 for all of them.
     seed : int
-        Of the one order in which images are added.
+        Of the one order in which groups are added.
 
     Returns
     -------

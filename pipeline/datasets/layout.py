@@ -368,6 +368,8 @@ class Dataset:
     @cached_property
     def groups(self) -> np.ndarray:
         """Number of the first image of each image's group, int64 of shape (images,); its own where it has none."""
+        if not self.grouped:
+            return np.arange(self.images.num_rows)
         names = self.images["group"].to_pylist()
         first: dict[str, int] = {}
         return np.array(

@@ -1,4 +1,10 @@
-"""Reader of images with index masks: the shape of VOC, of ADE20K-style exports and of a user's own data."""
+"""Reader of images with index masks: the shape of VOC, of ADE20K-style exports and of a user's own data.
+
+A mask is a PNG with the stem of its image (and its sub-folder): grey of up to 16 bits, or palette, whose indices count
+and not its colours. Index 0 is no concept unless it is imported as a label; 255 in an 8-bit mask and 65535 in a 16-bit one are
+ignored unless they have a name. Indices of one name are one concept. What has no counterpart or cannot be decoded is
+rejected.
+"""
 
 import re
 import warnings
@@ -61,11 +67,6 @@ def import_masks(
 ) -> None:
     """Import images with index masks.
 
-    A mask is a PNG with the stem of its image (and its sub-folder): grey of up to 16 bits, or palette, whose indices
-    count and not its colours. Index 0 is no concept unless `zero_is_a_label`; 255 in an 8-bit mask and 65535 in a
-    16-bit one are ignored unless they have a name. Indices of one name are one concept. An image without a mask, a
-    mask without an image and a file that cannot be decoded are rejected.
-
     Parameters
     ----------
     source : Path
@@ -81,11 +82,10 @@ def import_masks(
     in_place : bool
         Refer to the images instead of copying them.
     skip_bad : bool
-        Reject an image whose mask has another size or is no index mask, and leave the pixels of an index without a name
-        unlabelled, instead of stopping.
+        Reject an image whose mask has another size or is no index mask, and leave indices without a name unlabelled, instead
+        of stopping.
     zero_is_a_label : bool
-        Index 0 is the class that the CSV file names, like any other index. Otherwise, where that name is not one of
-        `reading.NO_LABEL`, an `ImportNote` and `rejects` tell which share of the pixels is left out.
+        Index 0 is the class that the CSV file names; else an `ImportNote` and `rejects` tell what is left out.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     progress : callable, optional
@@ -104,16 +104,12 @@ def import_masks(
     images = _files(source, _IMAGE_FOLDERS, _SUFFIXES)
     masks = {_stem(relative): path for relative, path in _files(source, _MASK_FOLDERS, (".png",)).items()}
     how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
-    how["zero_is_a_label"] = zero_is_a_label
-    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
+    with grouped_writer(
+        folder, source={**how, "zero_is_a_label": zero_is_a_label}, in_place=in_place, group_by=group_by
+    ) as writer:
         reader = _Reader(source, writer, concepts, names_path.name, skip_bad)
         palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
-        for done, (relative, path) in enumerate(images.items(), 1):
-            image = reader.add_image(relative, path, masks)
-            if image is not None and palette is not None:
-                palette.add(image, path)
-            if progress is not None:
-                progress(done, len(images))
+        reader.add_images(images, masks, palette, progress)
         reader.reject_unused(masks)
         reader.note_zero(dropped)
 
@@ -220,6 +216,21 @@ class _Reader:
         self._names, self._skip_bad = names, skip_bad
         self._used: set[str] = set()
         self._zeros = self._pixels = 0
+
+    def add_images(
+        self,
+        images: dict[str, Path],
+        masks: dict[str, Path],
+        palette: ColorLabels | None,
+        progress: Progress | None,
+    ) -> None:
+        """Add all images with their masks and, where asked for, their colours."""
+        for done, (relative, path) in enumerate(images.items(), 1):
+            image = self.add_image(relative, path, masks)
+            if image is not None and palette is not None:
+                palette.add(image, path)
+            if progress is not None:
+                progress(done, len(images))
 
     def add_image(self, relative: str, path: Path, masks: dict[str, Path]) -> int | None:
         """Add an image with its mask, or reject it."""

@@ -117,8 +117,12 @@ class Ledger:
         """Say which parameters differ between a key and a marker, with both values."""
         now = {**key.fingerprint.parameters, **key.fingerprint.inputs}
         then = {**record["parameters"], **record["inputs"]}
+
+        def stated(values: dict[str, Any], name: str) -> str:
+            return repr(values[name]) if name in values else "not stated"
+
         return "; ".join(
-            f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
+            f"{name} is {stated(now, name)} and was {stated(then, name)}"
             for name in sorted(now.keys() | then.keys())
             if now.get(name) != then.get(name)
         )

@@ -68,6 +68,8 @@ class Plan:
         Options of the run and of all methods, by their flat names; what is absent has its default.
     factories : mapping of str to callable
         What builds the networks of the user's own, by model; never written down.
+    grouped : bool
+        Whether the data set tells which images belong together.
     """
 
     run: Path
@@ -78,6 +80,7 @@ class Plan:
     models: tuple[PlannedModel, ...]
     settings: Mapping[str, Any]
     factories: Mapping[str, Callable[[], Any]] = field(default_factory=dict, repr=False, compare=False)
+    grouped: bool = False
 
     @cached_property
     def options(self) -> RunOptions:
@@ -116,6 +119,8 @@ class Plan:
         """Return the plan as plain values for TOML; what is None is left out."""
         stated = {field: getattr(self, field) for field in ("run", "data", "data_identity", "torch")}
         models = [asdict(model) for model in self.models]
+        if self.grouped:
+            stated["grouped"] = True
         # the key `images` is of version 0.1, when every view was an image; the file format keeps it
         return _without_none({**stated, "images": self.view_count, "models": models, "options": dict(self.settings)})
 
@@ -137,7 +142,14 @@ class Plan:
         if "metrics" in settings:  # as version 0.1 called them
             settings["methods"] = settings.pop("metrics")
         return cls(
-            run, path_of(stated["data"]), stated["data_identity"], stated["images"], stated["torch"], models, settings
+            run,
+            path_of(stated["data"]),
+            stated["data_identity"],
+            stated["images"],
+            stated["torch"],
+            models,
+            settings,
+            grouped=stated.get("grouped", False),
         )
 
 

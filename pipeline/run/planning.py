@@ -113,6 +113,7 @@ def make_plan(asked: Asked, before: Plan | None, tell: Callable[[str], None]) ->
         tuple(models),
         settings,
         factories,
+        dataset.grouped,
     )
     for method, need in asked.needs:
         need.check_plan(method, plan)

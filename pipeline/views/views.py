@@ -59,7 +59,10 @@ class Views:
     Attributes
     ----------
     image : int32 ndarray of shape (n,)
-        Source image: views of one image are not independent evidence and stay together in resampling.
+        Source image.
+    group : int32 ndarray of shape (n,)
+        First image of the group that the source image belongs to, such as a video; the image itself where the data set states
+        none. Views of one group are not independent evidence and stay together in permutations, resampling and samples.
     object : int32 ndarray of shape (n,)
         Object whose box is shown; -1: the whole image.
     flip : bool ndarray of shape (n,)
@@ -73,6 +76,7 @@ class Views:
     """
 
     image: np.ndarray
+    group: np.ndarray
     object: np.ndarray
     flip: np.ndarray
     box: np.ndarray
@@ -93,7 +97,7 @@ class Views:
         elif settings.negatives:
             raise InputError("--negatives goes with --views objects; whole images include the negatives already")
         else:
-            views = _whole(np.arange(dataset.rows("images")))
+            views = _whole(dataset, np.arange(dataset.rows("images")))
         return views._with_flips() if settings.flips else views
 
     def __len__(self) -> int:
@@ -133,7 +137,7 @@ class Views:
             yield pa.table(columns, schema=TABLES["views"])
 
     def _take(self, rows: np.ndarray) -> "Views":
-        columns = (self.image[rows], self.object[rows], self.flip[rows], self.box[rows])
+        columns = (self.image[rows], self.group[rows], self.object[rows], self.flip[rows], self.box[rows])
         return Views(*columns, [self.category[row] for row in rows.tolist()], self.dropped)
 
     def _with_flips(self) -> "Views":
@@ -142,11 +146,12 @@ class Views:
         return twice
 
 
-def _whole(images: np.ndarray) -> Views:
+def _whole(dataset: Dataset, images: np.ndarray) -> Views:
     count = len(images)
     box = np.full((count, 4), -1, np.int32)
     none = np.full(count, -1, np.int32)
-    return Views(images.astype(np.int32), none, np.zeros(count, bool), box, [None] * count, [])
+    group = dataset.groups[images].astype(np.int32)
+    return Views(images.astype(np.int32), group, none, np.zeros(count, bool), box, [None] * count, [])
 
 
 def _of_objects(dataset: Dataset, settings: ViewSettings) -> Views:
@@ -156,12 +161,14 @@ def _of_objects(dataset: Dataset, settings: ViewSettings) -> Views:
     if settings.category is not None:
         rows = _of_category(rows, settings.category)
     kept, dropped = _large_enough(rows, dataset)
-    negatives = _negatives(dataset) if settings.negatives else _whole(np.zeros(0, np.int32))
+    negatives = _negatives(dataset) if settings.negatives else _whole(dataset, np.zeros(0, np.int32))
     if not kept:
         raise InputError(f"--views {settings.views}: all {len(rows)} boxes have fewer than 50 x 50 pixels")
     image, number, box, category = zip(*kept, strict=True)
+    images = np.concatenate([np.array(image, np.int32), negatives.image])
     views = Views(
-        np.concatenate([np.array(image, np.int32), negatives.image]),
+        images,
+        dataset.groups[images].astype(np.int32),
         np.concatenate([np.array(number, np.int32), negatives.object]),
         np.zeros(len(kept) + len(negatives), bool),
         np.concatenate([np.array(box, np.int32), negatives.box]),
@@ -202,7 +209,7 @@ def _negatives(dataset: Dataset) -> Views:
     images = [n for n, split in enumerate(dataset.images["split"].to_pylist()) if split == NEGATIVE]
     if not images:
         raise InputError(f"--negatives: no image of {dataset.folder} is of the split {NEGATIVE!r}")
-    return _whole(np.array(images))
+    return _whole(dataset, np.array(images))
 
 
 @lru_cache(maxsize=4)

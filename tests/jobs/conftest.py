@@ -44,7 +44,7 @@ def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathF
         data=folder,
         models=[network],
         layers="0,1",
-        quantile=0.05,
+        quantile=0.1,  # half of the images has no more positions above zero
         min_images=3,
         unit_block=2,
         metrics="dissection,anchorings,stability,growth,significance,location,parts,patterns",

@@ -69,9 +69,8 @@ class AnnotatedBlock:
         annotations = open_annotations(plan.run, self.key)
         self.masks, self.decoded = annotations.masks, annotations.decoded
         self.image = plan.views.image.astype(np.int64)
-        dataset = Dataset(plan.data)
-        self.group = dataset.groups[self.image]
-        self.vocabulary = Vocabulary.of(dataset)
+        self.group = plan.views.group.astype(np.int64)
+        self.vocabulary = Vocabulary.of(Dataset(plan.data))
         self.category, self.categories = self.vocabulary.category, len(self.vocabulary.categories)
         self.eligible = np.flatnonzero(read_eligible(plan.run, self.key))
         self.slot = np.full(len(self.category), -1)
@@ -148,5 +147,5 @@ class Draws:
 
 def parameters_of_strata(plan: Plan) -> dict[str, str]:
     """Return what tells apart how groups of several views change places: in version 0.1 only those of equal size did."""
-    several = plan.options.view_settings.parameters or Dataset(plan.data).grouped
+    several = plan.options.view_settings.parameters or plan.grouped
     return {"strata": "by categories"} if several else {}

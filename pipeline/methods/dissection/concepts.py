@@ -87,19 +87,16 @@ def read_eligible(run: Path, key: str) -> np.ndarray:
 def count_labels(task: ModelTask) -> list[Output]:
     """Sum the labels of all decoded images, store the sums and write the table of concepts."""
     plan, key = task.plan, mask_key(task.plan, task.model)
-    dataset = Dataset(plan.data)
-    vocabulary = Vocabulary.of(dataset)
+    vocabulary = Vocabulary.of(Dataset(plan.data))
     labels = Labels.empty(len(vocabulary.names), len(vocabulary.categories), mask_size(plan, task.model))
     store, seen = MaskStore(plan.run, key), ActivationStore(plan.run, task.model.name, task.model.layers[0].name)
     image, pairs = plan.views.image, set[tuple[int, int]]()
     for views, held, _ in whole_images(_decoded(plan, store, seen), image):
         labels.add(held, vocabulary.category, image[views])
-        if dataset.grouped:
-            pairs |= _held(held, dataset.groups[image[views]])
+        if plan.grouped:
+            pairs |= _held(held, plan.views.group[views])
     counts = {name: getattr(labels, name) for name in _COUNTS}
-    groups = (
-        np.bincount([concept for concept, _ in pairs], minlength=len(vocabulary.names)) if dataset.grouped else None
-    )
+    groups = np.bincount([concept for concept, _ in pairs], minlength=len(vocabulary.names)) if plan.grouped else None
     table = _table(key, vocabulary, labels, groups, plan.of(DissectionOptions))
     path = label_path(plan.run, key)
     stored = write_arrays(path, {"views": labels.views, "eligible": table["eligible"].to_numpy(), **counts})
@@ -142,7 +139,7 @@ def _table(
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what eligibility depends on; groups where there are any."""
     options = plan.of(DissectionOptions)
-    grouped = {"min_groups": options.min_groups} if Dataset(plan.data).grouped else {}
+    grouped = {"min_groups": options.min_groups} if plan.grouped else {}
     return {"min_images": options.min_images, "counted": "source images", **grouped}
 
 

@@ -135,7 +135,7 @@ class _Findings:
 
     def unit_concept_table(self) -> pa.Table:
         """Return the rows of `unit_concept`, the full matrix."""
-        scores, names = self.scores, self.vocabulary.names
+        scores, names, plan = self.scores, self.vocabulary.names, self.task.plan
         units, count = len(self.units), len(names)
         return self._rows(
             "unit_concept",
@@ -149,7 +149,8 @@ class _Findings:
             association=_nullable(scores.association),
             lift=_nullable(scores.lift),
             effective_images=scores.effective_images.ravel(),
-            standard_error=_nullable(scores.standard_error),
+            # images of a group are not independent, and their sums are not kept by group
+            standard_error=_nullable(np.full_like(scores.iou, np.nan) if plan.grouped else scores.standard_error),
         )
 
     def top_images_table(self) -> pa.Table:

@@ -42,12 +42,12 @@ class GraphViews:
 
     @classmethod
     def of(cls, plan: Plan, category: str) -> "GraphViews":
-        """Sort the views of a run; an image is held out by the digest of its number, with all its views."""
+        """Sort the views of a run; a group of images is held out whole, by the digest of its first image's number."""
         views, share = plan.views, plan.of(GraphOptions).heldout
         mine = np.flatnonzero([of_view == category for of_view in views.category])
-        images = views.image[mine]
-        drawn = {n: seed_of("graph", "heldout", n) % 10**9 < share * 10**9 for n in np.unique(images).tolist()}
-        heldout = np.array([drawn[n] for n in images.tolist()], bool)
+        groups = views.group[mine].tolist()
+        drawn = {n: seed_of("graph", "heldout", n) % 10**9 < share * 10**9 for n in set(groups)}
+        heldout = np.array([drawn[n] for n in groups], bool)
         negative = np.flatnonzero((views.object < 0) & ~views.flip)
         return cls(category, mine, heldout, views.flip[mine], negative)
 

@@ -36,14 +36,14 @@ def instability_rows(
     geometry = model.geometry(plan.options.geometry)
     sightings = open_sightings(plan.data, plan.data_identity, plan.options.view_settings, geometry)
     measured = views.heldout & ~views.flip
-    images = plan.views.image[views.view].astype(np.int64)
+    groups = plan.views.group[views.view].astype(np.int64)
     measures = {}
     for stratum, (category, landmark) in enumerate(sightings.strata):
         if category == views.category:
             place = sightings.places(stratum, views.view)
             for name in NODE_PROTOCOLS:
                 key = model.name, layer.name, views.category, landmark, name
-                measures[key] = _Measure(PROTOCOLS[name], place, measured, images, geometry.size, seed)
+                measures[key] = _Measure(PROTOCOLS[name], place, measured, groups, geometry.size, seed)
     for part in found:
         for key, measure in measures.items():
             yield _rows(key, part, part.kept, *measure.nodes(part))
@@ -53,9 +53,9 @@ def instability_rows(
 class _Measure:
     """One landmark and protocol."""
 
-    def __init__(self, protocol: Protocol, place: np.ndarray, measured: np.ndarray, images: np.ndarray,
+    def __init__(self, protocol: Protocol, place: np.ndarray, measured: np.ndarray, groups: np.ndarray,
                  extent: tuple[int, int], seed: Callable[..., int]) -> None:  # fmt: skip
-        self.protocol, self.place, self.images, self.extent, self.seed = protocol, place, images, extent, seed
+        self.protocol, self.place, self.groups, self.extent, self.seed = protocol, place, groups, extent, seed
         unmarked = np.isnan(place[:, 0])
         self.allowed = measured & ~unmarked if protocol.landmark_first else measured
         self.refused = measured & unmarked if protocol.landmark_first else np.zeros_like(measured)
@@ -97,7 +97,7 @@ class _Measure:
     ) -> Comparison:
         landmark = np.where(filled[..., None], self.place[chosen], np.nan)
         weights = _weights(self.protocol.images)
-        return compare(position, landmark, baselines, self.images[chosen], self.extent, self.protocol, weights)
+        return compare(position, landmark, baselines, self.groups[chosen], self.extent, self.protocol, weights)
 
 
 def _rows(

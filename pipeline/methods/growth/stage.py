@@ -22,7 +22,7 @@ from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
-#: A sample holds one in so many images.
+#: A sample holds one in so many groups of images.
 PARTS = (8, 4, 2, 1)
 #: Permutations of the annotations of each sample.
 PERMUTATIONS = 10

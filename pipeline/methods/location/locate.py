@@ -109,9 +109,9 @@ class _Location:
         uniform = uniform_positions(self.units[:, None], view, seed, self.extent)
         fixed = np.broadcast_to(crop_centre(self.extent), uniform.shape)
         landmark = self.sightings.places(stratum, view)
-        baselines, images = np.stack([fixed, uniform], axis=2), self.views.image[view].astype(np.int64)
+        baselines, groups = np.stack([fixed, uniform], axis=2), self.views.group[view].astype(np.int64)
         weights = _weights(self.protocol.images)
-        return compare(place, landmark, baselines, images, self.extent, self.protocol, weights)
+        return compare(place, landmark, baselines, groups, self.extent, self.protocol, weights)
 
     def _rows(self, stratum: int, found: Comparison) -> pa.Table:
         count, (category, landmark) = len(self.units), self.sightings.strata[stratum]

@@ -115,7 +115,7 @@ def _rows(plan: Plan, model: PlannedModel, layer: str, category: str) -> Iterato
     for stratum, (of, landmark) in enumerate(sightings.strata):
         if of != category:
             continue
-        measured, images = [], np.unique(plan.views.image[filters[0].view], return_inverse=True)[1]
+        measured, images = [], np.unique(plan.views.group[filters[0].view], return_inverse=True)[1]
         weights = poisson_weights(len(images), seed_of("nodes_beside_patterns", "bootstrap"))
         for part in filters:
             place = sightings.places(stratum, part.view)

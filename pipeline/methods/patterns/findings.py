@@ -89,9 +89,9 @@ def steadiness(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     if len(view) and (plan.data / MANIFEST).is_file():
         geometry = plan.model(model).geometry(plan.options.geometry)
         sightings = open_sightings(plan.data, plan.data_identity, plan.options.view_settings, geometry)
-        images = plan.views.image[view].astype(np.int64)
+        groups = plan.views.group[view].astype(np.int64)
         for stratum, (category, landmark) in enumerate(sightings.strata):
-            found = _compared(place, sightings.places(stratum, view), images, geometry.size)
+            found = _compared(place, sightings.places(stratum, view), groups, geometry.size)
             if not np.isnan(found.instability).all():
                 rows.append((model, layer, category, landmark, *_means(found)))
     return pl.DataFrame(rows, schema=_STEADINESS, orient="row")

@@ -26,8 +26,7 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.trust import figure as counted
-from filterscope.pipeline.methods.significance.trust import trust
+from filterscope.pipeline.methods.significance.trust import figure, trust
 from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.report.pages import Page, called, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
@@ -68,8 +67,7 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
         assert data[name] == units[name].to_list(), name
     names = [data["concepts"][c] if c >= 0 else None for c in data["concept"]]
     assert names == units["concept"].to_list()
-    # on the half with more squares T is the maximum of unit 0: nothing is above it there, so its label does not replicate
-    assert data["evidence"] == ["significant", "both", "none"]
+    assert data["evidence"] == ["both", "both", "none"]
     located = (
         schemas.scan_location_instability(hostile_run).filter(pl.col("layer") == "1", pl.col("unit") == 0).collect()
     )
@@ -83,8 +81,8 @@ def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     judged = schemas.scan_layer_significance(hostile_run).sort("layer").collect().to_dicts()
     for cells, row in zip(table[1:], judged, strict=True):
         over, significant, replicating = (str(row[name]) for name in ("over_cutoff", "significant", "replicating"))
-        chance, again = (counted(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
-        assert cells[2:7] == [over, chance, significant, replicating, again]
+        by_chance = (figure(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
+        assert cells[2:7] == [over, next(by_chance), significant, replicating, next(by_chance)]
         # said once, on the layer's card, and not among the notes again
         assert page.text.count(trust(row)[1:]) == 1
     (model,) = (cells for cells in page.rows if len(cells) == 6 and cells[0] == "planted")
@@ -162,9 +160,9 @@ def test_a_page_says_what_the_label_is_at_other_quantiles(hostile_run, site):
         concept or "no concept" for concept in rows["concept"]
     ]
     assert rows["concept"][3] == CONCEPT
-    assert [cells[0] for cells in shown] == ["0.1", "0.5", "1.0", "5.0"]
+    assert [cells[0] for cells in shown] == ["0.1", "0.5", "1.0", "5.0", "10.0"]
     assert [cells[4] for cells in shown] == ["yes" if concept == CONCEPT else "no" for concept in rows["concept"]]
-    assert [cells[5] for cells in shown] == ["no", "no", "no", "yes"]
+    assert [cells[5] for cells in shown] == ["no", "no", "no", "no", "yes"]
 
 
 def test_a_page_says_which_method_would_label_at_other_quantiles(hostile_run, tmp_path):
@@ -190,13 +188,13 @@ def test_detectors_against_the_number_of_images_are_those_of_the_table(hostile_r
         page = Page(site / place)
         drawn = [attributes for tag, attributes in page.tags if attributes.get("class") == "lines"]
         assert len(drawn) == len(layers)
-        for figure, layer in zip(drawn, layers, strict=True):
+        for chart, layer in zip(drawn, layers, strict=True):
             rows = found.filter(layer=layer)
             live = schemas.scan_units(hostile_run).filter(pl.col("detector"), pl.col("status") == "live", layer=layer)
             assert rows["over_cutoff"][3] == live.collect().height
             over, chance = (", ".join(texts(rows[name])) for name in ("over_cutoff", "expected_by_chance"))
             said = f"images 3, 6, 12, 24; over cutoff {over}; expected by chance {chance}"
-            assert figure["aria-label"].endswith(said), figure["aria-label"]
+            assert chart["aria-label"].endswith(said), chart["aria-label"]
         shown = [float(cells[-1]) for cells in page.sections[section][1:]]
         assert shown == pytest.approx(found.filter(pl.col("layer").is_in(layers))["expected_by_chance"].to_list())
 

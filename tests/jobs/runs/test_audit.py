@@ -16,7 +16,7 @@ from filterscope.jobs.runs.status import run_status
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, RunError
 from tests import naive, planted
-from tests.audits import assert_same, tables
+from tests.audits import assert_same, audit_here, tables
 from tests.planted import PLANTED
 
 
@@ -222,3 +222,19 @@ def test_the_findings_of_several_models_are_those_of_each_alone(audited, planted
         one = frame.filter(pl.col("model") == "planted")
         assert one.equals(tables(planted_run)[name]), name
         assert one.drop("model").equals(frame.filter(pl.col("model") == "twin").drop("model")), name
+
+
+def test_what_an_earlier_version_defined_otherwise_is_computed_again_and_said(tmp_path, planted_settings, capsys):
+    run = audit_here(tmp_path / "run", **planted_settings)
+    before = tables(run)
+    (marker,) = (run / "ledger" / "dissect").rglob("*.json")
+    marker.rename(marker.with_name(f"{marker.name.split('.')[0]}.{'0' * 16}.json"))
+    capsys.readouterr()
+    assert audit_here(tmp_path / "run", **planted_settings) == run
+    said = capsys.readouterr()
+    assert (
+        "computing again, since an earlier version of filterscope defined them otherwise: dissect"
+        in said.out + said.err
+    )
+    assert [path.name for path in (run / "ledger" / "dissect").rglob("*.json")] == [marker.name]
+    assert all(frame.equals(tables(run)[name]) for name, frame in before.items())

@@ -38,13 +38,17 @@ PINNED = {
 }  # fmt: skip
 
 
-def plan_with(**settings):
+#: Stages that are defined anew since version 0.1, and computed again: all of them, or in the cases named.
+REDEFINED = {"null": OPTIONS, "significance": {"defaults", "others", "crops"}, "growth": {"crops"}}
+
+
+def plan_with(*, grouped=False, **settings):
     layers = tuple(Layer(name, "Conv2d", units, side, side, no_field="global") for name, units, side in LAYERS)
     transform = Transform((32, 48), 32, "bilinear", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     spec = ModelSpec("torchvision:resnet18@random:0")
     model = PlannedModel(spec, "net", "resnet18", "ab" * 32, transform, 1000, 4, layers)
     settings = {"actors": 0, "device": "cpu", **settings}
-    return Plan(Path("/run"), Path("/data"), "d" * 64, 200, "2.13.0", (model,), settings)
+    return Plan(Path("/run"), Path("/data"), "d" * 64, 200, "2.13.0", (model,), settings, grouped=grouped)
 
 
 LAYERS = (("a", 8, 16), ("b", 16, 8))
@@ -59,7 +63,8 @@ def test_markers_of_version_0_1_are_recognised(case):
         kind = stages.kind(name)
         own = RunPrints(plan, [kind]) if case == "unstored" and name == "significance" else stages.prints
         found[name] = own.former(kind, model) or own.of(kind, model).digest
-    assert found == FORMER[case]
+    known = {name for name in FORMER[case] if found[name] == FORMER[case][name]}
+    assert known == {name for name in FORMER[case] if case not in REDEFINED.get(name, ())}
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -96,7 +101,7 @@ IN_KEYS = {"localize.shots", "localize.category", "localize.model", "localize.la
 @pytest.mark.parametrize("store", STORES)
 def test_every_option_of_a_method_is_in_a_fingerprint(store):
     """Another value of any option that results depend on gives another fingerprint of a stage of its method."""
-    plan = plan_with(store=store)
+    plan = plan_with(store=store, grouped=True)
     for method in registry.METHODS:
         kinds = method.stages(plan.options) if store == "zarr" or method.unstored else ()
         for field, flat in method.options.flat_names().items():

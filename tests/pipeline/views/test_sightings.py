@@ -18,7 +18,7 @@ def planted():
         ["head", "tail"], view.astype(np.int32), landmark.astype(np.int32), x, y, instances > 0, instances, size
     )
     none, box = np.zeros(4, np.int32), np.zeros((4, 4), np.int32)
-    return Sightings.of(Views(none, none, none > 0, box, ["bird", "bird", "bird", "cat"], []), found)
+    return Sightings.of(Views(none, none, none, none > 0, box, ["bird", "bird", "bird", "cat"], []), found)
 
 
 def test_strata_are_categories_and_landmarks_that_occur_together():

@@ -39,27 +39,51 @@ def _value(
     return left + weight[1] * (right - left)
 
 
-@njit(cache=True, nogil=True)
-def _add_word(
-    bits: NDArray[np.uint64], place: tuple[int, int, int, int], above: NDArray[np.bool_], masks: MaskBlock,
-    slot: NDArray[np.int64], kinds: NDArray[np.bool_], source: NDArray[np.int64], intersection: NDArray[np.int64],
-    activated: NDArray[np.int64],
+@_inlined
+def _find_changes(
+    patterns: NDArray[np.int16], image: int, unit: int, half: NDArray[np.float64], around: float,
+    near: NDArray[np.float32], grid: _Grid, lower: tuple[NDArray[np.int64], NDArray[np.int64]],
+    canvases: tuple[_Canvas, _Canvas], changed: NDArray[np.uint64], span: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """Add the pixels of one word that are on the other side in each draw: gained where T is above the draw's threshold."""
-    image, unit, word, row = place
-    for draw in range(len(source)):
-        giver = source[draw, image]
-        if giver < 0 or bits[draw] == 0:
-            continue
-        sign = 1 if above[draw, unit] else -1
-        for group in range(kinds.shape[1]):
-            if kinds[giver, group]:
-                activated[draw, group, unit] += sign * _popcount(bits[draw])
-        for labelled in range(masks.first[giver], masks.first[giver + 1]):
-            concept, bitmap = slot[masks.concept[labelled]], masks.bitmap[labelled]
-            if concept >= 0:
-                common = bits[draw] if bitmap < 0 else bits[draw] & masks.words[bitmap, word, row]
-                intersection[draw, concept, unit] += sign * _popcount(common)
+    """Mark in each draw the pixels on the other side of its threshold than of T, and their rows; empty the canvases."""
+    low, high = canvases
+    for word in range(len(low.words)):
+        span[word, 0], span[word, 1] = low.words.shape[1], 0
+        for row in range(np.int64(low.top_row[word]), np.int64(low.end_row[word])):
+            between = low.words[word, row] & ~high.words[word, row]
+            low.words[word, row] = high.words[word, row] = 0
+            if between == 0:
+                continue
+            span[word, 0], span[word, 1] = min(span[word, 0], row), row + 1
+            while between:
+                bit = between & (~between + np.uint64(1))
+                between ^= bit
+                column = word * 64 + _popcount(bit - np.uint64(1))
+                value = _value(
+                    patterns, image, unit, half, (lower[0][row], lower[1][column]),
+                    (grid.row_weight[row], grid.column_weight[column]),
+                )  # fmt: skip
+                above = value > around
+                for draw in range(len(near)):
+                    changed[draw, word, row] |= bit if (value > near[draw, unit]) != above else np.uint64(0)
+
+
+@_inlined
+def _count(words: NDArray[np.uint64], span: NDArray[np.int64]) -> np.int64:
+    total = np.int64(0)
+    for word in range(len(words)):
+        for row in range(span[word, 0], span[word, 1]):
+            total += _popcount(words[word, row])
+    return total
+
+
+@_inlined
+def _meet(words: NDArray[np.uint64], span: NDArray[np.int64], mask: NDArray[np.uint64]) -> np.int64:
+    total = np.int64(0)
+    for word in range(len(words)):
+        for row in range(span[word, 0], span[word, 1]):
+            total += _popcount(words[word, row] & mask[word, row])
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -71,7 +95,8 @@ def _add(
     activated: NDArray[np.int64],
 ) -> None:  # fmt: skip
     low, high = canvases
-    above, changed = near < around, np.zeros(len(near), np.uint64)
+    changed = np.zeros((len(near), *low.words.shape), np.uint64)
+    span = np.zeros((len(low.words), 2), np.int64)
     for image in range(maxima.shape[0]):
         for unit in range(maxima.shape[1]):
             if outer[0, unit] == outer[1, unit] or not maxima[image, unit] > outer[0, unit]:
@@ -81,28 +106,20 @@ def _add(
             if maxima[image, unit] > outer[1, unit]:
                 _mark(patterns, image, unit, orders[1, unit], high.above)
                 _draw(patterns, image, unit, half, outer[1, unit], grid, high)
-            for word in range(len(low.words)):
-                for row in range(np.int64(low.top_row[word]), np.int64(low.end_row[word])):
-                    between = low.words[word, row] & ~high.words[word, row]
-                    low.words[word, row] = high.words[word, row] = 0
-                    if between == 0:
-                        continue
-                    changed[:] = 0
-                    while between:
-                        rest = between & (between - np.uint64(1))
-                        bit = between ^ rest
-                        between = rest
-                        column = word * 64 + _popcount(bit - np.uint64(1))
-                        value = _value(
-                            patterns, image, unit, half, (lower[0][row], lower[1][column]),
-                            (grid.row_weight[row], grid.column_weight[column]),
-                        )  # fmt: skip
-                        for draw in range(len(near)):
-                            if (value > near[draw, unit]) != (value > around[unit]):
-                                changed[draw] |= bit
-                    _add_word(
-                        changed, (image, unit, word, row), above, masks, slot, kinds, source, intersection, activated
-                    )
+            _find_changes(patterns, image, unit, half, around[unit], near, grid, lower, canvases, changed, span)
+            for draw in range(len(near)):
+                giver, sign = source[draw, image], 1 if near[draw, unit] < around[unit] else -1
+                pixels = _count(changed[draw], span)
+                if giver >= 0 and pixels:
+                    for group in range(kinds.shape[1]):
+                        activated[draw, group, unit] += sign * pixels * kinds[giver, group]
+                    for labelled in range(masks.first[giver], masks.first[giver + 1]):
+                        concept, bitmap = slot[masks.concept[labelled]], masks.bitmap[labelled]
+                        if concept >= 0:
+                            common = pixels if bitmap < 0 else _meet(changed[draw], span, masks.words[bitmap])
+                            intersection[draw, concept, unit] += sign * common
+                if pixels:
+                    changed[draw] = 0
 
 
 def add_changes(

@@ -87,6 +87,11 @@ class AnnotatedBlock:
         return drawing_of(self.task.plan, self.task.model, self.task.layer)
 
     @cached_property
+    def _maxima(self) -> np.ndarray:
+        # once for all passes: small reads take longer than small maps
+        return self.store.read_maxima(0, self.task.plan.view_count, slice(self.task.start, self.task.stop))
+
+    @cached_property
     def axes(self) -> tuple[Axis, Axis] | None:
         """How masks sample maps that are interpolated; None for the survey's masks."""
         plan, survey = self.task.plan, self.task.plan.of(DissectionOptions).mask_mode == "survey"
@@ -98,8 +103,9 @@ class AnnotatedBlock:
         for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
             if len(views):
-                maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
-                yield Maps(views, maxima, self.store.read(start, stop, span)[views - start])
+                maps = self.store.read(start, stop, span)
+                maps = np.ascontiguousarray(maps) if len(views) == len(maps) else maps[views - start]
+                yield Maps(views, self._maxima[views].astype(np.float32), maps)
 
     def activated(
         self, part: Maps, thresholds: np.ndarray, chosen: np.ndarray | None = None

@@ -42,7 +42,7 @@ def _value(
 @_inlined
 def _find_changes(
     patterns: NDArray[np.int16], image: int, unit: int, half: NDArray[np.float64], around: float,
-    near: NDArray[np.float32], grid: _Grid, lower: tuple[NDArray[np.int64], NDArray[np.int64]],
+    near: NDArray[np.float64], grid: _Grid, lower: tuple[NDArray[np.int64], NDArray[np.int64]],
     canvases: tuple[_Canvas, _Canvas], changed: NDArray[np.uint64], span: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Mark in each draw the pixels on the other side of its threshold than of T, and their rows; empty the canvases."""
@@ -65,7 +65,7 @@ def _find_changes(
                 )  # fmt: skip
                 above = value > around
                 for draw in range(len(near)):
-                    changed[draw, word, row] |= bit if (value > near[draw, unit]) != above else np.uint64(0)
+                    changed[draw, word, row] |= bit if (value > near[draw]) != above else np.uint64(0)
 
 
 @_inlined
@@ -96,7 +96,7 @@ def _add(
 ) -> None:  # fmt: skip
     low, high = canvases
     changed = np.zeros((len(near), *low.words.shape), np.uint64)
-    span = np.zeros((len(low.words), 2), np.int64)
+    span, own = np.zeros((len(low.words), 2), np.int64), np.zeros(len(near))
     for image in range(maxima.shape[0]):
         for unit in range(maxima.shape[1]):
             if outer[0, unit] == outer[1, unit] or not maxima[image, unit] > outer[0, unit]:
@@ -106,7 +106,9 @@ def _add(
             if maxima[image, unit] > outer[1, unit]:
                 _mark(patterns, image, unit, orders[1, unit], high.above)
                 _draw(patterns, image, unit, half, outer[1, unit], grid, high)
-            _find_changes(patterns, image, unit, half, around[unit], near, grid, lower, canvases, changed, span)
+            for draw in range(len(near)):
+                own[draw] = near[draw, unit] if source[draw, image] >= 0 else around[unit]
+            _find_changes(patterns, image, unit, half, around[unit], own, grid, lower, canvases, changed, span)
             for draw in range(len(near)):
                 giver, sign = source[draw, image], 1 if near[draw, unit] < around[unit] else -1
                 pixels = _count(changed[draw], span)

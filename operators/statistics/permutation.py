@@ -193,7 +193,8 @@ def iou_of(
     labelled : int64 ndarray of shape (..., C, 1)
         G.
     """
-    union = activated + labelled - intersection
+    union = activated + labelled
+    union -= intersection
     iou = np.zeros(union.shape)
     np.divide(intersection, union, out=iou, where=union > 0)
     return iou

@@ -30,6 +30,9 @@ from filterscope.pipeline.methods.tasks import BlockTask
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore
 
+#: Bytes of maps that a block keeps from one pass over the images to the next.
+_KEPT = 1 << 26
+
 
 class Maps(NamedTuple):
     """Maps of n views: numbers (n,), maxima (float32, shape (n, U)) and maps (float16, shape (n, U, h, w))."""
@@ -53,6 +56,8 @@ class AnnotatedBlock:
         Source image of each view, and the first image of the group that it belongs to.
     kinds : bool ndarray of shape (views, G)
         Categories that each view has.
+    dataset : Dataset
+        The images and their annotations.
     category : int64 ndarray of shape (C,)
         Number of each concept's category.
     eligible : int64 ndarray
@@ -72,7 +77,7 @@ class AnnotatedBlock:
         annotations = open_annotations(plan.run, self.key)
         self.masks, self.decoded = annotations.masks, annotations.decoded
         self.image = plan.views.image.astype(np.int64)
-        dataset = Dataset(plan.data)
+        self.dataset = dataset = Dataset(plan.data)
         self.group = dataset.groups[self.image]
         self.vocabulary = Vocabulary.of(dataset)
         self.category, self.categories = self.vocabulary.category, len(self.vocabulary.categories)
@@ -81,6 +86,7 @@ class AnnotatedBlock:
         self.slot[self.eligible] = np.arange(len(self.eligible))
         self.kinds = category_sets(self.masks, self.category, self.categories)
         self.threshold = read_thresholds(task)
+        self._kept: dict[int, np.ndarray] = {}
 
     @cached_property
     def _draw(self) -> Drawing:
@@ -99,22 +105,32 @@ class AnnotatedBlock:
 
     def parts(self) -> Iterator[Maps]:
         """Yield the maps of the views of each block that were decoded."""
-        plan, span = self.task.plan, slice(self.task.start, self.task.stop)
+        plan, room = self.task.plan, _KEPT - sum(maps.nbytes for maps in self._kept.values())
         for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
-            if len(views):
-                maps = self.store.read(start, stop, span)
+            if not len(views):
+                continue
+            maps = self._kept.get(start)
+            if maps is None:
+                maps = self.store.read(start, stop, slice(self.task.start, self.task.stop))
                 maps = np.ascontiguousarray(maps) if len(views) == len(maps) else maps[views - start]
-                yield Maps(views, self._maxima[views].astype(np.float32), maps)
+                room -= maps.nbytes
+                if room >= 0:
+                    self._kept[start] = maps
+            yield Maps(views, self._maxima[views].astype(np.float32), maps)
 
     def activated(
         self, part: Maps, thresholds: np.ndarray, chosen: np.ndarray | None = None
     ) -> tuple[Activated, np.ndarray]:
-        """Return the activated pixels of a part's views, or of chosen ones, and their number (n, U).
+        """Return the activated pixels of a part's views, or of chosen views (n,) or pairs (n, U), and their number (n, U).
 
         Thresholds are float32 of shape (U,) or, of each view, (n, U).
         """
-        maxima = part.maxima if chosen is None else np.where(chosen[:, None], part.maxima, -np.inf)
+        maxima = (
+            part.maxima
+            if chosen is None
+            else np.where(chosen if chosen.ndim == 2 else chosen[:, None], part.maxima, -np.inf)
+        )
         drawn = self._draw(part.maps, maxima, thresholds)
         area = np.zeros(maxima.shape, np.int64)
         area[drawn.image, drawn.unit] = drawn.area

@@ -61,7 +61,7 @@ class _Block(AnnotatedBlock):
         super().__post_init__()
         plan = self.task.plan
         self.identity, self.shape = plan.data_identity, mask_size(plan, self.task.model)
-        self.fold = _folds(Dataset(plan.data), self.identity)[self.image]
+        self.fold = _folds(self.dataset, self.identity)[self.image]
         self.half = self.fold % 2
 
     def _source(self, views: np.ndarray) -> np.ndarray:
@@ -143,7 +143,9 @@ class _Block(AnnotatedBlock):
 
     def _add_shifted(self, part: Maps) -> None:
         views = part.views
-        drawn, area = self.activated(part, self.threshold)
+        # only where the label is: elsewhere no shift can meet it
+        there = (self._labelled(views)[:, self.label] > 0) & (self.label >= 0)
+        drawn, area = self.activated(part, self.threshold, there)
         label = np.broadcast_to(self.label, area.shape)
         self.of_label.add(views, overlaps(drawn, self.masks, views, label)[None])
         seed = seed_of(self.identity, "place")
@@ -155,14 +157,17 @@ class _Block(AnnotatedBlock):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return I and the union of the chosen concept of each view and unit, (n, U); 0 where none is chosen."""
         common = overlaps(drawn, self.masks, views, chosen)
-        labelled = np.zeros((len(views), len(self.category)), np.int64)
-        for place, view in enumerate(views.tolist()):
-            own = slice(self.masks.first[view], self.masks.first[view + 1])
-            labelled[place, self.masks.concept[own]] = self.masks.area[own]
+        labelled = self._labelled(views)
         row = np.arange(len(views))[:, None]
         has_category = self.kinds[views][row, self.category[chosen]]
         union = area * has_category + labelled[row, chosen] - common
         return common, np.where(chosen < 0, 0, union)
+
+    def _labelled(self, views: np.ndarray) -> np.ndarray:
+        """Return the labelled pixels of each view and concept, int64 of shape (n, C)."""
+        labelled, own = np.zeros((len(views), len(self.category)), np.int64), self.masks.take(views)
+        labelled[np.repeat(np.arange(len(views)), np.diff(own.first)), own.concept] = own.area
+        return labelled
 
     def findings(self) -> dict[str, np.ndarray]:
         """Return what the layer is pooled from; NaN where there is nothing to measure."""

@@ -193,8 +193,7 @@ def iou_of(
     labelled : int64 ndarray of shape (..., C, 1)
         G.
     """
-    union = activated + labelled
-    union -= intersection
+    union = activated + labelled - intersection
     iou = np.zeros(union.shape)
     np.divide(intersection, union, out=iou, where=union > 0)
     return iou

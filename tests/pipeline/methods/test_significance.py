@@ -8,8 +8,12 @@ from filterscope import schemas
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.permutation import Strata
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.methods.dissection import annotated
+from filterscope.pipeline.methods.significance import null
 from filterscope.pipeline.methods.significance.findings import headline, trust
 from filterscope.pipeline.methods.significance.null import PERMUTATIONS
+from filterscope.pipeline.methods.stages import Stages
+from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.activations import ActivationStore
 from tests import naive, planted
 from tests.planted import PLANTED
@@ -95,3 +99,20 @@ def test_units_are_named_in_both_tables(run):
 )
 def test_the_headline_says_which_number_to_trust(numbers, start):
     assert trust(*numbers).startswith(start)
+
+
+def test_the_null_does_not_depend_on_how_it_is_computed(run, tmp_path, monkeypatch):
+    """Training parts drawn one by one, as for the survey's masks, not found from T; maps read again, not kept."""
+    [stage] = [stage for stage in Stages(RunFolder(run).plan()).all() if stage.name == "null"]
+    [work] = stage.group(stage.keys)
+    found = np.load(null.null_path(run, work.task.key.place))
+    monkeypatch.setattr(annotated.AnnotatedBlock, "axes", None)
+    monkeypatch.setattr(annotated, "_KEPT", 0)
+    monkeypatch.setattr(null, "null_path", lambda run, place: tmp_path / "null.npz")
+    null.find_null(work.task)
+    again = np.load(tmp_path / "null.npz")
+    assert set(found) == set(again)
+    for name in found:
+        np.testing.assert_array_equal(found[name], again[name], name)
+    assert found["training_iou"].any()
+    assert found["sums"].any()

@@ -46,20 +46,33 @@ def _descend(
     place: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Find for each part the highest bin that has `wanted` values in it and above; -1 where it is not among those counted."""
+    folds = parts.shape[1]
+    seen = np.empty(folds, np.int64)
+    place[:] = -1
     for unit in range(len(counts)):
+        seen[:] = above[unit]
+        left = 0
         for part in range(len(parts)):
-            place[part, unit] = -1
-            seen = np.int64(0)
-            for fold in range(parts.shape[1]):
-                seen += above[unit, fold] if parts[part, fold] else 0
-            if seen >= wanted[part]:
+            left += (parts[part] * seen).sum() < wanted[part]
+        for bin in range(counts.shape[1] - 1, -1, -1):  # noqa: A001
+            some = np.uint32(0)
+            for fold in range(folds):
+                some |= counts[unit, bin, fold]
+            if some == 0:
                 continue
-            for bin in range(counts.shape[1] - 1, -1, -1):  # noqa: A001
-                for fold in range(parts.shape[1]):
-                    seen += np.int64(counts[unit, bin, fold]) if parts[part, fold] else 0
-                if seen >= wanted[part]:
+            for part in range(len(parts)):
+                before = after = np.int64(0)
+                for fold in range(folds):
+                    if parts[part, fold]:
+                        before += seen[fold]
+                        after += seen[fold] + np.int64(counts[unit, bin, fold])
+                if before < wanted[part] <= after:
                     place[part, unit] = bin
-                    break
+                    left -= 1
+            if left == 0:
+                break
+            for fold in range(folds):
+                seen[fold] += counts[unit, bin, fold]
 
 
 def part_thresholds(

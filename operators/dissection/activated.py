@@ -56,7 +56,7 @@ class Activated(NamedTuple):
 
     @classmethod
     def empty(cls, maxima: NDArray[np.float32], thresholds: NDArray[np.float32], shape: tuple[int, int]) -> Self:
-        """Return the active pairs, those of a maximum above T, with nothing drawn yet on masks of `shape`."""
+        """Return the active pairs, those of a maximum above T, (U,) or (n, U); nothing is drawn yet on masks of `shape`."""
         above = maxima > thresholds
         image, unit = np.nonzero(above)
         words = -(-shape[1] // 64)
@@ -82,8 +82,8 @@ def _draw_pairs(
     for image in range(len(drawn.first) - 1):
         for pair in range(drawn.first[image], drawn.first[image + 1]):
             unit = drawn.unit[pair]
-            _mark(patterns, image, unit, orders[unit], canvas.above)
-            _draw(patterns, image, unit, half, thresholds[unit], grid, canvas)
+            _mark(patterns, image, unit, orders[image, unit], canvas.above)
+            _draw(patterns, image, unit, half, thresholds[image, unit], grid, canvas)
             drawn.area[pair] = _area(canvas)
             for word in range(len(canvas.words)):
                 first, last = np.int64(canvas.words.shape[1]), np.int64(0)
@@ -112,8 +112,8 @@ def activated_pixels(
         Raw maps.
     maxima : float32 ndarray of shape (n, U)
         Maximum of each map.
-    thresholds : float32 ndarray of shape (U,)
-        T of each unit; activated means strictly above.
+    thresholds : float32 ndarray of shape (U,) or (n, U)
+        T of each unit, on all images or on each; activated means strictly above.
     rows, columns : Axis
         Where mask pixels fall between map positions.
     half : float64 ndarray of shape (65536,)
@@ -128,7 +128,8 @@ def activated_pixels(
     height, width = activations.shape[2:]
     canvas = _canvas(height, width, np.zeros((1, 1, *drawn.words.shape[1:]), np.uint64))
     patterns = np.ascontiguousarray(activations).view(np.int16)
-    _draw_pairs(patterns, half, thresholds, _orders(thresholds), _grid(rows, columns), canvas, drawn)
+    each = np.ascontiguousarray(np.broadcast_to(thresholds, maxima.shape))
+    _draw_pairs(patterns, half, each, _orders(each), _grid(rows, columns), canvas, drawn)
     return drawn
 
 

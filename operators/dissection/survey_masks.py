@@ -77,7 +77,7 @@ def _draw_all(
     for image in range(len(drawn.first) - 1):
         for pair in range(drawn.first[image], drawn.first[image + 1]):
             unit, words = drawn.unit[pair], drawn.words[pair]
-            _draw_fields(patterns[image, unit], half, thresholds[unit], start, stop, columns, line, words)
+            _draw_fields(patterns[image, unit], half, thresholds[image, unit], start, stop, columns, line, words)
             for word in range(len(words)):
                 top, end = words.shape[1], 0
                 for row in range(words.shape[1]):
@@ -103,8 +103,8 @@ def survey_pixels(
         Raw maps.
     maxima : float32 ndarray of shape (n, U)
         Maximum of each map.
-    thresholds : float32 ndarray of shape (U,)
-        T of each unit; valid means strictly above.
+    thresholds : float32 ndarray of shape (U,) or (n, U)
+        T of each unit, on all images or on each; valid means strictly above.
     rows, columns : FieldSpan
         Receptive fields of map rows and columns in mask pixels.
     half : float64 ndarray of shape (65536,)
@@ -114,5 +114,6 @@ def survey_pixels(
     place = np.arange(columns.pixels)
     inside = (place >= columns.start[:, None]) & (place < columns.stop[:, None])
     patterns = np.ascontiguousarray(activations).view(np.uint16)
-    _draw_all(patterns, half, thresholds, rows.start, rows.stop, pack(inside[None])[0], drawn)
+    each = np.ascontiguousarray(np.broadcast_to(thresholds, maxima.shape))
+    _draw_all(patterns, half, each, rows.start, rows.stop, pack(inside[None])[0], drawn)
     return drawn

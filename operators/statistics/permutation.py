@@ -79,7 +79,7 @@ def _intersect(
     drawn: Activated, masks: MaskBlock, slot: NDArray[np.int64], source: NDArray[np.int64],
     intersection: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    width = drawn.words.shape[1]
+    width, rows = drawn.words.shape[1:]
     for image in range(len(drawn.first) - 1):
         begin, end = drawn.first[image], drawn.first[image + 1]
         if begin == end:
@@ -100,9 +100,12 @@ def _intersect(
                 for pair in range(begin, end):
                     common = np.int64(0)
                     for word in range(width):
-                        low = np.uint64(max(top, drawn.span[pair, word, 0]))
-                        high = np.uint64(min(bottom, drawn.span[pair, word, 1]))
-                        for row in range(low, high):
+                        low, high = max(top, drawn.span[pair, word, 0]), min(bottom, drawn.span[pair, word, 1])
+                        if low >= high:
+                            continue
+                        # whole vectors of rows: what is outside either span is empty
+                        low, high = low & ~7, min((high + 7) & ~7, rows)
+                        for row in range(np.uint64(low), np.uint64(high)):
                             common += _popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
                     intersection[draw, concept, drawn.unit[pair]] += common
 

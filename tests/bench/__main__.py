@@ -23,6 +23,7 @@ MEASUREMENTS = {
     "rss_growth": "dataflow",
     "driver_memory": "dataflow",
     "zoo_driver": "dataflow",
+    "null_over_before": "null",
     "location_over_extraction": "location",
     "occlusion": "occlusion",
     "graph_vs_numpy": "graph",

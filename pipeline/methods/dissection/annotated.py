@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from filterscope.operators.dissection.activated import Activated
+from filterscope.operators.dissection.anchoring import Axis
+from filterscope.operators.dissection.tally import half_values
+from filterscope.operators.statistics.near_thresholds import add_changes
 from filterscope.operators.statistics.permutation import (
     LEFT_OUT,
     add_activated,
@@ -18,14 +21,17 @@ from filterscope.operators.statistics.permutation import (
 )
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import blocks
-from filterscope.pipeline.methods.dissection.anchors import Drawing, drawing_of
+from filterscope.pipeline.methods.dissection.anchors import Drawing, axes_of, drawing_of
 from filterscope.pipeline.methods.dissection.annotations import open_annotations
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible
-from filterscope.pipeline.methods.dissection.options import mask_key
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_key
 from filterscope.pipeline.methods.dissection.reading import read_thresholds
 from filterscope.pipeline.methods.tasks import BlockTask
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore
+
+#: Bytes of maps that a block keeps from one pass over the images to the next.
+_KEPT = 1 << 26
 
 
 class Maps(NamedTuple):
@@ -50,6 +56,8 @@ class AnnotatedBlock:
         Source image of each view, and the first image of the group that it belongs to.
     kinds : bool ndarray of shape (views, G)
         Categories that each view has.
+    dataset : Dataset
+        The images and their annotations.
     category : int64 ndarray of shape (C,)
         Number of each concept's category.
     eligible : int64 ndarray
@@ -70,32 +78,59 @@ class AnnotatedBlock:
         self.masks, self.decoded = annotations.masks, annotations.decoded
         self.image = plan.views.image.astype(np.int64)
         self.group = plan.views.group.astype(np.int64)
-        self.vocabulary = Vocabulary.of(Dataset(plan.data))
+        self.dataset = Dataset(plan.data)
+        self.vocabulary = Vocabulary.of(self.dataset)
         self.category, self.categories = self.vocabulary.category, len(self.vocabulary.categories)
         self.eligible = np.flatnonzero(read_eligible(plan.run, self.key))
         self.slot = np.full(len(self.category), -1)
         self.slot[self.eligible] = np.arange(len(self.eligible))
         self.kinds = category_sets(self.masks, self.category, self.categories)
         self.threshold = read_thresholds(task)
+        self._kept: dict[int, np.ndarray] = {}
 
     @cached_property
     def _draw(self) -> Drawing:
         return drawing_of(self.task.plan, self.task.model, self.task.layer)
 
+    @cached_property
+    def _maxima(self) -> np.ndarray:
+        # once for all passes: small reads take longer than small maps
+        return self.store.read_maxima(0, self.task.plan.view_count, slice(self.task.start, self.task.stop))
+
+    @cached_property
+    def axes(self) -> tuple[Axis, Axis] | None:
+        """How masks sample maps that are interpolated; None for the survey's masks."""
+        plan, survey = self.task.plan, self.task.plan.of(DissectionOptions).mask_mode == "survey"
+        return None if survey else axes_of(plan, self.task.model, self.task.layer)
+
     def parts(self) -> Iterator[Maps]:
         """Yield the maps of the views of each block that were decoded."""
-        plan, span = self.task.plan, slice(self.task.start, self.task.stop)
+        plan, room = self.task.plan, _KEPT - sum(maps.nbytes for maps in self._kept.values())
         for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
-            if len(views):
-                maxima = self.store.read_maxima(start, stop, span).astype(np.float32)[views - start]
-                yield Maps(views, maxima, self.store.read(start, stop, span)[views - start])
+            if not len(views):
+                continue
+            maps = self._kept.get(start)
+            if maps is None:
+                maps = self.store.read(start, stop, slice(self.task.start, self.task.stop))
+                maps = np.ascontiguousarray(maps) if len(views) == len(maps) else maps[views - start]
+                room -= maps.nbytes
+                if room >= 0:
+                    self._kept[start] = maps
+            yield Maps(views, self._maxima[views].astype(np.float32), maps)
 
     def activated(
         self, part: Maps, thresholds: np.ndarray, chosen: np.ndarray | None = None
     ) -> tuple[Activated, np.ndarray]:
-        """Return the activated pixels above thresholds (U,) of a part's views, or of chosen ones, and their number (n, U)."""
-        maxima = part.maxima if chosen is None else np.where(chosen[:, None], part.maxima, -np.inf)
+        """Return the activated pixels of a part's views, or of chosen views (n,) or pairs (n, U), and their number (n, U).
+
+        Thresholds are float32 of shape (U,) or, of each view, (n, U).
+        """
+        maxima = (
+            part.maxima
+            if chosen is None
+            else np.where(chosen if chosen.ndim == 2 else chosen[:, None], part.maxima, -np.inf)
+        )
         drawn = self._draw(part.maps, maxima, thresholds)
         area = np.zeros(maxima.shape, np.int64)
         area[drawn.image, drawn.unit] = drawn.area
@@ -119,17 +154,36 @@ class Draws:
 
     def __init__(self, block: AnnotatedBlock, source: np.ndarray) -> None:
         self._block, self.source = block, source
-        self._used = (source != LEFT_OUT).any(axis=0)
         self._intersection = np.zeros((len(source), len(block.eligible), block.units), np.int64)
         self._activated = np.zeros((len(source), block.categories, block.units), np.int64)
-        self._labelled = labelled_pixels(block.masks, source, len(block.category))
+        self.labelled = labelled_pixels(block.masks, source, len(block.category))
 
-    def add(self, part: Maps, thresholds: np.ndarray) -> None:
-        """Add the views of a part, activated above thresholds (float32, shape (U,))."""
-        block, source = self._block, self.source[:, part.views]
-        drawn, area = block.activated(part, thresholds, self._used[part.views])
-        add_intersections(self._intersection, drawn, block.masks, block.slot, source)
-        add_activated(self._activated, area, block.kinds, source)
+    def add(self, part: Maps, thresholds: np.ndarray, draws: slice = slice(None)) -> None:
+        """Add the views of a part to some draws, activated above thresholds (float32, shape (U,) or (n, U))."""
+        used = (self.source[draws, part.views] != LEFT_OUT).any(axis=0)
+        self.add_drawn(part.views, *self._block.activated(part, thresholds, used), draws)
+
+    def add_drawn(self, views: np.ndarray, drawn: Activated, area: np.ndarray, draws: slice = slice(None)) -> None:
+        """Add views to some draws, from what `AnnotatedBlock.activated` returned."""
+        block, source = self._block, self.source[draws, views]
+        add_intersections(self._intersection[draws], drawn, block.masks, block.slot, source)
+        add_activated(self._activated[draws], area, block.kinds, source)
+
+    def add_near(self, part: Maps, drawn: Activated, area: np.ndarray, thresholds: np.ndarray) -> None:
+        """Add the views of a part, in each draw above thresholds of its own (float32, shape (draws, U)) near T.
+
+        `drawn` and `area` are what `AnnotatedBlock.activated` returned at T.
+        """
+        block = self._block
+        if block.axes is None:  # a value in between moves a whole box of the survey, so every draw needs its own
+            for draw, own in enumerate(thresholds):
+                self.add(part, own, slice(draw, draw + 1))
+            return
+        self.add_drawn(part.views, drawn, area)
+        add_changes(
+            self._intersection, self._activated, part.maps, part.maxima, block.threshold, thresholds, block.axes,
+            half_values(), block.masks, block.slot, block.kinds, self.source[:, part.views],
+        )  # fmt: skip
 
     def iou(self) -> np.ndarray:
         """Return the IoU with the eligible concepts, float64 of shape (draws, C', U)."""
@@ -142,7 +196,7 @@ class Draws:
 
     def _areas(self) -> tuple[np.ndarray, np.ndarray]:
         eligible = self._block.eligible
-        return self._activated[:, self._block.category[eligible]], self._labelled[:, eligible, None]
+        return self._activated[:, self._block.category[eligible]], self.labelled[:, eligible, None]
 
 
 def parameters_of_strata(plan: Plan) -> dict[str, str]:

@@ -13,7 +13,7 @@ from filterscope.operators.activations.fold_quantiles import part_thresholds
 from filterscope.operators.dissection.activated import Activated
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.numerics.seeds import seed_of
-from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_activated, labelled_pixels
+from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_activated
 from filterscope.operators.statistics.place import add_shifted, random_shifts
 from filterscope.operators.statistics.replication import (
     add_overlaps,
@@ -61,7 +61,7 @@ class _Block(AnnotatedBlock):
         super().__post_init__()
         plan = self.task.plan
         self.identity, self.shape = plan.data_identity, mask_size(plan, self.task.model)
-        self.fold = _folds(Dataset(plan.data), self.identity)[self.image]
+        self.fold = _folds(self.dataset, self.identity)[self.image]
         self.half = self.fold % 2
 
     def _source(self, views: np.ndarray) -> np.ndarray:
@@ -69,9 +69,6 @@ class _Block(AnnotatedBlock):
         source = np.full((PERMUTATIONS + 1, len(self.image)), LEFT_OUT, np.int32)
         source[:, views] = self.givers[:, views]
         return source
-
-    def _as_annotated(self, views: np.ndarray) -> np.ndarray:
-        return np.where(views, np.arange(len(self.image)), LEFT_OUT)[None]
 
     def find_thresholds(self) -> None:
         """Find T on each half of the images, and on all folds but one."""
@@ -93,23 +90,26 @@ class _Block(AnnotatedBlock):
             self.givers[number, : len(permuted)] = permuted
         self.givers[-1, self.decoded] = self.decoded
         whole = Draws(self, self._source(seen))
-        halves = [Draws(self, self._source(seen & (self.half == half))) for half in (0, 1)]
-        training = [Draws(self, self._as_annotated(seen & (self.fold != fold))) for fold in range(FOLDS)]
+        halves = Draws(self, np.concatenate([self._source(seen & (self.half == half)) for half in (0, 1)]))
+        training_views = seen & (self.fold != np.arange(FOLDS)[:, None])
+        training = Draws(self, np.where(training_views, np.arange(len(seen)), LEFT_OUT))
         for part in self.parts():
-            whole.add(part, self.threshold)
-            for draws, threshold in zip((*halves, *training), (*self.of_half, *self.of_training), strict=True):
-                draws.add(part, threshold)
+            drawn, area = self.activated(part, self.threshold)
+            whole.add_drawn(part.views, drawn, area)
+            halves.add(part, self.of_half[self.half[part.views]])
+            training.add_near(part, drawn, area, self.of_training)
         self.seen = seen
         iou = whole.iou()
         self.best, self.labels = iou.max(axis=1, initial=0.0), best_of(iou)
         self.label = self.named(self.labels[-1])
-        chosen = np.stack([best_of(draws.iou()) for draws in halves])
+        chosen = best_of(halves.iou()).reshape(2, *self.labels.shape)
         self.agree = (chosen == self.labels).all(axis=0) & (self.labels >= 0)
+        self.halves = _OtherHalf(self, halves)
         self._choose(training)
 
-    def _choose(self, training: Sequence[Draws]) -> None:
+    def _choose(self, training: Draws) -> None:
         """Choose the best concept on each training part."""
-        iou, union = (np.concatenate([found(draws) for draws in training]) for found in (Draws.iou, Draws.union))
+        iou, union = training.iou(), training.union()
         best = best_of(iou)
         place = np.maximum(best, 0)[:, None]
         self.chosen, found = self.named(best), best >= 0
@@ -130,26 +130,22 @@ class _Block(AnnotatedBlock):
         self.left_out = _GroupSums(self, self.fold, 2)
         self.of_label = _GroupSums(self, np.zeros_like(self.fold), 1)
         self.shifted = np.zeros((SHIFTS, self.units), np.int64)
-        self.halves = [_OtherHalf(self, half) for half in (0, 1)]
         for part in self.parts():
-            for half in self.halves:
-                half.add(part)
+            self.halves.add(part)
             self._add_left_out(part)
             self._add_shifted(part)
 
     def _add_left_out(self, part: Maps) -> None:
         """Sum I and the union of each fold's images with the concept that the others chose."""
-        sums = np.zeros((2, len(part.views), self.units), np.int64)
-        for fold in np.unique(self.fold[part.views]).tolist():
-            here = self.fold[part.views] == fold
-            drawn, area = self.activated(part, self.of_training[fold], here)
-            chosen = np.broadcast_to(self.chosen[fold], area.shape)
-            sums[:, here] = np.stack(self._overlaps(part.views, drawn, area, chosen))[:, here]
-        self.left_out.add(part.views, sums)
+        fold = self.fold[part.views]
+        drawn, area = self.activated(part, self.of_training[fold])
+        self.left_out.add(part.views, np.stack(self._overlaps(part.views, drawn, area, self.chosen[fold])))
 
     def _add_shifted(self, part: Maps) -> None:
         views = part.views
-        drawn, area = self.activated(part, self.threshold)
+        # only where the label is: elsewhere no shift can meet it
+        there = (self._labelled(views)[:, self.label] > 0) & (self.label >= 0)
+        drawn, area = self.activated(part, self.threshold, there)
         label = np.broadcast_to(self.label, area.shape)
         self.of_label.add(views, overlaps(drawn, self.masks, views, label)[None])
         seed = seed_of(self.identity, "place")
@@ -161,19 +157,21 @@ class _Block(AnnotatedBlock):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return I and the union of the chosen concept of each view and unit, (n, U); 0 where none is chosen."""
         common = overlaps(drawn, self.masks, views, chosen)
-        labelled = np.zeros((len(views), len(self.category)), np.int64)
-        for place, view in enumerate(views.tolist()):
-            own = slice(self.masks.first[view], self.masks.first[view + 1])
-            labelled[place, self.masks.concept[own]] = self.masks.area[own]
+        labelled = self._labelled(views)
         row = np.arange(len(views))[:, None]
         has_category = self.kinds[views][row, self.category[chosen]]
         union = area * has_category + labelled[row, chosen] - common
         return common, np.where(chosen < 0, 0, union)
 
+    def _labelled(self, views: np.ndarray) -> np.ndarray:
+        """Return the labelled pixels of each view and concept, int64 of shape (n, C)."""
+        labelled, own = np.zeros((len(views), len(self.category)), np.int64), self.masks.take(views)
+        labelled[np.repeat(np.arange(len(views)), np.diff(own.first)), own.concept] = own.area
+        return labelled
+
     def findings(self) -> dict[str, np.ndarray]:
         """Return what the layer is pooled from; NaN where there is nothing to measure."""
-        passed = np.stack([half.iou() > DETECTOR_IOU for half in self.halves]).all(axis=0)
-        replicates = self.agree & passed
+        replicates = self.agree & (self.halves.iou() > DETECTOR_IOU).all(axis=0)
         same = (self.chosen == self.label) & (self.label >= 0)
         common, union = (self.left_out.sums * same).sum(axis=1)
         enough = (same.sum(axis=0) >= FOLDS / 2) & (union > 0)
@@ -202,29 +200,27 @@ class _Block(AnnotatedBlock):
 class _OtherHalf:
     """The label that a half of the images chose, on the other half: for every permutation, and last as annotated."""
 
-    def __init__(self, block: _Block, half: int) -> None:
-        self._block, self._threshold = block, block.of_half[half]
-        self._views = block.seen & (block.half != half)
-        self._chosen = block.named(np.where(block.agree, block.labels, -1))
-        self._source = block._source(self._views)
+    def __init__(self, block: _Block, halves: Draws) -> None:
+        self._block, self._source, self._labelled = block, halves.source, halves.labelled
+        self._chosen = np.tile(block.named(np.where(block.agree, block.labels, -1)), (2, 1))
         self._common = np.zeros(self._chosen.shape, np.int64)
         self._activated = np.zeros((len(self._chosen), block.categories, block.units), np.int64)
 
     def add(self, part: Maps) -> None:
-        """Add the views of a part that are in the other half."""
+        """Add the views of a part, each above T of the half that it is not in."""
         block, source = self._block, self._source[:, part.views]
-        drawn, area = block.activated(part, self._threshold, self._views[part.views])
+        drawn, area = block.activated(part, block.of_half[1 - block.half[part.views]])
         add_overlaps(self._common, drawn, block.masks, source, self._chosen)
         add_activated(self._activated, area, block.kinds, source)
 
     def iou(self) -> np.ndarray:
-        """Return the IoU, float64 of shape (draws, U); 0 where the halves do not agree."""
+        """Return the IoU on each half, float64 of shape (2, draws, U); 0 where the halves do not agree."""
         block, chosen = self._block, np.maximum(self._chosen, 0)
-        labelled = labelled_pixels(block.masks, self._source, len(block.category))
         activated = np.take_along_axis(self._activated, block.category[chosen][:, None], 1)[:, 0]
-        union = activated + np.take_along_axis(labelled, chosen, 1) - self._common
+        union = activated + np.take_along_axis(self._labelled, chosen, 1) - self._common
         wanted = (self._chosen >= 0) & (union > 0)
-        return np.divide(self._common, union, out=np.zeros(union.shape), where=wanted)
+        found = np.divide(self._common, union, out=np.zeros(union.shape), where=wanted)
+        return found.reshape(2, -1, block.units)
 
 
 class _GroupSums:

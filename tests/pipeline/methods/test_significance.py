@@ -8,8 +8,12 @@ from filterscope import schemas
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.permutation import Strata
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.methods.dissection import annotated
+from filterscope.pipeline.methods.significance import null
 from filterscope.pipeline.methods.significance.findings import headline, sentences
 from filterscope.pipeline.methods.significance.null import FOLDS, PERMUTATIONS
+from filterscope.pipeline.methods.stages import Stages
+from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.schemas.significance import DEAD, SATURATED
 from tests import naive, planted
@@ -185,3 +189,20 @@ def test_dead_and_saturated_units_say_why_they_have_no_q(tmp_path):
 
 def test_units_are_named_in_both_tables(run):
     assert schemas.scan_unit_significance(run).select(pl.len()).collect().item() == 3
+
+
+def test_the_null_does_not_depend_on_how_it_is_computed(run, tmp_path, monkeypatch):
+    """Training parts drawn one by one, as for the survey's masks, not found from T; maps read again, not kept."""
+    [stage] = [stage for stage in Stages(RunFolder(run).plan()).all() if stage.name == "null"]
+    [work] = stage.group(stage.keys)
+    found = np.load(null.null_path(run, work.task.key.place))
+    monkeypatch.setattr(annotated.AnnotatedBlock, "axes", None)
+    monkeypatch.setattr(annotated, "_KEPT", 0)
+    monkeypatch.setattr(null, "null_path", lambda run, place: tmp_path / "null.npz")
+    null.find_null(work.task)
+    again = np.load(tmp_path / "null.npz")
+    assert set(found) == set(again)
+    for name in found:
+        np.testing.assert_array_equal(found[name], again[name], name)
+    assert found["training_iou"].any()
+    assert found["sums"].any()

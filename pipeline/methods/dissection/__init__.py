@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.options import RunOptions
+    from filterscope.pipeline.run.plan import Plan
 
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
@@ -46,6 +47,19 @@ def _seconds(factors: Mapping[str, float], size: Size) -> Mapping[str, float]:
     return {"dissect": elements + pairs}
 
 
+def told(plan: "Plan") -> Sequence[str]:
+    """Return whether too few groups of images leave no concept to label a unit with."""
+    import numpy as np
+
+    groups, fewest = len(np.unique(plan.views.group)), plan.of(DissectionOptions).min_groups
+    if not plan.grouped or groups >= fewest:
+        return ()
+    return (
+        f"note: the images are in {groups} groups, and a concept must be in {fewest} to label a unit: no unit will have a label; "
+        "add groups, or lower --min-groups",
+    )
+
+
 METHOD = Method(
     name="dissection",
     about="Labels of units: data-set IoU with concepts, thresholds, top images",
@@ -55,6 +69,7 @@ METHOD = Method(
     needs=needs,
     findings=findings,
     cost=Cost(("dissect_melement", "dissect_pair"), _seconds),
+    told=told,
     unstored=True,
     default=True,
 )

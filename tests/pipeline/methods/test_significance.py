@@ -151,6 +151,14 @@ def test_a_concept_in_too_few_groups_labels_no_unit(tmp_path):
     assert {entry["category"]: entry["concepts"] for entry in row["eligible"]} == {"texture": 1, "color": 1}
 
 
+@pytest.mark.parametrize(("fewest", "told"), [(3, True), (2, False)])
+def test_data_of_too_few_groups_are_told_before_the_work(tmp_path, capsys, fewest, told):
+    planted.write_dataset(tmp_path / "two", group_of=lambda name: str(int(name[8:-4]) % 2))
+    audit_here(tmp_path / "run", data=tmp_path / "two", quantile=0.1, min_groups=fewest, **WHOLE)
+    said = capsys.readouterr()
+    assert ("the images are in 2 groups, and a concept must be in 3" in said.out + said.err) == told
+
+
 @pytest.mark.parametrize(
     ("fewest", "group_of", "note"),
     [

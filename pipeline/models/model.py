@@ -97,7 +97,7 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
         transform=_overridden(source.transform(module), spec),
         notes=notes,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
-        needs_batch_norm=spec.seed is not None and bool(_batch_norms(module)),
+        needs_batch_norm=spec.seed is not None and bool(batch_norms(module)),
     )
 
 
@@ -156,7 +156,8 @@ def _default_name(spec: ModelSpec, digest: str) -> str:
     return f"{short}-{digest[:8]}{basis}"
 
 
-def _batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Return the batch norms that have running statistics."""
     norms = (part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
     return [norm for norm in norms if norm.track_running_stats]
 
@@ -178,7 +179,7 @@ def reestimate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
     InputError
         If there is no batch.
     """
-    norms = _batch_norms(module)
+    norms = batch_norms(module)
     before = [(norm, norm.momentum, norm.training) for norm in norms]
     count = 0
     try:
@@ -197,4 +198,4 @@ def reestimate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
         raise InputError("batch-norm statistics need images, got none")
 
 
-__all__ = ["BATCH_NORM_IMAGES", "Model", "open_model", "reestimate_batch_norm"]
+__all__ = ["BATCH_NORM_IMAGES", "Model", "batch_norms", "open_model", "reestimate_batch_norm"]

@@ -21,7 +21,8 @@ from filterscope.pipeline.models.layer import NCHW, SEQUENCE, Layer
 from filterscope.pipeline.models.model import Model, batch_norms, reestimate_batch_norm
 from filterscope.pipeline.models.outputs import TOKENS, as_maps, token_grid
 from filterscope.pipeline.models.taps import LAST, Hook, Taps, is_map, list_all_layers, resolve_layers, run_hooked
-from filterscope.pipeline.models.tensors import channels_last, dtype_of, normalisation, prepare
+from filterscope.pipeline.models.tensors import channels_last, normalisation, prepare
+from filterscope.pipeline.models.types import dtype_of
 
 #: Largest difference that is float noise, as a share of the values: of another batch shape or machine, and of one pass.
 _NOISE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}

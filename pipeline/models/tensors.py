@@ -12,12 +12,6 @@ from filterscope.pipeline.models.model import Model
 _GREY = (0.299, 0.587, 0.114)
 
 
-def dtype_of(module: nn.Module) -> torch.dtype:
-    """Return the type of a network's numbers: that of its first floating-point parameter, else float32."""
-    types = (parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
-    return next(types, torch.float32)
-
-
 def normalisation(model: Model, device: str) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation in the scale 0..255, each of shape (1, channels, 1, 1)."""
     values = (model.transform.mean, model.transform.std)
@@ -55,4 +49,4 @@ def channels_last(module: nn.Module, device: str) -> nn.Module:
     return module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
 
 
-__all__ = ["channels_last", "dtype_of", "normalisation", "padded_batches", "prepare"]
+__all__ = ["channels_last", "normalisation", "padded_batches", "prepare"]

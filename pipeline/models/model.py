@@ -90,8 +90,8 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
     elif spec.scheme == "factory" and spec.seed is None:
         notes.append("no weights given: the network is as its factory returns it (torch seed 0)")
     transform = _overridden(source.transform(module), spec)
-    module = (source.part(module) if source.part else module).eval().requires_grad_(False)
     _refuse_untappable(module, spec)
+    module = (source.part(module) if source.part else module).eval().requires_grad_(False)
     dtype = dtype_of(module)
     if dtype != torch.float32:
         module.register_forward_pre_hook(partial(_cast, dtype))

@@ -1,8 +1,11 @@
 """Make the plan of a run: open every network, find its layers, settle what is left open. Nothing is computed here."""
 
 import os
+import sys
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,6 +179,18 @@ def _proven(
     return [then.get(layer.name, layer) for layer in proven if layer.name in own], forward
 
 
+def runs_as_planned(planned: PlannedModel, factory: Callable[[], Any]) -> bool:
+    """Tell whether a network gives for the images of the probe what it gave; True where that was not recorded."""
+    from filterscope.pipeline.models.model import open_model
+    from filterscope.pipeline.models.probe import prove, same_forward
+
+    layers = [layer for layer in planned.layers if layer.values]
+    if not layers:
+        return True
+    model = open_model(planned.spec, factory)
+    return all(map(partial(same_forward, model), prove(model, layers), layers))
+
+
 def _classes_digest(spec: ModelSpec) -> str | None:
     """Return the SHA-256 of the file that names a network's classes, which is read to see that it can be."""
     from filterscope.pipeline.models.scores import read_classes
@@ -258,11 +273,25 @@ def refuse_full_disk(plan: Plan, needed: Mapping[str, int]) -> None:
         )
 
 
-def weight_files(plan: Plan) -> list[Path]:
-    """Return the files of weights, and of names of classes, that the plan was made from."""
+def model_files(plan: Plan) -> list[Path]:
+    """Return the files of weights, of names of classes and of the user's own code that the plan was made from."""
     paths = [model.spec.weights_path for model in plan.models]
     paths += [Path(model.spec.classes).expanduser() for model in plan.models if model.spec.classes]
-    return [path.absolute() for path in paths if path is not None]
+    paths += [path for model in plan.models if model.spec.scheme == "factory" for path in _code(model.architecture)]
+    return list(dict.fromkeys(path.absolute() for path in paths if path is not None))
 
 
-__all__ = ["Asked", "Request", "layers_of", "make_plan", "refuse_full_disk", "weight_files"]
+def _code(factory: str) -> list[Path]:
+    """Return the files of the loaded modules that lie beside that of a factory or below, which its network may come from."""
+    top = factory.partition(":")[0].partition(".")[0]
+    found = getattr(sys.modules.get(top), "__file__", None)
+    if found is None:
+        return []
+    here, installed = Path(found).parent, tuple(sysconfig.get_paths().values())
+    loaded = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
+    files = {file for name, file in loaded if file and name.partition(".")[0] != "filterscope"}
+    own = (Path(file) for file in files if not file.startswith(installed) or found.startswith(installed))
+    return sorted(path for path in own if here in path.parents and path.is_file())
+
+
+__all__ = ["Asked", "Request", "layers_of", "make_plan", "model_files", "refuse_full_disk", "runs_as_planned"]

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,9 +13,12 @@ from torch.nn import functional as F  # noqa: N812
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.model import Model, open_model
+from filterscope.pipeline.models.network import settle_batch_norm
 from filterscope.pipeline.models.probe import chosen, prove, same_forward
 from filterscope.pipeline.models.spec import ModelSpec
 from filterscope.pipeline.models.taps import Taps
+from filterscope.pipeline.models.tensors import normalisation, prepare
+from filterscope.pipeline.models.vision import torchvision
 
 SIDE = 32
 
@@ -235,3 +240,153 @@ def test_another_forward_pass_is_noticed_and_float_noise_is_not() -> None:
     for act in (nn.LeakyReLU(0.05), nn.GELU(), nn.Hardtanh(0, 0.5)):
         model.module.act = act
         assert not same_forward(model, proven(model, "last")[0], then)
+
+
+def conv_of(channels: int) -> Callable[[], nn.Module]:
+    return lambda: named(last=conv(channels), pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten())
+
+
+def seen(model: Model) -> np.ndarray:
+    """Return what a network is shown of two images of which the first is red."""
+    pixels = np.zeros((2, *model.transform.input_size, 3), np.uint8)
+    pixels[0, :, :, 0] = 200
+    return prepare(pixels, *normalisation(model, "cpu"), "cpu").numpy()
+
+
+def test_a_network_of_one_channel_sees_grey() -> None:
+    model = opened(conv_of(1))
+    assert model.notes[-1] == (
+        "its input has 1 channel: it sees images in grey, with mean 0.449 and std 0.226; state mean and std if it was trained "
+        "with others"
+    )
+    assert [layer.channels for layer in proven(model, "-1")] == [8]
+    assert seen(model)[:, 0, 5, 5] == pytest.approx([(0.299 * 200 / 255 - 0.449) / 0.226, -0.449 / 0.226], abs=1e-5)
+    stated = opened(conv_of(1), mean=(0.25,), std=(0.5,))
+    assert seen(stated)[:, 0, 5, 5] == pytest.approx([(0.299 * 200 / 255 - 0.25) / 0.5, -0.5], abs=1e-5)
+
+
+def test_a_network_of_five_channels_sees_red_green_and_blue_in_turn() -> None:
+    model = opened(conv_of(5), mean=(0.0,) * 5, std=(1.0,) * 5)
+    proven(model, "-1")
+    assert seen(model)[0, :, 0, 0] == pytest.approx([200 / 255, 0, 0, 200 / 255, 0])
+    assert opened(conv_of(5)).transform.mean == (0.485, 0.456, 0.406, 0.485, 0.456)
+
+
+def test_a_network_that_rearranges_its_input_takes_three_channels() -> None:
+    model = opened(lambda: named(unshuffle=nn.PixelUnshuffle(2), last=conv(12)))
+    assert model.transform.channels == 3
+    assert [(layer.height, layer.field.stride) for layer in proven(model, "last") if layer.field] == [(8, (4, 4))]
+
+
+def test_an_input_need_not_be_square() -> None:
+    model = opened(conv_of(3), input_size=(32, 64))
+    (layer,) = proven(model, "last")
+    assert (model.transform.input_size, layer.height, layer.width) == ((32, 64), 16, 32)
+    resnet = open_model(ModelSpec("torchvision:resnet18@random:0", input_size=(64, 96)))
+    assert [(layer.height, layer.width) for layer in proven(resnet, "layer3")] == [(4, 6)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_network_in_half_precision_is_handed_its_own_numbers(dtype: torch.dtype) -> None:
+    model, whole = (opened(lambda t=t: network_of(t)) for t in (dtype, torch.float32))
+    ours, theirs = (proven(one, "last")[0] for one in (model, whole))
+    assert ours.values[0] == pytest.approx(theirs.values[0], rel=2e-2)
+    with torch.inference_mode():
+        assert model.module(torch.rand(2, 3, SIDE, SIDE)).dtype == dtype
+
+
+def network_of(dtype: torch.dtype) -> nn.Module:
+    torch.manual_seed(0)
+    return named(a=conv(), norm=nn.BatchNorm2d(8), act=nn.ReLU(), last=conv(8)).to(dtype)
+
+
+@pytest.mark.parametrize(
+    "make", [torch.jit.script, lambda module: torch.jit.trace(module, torch.rand(1, 3, SIDE, SIDE))]
+)
+def test_torchscript_is_refused_in_words(make: Callable[[nn.Module], nn.Module]) -> None:
+    with pytest.raises(
+        InputError, match=r"^own:net is a TorchScript module, .* no layer can be tapped; load its state"
+    ):
+        opened(lambda: make(named(a=conv(), last=conv(8)).eval()))
+
+
+def test_a_traced_part_of_a_network_is_one_layer() -> None:
+    def make() -> nn.Module:
+        traced = torch.jit.trace(named(a=conv(), b=conv(8)).eval(), torch.rand(2, 3, SIDE, SIDE))
+        return named(part=traced, last=conv(8))
+
+    assert [layer.height for layer in proven(opened(make), "part", "last")] == [8, 4]
+
+
+def test_three_dimensional_convolutions_are_refused_in_words() -> None:
+    with pytest.raises(
+        InputError, match=r"^own:net convolves in three dimensions \(last\); an audit shows a network single"
+    ):
+        opened(lambda: named(last=nn.Conv3d(3, 8, 3)))
+    with pytest.raises(InputError, match=r"^r3d_18 takes videos, and an audit shows images"):
+        open_model(ModelSpec("torchvision:r3d_18@random:0"))
+
+
+class Answers(nn.Module):
+    """Answers in a dict, as segmentation networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = conv(), conv(8, 4)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"out": self.head(self.body(x))}
+
+
+def test_a_network_may_answer_in_a_dict() -> None:
+    assert [layer.name for layer in proven(opened(Answers), "-1", "body")] == ["body", "head"]
+    wrapped = opened(lambda: named(all=Answers(), take=Changed(lambda found: found["out"])))
+    assert [layer.name for layer in proven(wrapped, "-1")] == ["take"]
+
+
+def test_segmentation_networks_of_torchvision_are_audited() -> None:
+    model = open_model(ModelSpec("torchvision:fcn_resnet50@random:0", input_size=64))
+    layers = proven(model, "backbone.layer4", "classifier")
+    assert [(layer.channels, layer.height, layer.width) for layer in layers] == [(2048, 8, 8), (21, 8, 8)]
+
+
+def test_the_backbone_of_a_detector_of_torchvision_is_audited() -> None:
+    model = open_model(ModelSpec("torchvision:fasterrcnn_mobilenet_v3_large_fpn@random:0", input_size=64))
+    assert model.notes == ["the backbone of a detector is audited; what follows it proposes boxes"]
+    (layer,) = proven(model, "fpn.layer_blocks.0")
+    assert (layer.channels, layer.height, layer.width) == (256, 2, 2)
+    assert model.transform.mean == pytest.approx((0.485, 0.456, 0.406))
+
+
+def test_arguments_reach_the_constructor() -> None:
+    model = open_model(ModelSpec("torchvision:resnet18@random:0", args=("num_classes=7", "width_per_group=64")))
+    assert model.module.fc.out_features == 7
+    assert open_model(ModelSpec("timm:resnet18@random:0", args=("in_chans=1",))).transform.channels == 1
+    with pytest.raises(InputError, match=r"^resnet18 cannot be built with colour=red \(TypeError"):
+        open_model(ModelSpec("torchvision:resnet18@random:0", args=("colour=red",)))
+    with pytest.raises(InputError, match=r"write NAME=VALUE, such as transform_input=true$"):
+        ModelSpec("torchvision:resnet18@random:0", args=("colour",))
+
+
+def test_a_network_that_may_normalise_itself_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.pth"
+    torch.save(torchvision.models.googlenet(init_weights=False, transform_input=True).state_dict(), file)
+    model = open_model(ModelSpec(f"torchvision:googlenet@{file}"))
+    assert not model.module.transform_input
+    assert model.notes[-1] == (
+        "googlenet can normalise its input itself, and weights do not tell; if they were trained from the official ones, give "
+        "--model-arg transform_input=true"
+    )
+    told = open_model(ModelSpec(f"torchvision:googlenet@{file}", args=("transform_input=true",)))
+    assert told.module.transform_input
+    assert not any("--model-arg" in note for note in told.notes)
+
+
+def test_one_image_is_enough_for_a_batch_norm_behind_pooling() -> None:
+    model = open_model(
+        ModelSpec("factory:own:net@random:0", input_size=SIDE),
+        lambda: named(a=conv(), pool=nn.AdaptiveAvgPool2d(1), norm=nn.BatchNorm2d(8), last=nn.Conv2d(8, 4, 1)),
+    )
+    settle_batch_norm(model, [np.full((SIDE, SIDE, 3), 100, np.uint8)])
+    assert not model.module.norm.training
+    assert torch.equal(model.module.norm.running_var, torch.zeros(8))

@@ -26,7 +26,7 @@ def audit(
     out: str | PurePath | None = None,
     layers: str | Sequence[str] = "-1",
     methods: str | Sequence[str] | None = None,
-    input_size: int | None = None,
+    input_size: int | Sequence[int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     interpolation: str | None = None,
@@ -135,7 +135,7 @@ def _live(one: object) -> "LiveNetwork":
 
 def _plain(value: Any) -> Any:
     """Return an array or a sequence of numbers as a list of Python's own."""
-    return value if isinstance(value, (str, int)) else [float(number) for number in value]
+    return value if isinstance(value, (str, int)) else [n if isinstance(n, int) else float(n) for n in value]
 
 
 def _folder_name(entries: list[dict[str, Any]], data: str | PurePath) -> str:

@@ -28,6 +28,13 @@ LAYERS = table(
     column("channels", pa.int32(), "units of the layer"),
     column("height", pa.int32(), "rows of its maps"),
     column("width", pa.int32(), "columns of its maps"),
+    column(
+        "layout",
+        pa.string(),
+        "the axes of its output, in their order: n images, c units, h rows, w columns; nc for one value a unit, tokens for "
+        "the patches of a transformer",
+        null="the run was made before layouts were recorded",
+    ),
     column("stride", pa.float64(), "between neighbouring positions, the larger axis", unit=PIXEL, null=NO_FIELD),
     column("receptive_field", pa.int32(), "theoretical size, the larger axis", unit=PIXEL, null=NO_FIELD),
     column("field_height", pa.int32(), "rows of the theoretical field", unit=PIXEL, null=NO_FIELD),

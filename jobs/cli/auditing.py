@@ -35,6 +35,9 @@ def audit(
     basis: Annotated[
         str | None, typer.Option(help="rotate:SEED[:ALPHA]: rotated units of every layer, as a control.")
     ] = None,
+    model_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE for the architectures' constructors; repeatable.")
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Views per forward pass; unset: the fastest, measured for every model.")
     ] = None,
@@ -48,8 +51,9 @@ def audit(
     from filterscope.jobs.config.audit import load_config
 
     config = load_config(
-        zoo, models=model, data=data, layers=layers, out=out, basis=basis, batch_size=batch_size, **given(options)
-    )
+        zoo, models=model, data=data, layers=layers, out=out, basis=basis, model_args=model_arg, batch_size=batch_size,
+        **given(options),
+    )  # fmt: skip
     if _carry_out(config, redo):
         from filterscope.jobs.findings.summary import print_summary
 

@@ -17,6 +17,9 @@ def layers(
         str, typer.Argument(help="SCHEME:ARCH or SCHEME:ARCH@WEIGHTS, such as torchvision:resnet18@random:0.")
     ],
     input_size: Annotated[int | None, typer.Option(help="Height and width of the input.")] = None,
+    model_arg: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE for the architecture's constructor; repeatable.")
+    ] = None,
 ) -> None:
     """List the layers of a network that can be audited.
 
@@ -24,7 +27,7 @@ def layers(
     """
     from filterscope.jobs.findings.layers import print_layers
 
-    print_layers(model, input_size)
+    print_layers(model, input_size, model_arg or ())
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What an audit is asked to do: options and models, read from a TOML file and overridden by flags."""
 
+import json
 import os.path
 import re
 import tomllib
@@ -47,6 +48,13 @@ def _listed(value: object) -> object:
     return names
 
 
+def _arguments(value: object) -> object:
+    """Write a table of arguments as NAME=VALUE."""
+    if not isinstance(value, Mapping):
+        return value
+    return [f"{name}={given if isinstance(given, str) else json.dumps(given)}" for name, given in value.items()]
+
+
 def _folder(value: object) -> Path:
     if not isinstance(value, (str, PurePath)):
         raise PydanticCustomError("path_type", "a path")
@@ -63,6 +71,7 @@ FORMER_NAMES = {"metrics": "methods"}
 
 Folder = Annotated[Path, PlainValidator(_folder), PlainSerializer(str, when_used="json")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Arguments = Annotated[tuple[str, ...], BeforeValidator(_arguments)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 
 
@@ -74,13 +83,16 @@ class ModelConfig(BaseModel):
     source: str = Field(description="SCHEME:ARCH[@WEIGHTS]")
     name: str | None = Field(None, description="name in the run, unique and safe as a path")
     layers: Names | None = Field(None, description="its layers, instead of the audit's")
-    input_size: StrictInt | None = Field(None, description="height and width of the input, in pixels")
+    input_size: StrictInt | tuple[StrictInt, StrictInt] | None = Field(
+        None, description="height and width of the input, in pixels; one number where they are the same"
+    )
     mean: tuple[StrictFloat, ...] | None = Field(None, description="mean of R, G and B in 0..1")
     std: tuple[StrictFloat, ...] | None = Field(None, description="standard deviation of R, G and B in 0..1")
     interpolation: str | None = Field(None, description="filter of the resizing")
     state_key: str | None = Field(None, description="key of the state dict inside the checkpoint")
     basis: str | None = Field(None, description="rotate:SEED[:ALPHA], a random rotation of the units as a control")
     classes: str | None = Field(None, description="CSV file of index,name: what its classes are called")
+    args: Arguments | None = Field(None, description="arguments of its constructor: NAME=VALUE, or a table")
 
     @model_validator(mode="after")
     def _opens_as_spec(self) -> Self:
@@ -110,6 +122,7 @@ class _Audit(BaseModel):
     models: tuple[ModelConfig, ...] = Field(description="networks (--model SOURCE, or [[models]] in a TOML file)")
     layers: Names = Field(("-1",), description="layers of models that state none: names, globs, -1")
     basis: str | None = Field(None, description="basis of models that state none: rotate:SEED[:ALPHA]")
+    model_args: Arguments | None = Field(None, description="constructor's arguments of models that state none")
     batch_size: Positive | None = Field(
         None, description="views per forward pass; unset: measured once for every model"
     )
@@ -130,6 +143,8 @@ class _Audit(BaseModel):
 
     def spec_of(self, model: ModelConfig) -> "ModelSpec":
         """Return one model as it is asked for; raises InputError where its basis is malformed."""
+        if self.model_args and not model.args:
+            model = model.model_copy(update={"args": self.model_args})
         basis = model.basis or self.basis
         if basis is None:
             return model.spec()

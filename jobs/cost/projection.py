@@ -236,7 +236,7 @@ def _demand(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Demand:
     # as an audit runs it: no further than the deepest layer asked for
     taps = Taps(module, names)
     with FlopCounterMode(display=False) as counter:
-        taps(torch.zeros(1, 3, *model.transform.input_size))
+        taps(torch.zeros(1, model.transform.channels, *model.transform.input_size))
     for handle in handles:
         handle.remove()
     own = Stages(plan.only(model.name))

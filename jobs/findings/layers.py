@@ -1,11 +1,12 @@
 """The verb `layers`: which layers of a network can be audited."""
 
 import sys
+from collections.abc import Sequence
 
 from filterscope.pipeline.models.layer import Layer
 
 
-def print_layers(source: str, input_size: int | None) -> None:
+def print_layers(source: str, input_size: int | None, args: Sequence[str] = ()) -> None:
     """Open a network and print every module with a 4-D output, in order of execution."""
     from rich.console import Console
     from rich.table import Table
@@ -14,7 +15,7 @@ def print_layers(source: str, input_size: int | None) -> None:
     from filterscope.pipeline.models.spec import ModelSpec
     from filterscope.pipeline.run.planning import layers_of
 
-    model = open_model(ModelSpec(source, input_size=input_size))
+    model = open_model(ModelSpec(source, input_size=input_size, args=tuple(args)))
     for note in model.notes:
         sys.stderr.write(f"note: {note}\n")
     height, width = model.transform.input_size

@@ -95,7 +95,15 @@ def _recorded_plan(run: RunFolder, request: dict[str, Any], factories: Factories
         return None
     plan = run.plan()
     live = {model.name: factories[model.spec.source] for model in plan.models if model.spec.source in factories}
-    return replace(plan, factories=live)
+    plan = replace(plan, factories=live)
+    return plan if not live or _runs_as_recorded(plan) else None
+
+
+def _runs_as_recorded(plan: Plan) -> bool:
+    """Tell whether networks in memory give what they gave: their source tells other weights, and not another forward pass."""
+    from filterscope.pipeline.run.planning import runs_as_planned
+
+    return all(runs_as_planned(model, factory) for model in plan.models if (factory := plan.factories.get(model.name)))
 
 
 def _same(then: dict[str, Any], now: dict[str, Any]) -> bool:
@@ -214,9 +222,9 @@ def _renew(run: RunFolder, stages: Stages) -> None:
 
 
 def _files(plan: Plan) -> list[Any]:
-    from filterscope.pipeline.run.planning import weight_files
+    from filterscope.pipeline.run.planning import model_files
 
-    return [*files_of(plan.data), *weight_files(plan)]
+    return [*files_of(plan.data), *model_files(plan)]
 
 
 def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:

@@ -146,7 +146,7 @@ def gradients_of(
 def tapped_for(taps: Taps, at: Iterable[str]) -> Taps:
     """Return taps of the same network at these layers too, in full precision."""
     names = (*taps.names, *(name for name in at if name != INPUT))
-    return Taps(taps.module, names, rotation=taps.rotation)
+    return Taps(taps.module, names, rotation=taps.rotation, layouts=taps.layouts)
 
 
 __all__ = ["INPUT", "Scalar", "gradients_of", "record", "tapped_for", "values_of"]

@@ -6,6 +6,13 @@ from typing import Any
 
 from filterscope.pipeline.models.field import Field
 
+#: The axes of a map as torch's convolutions give it.
+NCHW = "nchw"
+#: One value a unit.
+VECTOR = "nc"
+#: Tokens of a transformer.
+SEQUENCE = "tokens"
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -25,6 +32,11 @@ class Layer:
         Theoretical receptive fields of its positions; None where not known.
     no_field : str, optional
         Why there are none.
+    layout : str
+        What the axes of its output are, in their order: n images, c units, h rows, w columns; ``nc`` for one value a unit,
+        ``tokens`` for a sequence of tokens.
+    values : tuple of float
+        What it gives for the images of the probe (`pipeline.models.probe`), by which another forward pass is noticed.
     """
 
     name: str
@@ -35,9 +47,12 @@ class Layer:
     output: int = -1
     field: Field | None = None
     no_field: str | None = None
+    layout: str = NCHW
+    values: tuple[float, ...] = ()
 
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any]) -> "Layer":
         """Read a layer back from plain values."""
         field = stated.get("field")
-        return cls(**{**stated, "field": Field.from_dict(field) if field else None})
+        values = tuple(stated.get("values", ()))
+        return cls(**{**stated, "field": Field.from_dict(field) if field else None, "values": values})

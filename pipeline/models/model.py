@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,7 @@ from filterscope.pipeline.models.sources import (
     torchvision_source,
 )
 from filterscope.pipeline.models.spec import LIVE, ModelSpec
+from filterscope.pipeline.models.types import dtype_of
 from filterscope.pipeline.models.weights import load_state, read_state, renamed, reshaped, state_sha256
 from filterscope.pipeline.views.transform import Transform
 
@@ -86,7 +89,15 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
         notes += more
     elif spec.scheme == "factory" and spec.seed is None:
         notes.append("no weights given: the network is as its factory returns it (torch seed 0)")
-    module.eval().requires_grad_(False)
+    transform = _overridden(source.transform(module), spec)
+    _refuse_untappable(module, spec)
+    module = (source.part(module) if source.part else module).eval().requires_grad_(False)
+    dtype = dtype_of(module)
+    if dtype != torch.float32:
+        module.register_forward_pre_hook(partial(_cast, dtype))
+    if spec.mean is None and spec.std is None:
+        transform, more = _channelled(module, transform)
+        notes += more
     digest = source.file_digest or state_sha256(module.state_dict())
     return Model(
         spec=spec,
@@ -94,10 +105,10 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
         architecture=spec.architecture,
         weights_sha256=digest,
         module=module,
-        transform=_overridden(source.transform(module), spec),
+        transform=transform,
         notes=notes,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
-        needs_batch_norm=spec.seed is not None and bool(_batch_norms(module)),
+        needs_batch_norm=spec.seed is not None and bool(batch_norms(module)),
     )
 
 
@@ -113,7 +124,61 @@ def _build(source: Source, spec: ModelSpec, classes: int | None = None) -> nn.Mo
     """Build with a seed of its own, so that the caller's random state neither matters nor changes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed or 0)
-        return source.build(classes)
+        try:
+            return source.build(classes)
+        except InputError:
+            raise
+        except Exception as error:  # an architecture may refuse its arguments in any way
+            if not spec.args:
+                raise
+            asked = ", ".join(spec.args)
+            raise InputError(
+                f"{spec.architecture} cannot be built with {asked} ({type(error).__name__}: {error})"
+            ) from error
+
+
+def _refuse_untappable(module: nn.Module, spec: ModelSpec) -> None:
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError(
+            f"{spec.architecture} is a TorchScript module, which runs as one piece, so that no layer can be tapped; load its "
+            "state dict into the Python class that it was made from, and audit that"
+        )
+    solid = (name for name, part in module.named_modules() if isinstance(part, (nn.Conv3d, nn.ConvTranspose3d)))
+    name = next(solid, None)
+    if name is not None:
+        raise InputError(
+            f"{spec.architecture} convolves in three dimensions ({name}); an audit shows a network single images, and its maps "
+            "have rows and columns alone"
+        )
+
+
+def _cast(dtype: torch.dtype, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Hand a network its input in its own type."""
+    return tuple(v.to(dtype) if isinstance(v, Tensor) and v.is_floating_point() else v for v in inputs)
+
+
+def _channelled(module: nn.Module, transform: Transform) -> tuple[Transform, list[str]]:
+    """Give the preprocessing as many channels as the network takes, where these are not three."""
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    count = first.in_channels if first is not None else 3
+    if count == transform.channels or _takes(module, transform.channels, transform):
+        return transform, []
+    mean, std = ([values[number % 3] for number in range(count)] for values in (transform.mean, transform.std))
+    if count == 1:
+        mean, std = ([round(sum(values) / len(values), 3)] for values in (transform.mean, transform.std))
+    seen = "images in grey" if count == 1 else "R, G, B, R and so on"
+    assumed = f"mean {', '.join(map(str, mean))} and std {', '.join(map(str, std))}"
+    note = f"its input has {count} channels: it sees {seen}, with {assumed}; state mean and std if it was trained with others"
+    return replace(transform, mean=tuple(mean), std=tuple(std)), [note.replace("1 channels", "1 channel", 1)]
+
+
+def _takes(module: nn.Module, channels: int, transform: Transform) -> bool:
+    try:
+        with torch.inference_mode():
+            module(torch.zeros(2, channels, *transform.input_size))
+    except Exception:  # a network may refuse an input in any way
+        return False
+    return True
 
 
 def _loaded(module: nn.Module, source: Source, spec: ModelSpec) -> tuple[nn.Module, list[str]]:
@@ -142,10 +207,10 @@ def _head_classes(module: nn.Module, state: dict[str, Tensor]) -> int | None:
 
 
 def _overridden(transform: Transform, spec: ModelSpec) -> Transform:
-    if spec.input_size is not None:
-        scale = spec.input_size / min(transform.input_size)
-        resize = max(spec.input_size, round(transform.resize_size * scale))
-        transform = replace(transform, input_size=(spec.input_size, spec.input_size), resize_size=resize)
+    if spec.size is not None:
+        side = max(spec.size)
+        resize = max(side, round(transform.resize_size * side / min(transform.input_size)))
+        transform = replace(transform, input_size=spec.size, resize_size=resize)
     own = {option: getattr(spec, option) for option in ("mean", "std", "interpolation")}
     return replace(transform, **{option: value for option, value in own.items() if value is not None})
 
@@ -156,7 +221,8 @@ def _default_name(spec: ModelSpec, digest: str) -> str:
     return f"{short}-{digest[:8]}{basis}"
 
 
-def _batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Return the batch norms that have running statistics."""
     norms = (part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
     return [norm for norm in norms if norm.track_running_stats]
 
@@ -178,7 +244,7 @@ def reestimate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
     InputError
         If there is no batch.
     """
-    norms = _batch_norms(module)
+    norms = batch_norms(module)
     before = [(norm, norm.momentum, norm.training) for norm in norms]
     count = 0
     try:
@@ -197,4 +263,4 @@ def reestimate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
         raise InputError("batch-norm statistics need images, got none")
 
 
-__all__ = ["BATCH_NORM_IMAGES", "Model", "open_model", "reestimate_batch_norm"]
+__all__ = ["BATCH_NORM_IMAGES", "Model", "batch_norms", "open_model", "reestimate_batch_norm"]

@@ -1,6 +1,6 @@
 """A network ready for a run: fixed batches of decoded images in; maps, scores, gradients and optimised inputs out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
@@ -51,8 +51,8 @@ class Network:
         Factor of the maps.
     device : str
         cpu or cuda.
-    mean, std : Tensor of shape (1, 3, 1, 1)
-        Normalisation in the scale 0..255.
+    mean, std : Tensor
+        Normalisation in the scale 0..255, of shape (1, channels, 1, 1).
     spec : ModelSpec, optional
         What was opened; says where the names of classes come from.
     """
@@ -78,6 +78,7 @@ class Network:
         scale: float = 1.0,
         factory: Callable[[], nn.Module] | None = None,
         first_views: Iterable[np.ndarray] = (),
+        layouts: Mapping[str, str] | None = None,
     ) -> Self:
         """Open a network in a worker and check that it is the one that was planned.
 
@@ -100,6 +101,8 @@ class Network:
         first_views : iterable of uint8 ndarray of shape (height, width, 3)
             Images of the run, in order. Read only where weights are random and there is batch norm, as many as
             `settle_batch_norm` needs.
+        layouts : mapping of str to str, optional
+            What the axes of layers' outputs are, where not (N, C, H, W); see `Layer.layout`.
 
         Raises
         ------
@@ -114,7 +117,7 @@ class Network:
         settle_batch_norm(model, first_views)
         module = channels_last(model.module, device)
         dtype = torch.float16 if scale == 1.0 else None
-        taps = Taps(module, tuple(layers), dtype=dtype, rotation=spec.rotation)
+        taps = Taps(module, tuple(layers), dtype=dtype, rotation=spec.rotation, layouts=layouts)
         return cls(taps, tuple(layers), batch_size, scale, device, *normalisation(model, device), spec)
 
     def maps(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -309,6 +312,8 @@ def settle_batch_norm(model: Model, first_views: Iterable[np.ndarray]) -> None:
     good = list(islice(first_views, BATCH_NORM_IMAGES))
     if not good:
         raise InputError(f"batch-norm statistics of {model.name} need images, and none could be decoded")
+    if len(good) == 1:
+        good *= 2  # its own statistics; a batch norm behind pooling takes no single value
     # Batches weigh alike, so they are of one size unless there are few images.
     whole = max(len(good) // _BATCH_NORM_BATCH, 1) * _BATCH_NORM_BATCH
     mean, std = normalisation(model, "cpu")

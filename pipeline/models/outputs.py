@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.layer import NCHW
 
 TOKENS = "@tokens"
 
@@ -51,8 +52,8 @@ def address(name: str) -> tuple[str, int] | None:
     return (module, int(call or 0)) if not call or call.isdecimal() else None
 
 
-def as_maps(name: str, output: Any, grid: TokenGrid | None) -> Tensor:
-    """Return the output of a module as maps (N, C, H, W), a view of it where possible.
+def as_maps(name: str, output: Any, grid: TokenGrid | None, layout: str = NCHW) -> Tensor:
+    """Return the output of a module, whose axes are those of `layout`, as maps (N, C, H, W), a view of it where possible.
 
     Raises
     ------
@@ -64,13 +65,13 @@ def as_maps(name: str, output: Any, grid: TokenGrid | None) -> Tensor:
     if isinstance(output, Tensor) and output.ndim == 2:
         return output[:, :, None, None]
     if not isinstance(output, Tensor) or output.ndim != 4:
-        raise InputError(f"layer {name!r} gives {_described(output)}, not a map (N, C, H, W)")
-    return output
+        raise InputError(f"layer {name!r} gives {described(output)}, not a map (N, C, H, W)")
+    return output.permute([layout.index(axis) for axis in NCHW])
 
 
 def _patches(name: str, output: Any, grid: TokenGrid | None) -> Tensor:
     if not isinstance(output, Tensor) or output.ndim != 3:
-        raise InputError(f"layer {name!r} gives {_described(output)}, not a sequence of tokens (N, T, C)")
+        raise InputError(f"layer {name!r} gives {described(output)}, not a sequence of tokens (N, T, C)")
     if grid is None:
         raise InputError(f"layer {name!r} cannot be laid out: the network does not say which patches its tokens are")
     prefix = grid.prefix_of(output.shape[1])
@@ -83,7 +84,8 @@ def _patches(name: str, output: Any, grid: TokenGrid | None) -> Tensor:
     return patches.view(*patches.shape[:2], grid.height, grid.width)
 
 
-def _described(output: Any) -> str:
+def described(output: Any) -> str:
+    """Return the shape of a tensor, or what else it is."""
     return str(tuple(output.shape)) if isinstance(output, Tensor) else type(output).__name__
 
 
@@ -103,4 +105,4 @@ def call_names(modules: Sequence[str], are_maps: Sequence[bool]) -> list[str]:
     return names
 
 
-__all__ = ["TOKENS", "TokenGrid", "address", "as_maps", "call_names", "token_grid"]
+__all__ = ["TOKENS", "TokenGrid", "address", "as_maps", "call_names", "described", "token_grid"]

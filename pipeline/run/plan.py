@@ -36,6 +36,8 @@ class PlannedModel:
     layers: tuple[Layer, ...]
     #: Digest of the user's own names of classes, where there are any.
     classes_sha256: str | None = None
+    #: What tells its forward pass from the one that the run began with, where they differ and the weights do not.
+    forward: str | None = None
 
     def geometry(self, kind: "Kind") -> "Geometry":
         """Return how images are fitted to this network's input."""

@@ -1,6 +1,8 @@
 """Make the plan of a run: open every network, find its layers, settle what is left open. Nothing is computed here."""
 
 import os
+import sys
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -124,19 +126,19 @@ def _planned(
     request: Request, asked: Asked, device: str, views: int, before: Plan | None, tell: Callable[[str], None]
 ) -> PlannedModel:
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.taps import list_flat_layers, resolve_layers
+    from filterscope.pipeline.models.probe import chosen
     from filterscope.pipeline.models.timing import seconds_an_image
 
     model = open_model(request.spec, request.factory)
     for note in model.notes:
         tell(f"{model.name}: {note}")
-    flat = partial(list_flat_layers, model.module, model.transform.input_size, what=model.name)
-    layers = resolve_layers(request.layers, layers_of(model), what=model.name, flat=flat)
+    layers = chosen(model, request.layers)
     for method, need in asked.needs:
         need.check_layers(method, model.name, layers, asked.settings)
         need.check_network(method, model, layers, asked.settings)
-    known = {m.name: m.batch_size for m in before.models} if before else {}
-    batch_size = asked.batch_size or known.get(model.name)
+    former = next((m for m in before.models if m.name == model.name), None) if before else None
+    layers, forward = _proven(model, layers, former, device)
+    batch_size = asked.batch_size or (former and former.batch_size)
     if batch_size is None and device == "cuda":
         batch_size = _GPU_BATCH
     elif batch_size is None and views < _WORTH_TIMING:
@@ -154,7 +156,39 @@ def _planned(
         batch_size,
         tuple(replace(layer, output=-1) for layer in layers),
         _classes_digest(model.spec),
+        forward,
     )
+
+
+def _proven(
+    model: "Model", layers: list[Layer], former: PlannedModel | None, device: str
+) -> tuple[list[Layer], str | None]:
+    """Prove layers; return them, and what tells the forward pass from the recorded one where they differ.
+
+    A run that was made before the probe has nothing to compare with.
+    """
+    from filterscope.pipeline.models.probe import prove, same_forward
+
+    then = {layer.name: layer for layer in former.layers if layer.values} if former else {}
+    own = {layer.name for layer in layers}
+    proven = prove(model, [*layers, *(layer for layer in then.values() if layer.name not in own)], device)
+    forward = former.forward if former else None
+    if not all(same_forward(model, layer, then[layer.name]) for layer in proven if layer.name in then):
+        forward = sha256(repr([layer.values for layer in proven]).encode()).hexdigest()[:16]
+        then = {}
+    return [then.get(layer.name, layer) for layer in proven if layer.name in own], forward
+
+
+def runs_as_planned(planned: PlannedModel, factory: Callable[[], Any]) -> bool:
+    """Tell whether a network gives for the images of the probe what it gave; True where that was not recorded."""
+    from filterscope.pipeline.models.model import open_model
+    from filterscope.pipeline.models.probe import prove, same_forward
+
+    layers = [layer for layer in planned.layers if layer.values]
+    if not layers:
+        return True
+    model = open_model(planned.spec, factory)
+    return all(map(partial(same_forward, model), prove(model, layers), layers))
 
 
 def _classes_digest(spec: ModelSpec) -> str | None:
@@ -169,17 +203,10 @@ def _classes_digest(spec: ModelSpec) -> str | None:
 
 
 def layers_of(model: "Model") -> list[Layer]:
-    """List the layers of an opened network with their receptive fields."""
-    from filterscope.pipeline.models.geometry import receptive_fields
-    from filterscope.pipeline.models.taps import list_layers
+    """List the layers of an opened network that give maps, with their receptive fields."""
+    from filterscope.pipeline.models.probe import survey
 
-    layers = list_layers(model.module, model.transform.input_size, what=model.name)
-    found = receptive_fields(model.module, model.transform.input_size)
-    fields = ((layer, found.get(layer.name, "it was not called on a blank image")) for layer in layers)
-    return [
-        replace(layer, no_field=field) if isinstance(field, str) else replace(layer, field=field)
-        for layer, field in fields
-    ]
+    return survey(model).maps
 
 
 def _device(asked: str) -> str:
@@ -246,11 +273,25 @@ def refuse_full_disk(plan: Plan, needed: Mapping[str, int]) -> None:
         )
 
 
-def weight_files(plan: Plan) -> list[Path]:
-    """Return the files of weights, and of names of classes, that the plan was made from."""
+def model_files(plan: Plan) -> list[Path]:
+    """Return the files of weights, of names of classes and of the user's own code that the plan was made from."""
     paths = [model.spec.weights_path for model in plan.models]
     paths += [Path(model.spec.classes).expanduser() for model in plan.models if model.spec.classes]
-    return [path.absolute() for path in paths if path is not None]
+    paths += [path for model in plan.models if model.spec.scheme == "factory" for path in _code(model.architecture)]
+    return list(dict.fromkeys(path.absolute() for path in paths if path is not None))
 
 
-__all__ = ["Asked", "Request", "layers_of", "make_plan", "refuse_full_disk", "weight_files"]
+def _code(factory: str) -> list[Path]:
+    """Return the files of the loaded modules that lie beside that of a factory or below, which its network may come from."""
+    top = factory.partition(":")[0].partition(".")[0]
+    found = getattr(sys.modules.get(top), "__file__", None)
+    if found is None:
+        return []
+    here, installed = Path(found).parent, tuple(sysconfig.get_paths().values())
+    loaded = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
+    files = {file for name, file in loaded if file and name.partition(".")[0] != "filterscope"}
+    own = (Path(file) for file in files if not file.startswith(installed) or found.startswith(installed))
+    return sorted(path for path in own if here in path.parents and path.is_file())
+
+
+__all__ = ["Asked", "Request", "layers_of", "make_plan", "model_files", "refuse_full_disk", "runs_as_planned"]

@@ -36,6 +36,7 @@ def write_plan_tables(plan: Plan) -> None:
                 "channels": layer.channels,
                 "height": layer.height,
                 "width": layer.width,
+                "layout": layer.layout,
                 **_field_columns(layer),
             }
             for layer in model.layers

@@ -17,15 +17,21 @@ class Transform:
         Length of the shorter side before the centre crop, pixels; for the crop geometry.
     interpolation : str
         PIL filter: bilinear, bicubic, nearest or lanczos.
-    mean, std : tuple of 3 float
-        The network sees (x - mean) / std, with RGB x in 0..1.
+    mean, std : tuple of float
+        One number a channel of the network, which sees (x - mean) / std, with x in 0..1: R, G and B; one channel is grey, and
+        more than three are R, G, B, R, G and so on.
     """
 
     input_size: tuple[int, int]
     resize_size: int
     interpolation: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input."""
+        return len(self.mean)
 
     @property
     def hash(self) -> str:

@@ -51,6 +51,8 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "device": plan.options.device,
         "torch": plan.torch,
         **({"basis": model.spec.basis} if model.spec.basis else {}),
+        **({"args": list(model.spec.args)} if model.spec.args else {}),
+        **({"forward pass": model.forward} if model.forward else {}),
         **plan.options.view_settings.parameters,
     }
 

@@ -31,6 +31,7 @@ def open_network(plan: Plan, model: PlannedModel, layers: tuple[str, ...]) -> Ne
         scale=plan.options.activation_scale,
         factory=plan.factories.get(model.name),
         first_views=_first_views(plan, model),
+        layouts={layer.name: layer.layout for layer in model.layers},
     )
 
 

@@ -33,7 +33,7 @@ class Differentiable(Need):
         if asked.target == TRUE:
             Scores().check_network(method, model, layers, settings)
         refuse_absent(asked.index, count, model.name)
-        _differentiate_blank(method, model, [layer.name for layer in layers])
+        _differentiate_blank(method, model, layers)
 
 
 def refuse_absent(index: int | None, count: int, model: str) -> None:
@@ -42,17 +42,17 @@ def refuse_absent(index: int | None, count: int, model: str) -> None:
         raise InputError(f"--gradients.target {index}: {model} scores {count} classes, 0 to {count - 1}")
 
 
-def _differentiate_blank(method: str, model: "Model", layers: list[str]) -> None:
+def _differentiate_blank(method: str, model: "Model", layers: "Sequence[Layer]") -> None:
     import torch
 
     from filterscope.pipeline.models.gradients import gradients_of
     from filterscope.pipeline.models.taps import Taps
 
-    blank = torch.zeros(1, 3, *model.transform.input_size)
+    blank = torch.zeros(1, model.transform.channels, *model.transform.input_size)
+    names, layouts = [layer.name for layer in layers], {layer.name: layer.layout for layer in layers}
+    taps = Taps(model.module, names, layouts=layouts)
     with refused(method, model.name):
-        gradients_of(
-            Taps(model.module, layers), blank, lambda scores, taps: scores.amax(1), layers, 1, scores=True, targets=None
-        )
+        gradients_of(taps, blank, lambda scores, taps: scores.amax(1), names, 1, scores=True, targets=None)
 
 
 __all__ = ["Differentiable", "refuse_absent"]

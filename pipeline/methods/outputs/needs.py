@@ -71,7 +71,7 @@ def scores_of_blank(method: str, model: "Model") -> "Tensor":
     from filterscope.pipeline.models.scores import scores_of
 
     with torch.inference_mode():
-        output = model.module(torch.zeros(1, 3, *model.transform.input_size))
+        output = model.module(torch.zeros(1, model.transform.channels, *model.transform.input_size))
     with refused(method, model.name):
         return scores_of(output)
 

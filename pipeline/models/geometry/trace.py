@@ -6,6 +6,7 @@ Every operation says what its outputs see, given what its operands see: the recu
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -25,8 +26,21 @@ from filterscope.pipeline.models.outputs import call_names
 _State = Positions | str
 
 
-def receptive_fields(module: nn.Module, input_size: tuple[int, int]) -> dict[str, Field | str]:
-    """Find the theoretical receptive field of every layer.
+@dataclass(frozen=True)
+class Followed:
+    """What is known of a map: its field, or why it has none, and what its axes are, or None where that was not followed."""
+
+    field: Field | str
+    layout: str | None = None
+
+
+def receptive_fields(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> dict[str, Field | str]:
+    """Find the theoretical receptive field of every layer; see `followed`."""
+    return {name: found.field for name, found in followed(module, input_size, channels).items()}
+
+
+def followed(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> dict[str, Followed]:
+    """Find the theoretical receptive field of every layer, and which axes of its output are rows and columns.
 
     Parameters
     ----------
@@ -34,34 +48,38 @@ def receptive_fields(module: nn.Module, input_size: tuple[int, int]) -> dict[str
         The network, in evaluation mode.
     input_size : tuple of int
         (height, width) of its input, pixels.
+    channels : int
+        Of its input.
 
     Returns
     -------
-    dict of Field or str
+    dict of Followed
         Name of the layer, as `pipeline.models.taps.list_layers` gives it, -> its field, or why it has none: ``global``
         where every value depends on the whole input.
     """
-    try:
-        calls = _calls(module, input_size, torch.device("meta"))
-    except (RuntimeError, NotImplementedError, ValueError, TypeError):  # the network asks for values
-        calls = _calls(module, input_size, next(module.parameters(), torch.empty(0)).device)
+    here = next(module.parameters(), torch.empty(0)).device
+    calls: list[tuple[str, Followed | None]] = []
+    for device in (torch.device("meta"), here):
+        try:
+            calls = _calls(module, (channels, *input_size), device)
+            break
+        except Exception:
+            continue
     names = call_names([name for name, _ in calls], [field is not None for _, field in calls])
     return {name: field for name, (_, field) in zip(names, calls, strict=True) if field is not None}
 
 
-def _calls(
-    module: nn.Module, input_size: tuple[int, int], device: torch.device
-) -> list[tuple[str, Field | str | None]]:
-    """Return the modules that were called and the fields of what they gave; None where that is no map."""
-    calls: list[tuple[str, Field | str | None]] = []
+def _calls(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> list[tuple[str, Followed | None]]:
+    """Return the modules that were called and what is known of what they gave; None where that is no map."""
+    calls: list[tuple[str, Followed | None]] = []
     like = next(module.parameters(), torch.empty(0))
-    image = torch.zeros((1, 3, *input_size), dtype=like.dtype, device=device)
+    image = torch.zeros((1, *shape), dtype=like.dtype, device=device)
     follower = _Follower(image)
 
     def note(name: str) -> Any:
         def hook(part: nn.Module, arguments: Any, output: Any) -> None:
             is_map = isinstance(output, Tensor) and output.ndim == 4
-            calls.append((name, follower.field(output) if is_map else None))
+            calls.append((name, follower.found(output) if is_map else None))
 
         return hook
 
@@ -135,19 +153,26 @@ class _Follower(TorchDispatchMode):
         else:
             self._states.pop(tensor, None)
 
-    def field(self, output: Tensor) -> Field | str:
-        """Return the field of a map (N, C, H, W), or why it has none."""
+    def found(self, output: Tensor) -> Followed:
+        """Return what is known of a map, a tensor of four dimensions."""
         state = self._states.get(output)
         if state is None:
-            return "it does not depend on the input"
+            return Followed("it does not depend on the input")
         if isinstance(state, str):
-            return state
-        rows, columns = state.spans
+            return Followed(state)
+        (rows, columns), layout = state.spans, _layout(state)
         if rows is None or columns is None:
-            return "global"
-        if state.dims != (2, 3):
-            return "its rows and columns are not its last two dimensions"
-        return _field(rows, columns, state.through_global)
+            return Followed("global")
+        if layout is None:
+            return Followed("its rows and columns are not two of its dimensions")
+        return Followed(_field(rows, columns, state.through_global), layout)
+
+
+def _layout(state: Positions) -> str | None:
+    row, column = state.dims
+    if not row or not column or row == column:
+        return None
+    return "n" + "".join({row: "h", column: "w"}.get(axis, "c") for axis in (1, 2, 3))
 
 
 def _field(rows: Span, columns: Span, through_global: bool) -> Field:

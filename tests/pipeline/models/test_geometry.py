@@ -119,7 +119,7 @@ OPERATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Field | str]] = {
     "transposed": (nn.ConvTranspose2d(3, 4, 2, 2), "a transposed convolution has no constant field"),
     "uneven pooling": (nn.AdaptiveAvgPool2d(7), "adaptive pooling of 32 to 7 positions has no constant stride"),
     "rolled": (lambda x: x.roll(1, 2), "roll is not followed"),
-    "channels last": (lambda x: x.permute(0, 2, 3, 1), "its rows and columns are not its last two dimensions"),
+    "channels last": (lambda x: x.permute(0, 2, 3, 1), square(1, 1, 0, (0, 31))),
     "windows": (lambda x: x.view(3, 8, 4, 8, 4).transpose(2, 3).reshape(1, 3, 32, 32), "a reshape mixes positions"),
     "constant": (lambda x: torch.zeros_like(x), "it does not depend on the input"),
     "a part overwritten": (lambda x: _overwritten(conv(x), x), "a part of the map is overwritten"),

@@ -102,7 +102,7 @@ def test_one_value_a_unit_is_a_map_of_one_position() -> None:
     with torch.no_grad():
         torch.testing.assert_close(maps["fc"][:, :, 0, 0], module.fc(maps["layer4"].mean((2, 3))))
     assert list_flat_layers(module, (64, 64)) == [
-        Layer("fc", "Linear", 1000, 1, 1, no_field="it gives one value per unit, not a map")
+        Layer("fc", "Linear", 1000, 1, 1, no_field="it gives one value per unit, not a map", layout="nc")
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli.arguments import Format, Run, place
+from filterscope.jobs.cli.arguments import Format, Prefix, Run, StateKey, place
 from filterscope.jobs.cli.flags import given, options_of, takes_options
 
 app = typer.Typer()
@@ -17,14 +17,18 @@ def layers(
         str, typer.Argument(help="SCHEME:ARCH or SCHEME:ARCH@WEIGHTS, such as torchvision:resnet18@random:0.")
     ],
     input_size: Annotated[int | None, typer.Option(help="Height and width of the input.")] = None,
+    state_key: StateKey = None,
+    prefix: Prefix = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the layers of a network that can be audited.
 
     Example: filterscope layers package:efficientnet-lite0
     """
     from filterscope.jobs.findings.layers import print_layers
+    from filterscope.pipeline.models.spec import ModelSpec
 
-    print_layers(model, input_size)
+    print_layers(ModelSpec(model, input_size=input_size, state_key=state_key, prefix=prefix), as_json=json)
 
 
 @app.command()

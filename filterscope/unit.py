@@ -18,7 +18,7 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.dissection.regions import outline_of
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.views.decode import decode, view_files
+from filterscope.pipeline.views.decode import decode_views
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -124,10 +124,8 @@ class Unit:
         if not (self._plan.data / MANIFEST).is_file():
             raise InputError(f"the images are not at hand: no data set at {self._plan.data}, where it was audited")
         (model, layer), plan = self._planned, self._plan
-        views, dataset = plan.views, Dataset(plan.data)
         here = self.top_rows["view"].to_list()
-        paths = [dataset.path(uri) for uri in view_files(dataset, views.image[here])]
-        decoded = decode(paths, model.geometry(plan.options.geometry), [views.window(view) for view in here])
+        decoded = decode_views(Dataset(plan.data), plan.views, here, model.geometry(plan.options.geometry))
         decoded.pixels[[bool(reason) for reason in decoded.reasons]] = 128
         outline = outline_of(plan, model, layer, (_SAMPLES, _SAMPLES))
         # maps are stored as the network gave them times the scale; thresholds are natural

@@ -20,6 +20,12 @@ Layers = typer.Option(help="Names, globs or -1 (the last convolutional output), 
 Data = typer.Option(help="An imported data set.", parser=place, metavar="PATH")
 Out = typer.Option(help="The run folder; an existing run is resumed or extended.", parser=place, metavar="PATH")
 Redo = Annotated[str | None, typer.Option(help="Recompute these stages (a,b) and everything that depends on them.")]
+StateKey = Annotated[
+    str | None, typer.Option(help="Key of the state dict inside the checkpoint, such as model_ema; dots lead deeper.")
+]
+Prefix = Annotated[
+    str | None, typer.Option(help="What the network's keys begin with in the checkpoint, such as module.encoder_q.")
+]
 Format = Annotated[str, typer.Option(help="table, csv or json.")]
 
-__all__ = ["Data", "Format", "Layers", "Models", "Out", "Redo", "Run", "Zoo", "place"]
+__all__ = ["Data", "Format", "Layers", "Models", "Out", "Prefix", "Redo", "Run", "StateKey", "Zoo", "place"]

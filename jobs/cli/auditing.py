@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli.arguments import Data, Layers, Models, Out, Redo, Run, Zoo, place
+from filterscope.jobs.cli.arguments import Data, Layers, Models, Out, Prefix, Redo, Run, StateKey, Zoo, place
 from filterscope.jobs.cli.flags import OptionsCommand, given, options_of, takes_options
 from filterscope.pipeline.engine.errors import InputError
 
@@ -38,6 +38,8 @@ def audit(
     model_arg: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE for the architectures' constructors; repeatable.")
     ] = None,
+    state_key: StateKey = None,
+    prefix: Prefix = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Views per forward pass; unset: the fastest, measured for every model.")
     ] = None,
@@ -52,7 +54,7 @@ def audit(
 
     config = load_config(
         zoo, models=model, data=data, layers=layers, out=out, basis=basis, model_args=model_arg, batch_size=batch_size,
-        **given(options),
+        state_key=state_key, prefix=prefix, **given(options),
     )  # fmt: skip
     if _carry_out(config, redo):
         from filterscope.jobs.findings.summary import print_summary
@@ -181,7 +183,9 @@ def status(
 def doctor(
     run: Run, repair: Annotated[bool, typer.Option("--repair", help="Recompute what is damaged.")] = False
 ) -> None:
-    """Look for damaged, missing and left-over files of a run; exit code 1 if there are any and they are not repaired.
+    """Look for damaged, missing and left-over files of a run, and for images that changed since they were imported.
+
+    Exit code 1 if there are any and they are not repaired; files of the data set are left as they are.
 
     Example: filterscope doctor runs/first --repair
     """
@@ -190,11 +194,13 @@ def doctor(
     problems = jobs.examine(run)
     for problem in problems:
         typer.echo(jobs.described(problem, run))
-    if problems and repair:
-        jobs.repair(run, problems)
+    ours = [problem for problem in problems if problem.ours]
+    if ours and repair:
+        jobs.repair(run, ours)
     count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-    typer.echo(f"{run}: {count}" + (", repaired" if problems and repair else ""))
-    if problems and not repair:
+    done = f", {len(ours)} of them repaired" if ours != problems else ", repaired"
+    typer.echo(f"{run}: {count}" + (done if ours and repair else ""))
+    if problems and not (repair and ours == problems):
         raise SystemExit(1)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli.arguments import Format, Run, place
+from filterscope.jobs.cli.arguments import Format, Prefix, Run, StateKey, place
 from filterscope.jobs.cli.flags import given, options_of, takes_options
 
 app = typer.Typer()
@@ -20,14 +20,19 @@ def layers(
     model_arg: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE for the architecture's constructor; repeatable.")
     ] = None,
+    state_key: StateKey = None,
+    prefix: Prefix = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the layers of a network that can be audited.
 
     Example: filterscope layers package:efficientnet-lite0
     """
     from filterscope.jobs.findings.layers import print_layers
+    from filterscope.pipeline.models.spec import ModelSpec
 
-    print_layers(model, input_size, model_arg or ())
+    spec = ModelSpec(model, input_size=input_size, state_key=state_key, prefix=prefix, args=tuple(model_arg or ()))
+    print_layers(spec, as_json=json)
 
 
 @app.command()

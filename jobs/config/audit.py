@@ -90,6 +90,7 @@ class ModelConfig(BaseModel):
     std: tuple[StrictFloat, ...] | None = Field(None, description="standard deviation of R, G and B in 0..1")
     interpolation: str | None = Field(None, description="filter of the resizing")
     state_key: str | None = Field(None, description="key of the state dict inside the checkpoint")
+    prefix: str | None = Field(None, description="what the network's keys begin with in the checkpoint")
     basis: str | None = Field(None, description="rotate:SEED[:ALPHA], a random rotation of the units as a control")
     classes: str | None = Field(None, description="CSV file of index,name: what its classes are called")
     args: Arguments | None = Field(None, description="arguments of its constructor: NAME=VALUE, or a table")
@@ -123,6 +124,8 @@ class _Audit(BaseModel):
     layers: Names = Field(("-1",), description="layers of models that state none: names, globs, -1")
     basis: str | None = Field(None, description="basis of models that state none: rotate:SEED[:ALPHA]")
     model_args: Arguments | None = Field(None, description="constructor's arguments of models that state none")
+    state_key: str | None = Field(None, description="key of the state dict, of models that state none")
+    prefix: str | None = Field(None, description="what the network's keys begin with, of models that state none")
     batch_size: Positive | None = Field(
         None, description="views per forward pass; unset: measured once for every model"
     )
@@ -145,6 +148,9 @@ class _Audit(BaseModel):
         """Return one model as it is asked for; raises InputError where its basis is malformed."""
         if self.model_args and not model.args:
             model = model.model_copy(update={"args": self.model_args})
+        if model.spec().weights_path is not None:
+            unset = [option for option in ("state_key", "prefix") if getattr(model, option) is None]
+            model = model.model_copy(update={option: getattr(self, option) for option in unset})
         basis = model.basis or self.basis
         if basis is None:
             return model.spec()

@@ -1,45 +1,79 @@
 """The verb `layers`: which layers of a network can be audited."""
 
+import json
 import sys
-from collections.abc import Sequence
+from typing import Any
 
 from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.models.spec import ModelSpec
 
 
-def print_layers(source: str, input_size: int | None, args: Sequence[str] = ()) -> None:
-    """Open a network and print every module with a 4-D output, in order of execution."""
-    from rich.console import Console
-    from rich.table import Table
-
+def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
+    """Open a network and print every module with a 4-D output, in order of execution: a line each, or one JSON object."""
     from filterscope.pipeline.models.model import open_model
-    from filterscope.pipeline.models.spec import ModelSpec
     from filterscope.pipeline.run.planning import layers_of
 
-    model = open_model(ModelSpec(source, input_size=input_size, args=tuple(args)))
+    model = open_model(spec)
     for note in model.notes:
         sys.stderr.write(f"note: {note}\n")
     height, width = model.transform.input_size
-    table = Table(
-        title=f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", title_justify="left"
-    )
-    for name in ("layer", "type", "maps", "stride", "field", "centre"):
-        left = name in ("layer", "type")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name in ("layer", "maps"))
-    for layer in layers_of(model):
+    layers = layers_of(model)
+    if as_json:
+        stated = {"model": model.name, "input": [height, width], "parameters": model.parameters, "notes": model.notes}
+        sys.stdout.write(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2) + "\n")
+        return
+    lines = [f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", *_table(layers)]
+    lines.append("stride, receptive field, centre of the first position: input pixels; + sees all the input as well")
+    lines += [f"{mark} no field: {reason}" for reason, mark in _marks(layers).items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _table(layers: list[Layer]) -> list[str]:
+    """Return the layers as lines of columns that are as wide as what they hold: a narrow terminal folds, and nothing is cut."""
+    marks = _marks(layers)
+    rows = [("layer", "type", "maps", "stride", "field", "centre")]
+    for layer in layers:
         maps = f"{layer.channels} x {layer.height} x {layer.width}"
-        table.add_row(layer.name, layer.type, maps, *_geometry(layer))
-    console = Console()
-    console.print(table)
-    console.print("stride, receptive field, centre of the first position: input pixels; + sees all the input as well")
+        rows.append((layer.name, layer.type, maps, *_geometry(layer, marks)))
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(size) if number < 2 else cell.rjust(size)
+            for number, (cell, size) in enumerate(zip(row, wide, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
-def _geometry(layer: Layer) -> tuple[str, str, str]:
-    """Return stride, size with its mark, and first centre, or why there are none."""
+def _marks(layers: list[Layer]) -> dict[str, str]:
+    """Return a number for each reason why layers have no field; a column is no place for a sentence."""
+    reasons = dict.fromkeys(layer.no_field or "" for layer in layers if layer.field is None)
+    return {reason: f"[{number}]" for number, reason in enumerate(reasons, start=1)}
+
+
+def _geometry(layer: Layer, marks: dict[str, str]) -> tuple[str, str, str]:
+    """Return stride, size with its mark, and first centre, or the number of the reason why there are none."""
     field = layer.field
     if field is None:
-        return "", layer.no_field or "", ""
+        return "", marks[layer.no_field or ""], ""
     stride, size, centre = (
         f"{rows:g}" if rows == columns else f"{rows:g} x {columns:g}"
         for rows, columns in (field.stride, field.size, field.centre)
     )
     return stride, size + ("+" if field.through_global else ""), centre
+
+
+def _stated(layer: Layer) -> dict[str, Any]:
+    field = layer.field
+    return {
+        "layer": layer.name,
+        "type": layer.type,
+        "channels": layer.channels,
+        "height": layer.height,
+        "width": layer.width,
+        "stride": field and list(field.stride),
+        "field": field and list(field.size),
+        "centre": field and list(field.centre),
+        "sees_all": field and field.through_global,
+        "no_field": layer.no_field,
+    }

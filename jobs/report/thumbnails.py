@@ -15,7 +15,7 @@ from filterscope.jobs.report.declared import listed_views
 from filterscope.pipeline.datasets.layout import MANIFEST, Dataset
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
-from filterscope.pipeline.views.decode import decode, view_files
+from filterscope.pipeline.views.decode import decode_views
 from filterscope.pipeline.views.geometry import Geometry
 
 #: Longer side of a thumbnail, in pixels.
@@ -64,10 +64,8 @@ class Look:
         """Return views of the data set, uint8 of shape (views, height, width, 3); grey where a file cannot be read."""
         from PIL import Image
 
-        dataset, known = Dataset(plan.data), plan.views
-        paths = [dataset.path(uri) for uri in view_files(dataset, known.image[list(views)])]
-        decoded = decode(paths, self.geometry, [known.window(view) for view in views])
-        pictures = np.full((len(paths), self.height, self.width, 3), 128, np.uint8)
+        decoded = decode_views(Dataset(plan.data), plan.views, views, self.geometry)
+        pictures = np.full((len(views), self.height, self.width, 3), 128, np.uint8)
         for picture, pixels, reason in zip(pictures, decoded.pixels, decoded.reasons, strict=True):
             if not reason:
                 image = Image.fromarray(pixels).resize((self.width, self.height), Image.Resampling.BICUBIC)

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from filterscope.jobs.runs.audit import carry_on
+from filterscope.jobs.runs.progress import say
+from filterscope.pipeline.datasets.layout import MANIFEST
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
-from filterscope.pipeline.run.inspection import Problem, inspect
+from filterscope.pipeline.run.inspection import Problem, inspect, inspect_data
 from filterscope.pipeline.stores.places import path_of
 
 
 def examine(run: str | Path) -> list[Problem]:
-    """Return what is wrong with the files of a run.
+    """Return what is wrong with the files of a run, and with those of its data set where that is at hand.
 
     Raises
     ------
@@ -19,12 +21,17 @@ def examine(run: str | Path) -> list[Problem]:
         If there is no run.
     """
     folder = RunFolder.existing(run)
-    stages = Stages(folder.plan())
-    return list(inspect(folder, stages.all(), {kind.name: kind.writes for kind in stages.kinds}))
+    plan = folder.plan()
+    stages = Stages(plan)
+    found = list(inspect(folder, stages.all(), {kind.name: kind.writes for kind in stages.kinds}))
+    if not (plan.data / MANIFEST).is_file():
+        say(f"the data set is not at {plan.data}; its images were not looked at")
+        return found
+    return found + list(inspect_data(plan))
 
 
 def repair(run: str | Path, problems: list[Problem]) -> None:
-    """Remove leftovers, forget damaged work and carry out this, and only this, again.
+    """Remove leftovers, forget damaged work and carry out this, and only this, again; files of the data set stay.
 
     Raises
     ------
@@ -35,7 +42,7 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
     """
     folder = RunFolder.existing(run)
     with RunLock(folder.path, "doctor --repair") as lock:
-        for problem in problems:
+        for problem in (problem for problem in problems if problem.ours):
             problem.path.unlink(missing_ok=True)
         folder.ledger.forget(problem.key for problem in problems if problem.key is not None)
         carry_on(folder, folder.plan(), lock)
@@ -43,5 +50,7 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
 
 def described(problem: Problem, run: Path) -> str:
     """Return a problem in two lines."""
+    if not problem.ours:
+        return f"{problem.path}: {problem.what}\n    {problem.means}"
     what = problem.key.text if problem.key else "no piece of work"
     return f"{problem.path.relative_to(path_of(run))}: {problem.what} ({what})\n    {problem.means}"

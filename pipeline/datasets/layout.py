@@ -276,10 +276,7 @@ class DatasetWriter:
         if self._rows[table]:
             rows = pa.Table.from_pylist(self._rows[table], schema=TABLES[table])
             self._files[table].write_table(rows)
-            # not the bytes of the file, nor where images lie: the same content has one identity on every machine
-            for row in rows.select([name for name in rows.column_names if name not in _PLACES]).to_pylist():
-                stated = {name: row[name] for name in row if row[name] is not None or name not in _ADDED.get(table, ())}
-                self._contents[table].update(repr(stated).encode())
+            _absorb(self._contents[table], table, rows)
             self._rows[table] = []
 
     def _commit(self) -> None:
@@ -293,6 +290,16 @@ class DatasetWriter:
         if self.folder.exists():
             self.folder.rmdir()
         self._partial.rename(self.folder)
+
+
+def _absorb(digest: Any, table: str, rows: pa.Table | pa.RecordBatch) -> None:
+    """Add rows of a table to its digest.
+
+    Not the bytes of the file, nor where images lie: the same content has one identity on every machine.
+    """
+    for row in rows.select([name for name in TABLES[table].names if name not in _PLACES]).to_pylist():
+        stated = {name: row[name] for name in row if row[name] is not None or name not in _ADDED.get(table, ())}
+        digest.update(repr(stated).encode())
 
 
 @dataclass(frozen=True)
@@ -354,6 +361,17 @@ class Dataset:
     def identity(self) -> str:
         """SHA-256 over the rows of the tables, which hold the digests of the images, apart from paths."""
         return str(self.manifest["identity"])
+
+    @property
+    def content(self) -> str:
+        """The identity computed again from the tables; another one than the manifest states if they were edited."""
+        digest = hashlib.sha256()
+        for name in TABLES:
+            rows = hashlib.sha256()
+            for batch in self.table(name).to_batches(max_chunksize=_ROWS_PER_GROUP):
+                _absorb(rows, name, batch)
+            digest.update(rows.digest())
+        return digest.hexdigest()
 
     @cached_property
     def images(self) -> pa.Table:

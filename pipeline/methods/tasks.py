@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Grid, Key, Keys, blocks
 from filterscope.pipeline.engine.stage import Stage, Step, Work
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.views.decode import Decoded, decode_views
+from filterscope.pipeline.views.decode import CHANGED, GONE, Decoded, decode_views, view_files
 
 Planner = Callable[[StageKind, Plan, Prints], Sequence[Stage]]
 
@@ -136,8 +137,23 @@ def grids(kind: StageKind, plan: Plan, prints: Prints, cuts: Sequence[tuple[str,
 
 
 def planned_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> Decoded:
-    """Decode views [start, stop) of a run as a model sees them."""
-    return decode_views(Dataset(plan.data), plan.views, start, stop, model.geometry(plan.options.geometry))
+    """Decode views [start, stop) of a run as a model sees them.
+
+    Raises
+    ------
+    RunError
+        If an image is not the one that was imported: part of the results would be of other pixels.
+    """
+    dataset, views = Dataset(plan.data), range(start, stop)
+    decoded = decode_views(dataset, plan.views, views, model.geometry(plan.options.geometry))
+    for view, reason in zip(views, decoded.reasons, strict=True):
+        if reason in (CHANGED, GONE):
+            path = dataset.path(view_files(dataset, plan.views.image[[view]])[0])
+            raise RunError(
+                f"image {path} of the data set {plan.data}: {reason}. Put the file back as it was, or import the images "
+                "again into another folder and audit that into another --out; `filterscope doctor RUN` lists all such images"
+            )
+    return decoded
 
 
 def each_model(plan: Plan) -> Iterator[tuple[PlannedModel, Plan]]:

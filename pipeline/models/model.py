@@ -26,6 +26,7 @@ from filterscope.pipeline.models.weights import load_state, read_state, renamed,
 from filterscope.pipeline.views.transform import Transform
 
 BATCH_NORM_IMAGES = 64
+_SHOWN = 3
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Model:
         Learnable parameters.
     needs_batch_norm : bool
         Weights are random and there is batch norm: call `reestimate_batch_norm` before anything is measured.
+    absent : list of str
+        Keys that the weights file lacks, such as those of a head: call `absent.refuse_dependent` before anything is used.
     """
 
     spec: ModelSpec
@@ -63,6 +66,7 @@ class Model:
     notes: list[str] = field(default_factory=list)
     parameters: int = 0
     needs_batch_norm: bool = False
+    absent: list[str] = field(default_factory=list)
 
 
 def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
@@ -83,9 +87,9 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
     """
     source = _source(spec, factory)
     module = _build(source, spec)
-    notes = list(source.notes)
+    notes, absent = list(source.notes), []
     if source.file is not None:
-        module, more = _loaded(module, source, spec)
+        module, more, absent = _loaded(module, source, spec)
         notes += more
     elif spec.scheme == "factory" and spec.seed is None:
         notes.append("no weights given: the network is as its factory returns it (torch seed 0)")
@@ -109,6 +113,7 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
         notes=notes,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         needs_batch_norm=spec.seed is not None and bool(batch_norms(module)),
+        absent=absent,
     )
 
 
@@ -181,17 +186,21 @@ def _takes(module: nn.Module, channels: int, transform: Transform) -> bool:
     return True
 
 
-def _loaded(module: nn.Module, source: Source, spec: ModelSpec) -> tuple[nn.Module, list[str]]:
+def _loaded(module: nn.Module, source: Source, spec: ModelSpec) -> tuple[nn.Module, list[str], list[str]]:
+    """Return the network with the weights of its file, notes, and the keys that the file lacks."""
     assert source.file is not None
-    state, notes = read_state(source.file, module.state_dict().keys(), spec.state_key)
+    state, notes = read_state(source.file, module.state_dict().keys(), spec.state_key, spec.prefix)
     if source.rename:
         state = renamed(state, source.rename)
     classes = _head_classes(module, state) if source.resizable else None
     if classes is not None:
         module = _build(source, spec, classes)
         notes.append(f"{source.file.name} has a head of {classes} classes")
-    load_state(module, state, what=spec.architecture, path=source.file)
-    return module, notes
+    absent = load_state(module, state, what=spec.architecture, path=source.file)
+    if absent:
+        shown = ", ".join(absent[:_SHOWN]) + (", ..." if len(absent) > _SHOWN else "")
+        notes.append(f"{source.file.name} lacks {shown}: nothing that depends on them can be audited")
+    return module, notes, absent
 
 
 def _head_classes(module: nn.Module, state: dict[str, Tensor]) -> int | None:

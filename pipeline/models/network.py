@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError, RunError
+from filterscope.pipeline.models.absent import refuse_dependent
 from filterscope.pipeline.models.gradients import Scalar, gradients_of, tapped_for
 from filterscope.pipeline.models.model import BATCH_NORM_IMAGES, Model, open_model, reestimate_batch_norm
 from filterscope.pipeline.models.optimisation import Transformation, ascend
@@ -114,6 +115,7 @@ class Network:
         model = open_model(spec, factory)
         if (model.weights_sha256, model.transform) != (expected.weights_sha256, expected.transform):
             raise RunError(f"{expected.name} changed since the run was planned; give the same weights to all nodes")
+        refuse_dependent(model, layers)
         settle_batch_norm(model, first_views)
         module = channels_last(model.module, device)
         dtype = torch.float16 if scale == 1.0 else None

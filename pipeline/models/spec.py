@@ -40,6 +40,8 @@ class ModelSpec:
         Filter of the resizing, one of `INTERPOLATIONS`.
     state_key : str, optional
         Key of the state dict inside the checkpoint file; dots lead deeper.
+    prefix : str, optional
+        What the network's keys begin with in the checkpoint file, where it holds them several times; empty for nothing.
     basis : str, optional
         ``rotate:SEED[:ALPHA]``: audit a random rotation of the units of every layer, or a share of it, as a control.
     classes : str, optional
@@ -63,6 +65,7 @@ class ModelSpec:
     basis: str | None = None
     classes: str | None = None
     args: tuple[str, ...] = ()
+    prefix: str | None = None
 
     def __post_init__(self) -> None:
         _check_source(self.source)
@@ -82,6 +85,13 @@ class ModelSpec:
         if self.classes is not None and not (isinstance(self.classes, str) and self.classes):
             raise InputError(f"classes is {self.classes!r} for {self.source}; give the path of a CSV file: index,name")
         count = len(self.mean) if _listed(self.mean) and _listed(self.std) and len(self.mean) == len(self.std) else 3
+        for option in ("state_key", "prefix"):
+            if not isinstance(getattr(self, option), str | None):
+                raise InputError(f"{option} is {getattr(self, option)!r} for {self.source}; give a text")
+            if getattr(self, option) is not None and self.weights_path is None and self.scheme != "package":
+                raise InputError(
+                    f"{option} is stated for {self.source}, which reads no checkpoint; give its path after an @"
+                )
         for option in ("mean", "std"):
             object.__setattr__(self, option, _channels(option, getattr(self, option), count, self.source))
 

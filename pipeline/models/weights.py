@@ -3,8 +3,9 @@
 import hashlib
 import re
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,22 @@ from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 
-PREFIXES = ("module.", "model.", "_orig_mod.")
+#: Names that wrappers put into keys, in front of them or in the middle.
+WRAPPERS = ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 _SHOWN = 3
 _DEPTH = 3
+#: Parts of a key that a prefix may have.
+_PREFIX_PARTS = 16
+#: What stands where weights should, by how the file begins.
+_OTHERS = (
+    (rb"version https://git-lfs", "is a git-lfs pointer, not the weights themselves; fetch them with `git lfs pull`"),
+    (
+        rb"(?i)<(!doctype|html|head|!--)",
+        "is an HTML page, such as a site shows before a download; download the file itself",
+    ),
+    (rb"<\?xml", "is an XML text, such as a store answers where access is denied; download the file itself"),
+    (rb"\x1f\x8b", "is a gzip archive; unpack it and give the file inside"),
+)
 
 
 def file_sha256(path: Path) -> str:
@@ -36,38 +50,72 @@ def state_sha256(state: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """Weights of the network in a file: in which state dict, after which prefix of its keys, and how many of those wanted."""
+
+    where: str
+    prefix: str
+    count: int
+
+
 def read_state(
-    path: Path, expected: Collection[str], state_key: str | None = None
+    path: Path, expected: Collection[str], state_key: str | None = None, prefix: str | None = None
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Read the state dict of a checkpoint file.
 
     Parameters
     ----------
     path : Path
-        A ``torch.save`` file, or ``.safetensors``.
+        A ``torch.save`` file, or one of safetensors.
     expected : collection of str
-        Keys of the network; they decide between several state dicts in one file, and whether a prefix is foreign.
+        Keys of the network: of all state dicts in the file, and of all prefixes of their keys, the one is taken under
+        which most of them are found.
     state_key : str, optional
         Where the state dict is inside the file; dots lead deeper.
+    prefix : str, optional
+        What the keys of the network begin with in the file; ``""`` for nothing.
 
     Returns
     -------
     state : dict of Tensor
-        The state dict, without the prefixes of wrappers (`PREFIXES`).
+        The state dict, without that prefix and the names of wrappers (`WRAPPERS`).
     notes : list of str
-        What was unwrapped.
+        What was unwrapped, and what stands beside the network and was left out.
 
     Raises
     ------
     InputError
         If the file is unreadable, would execute code, holds no state dict, or several that fit.
     """
-    content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_pickle(path)
-    where, state = _follow(content, state_key, path) if state_key else _choose(content, expected, path)
-    notes = [f"read the state dict {where!r} of {path.name}"] if where else []
-    _refuse_odd(state, path)
-    state, prefix = _strip(state, expected)
-    return state, notes + ([f"dropped the prefix {prefix!r} of the keys of {path.name}"] if prefix else [])
+    content = _read(path)
+    found = _follow(content, state_key, path) if state_key else dict(_state_dicts(content))
+    if not found:
+        raise InputError(f"weights {path} hold no state dict, but {_contents(content)}")
+    for state in found.values():
+        _refuse_odd(state, path)
+    chosen = _chosen(found, frozenset(expected), prefix, path)
+    state, beside = _cut(found[chosen.where], chosen, frozenset(expected))
+    notes = [f"read the state dict {chosen.where!r} of {path.name}"] if chosen.where else []
+    if chosen.prefix:
+        notes.append(f"dropped the prefix {chosen.prefix!r} of the keys of {path.name}")
+    if beside:
+        names = list(dict.fromkeys(key.partition(".")[0] for key in beside))
+        more = ", ..." if len(names) > _SHOWN else ""
+        keys = "1 key" if len(beside) == 1 else f"{len(beside)} keys"
+        notes.append(f"left out {keys} of {path.name} beside the network: {', '.join(names[:_SHOWN])}{more}")
+    return state, notes
+
+
+def _read(path: Path) -> Any:
+    with path.open("rb") as file:
+        begin = file.read(64)
+    for pattern, what in _OTHERS:
+        if re.match(pattern, begin.removeprefix(b"\xef\xbb\xbf").lstrip()):
+            raise InputError(f"weights {path}: the file {what}")
+    # a header of JSON after eight bytes, whatever the file is called
+    is_safetensors = path.suffix.lower() == ".safetensors" or begin[8:9] == b"{"
+    return _read_safetensors(path) if is_safetensors else _read_pickle(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -135,28 +183,105 @@ def _keep_versions(source: Mapping[str, Any], target: Any, prefix: str = "") -> 
         target._metadata = {key.removeprefix(prefix): value for key, value in versions.items()}
 
 
-def _choose(content: Any, expected: Collection[str], path: Path) -> tuple[str, dict[str, Tensor]]:
-    found = dict(_state_dicts(content))
-    if not found:
-        raise InputError(f"weights {path} hold no state dict, but {_contents(content)}")
-    shared = {where: len(set(expected) & set(_strip(state, expected)[0])) for where, state in found.items()}
-    # Where nothing fits, the largest is what the message about missing keys should speak of.
-    rank = shared if any(shared.values()) else {where: len(state) for where, state in found.items()}
-    best = [where for where in found if rank[where] == max(rank.values())]
-    if len(best) > 1:
-        names = ", ".join(repr(where) if where else "the top level" for where in best)
-        raise InputError(f"weights {path} hold several state dicts: {names}; choose one with state_key")
-    return best[0], found[best[0]]
-
-
-def _follow(content: Any, state_key: str, path: Path) -> tuple[str, dict[str, Tensor]]:
+def _follow(content: Any, state_key: str, path: Path) -> dict[str, dict[str, Tensor]]:
     found = dict(_state_dicts(content, depth=state_key.count(".") + _DEPTH))
     if state_key not in found:
         raise InputError(
             f"state_key {state_key!r} is no state dict of {path}, which holds {_contents(content)}."
             f"{did_you_mean(state_key, found)}"
         )
-    return state_key, found[state_key]
+    return {state_key: found[state_key]}
+
+
+def _chosen(found: Mapping[str, dict[str, Tensor]], expected: frozenset[str], prefix: str | None, path: Path) -> _Copy:
+    """Return the one copy of the network in a file; two that are as complete are both named."""
+    copies = [copy for where, state in found.items() for copy in _copies(where, state, expected)]
+    if prefix is not None:
+        copies = _with_prefix(found, copies, prefix, path)
+    most = max((copy.count for copy in copies), default=0)
+    if prefix is None and 2 * most < sum(not _is_counter(key) for key in expected):
+        return _misfit(found, copies)
+    best = [copy for copy in copies if copy.count == most]
+    places = list(dict.fromkeys(copy.where for copy in best))
+    if len(places) > 1:
+        names = ", ".join(repr(where) if where else "the top level" for where in places)
+        raise InputError(f"weights {path} hold several state dicts: {names}; choose one with state_key (--state-key)")
+    if len(best) > 1:
+        names = ", ".join(repr(copy.prefix) for copy in best)
+        raise InputError(
+            f"weights {path} hold the network several times, after the prefixes {names}; choose one with prefix (--prefix)"
+        )
+    return best[0]
+
+
+def _copies(where: str, state: Collection[str], expected: frozenset[str]) -> list[_Copy]:
+    counts: Counter[str] = Counter()
+    wrappers = _wrappers(expected)
+    for key in state:
+        if not _is_counter(key):
+            counts.update(prefix for prefix, rest in _splits(key, wrappers) if rest in expected)
+    return [_Copy(where, prefix, count) for prefix, count in counts.items()]
+
+
+def _wrappers(expected: Collection[str]) -> frozenset[str]:
+    """Return the names that wrap, and none of which is the network's own."""
+    return frozenset(WRAPPERS) - {part for key in expected for part in key.split(".")}
+
+
+def _splits(key: str, wrappers: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield each prefix that a key may have, and the rest of it without wrappers."""
+    parts = key.split(".")
+    for number, part in enumerate(parts[:_PREFIX_PARTS]):
+        if part not in wrappers:
+            yield (
+                "".join(f"{part}." for part in parts[:number]),
+                ".".join(p for p in parts[number:] if p not in wrappers),
+            )
+
+
+def _with_prefix(found: Mapping[str, Collection[str]], copies: Sequence[_Copy], prefix: str, path: Path) -> list[_Copy]:
+    stated = prefix if not prefix or prefix.endswith(".") else f"{prefix}."
+    chosen = [copy for copy in copies if copy.prefix == stated]
+    if not chosen:
+        known = [copy.prefix for copy in sorted(copies, key=lambda copy: -copy.count)]
+        most = f" Most of its keys are found after {known[0]!r}." if known else ""
+        raise InputError(
+            f"no key of the network is found after the prefix {prefix!r} in {path}.{did_you_mean(prefix, known) or most}"
+        )
+    return chosen
+
+
+def _misfit(found: Mapping[str, Collection[str]], copies: Sequence[_Copy]) -> _Copy:
+    """Return what the message about missing keys should speak of: the fullest state dict, after what all its keys share."""
+    counts = {where: max((copy.count for copy in copies if copy.where == where), default=0) for where in found}
+    where = max(found, key=lambda where: (counts[where], len(found[where])))
+    shared = [c.prefix for c in copies if c.where == where and all(key.startswith(c.prefix) for key in found[where])]
+    return _Copy(where, min(shared, key=len, default=""), 0)
+
+
+def _cut(state: dict[str, Tensor], chosen: _Copy, expected: frozenset[str]) -> tuple[dict[str, Tensor], list[str]]:
+    """Return the keys of one copy as the network names them, and those that stand beside it."""
+    wrappers, own = _wrappers(expected), {key.partition(".")[0] for key in expected}
+    kept: OrderedDict[str, Tensor] = OrderedDict()
+    beside = []
+    for key, value in state.items():
+        rest = dict(_splits(key, wrappers)).get(chosen.prefix)
+        # further layers of a sequence are another network, not something beside it
+        if rest is None or not (chosen.count == 0 or rest.partition(".")[0] in own or _numbered(rest, own)):
+            beside.append(key)
+        else:
+            kept[rest] = value
+    _keep_versions(state, kept, chosen.prefix)
+    return kept, beside
+
+
+def _numbered(key: str, own: Collection[str]) -> bool:
+    return key.partition(".")[0].isdigit() and any(name.isdigit() for name in own)
+
+
+def _is_counter(key: str) -> bool:
+    """Tell whether a key is the counter of a batch norm, which older files lack and nothing reads in evaluation."""
+    return key.endswith("num_batches_tracked")
 
 
 def _contents(content: Any) -> str:
@@ -165,27 +290,14 @@ def _contents(content: Any) -> str:
     return f"the keys {', '.join(map(str, content))}" if content else "nothing"
 
 
-def _strip(state: dict[str, Tensor], expected: Collection[str]) -> tuple[dict[str, Tensor], str]:
-    dropped = ""
-    while prefix := next((p for p in PREFIXES if _is_foreign(p, state, expected)), ""):
-        shorter = OrderedDict((key.removeprefix(prefix), value) for key, value in state.items())
-        _keep_versions(state, shorter, prefix)
-        state, dropped = shorter, dropped + prefix
-    return state, dropped
-
-
-def _is_foreign(prefix: str, state: Collection[str], expected: Collection[str]) -> bool:
-    return all(key.startswith(prefix) for key in state) and not any(key.startswith(prefix) for key in expected)
-
-
 def reshaped(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
     """Return key -> (shape in the file, shape in the network) where both have the key and the shapes differ."""
     shapes = {k: tuple(v.shape) for k, v in module.state_dict().items() if isinstance(v, Tensor)}
     return {k: (tuple(v.shape), shapes[k]) for k, v in state.items() if k in shapes and tuple(v.shape) != shapes[k]}
 
 
-def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str, path: Path) -> None:
-    """Copy a state dict into a network, complete and exact.
+def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str, path: Path) -> list[str]:
+    """Copy a state dict into a network.
 
     Parameters
     ----------
@@ -198,21 +310,59 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str, pat
     path : Path
         The file, for the message.
 
+    Returns
+    -------
+    list of str
+        Keys of the network that the file lacks, whose values stay as they were, such as those of a head; whoever uses
+        the network must see to it that nothing depends on them (`absent.refuse_dependent`).
+
     Raises
     ------
     InputError
-        If keys are missing or unexpected, or shapes differ; all are counted and the first are listed.
+        If no key fits, keys are unexpected, shapes differ, or numbers are quantised; all are counted and the first listed.
     """
-    expected = set(module.state_dict())
-    # Files older than this counter of batch norm lack it, and nothing reads it in evaluation.
-    missing = [k for k in module.state_dict() if k not in state and not k.endswith("num_batches_tracked")]
-    unexpected = [k for k in state if k not in expected]
+    own = module.state_dict()
+    # a file may hold tensors that are one only once
+    held = {own[key].data_ptr() for key in state if key in own and own[key].numel()}
+    missing = [key for key in own if key not in state and not _is_counter(key) and own[key].data_ptr() not in held]
+    absent = _absent_modules(own, state)
+    unexpected = [key for key in state if key not in own and absent.isdisjoint(_modules_of(key))]
     shapes = [f"{k} is {file} instead of {own}" for k, (file, own) in reshaped(module, state).items()]
-    found = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    if listed := [_count(keys, kind) for kind, keys in found if keys]:
-        advice = "name the architecture that the file was trained with"
-        raise InputError(f"weights {path} do not fit {what}: {'; '.join(listed)}; {advice}")
-    module.load_state_dict(state, strict=False)
+    if unexpected or shapes or not any(key in state for key in own):
+        raise InputError(
+            misfit(path, what, (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)))
+        )
+    quantised = [
+        f"{key} is {value.dtype}"
+        for key, value in state.items()
+        if key in own and own[key].is_floating_point() and (value.itemsize == 1 or not value.is_floating_point())
+    ]
+    if quantised:
+        raise InputError(
+            f"weights {path} are quantised: {_count(quantised, 'of integers')} where {what} has floating-point numbers, and "
+            "what they stand for is not in them; give the file that was quantised"
+        )
+    module.load_state_dict({key: value for key, value in state.items() if key in own}, strict=False)
+    return missing
+
+
+def _absent_modules(own: Collection[str], state: Collection[str]) -> set[str]:
+    """Return the modules of a network of which a file has nothing; what it has in their place is another head."""
+    return {name for key in own for name in _modules_of(key)} - {
+        name for key in state if key in own for name in _modules_of(key)
+    }
+
+
+def _modules_of(key: str) -> Iterator[str]:
+    """Yield the names of the modules that a key lies in."""
+    for end in (place for place, letter in enumerate(key) if letter == "."):
+        yield key[:end]
+
+
+def misfit(path: Path, what: str, found: Iterable[tuple[str, list[str]]]) -> str:
+    """Return the message about keys that do not fit, by what is wrong with them."""
+    listed = "; ".join(_count(keys, kind) for kind, keys in found if keys)
+    return f"weights {path} do not fit {what}: {listed}; name the architecture that the file was trained with"
 
 
 def _count(keys: list[str], kind: str) -> str:
@@ -227,4 +377,4 @@ def renamed(state: dict[str, Tensor], rename: Callable[[str], str]) -> dict[str,
     return result
 
 
-__all__ = ["PREFIXES", "file_sha256", "load_state", "read_state", "renamed", "reshaped", "state_sha256"]
+__all__ = ["WRAPPERS", "file_sha256", "load_state", "misfit", "read_state", "renamed", "reshaped", "state_sha256"]

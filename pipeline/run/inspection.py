@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filterscope.pipeline.datasets.layout import MANIFEST, Dataset
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.run.tables import plan_table_paths
 from filterscope.pipeline.stores.artifacts import Artifact
 from filterscope.pipeline.stores.tables import table_path
+from filterscope.pipeline.views.decode import altered_images
 from filterscope.schemas import run as run_tables
 from filterscope.schemas.columns import tables_in
 from filterscope.schemas.results import TABLES
@@ -30,12 +33,15 @@ class Problem:
         What was found, and what it means.
     key : Key, optional
         The piece of work to repeat; None for a file to remove.
+    ours : bool
+        Whether the file is the run's own; those of its data set can be put back by their owner alone.
     """
 
     path: Path
     what: str
     means: str
     key: Key | None = None
+    ours: bool = True
 
 
 def inspect(run: RunFolder, stages: Sequence[Stage], writes: Mapping[str, Sequence[Artifact]]) -> Iterator[Problem]:
@@ -79,6 +85,17 @@ def _without_plan_tables(run: RunFolder) -> Iterator[Problem]:
             yield Problem(path, "the file is missing", means)
 
 
+def inspect_data(plan: Plan) -> Iterator[Problem]:
+    """Yield the images, and the tables, that are not those of the data set that a run was planned on; reads every image."""
+    dataset = Dataset(plan.data)
+    means = "results of it are of what it was; put it back, or import again into another folder and audit that"
+    if dataset.identity != plan.data_identity or dataset.content != plan.data_identity:
+        yield Problem(plan.data / MANIFEST, "the data set is another one than was audited", means, ours=False)
+        return
+    for path, reason in altered_images(dataset):
+        yield Problem(path, reason, means, ours=False)
+
+
 def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
     """Yield parts of tables without a marker, and drafts of files that a worker did not finish.
 
@@ -103,4 +120,4 @@ def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
             yield Problem(path, "the file is a draft", "a worker was interrupted while writing it; it is useless")
 
 
-__all__ = ["Problem", "inspect"]
+__all__ = ["Problem", "inspect", "inspect_data"]

@@ -125,6 +125,7 @@ def make_plan(asked: Asked, before: Plan | None, tell: Callable[[str], None]) ->
 def _planned(
     request: Request, asked: Asked, device: str, views: int, before: Plan | None, tell: Callable[[str], None]
 ) -> PlannedModel:
+    from filterscope.pipeline.models.absent import refuse_dependent
     from filterscope.pipeline.models.model import open_model
     from filterscope.pipeline.models.probe import chosen
     from filterscope.pipeline.models.timing import seconds_an_image
@@ -133,6 +134,7 @@ def _planned(
     for note in model.notes:
         tell(f"{model.name}: {note}")
     layers = chosen(model, request.layers)
+    refuse_dependent(model, [layer.name for layer in layers])
     for method, need in asked.needs:
         need.check_layers(method, model.name, layers, asked.settings)
         need.check_network(method, model, layers, asked.settings)
@@ -247,10 +249,23 @@ def _extended(plan: Plan, before: Plan) -> Plan:
     models = {model.name: model for model in before.models}
     for model in plan.models:
         kept = models.get(model.name)
+        if kept:
+            _refuse_other_weights(kept.spec, model.spec, model.name)
         own = {layer.name for layer in model.layers}
         more = tuple(layer for layer in kept.layers if layer.name not in own) if kept else ()
         models[model.name] = replace(model, layers=model.layers + more)
     return replace(plan, models=tuple(models.values()))
+
+
+def _refuse_other_weights(kept: ModelSpec, asked: ModelSpec, name: str) -> None:
+    """Stop if other weights of the same file are asked for under a name that has results: the digest is of the file."""
+    for option in ("state_key", "prefix"):
+        then, now = getattr(kept, option), getattr(asked, option)
+        if then != now:
+            raise InputError(
+                f"{name} was read with {option} {then!r} in this run and is asked for with {now!r}; give the model another "
+                "name, or choose another --out"
+            )
 
 
 def refuse_full_disk(plan: Plan, needed: Mapping[str, int]) -> None:

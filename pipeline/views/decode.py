@@ -1,6 +1,8 @@
 """Decode image files into network inputs; what cannot be decoded is reported, not raised."""
 
-from collections.abc import Sequence
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +12,12 @@ from PIL import Image
 
 from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.stores.places import readable
 from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
 from filterscope.pipeline.views.views import Views
+
+#: Reasons of an image whose bytes are not those that the data set was made of.
+CHANGED = "the file is not the one that was imported (its SHA-256 is another)"
+GONE = "the file is gone"
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,32 @@ class Decoded:
     reasons: list[str]
 
 
-def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] | None = None) -> Decoded:
-    """Decode image files in the given geometry, a window of each or all of it; consecutive windows of one file share a read."""
+def decode(
+    paths: Sequence[Path],
+    geometry: Geometry,
+    windows: Sequence[Window] | None = None,
+    digests: Sequence[str] | None = None,
+) -> Decoded:
+    """Decode image files in the given geometry.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files; consecutive equal ones share a read.
+    geometry : Geometry
+        How an image is fitted to the input.
+    windows : sequence of Window, optional
+        What to show of each; all of it by default.
+    digests : sequence of str, optional
+        SHA-256 that the bytes of each file must have, hexadecimal; else it is rejected as `CHANGED` or `GONE`.
+    """
     pixels = np.zeros((len(paths), *geometry.size, 3), np.uint8)
     reasons: list[str] = []
     known: Path | None = None
-    for row, path, window in zip(pixels, paths, windows or [WHOLE] * len(paths), strict=True):
+    rows = zip(pixels, paths, windows or [WHOLE] * len(paths), digests or [""] * len(paths), strict=True)
+    for row, path, window, digest in rows:
         if path != known:
-            known, image = path, _load(path)
+            known, image = path, _load(path, digest)
         if isinstance(image, str):
             reasons.append(image)
         else:
@@ -47,10 +70,12 @@ def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] 
     return Decoded(pixels, reasons)
 
 
-def decode_views(dataset: Dataset, views: Views, start: int, stop: int, geometry: Geometry) -> Decoded:
-    """Decode views [start, stop) of a data set."""
-    paths = [dataset.path(uri) for uri in view_files(dataset, views.image[start:stop])]
-    return decode(paths, geometry, [window for _, window in views.windows(start, stop)])
+def decode_views(dataset: Dataset, views: Views, chosen: Sequence[int], geometry: Geometry) -> Decoded:
+    """Decode the chosen views of a data set, each from the very file that was imported."""
+    images = views.image[list(chosen)]
+    paths = [dataset.path(uri) for uri in view_files(dataset, images)]
+    digests = dataset.images["sha256"].take(images).to_pylist()
+    return decode(paths, geometry, [views.window(view) for view in chosen], digests)
 
 
 def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
@@ -58,21 +83,41 @@ def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
     return dataset.images["uri"].take(images).to_pylist()
 
 
-def _load(path: Path) -> Image.Image | str:
+def altered_images(dataset: Dataset) -> Iterator[tuple[Path, str]]:
+    """Yield the image files of a data set that are not those that were imported, and the reason; reads every file."""
+    for uri, digest in zip(*(dataset.images[name].to_pylist() for name in ("uri", "sha256")), strict=True):
+        path = dataset.path(uri)
+        try:
+            reason = "" if hashlib.sha256(path.read_bytes()).hexdigest() == digest else CHANGED
+        except FileNotFoundError:
+            reason = GONE
+        except OSError as error:
+            reason = f"the file cannot be read: {error.strerror}"
+        if reason:
+            yield path, reason
+
+
+def _load(path: Path, digest: str) -> Image.Image | str:
     """Return the decoded image in RGB, or why it cannot be decoded."""
+    file = io.BytesIO()
     try:
-        jpeg = _load_jpeg(path)
+        data = path.read_bytes()
+        if digest and hashlib.sha256(data).hexdigest() != digest:
+            return CHANGED
+        jpeg = _load_jpeg(data)
         if jpeg is not None:
             return jpeg
-        with open_image(readable(path)) as image:
+        file = io.BytesIO(data)
+        with open_image(file) as image:
             return as_rgb(image)
     except UNDECODABLE as error:
-        return f"{type(error).__name__}: {error}".replace(str(path), path.name)
+        if digest and isinstance(error, FileNotFoundError):
+            return GONE
+        return f"{type(error).__name__}: {error}".replace(str(path), path.name).replace(repr(file), repr(path.name))
 
 
-def _load_jpeg(path: Path) -> Image.Image | None:
+def _load_jpeg(data: bytes) -> Image.Image | None:
     """Return a plain JPEG file decoded to the pixels that PIL gives, faster; None leaves the file, and the verdict, to PIL."""
-    data = path.read_bytes()
     if not data.startswith(b"\xff\xd8"):
         return None
     try:

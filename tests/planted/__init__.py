@@ -3,7 +3,7 @@
 Recorded runs name the networks as `factory:tests.planted:NAME`.
 """
 
-from tests.planted.images import write_colours, write_dataset, write_parts
+from tests.planted.images import spoil, write_colours, write_dataset, write_parts
 from tests.planted.networks import (
     PLANTED,
     SIZE,
@@ -31,6 +31,7 @@ __all__ = [
     "filters",
     "network",
     "not_a_number",
+    "spoil",
     "too_large",
     "two_layers",
     "unanchored",

@@ -1,9 +1,12 @@
 """Images on which the planted networks must find what they were made for."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 from filterscope.pipeline.datasets.layout import DatasetWriter
@@ -49,6 +52,17 @@ def write_dataset(
             elif number % 3 == 1:
                 out.segment(image, striped, here)
             out.segment(image, grey, ~here)
+
+
+def spoil(data: Path, image: int, content: bytes) -> Path:
+    """Give an image of a data set other bytes, as if its file had held them when it was imported, and return it."""
+    images = pq.read_table(data / "images.parquet")
+    rows = images.to_pylist()
+    rows[image]["sha256"] = hashlib.sha256(content).hexdigest()
+    pq.write_table(pa.Table.from_pylist(rows, schema=images.schema), data / "images.parquet")
+    path = data / rows[image]["uri"]
+    path.write_bytes(content)
+    return path
 
 
 def write_colours(folder: Path, *, images: int = 60) -> None:

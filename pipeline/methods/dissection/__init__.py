@@ -55,8 +55,8 @@ def told(plan: "Plan") -> Sequence[str]:
     if not plan.grouped or groups >= fewest:
         return ()
     return (
-        f"note: the images are in {groups} groups, and a concept must be in {fewest} to label a unit: no unit will have a label; "
-        "add groups, or lower --min-groups",
+        f"note: the images are in {groups} groups, and a concept must be in {fewest} to label a unit: no unit will have a "
+        "label; add groups, or lower --min-groups",
     )
 
 

@@ -68,12 +68,15 @@ def scores_of_blank(method: str, model: "Model") -> "Tensor":
     """
     import torch
 
+    from filterscope.pipeline.models.absent import refuse_dependent
     from filterscope.pipeline.models.scores import scores_of
 
     with torch.inference_mode():
         output = model.module(torch.zeros(1, model.transform.channels, *model.transform.input_size))
     with refused(method, model.name):
-        return scores_of(output)
+        found = scores_of(output)
+    refuse_dependent(model, (), scores=True)
+    return found
 
 
 @contextmanager

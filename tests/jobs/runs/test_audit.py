@@ -11,9 +11,12 @@ import polars as pl
 import pytest
 
 from filterscope import schemas
+from filterscope.jobs.cli.main import main
 from filterscope.jobs.config.audit import load_config
+from filterscope.jobs.runs.audit import audit
+from filterscope.jobs.runs.doctor import examine
 from filterscope.jobs.runs.status import run_status
-from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
 from filterscope.pipeline.engine.errors import InputError, RunError
 from tests import naive, planted
 from tests.audits import assert_same, audit_here, tables
@@ -142,8 +145,7 @@ def test_a_bad_image_is_rejected_and_leaves_the_tallies(audited, planted_setting
     """It is also all there is of its block."""
     data = tmp_path / "data"
     planted.write_dataset(data)
-    uri = Dataset(data).images["uri"][0].as_py()
-    (data / uri).write_bytes(b"no image")
+    uri = str(planted.spoil(data, 0, b"no image").relative_to(data))
     settings = {**planted_settings, "data": data, "image_block": 1}
     with pytest.raises(
         RunError, match=r"1 of 12 images could not be decoded for planted, more than --max-rejects 0\.01"
@@ -155,6 +157,49 @@ def test_a_bad_image_is_rejected_and_leaves_the_tallies(audited, planted_setting
     assert 0 not in schemas.scan_unit_image(run).collect()["image"]
     assert schemas.scan_concepts(run).filter(pl.col("concept") == "red").collect()["images"].item() == 3
     assert schemas.scan_thresholds(run).collect()["count"].unique().item() == 11 * planted.SIZE**2
+
+
+@pytest.mark.parametrize("change", ["another", "swapped", "gone"])
+def test_no_results_are_of_images_that_changed_since_they_were_imported(planted_settings, tmp_path, change, capsys):
+    """Layer 1 would be of the old pixels and layer 3 of the new."""
+    planted.write_dataset(tmp_path / "source")
+    files = sorted((tmp_path / "source" / "images").iterdir())
+    with DatasetWriter(tmp_path / "data", source={}, in_place=True) as out:
+        red = out.concept("red", "color")
+        for file in files:
+            out.segment(out.image(file), red, np.eye(planted.SIZE, dtype=bool))
+    run, data = tmp_path / "run", Dataset(tmp_path / "data")
+    settings = {**planted_settings, "data": data.folder, "out": run, "actors": 0}
+    audit(load_config(**{**settings, "layers": "0"}))
+    assert examine(run) == []
+    before = schemas.scan_units(run).collect()
+    files[0].touch()
+    if change == "another":
+        files[0].write_bytes(files[1].read_bytes())
+    elif change == "swapped":
+        files[0].rename(tmp_path / "held")
+        files[1].rename(files[0])
+        (tmp_path / "held").rename(files[1])
+    else:
+        files[0].unlink()
+    why = (
+        "the file is gone"
+        if change == "gone"
+        else r"the file is not the one that was imported \(its SHA-256 is another\)"
+    )
+    with pytest.raises(
+        RunError, match=rf"^image {files[0]} of the data set .*: {why}\. Put the file back as it was, or "
+    ):
+        audit(load_config(**{**settings, "layers": "1"}))
+    assert schemas.scan_units(run).collect().equals(before)
+    assert not schemas.scan_rejects(run).collect().height
+    found = {problem.path for problem in examine(run) if not problem.ours}
+    assert found == set(files[:2] if change == "swapped" else files[:1])
+    with pytest.raises(SystemExit) as stop:
+        main(["doctor", str(run), "--repair"])
+    assert stop.value.code == 1
+    assert f"{files[0]}: the file is " in capsys.readouterr().out
+    assert files[0].exists() == (change != "gone")
 
 
 @pytest.mark.parametrize("factory", ["not_a_number", "too_large"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from filterscope.jobs.cli.main import main
@@ -45,6 +46,30 @@ def changed(path, place):
 def test_a_healthy_run_has_no_problems(healthy, capsys):
     assert doctor(healthy) == 0
     assert capsys.readouterr().out == f"{healthy}: 0 problems\n"
+
+
+def test_a_data_set_whose_tables_were_edited_is_told(audited, tmp_path, capsys):
+    data = tmp_path / "data"
+    planted.write_dataset(data)
+    run = audited(data=data, **SETTINGS, actors=0)
+    segments = pq.read_table(data / "segments.parquet")
+    pq.write_table(segments.slice(1), data / "segments.parquet")
+    assert doctor(run, "--repair") == 1
+    told = capsys.readouterr().out
+    assert f"{data / 'dataset.json'}: the data set is another one than was audited" in told
+    assert told.endswith(f"{run}: 1 problem\n")
+    pq.write_table(segments, data / "segments.parquet")
+    assert doctor(run) == 0
+
+
+def test_a_run_whose_data_set_is_elsewhere_is_looked_at_without_it(audited, tmp_path, capsys):
+    data = tmp_path / "data"
+    planted.write_dataset(data)
+    run = audited(data=data, **SETTINGS, actors=0)
+    data.rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert doctor(run) == 0
+    assert capsys.readouterr().err == f"the data set is not at {data}; its images were not looked at\n"
 
 
 def test_damage_is_found_explained_and_repaired(healthy, tmp_path, capsys):

@@ -104,7 +104,7 @@ def test_views_without_a_true_class_have_no_gradient_of_it(settings, tmp_path):
 def test_an_image_that_cannot_be_decoded_has_no_gradient(settings, tmp_path):
     data = write_flat(tmp_path / "data")
     bad = data / Dataset(data).images["uri"][5].as_py()
-    bad.write_bytes(bad.read_bytes()[:60])
+    planted.spoil(data, 5, bad.read_bytes()[:60])
     run = audit_here(tmp_path / "run", **{**settings, "data": data, "max_rejects": 0.2})
     found = gradients(run, "1")
     assert np.flatnonzero(np.isnan(found).any(axis=(1, 2, 3))).tolist() == [5]

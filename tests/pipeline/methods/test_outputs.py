@@ -125,7 +125,7 @@ def test_what_was_a_reject_under_another_attribute_is_none_afterwards(settings, 
 def test_an_image_that_cannot_be_decoded_has_no_rows(settings, tmp_path):
     data = write_flat(tmp_path / "data")
     bad = data / Dataset(data).images["uri"][1].as_py()
-    bad.write_bytes(bad.read_bytes()[:60])
+    planted.spoil(data, 1, bad.read_bytes()[:60])
     run = audit_here(tmp_path / "run", **{**settings, "data": data, "max_rejects": 0.2})
     assert schemas.scan_outputs(run).collect()["view"].unique().sort().to_list() == [0, *range(2, 9)]
     assert bad.name in "".join(schemas.scan_rejects(run).filter(stage="extract").collect()["item"])

@@ -4,7 +4,6 @@ import polars as pl
 import pytest
 
 from filterscope import schemas
-from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.extraction import passes as unstored_stages
 from filterscope.schemas.significance import NOT_STORED
@@ -20,7 +19,7 @@ IMAGES = 36
 def settings(tmp_path_factory):
     data = tmp_path_factory.mktemp("planted") / "data"
     planted.write_dataset(data, images=IMAGES)
-    (data / Dataset(data).images["uri"][20].as_py()).write_bytes(b"no image")
+    planted.spoil(data, 20, b"no image")
     small = {"image_block": 2, "unit_block": 2, "top_images": 3, "max_rejects": 0.1, "unit_image": "active"}
     return {"data": data, "models": [PLANTED], "layers": "0,1", "quantile": 0.05, "min_images": 3, **small}
 

@@ -77,7 +77,7 @@ def test_two_state_dicts_that_fit_need_a_choice(tmp_path: Path) -> None:
     average = {key: value + 1 for key, value in STATE.items()}
     path = saved(tmp_path, {"model": STATE, "model_ema": {"module": average}, "epoch": 1})
     assert message(path) == (
-        "weights w.pth hold several state dicts: 'model', 'model_ema.module'; choose one with state_key"
+        "weights w.pth hold several state dicts: 'model', 'model_ema.module'; choose one with state_key (--state-key)"
     )
     state, notes = read_state(path, KEYS, "model_ema.module")
     assert same(state, average)
@@ -138,7 +138,7 @@ def test_a_torchscript_program_is_not_loaded(tmp_path: Path) -> None:
     ("name", "content", "reason"),
     [
         ("w.pth", b"", "are not a readable checkpoint: EOFError"),
-        ("w.pth", b"version https://git-lfs.github.com/spec/v1", "are not a readable checkpoint: not written by torch"),
+        ("w.pth", b"version 2 of some text", "are not a readable checkpoint: not written by torch"),
         ("w.safetensors", b"", "are not a readable safetensors file: "),
     ],
 )

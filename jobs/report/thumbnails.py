@@ -15,7 +15,7 @@ from filterscope.jobs.report.declared import listed_views
 from filterscope.pipeline.datasets.layout import MANIFEST, Dataset
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
-from filterscope.pipeline.views.decode import decode, view_files
+from filterscope.pipeline.views.decode import decode_images
 from filterscope.pipeline.views.geometry import Geometry
 
 #: Longer side of a thumbnail, in pixels.
@@ -65,9 +65,9 @@ class Look:
         from PIL import Image
 
         dataset, known = Dataset(plan.data), plan.views
-        paths = [dataset.path(uri) for uri in view_files(dataset, known.image[list(views)])]
-        decoded = decode(paths, self.geometry, [known.window(view) for view in views])
-        pictures = np.full((len(paths), self.height, self.width, 3), 128, np.uint8)
+        images, windows = known.image[list(views)], [known.window(view) for view in views]
+        decoded = decode_images(dataset, images, self.geometry, windows)
+        pictures = np.full((len(images), self.height, self.width, 3), 128, np.uint8)
         for picture, pixels, reason in zip(pictures, decoded.pixels, decoded.reasons, strict=True):
             if not reason:
                 image = Image.fromarray(pixels).resize((self.width, self.height), Image.Resampling.BICUBIC)

@@ -8,7 +8,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
+from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.stores.places import readable
 from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
@@ -31,14 +31,23 @@ class Decoded:
     reasons: list[str]
 
 
-def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] | None = None) -> Decoded:
-    """Decode image files in the given geometry, a window of each or all of it; consecutive windows of one file share a read."""
+def decode(
+    paths: Sequence[Path],
+    geometry: Geometry,
+    windows: Sequence[Window] | None = None,
+    orientations: Sequence[int | None] | None = None,
+) -> Decoded:
+    """Decode image files in the given geometry, a window of each or all of it; consecutive windows of one file share a read.
+
+    A window is one of the image turned by its EXIF orientation (`images.orientation` of the data set; None: as stored).
+    """
     pixels = np.zeros((len(paths), *geometry.size, 3), np.uint8)
     reasons: list[str] = []
     known: Path | None = None
-    for row, path, window in zip(pixels, paths, windows or [WHOLE] * len(paths), strict=True):
+    every = zip(pixels, paths, windows or [WHOLE] * len(paths), orientations or [None] * len(paths), strict=True)
+    for row, path, window, orientation in every:
         if path != known:
-            known, image = path, _load(path)
+            known, image = path, _load(path, orientation)
         if isinstance(image, str):
             reasons.append(image)
         else:
@@ -49,8 +58,15 @@ def decode(paths: Sequence[Path], geometry: Geometry, windows: Sequence[Window] 
 
 def decode_views(dataset: Dataset, views: Views, start: int, stop: int, geometry: Geometry) -> Decoded:
     """Decode views [start, stop) of a data set."""
-    paths = [dataset.path(uri) for uri in view_files(dataset, views.image[start:stop])]
-    return decode(paths, geometry, [window for _, window in views.windows(start, stop)])
+    return decode_images(
+        dataset, views.image[start:stop], geometry, [window for _, window in views.windows(start, stop)]
+    )
+
+
+def decode_images(dataset: Dataset, images: np.ndarray, geometry: Geometry, windows: Sequence[Window]) -> Decoded:
+    """Decode a window of each of the given images of a data set, the way it was imported."""
+    paths = [dataset.path(uri) for uri in view_files(dataset, images)]
+    return decode(paths, geometry, windows, dataset.images["orientation"].take(images).to_pylist())
 
 
 def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
@@ -58,14 +74,14 @@ def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
     return dataset.images["uri"].take(images).to_pylist()
 
 
-def _load(path: Path) -> Image.Image | str:
+def _load(path: Path, orientation: int | None) -> Image.Image | str:
     """Return the decoded image in RGB, or why it cannot be decoded."""
     try:
         jpeg = _load_jpeg(path)
         if jpeg is not None:
-            return jpeg
+            return upright(jpeg, orientation)
         with open_image(readable(path)) as image:
-            return as_rgb(image)
+            return upright(as_rgb(image), orientation)
     except UNDECODABLE as error:
         return f"{type(error).__name__}: {error}".replace(str(path), path.name)
 

@@ -14,7 +14,7 @@ from filterscope.operators.explanatory_graph.heat import heat_map
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.views.decode import decode, view_files
+from filterscope.pipeline.views.decode import decode_images
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,9 @@ def view_pixels(plan: Plan, planned: PlannedModel, views: list[int]) -> np.ndarr
     """Return views as a model sees them, uint8 of shape (views, height, width, 3)."""
     from filterscope.pipeline.datasets.layout import Dataset
 
-    dataset = Dataset(plan.data)
-    paths = [dataset.path(uri) for uri in view_files(dataset, plan.views.image[views])]
     windows = [plan.views.window(view) for view in views]
-    return decode(paths, planned.geometry(plan.options.geometry), windows).pixels
+    geometry = planned.geometry(plan.options.geometry)
+    return decode_images(Dataset(plan.data), plan.views.image[views], geometry, windows).pixels
 
 
 __all__ = ["Patch", "field_box", "parse", "patterns_per_filter", "top_patches", "view_heat_map", "view_pixels"]

@@ -31,7 +31,7 @@ from filterscope.pipeline.run.selection import units_in
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
-from filterscope.pipeline.views.decode import decode, view_files
+from filterscope.pipeline.views.decode import decode_images, view_files
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.
 PARTS = 64
@@ -252,10 +252,11 @@ def _asked(task: OccludeTask, layer: Layer) -> dict[int, np.ndarray]:
 
 def _pixels(task: OccludeTask, view: int) -> np.ndarray:
     dataset, views = Dataset(task.plan.data), task.plan.views
-    uri = view_files(dataset, views.image[view : view + 1])[0]
+    image = views.image[view : view + 1]
     geometry = task.model.geometry(task.plan.options.geometry)
-    decoded = decode([dataset.path(uri)], geometry, [views.window(view)])
+    decoded = decode_images(dataset, image, geometry, [views.window(view)])
     if decoded.reasons[0]:
+        uri = view_files(dataset, image)[0]
         raise RunError(f"{uri} was decoded before and cannot be now: {decoded.reasons[0]}")
     return decoded.pixels[0]
 

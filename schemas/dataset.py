@@ -12,8 +12,8 @@ _POINT = "the source marks a point and no box, or the data set was imported befo
 IMAGES = table(
     column("image", pa.int32(), "number of the image, 0-based and dense"),
     column("uri", pa.string(), "image file: a path relative to the data-set folder, or an absolute path"),
-    column("height", pa.int32(), "height as stored", unit="pixel"),
-    column("width", pa.int32(), "width as stored", unit="pixel"),
+    column("height", pa.int32(), "height as decoded", unit="pixel"),
+    column("width", pa.int32(), "width as decoded", unit="pixel"),
     column("split", pa.string(), "train, val, test or a name of the source", null="the source has no splits"),
     column("sha256", pa.string(), "digest of the image file, hexadecimal"),
     column(
@@ -21,6 +21,12 @@ IMAGES = table(
         pa.string(),
         "what the image belongs to: a video, scene, patient or product; images of a group are not independent evidence",
         null="the image is a group of its own",
+    ),
+    column(
+        "orientation",
+        pa.int8(),
+        "EXIF orientation, 2 to 8, that is applied when the file is decoded; sizes, masks, boxes and points are upright",
+        null="the file is decoded as it is stored",
     ),
 )
 

@@ -36,7 +36,8 @@ def _value(
     nw, ne = half[patterns[image, unit, i, j]], half[patterns[image, unit, i, beside]]
     left = nw + weight[0] * (half[patterns[image, unit, below, j]] - nw)
     right = ne + weight[0] * (half[patterns[image, unit, below, beside]] - ne)
-    return left + weight[1] * (right - left)
+    value: float = left + weight[1] * (right - left)
+    return value
 
 
 @_inlined

@@ -21,6 +21,7 @@ def import_animals(
     *,
     in_place: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "ignore",
     progress: Progress | None = None,
 ) -> None:
     """Import the animal-part set: as published in MATLAB files, or as CSV files.
@@ -31,10 +32,12 @@ def import_animals(
     It has objects and landmarks but no concepts. Several points of one part in one box (two animals) are kept; boxes of
     any size are kept, since views drop the small ones.
 
+    `exif` is `ignore` by default: the boxes were drawn with MATLAB, whose imread takes pixels as stored.
+
     Arguments and errors are those of `pipeline.datasets.landmarks.import_landmarks`; also InputError if a MATLAB file is
     damaged.
     """
     source = Path(source)
     categories = {} if (source / "landmarks.csv").exists() else find_categories(source)
     content = read_categories(source, categories) if categories else read_landmarks(source, COLUMNS)
-    write_landmarks(content, source, folder, "animals", COLUMNS, in_place, group_by, progress)
+    write_landmarks(content, source, folder, "animals", COLUMNS, in_place, group_by, exif, progress)

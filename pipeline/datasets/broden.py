@@ -46,6 +46,7 @@ def import_broden(
     colors: bool = False,
     in_place: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "ignore",
     progress: Progress | None = None,
 ) -> None:
     """Import a data set in Broden format.
@@ -69,6 +70,8 @@ def import_broden(
         Refer to the images instead of copying them.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
+    exif : "apply" or "ignore"
+        Images upright or as stored: see `grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -82,7 +85,7 @@ def import_broden(
     label_rows = read_rows(source / "label.csv", ("number", "name", "category"))
     categories = _categories(source, list(rows[0][1]) if rows else [])
     how = {"reader": "broden", "path": str(source), "colors": colors}
-    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
         labels = _read_labels(label_rows, writer)
         palette = ColorLabels(writer, (label.name for label in labels.values())) if colors else None
         reader = _Reader(source / "images", writer, labels, categories, _whole_image(rows, categories))

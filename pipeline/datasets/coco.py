@@ -55,6 +55,7 @@ def import_coco(
     colors: bool = False,
     in_place: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "apply",
     progress: Progress | None = None,
 ) -> None:
     """Import a data set in COCO instances format.
@@ -78,6 +79,8 @@ def import_coco(
         Refer to the images instead of copying them.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
+    exif : "apply" or "ignore"
+        Images upright or as stored: see `grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -93,7 +96,7 @@ def import_coco(
         raise InputError(f"no folder {pixels}; --images must name the folder of the images of {path}")
     root = pixels if images is not None else path.parent.parent if path.parent.name == "annotations" else path.parent
     how = {"reader": "coco", "path": str(path), "images": str(pixels), "colors": colors}
-    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
         listed = _unique(_parse(content["images"], _Image, "image", writer), "image", writer)
         categories = _unique(_parse(content["categories"], _Category, "category", writer), "category", writer)
         regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)

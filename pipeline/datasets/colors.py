@@ -46,7 +46,7 @@ class ColorLabels:
     def add(self, image: int, path: Path) -> None:
         """Label an image; one whose pixels cannot be decoded goes to `rejects` without colours."""
         try:
-            rgb = read_rgb(path)
+            rgb = read_rgb(path, self._writer.orientation(image))
         except BadRowError as bad:
             self._writer.reject(str(path), f"no colours: {bad}")
             return

@@ -23,6 +23,7 @@ def import_cub(
     *,
     in_place: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "ignore",
     progress: Progress | None = None,
 ) -> None:
     """Import CUB-200-2011.
@@ -42,6 +43,8 @@ def import_cub(
         Refer to the images instead of copying them.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
+    exif : "apply" or "ignore"
+        Images upright or as stored: see `grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -52,7 +55,7 @@ def import_cub(
     """
     source = Path(source)
     how = {"reader": "cub", "path": str(source)}
-    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
         files = _Texts(source, writer)
         names = files.table("images.txt", 2)
         boxes, splits = files.table("bounding_boxes.txt", 5), files.table("train_test_split.txt", 2)

@@ -4,6 +4,7 @@ A name is the path of an image below the image folder of its source, with ``/``,
 """
 
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import read_rows
+from filterscope.pipeline.datasets.reading import ImportNote, read_rows
 from filterscope.pipeline.engine.errors import InputError
 
 #: Columns of a CSV file of groups.
@@ -27,37 +28,50 @@ def grouped_writer(
     source: dict[str, Any],
     in_place: bool,
     group_by: str | Path | None,
+    exif: str = "ignore",
     apart: Iterable[str] = (),
 ) -> Iterator[DatasetWriter]:
-    """Open a `DatasetWriter` that gives images their groups, and check at the end that there are some.
+    """Open a `DatasetWriter` that gives images their groups and orientations; at the end, check and tell what came of it.
 
     Parameters
     ----------
     folder, source, in_place
-        As for `DatasetWriter`; `group_by` is added to `source`.
+        As for `DatasetWriter`; `group_by` and `exif` are added to `source`.
     group_by : str or Path, optional
         ``folder``: an image belongs to its folder, and to none if it lies directly in the image folder. A path that ends in
         .csv or is a file: a CSV file with the columns image and group; an image may be named without its folders where no
         other has that file name. Anything else: a regular expression searched in the name; the first of its groups that
         took part in the match, or the whole match of an expression without groups, is the group. None: no groups.
+    exif : "apply" or "ignore"
+        Take images as their EXIF orientation shows them, or as they are stored. An `ImportNote` counts those where it matters.
     apart : iterable of str
         Folders of the names that the reader adds itself; they are not a group.
 
     Raises
     ------
     InputError
-        If `group_by` is no regular expression, its CSV file cannot be read or names two images at once, or no image has a
-        group in the end.
+        If `exif` is neither, `group_by` is no regular expression, its CSV file cannot be read or names two images at once,
+        or no image has a group in the end.
     """
-    source = source | {"group_by": None if group_by is None else str(group_by)}
-    if group_by is None:
-        with DatasetWriter(folder, source=source, in_place=in_place) as writer:
-            yield writer
-        return
-    grouping = _grouping(group_by, tuple(apart))
-    with DatasetWriter(folder, source=source, in_place=in_place, group_of=grouping) as writer:
+    if exif not in ("apply", "ignore"):
+        raise InputError(f"--exif is {exif!r}; give `apply` (images upright) or `ignore` (pixels as stored)")
+    source = source | {"group_by": None if group_by is None else str(group_by), "exif": exif}
+    grouping = None if group_by is None else _grouping(group_by, tuple(apart))
+    with DatasetWriter(folder, source=source, in_place=in_place, group_of=grouping, upright=exif == "apply") as writer:
         yield writer
-        grouping.finish(writer)
+        if grouping is not None:
+            grouping.finish(writer)
+        _tell_orientations(writer, exif)
+
+
+def _tell_orientations(writer: DatasetWriter, exif: str) -> None:
+    if writer.tagged:
+        done = "turned upright" if writer.upright else "taken as stored"
+        other = "ignore takes them as stored" if writer.upright else "apply turns them upright"
+        count = f"{writer.tagged} image{'s have' if writer.tagged > 1 else ' has'} an EXIF orientation other than 1"
+        reason = f"{count}; {done}, with what is annotated (--exif {exif}); --exif {other}"
+        writer.reject("EXIF", reason)
+        warnings.warn(reason, ImportNote, stacklevel=3)
 
 
 def _grouping(group_by: str | Path, apart: tuple[str, ...]) -> "_Grouping":

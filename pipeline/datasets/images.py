@@ -1,21 +1,65 @@
-"""Image files that cannot be trusted: which formats are opened at all, and their pixels as RGB."""
+"""Image files that cannot be trusted: which formats are opened at all, which way is up, and their pixels as RGB."""
 
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, features
 
 #: What is decoded. Others are not even tried: PIL would hand a PostScript file, whatever its name, to Ghostscript.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", *(("AVIF",) if features.check("avif") else ()))
+
+#: Endings of names of image files, in lower case.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 
 #: A damaged file makes the decoders raise almost anything; their message is the reason of the reject.
 UNDECODABLE = (Exception,)
+
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+#: Tags that exchange height and width.
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def open_image(source: Path | IO[bytes]) -> Image.Image:
     """Open an image file without decoding it; one of more pixels than PIL allows (about 179 million) is refused."""
     return Image.open(source, formats=FORMATS)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of an opened image file, 1 to 8; 1, as stored, also where it has none or a damaged one.
+
+    1 for TIFF too, where the tag belongs to the format and PIL applies it.
+    """
+    try:
+        # PIL would decode all of a PNG file in search of a tag behind its pixels
+        untagged = image.format == "TIFF" or (image.format == "PNG" and not _has_exif(image))
+        tag = 1 if untagged else image.getexif().get(ExifTags.Base.Orientation, 1)
+    except UNDECODABLE:
+        return 1
+    return tag if isinstance(tag, int) and tag in _TURN else 1
+
+
+def _has_exif(image: Image.Image) -> bool:
+    file: IO[bytes] | None = getattr(image, "fp", None)
+    if file is None:  # decoded before, so that everything is known
+        return True
+    here = file.tell()
+    rest = file.read()
+    file.seek(here)
+    return "exif" in image.info or "xmp" in image.info or b"eXIf" in rest or b"XML:com.adobe.xmp" in rest
+
+
+def upright(image: Image.Image, orientation: int | None) -> Image.Image:
+    """Return an image turned by an EXIF orientation; None and 1 leave it as it is stored."""
+    return image if orientation not in _TURN else image.transpose(_TURN[orientation])
+
+
+def shown_size(size: tuple[int, int], orientation: int | None) -> tuple[int, int]:
+    """Return height and width of an image turned by an EXIF orientation, from its `size` (width, height) as stored."""
+    return size if orientation in _SIDEWAYS else (size[1], size[0])
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

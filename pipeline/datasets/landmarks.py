@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from filterscope.pipeline.datasets.grouping import grouped_writer
+from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
 from filterscope.pipeline.engine.errors import InputError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 #: Columns that objects.csv must have.
 OBJECT_COLUMNS = ("image", "object", "category", "xmin", "ymin", "xmax", "ymax")
@@ -22,6 +21,7 @@ def import_landmarks(
     *,
     in_place: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "apply",
     progress: Progress | None = None,
 ) -> None:
     """Import images with landmarks, and objects if there are any.
@@ -46,6 +46,8 @@ def import_landmarks(
         Refer to the images instead of copying them.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
+    exif : "apply" or "ignore"
+        Images upright or as stored: see `grouped_writer`.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -56,7 +58,7 @@ def import_landmarks(
     """
     source, columns = Path(source), ("landmark", "width", "height")
     content = read_landmarks(source, columns)
-    write_landmarks(content, source, folder, "landmarks", columns, in_place, group_by, progress)
+    write_landmarks(content, source, folder, "landmarks", columns, in_place, group_by, exif, progress)
 
 
 @dataclass
@@ -96,11 +98,14 @@ def write_landmarks(
     columns: tuple[str, str, str],
     in_place: bool,
     group_by: str | Path | None,
+    exif: str,
     progress: Progress | None,
 ) -> None:
     """Make a data set of what a source says; see `import_landmarks`."""
     how = {"reader": reader, "path": str(source)}
-    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, apart=("negatives",)) as writer:
+    with grouped_writer(
+        folder, source=how, in_place=in_place, group_by=group_by, exif=exif, apart=("negatives",)
+    ) as writer:
         annotated = _Annotations(source, writer, columns)
         for done, (name, (path, split)) in enumerate(content.images.items(), 1):
             annotated.add_image(name, path, split)

@@ -4,11 +4,8 @@ A reader writes it through `DatasetWriter`; an audit reads it through `Dataset`.
 """
 
 import hashlib
-import io
 import json
-import shutil
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pycocotools import mask as rle
 
-from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
+from filterscope.pipeline.datasets.writer import MANIFEST, ROWS_PER_GROUP, DatasetWriter, absorb, encode_mask
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.stores.places import is_local, path_of, readable
 from filterscope.schemas.dataset import TABLES
@@ -31,275 +28,10 @@ Need = Literal["concepts", "landmarks"]
 #: Split of images that hold no object of any category.
 NEGATIVE = "negative"
 
-MANIFEST = "dataset.json"
-_ROWS_PER_GROUP = 4096
-
-#: Columns that hold paths; they are not part of a data set's identity.
-_PLACES = ("uri", "item")
-
-#: Columns that later versions added; where they are null, a data set keeps the identity it had without them.
-_ADDED = {"landmarks": ("width", "height"), "images": ("group",)}
-
-
-def encode_mask(mask: np.ndarray) -> bytes:
-    """Encode a mask (bool, shape (H, W)) as COCO compressed run lengths."""
-    return rle.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
-
 
 def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
     """Decode COCO compressed run lengths into a mask (bool, shape (height, width))."""
     return rle.decode({"size": [height, width], "counts": counts}).astype(bool)
-
-
-def _storable(text: str) -> str:
-    """Return a text with everything that is not Unicode (a file name of other bytes, half a surrogate pair) escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-class DatasetWriter:
-    """Writes a data set: rows are checked, bad ones go to `rejects` with a reason, the folder is committed at the end.
-
-    Parameters
-    ----------
-    folder : path
-        Where the data set will be; must not exist or be empty.
-    source : dict
-        How it was made (reader, paths, options); kept in the manifest.
-    in_place : bool
-        Refer to image files by absolute path instead of copying them.
-    group_of : callable, optional
-        Returns the group of an image from its name, or None for an image of its own.
-    """
-
-    def __init__(
-        self,
-        folder: str | Path,
-        *,
-        source: dict[str, Any],
-        in_place: bool = False,
-        group_of: Callable[[str], str | None] | None = None,
-    ) -> None:
-        if not is_local(folder):
-            raise InputError(
-                f"received {folder}; a data set is made in a folder of a file system: make it there and copy it, as with "
-                f"`aws s3 sync FOLDER {path_of(folder)}`"
-            )
-        self.folder = Path(folder).absolute()
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise InputError(f"{self.folder} exists and is not empty; choose another folder or remove it first")
-        self._source, self._in_place, self._group_of = source, in_place, group_of
-        self._partial = self.folder.with_name(f".{self.folder.name}.partial")
-        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-        self._files: dict[str, pq.ParquetWriter] = {}
-        self._contents = {name: hashlib.sha256() for name in TABLES}
-        self._sizes: list[tuple[int, int]] = []
-        self._names: set[str] = set()
-        self._concepts: dict[str, dict[str, Any]] = {}
-        self._objects = 0
-
-    def __enter__(self) -> Self:
-        shutil.rmtree(self._partial, ignore_errors=True)
-        (self._partial / "images").mkdir(parents=True)
-        for name, schema in TABLES.items():
-            self._files[name] = pq.ParquetWriter(self._partial / f"{name}.parquet", schema, compression="zstd")
-        return self
-
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        try:
-            if failure is None:
-                self._commit()
-        finally:
-            for file in self._files.values():
-                file.close()
-            shutil.rmtree(self._partial, ignore_errors=True)
-
-    def concept(self, name: str, category: str, level: str = "pixel") -> int:
-        """Return the number of a concept, declared at its first use; the first category stays its primary one."""
-        name = unicodedata.normalize("NFC", _storable(name))
-        known = self._concepts.get(name)
-        if known is None:
-            known = {"concept": len(self._concepts) + 1, "name": name, "category": category, "level": level}
-            self._concepts[name] = known
-            self._add("concepts", known)
-        return int(known["concept"])
-
-    def image(
-        self, path: Path, *, name: str = "", split: str | None = None, size: tuple[int, int] | None = None
-    ) -> int | None:
-        """Add an image file and return its number, or None if it cannot be read and was rejected.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        name : str
-            Path under `images/` of the data set; the file's own name by default.
-        split : str, optional
-            train, val, test or a name of the source.
-        size : (int, int), optional
-            Height and width that the source states; an image of another size is rejected.
-        """
-        if _storable(name or path.name) != (name or path.name):
-            self.reject(str(path), "its name is not Unicode text; rename the file")
-            return None
-        try:
-            if path.exists() and not path.is_file():
-                raise OSError("it is not a regular file")  # a pipe would be waited for
-            data = path.read_bytes()
-            with open_image(io.BytesIO(data)) as file:
-                width, height = file.size
-        except FileNotFoundError:
-            self.reject(str(path), "the image file is missing")
-        except UNDECODABLE as error:
-            self.reject(str(path), f"not a readable image: {error}")
-        else:
-            if size is not None and size != (height, width):
-                stated = f"{size[0]} x {size[1]}"
-                self.reject(str(path), f"the image is {height} x {width} but its source says {stated} (height x width)")
-                return None
-            return self._add_image(data, name or path.name, height, width, split, path)
-        return None
-
-    def drawn(self, data: bytes, height: int, width: int, *, name: str, split: str | None = None) -> int:
-        """Add an image given as the bytes of an encoded file, and return its number."""
-        return self._add_image(data, name, height, width, split, None)
-
-    def has_image(self, name: str) -> bool:
-        """Return whether an image of this name was added before."""
-        return Path(name).as_posix() in self._names
-
-    def size(self, image: int) -> tuple[int, int]:
-        """Return height and width of an image added before."""
-        return self._sizes[image]
-
-    def segment(self, image: int, concept: int, mask: np.ndarray | None) -> None:
-        """Label the pixels of a mask (bool, at the image's own size), or with None the whole image, with a concept."""
-        if mask is not None and mask.shape != self._sizes[image]:
-            raise InputError(f"mask of size {mask.shape} for image {image} of size {self._sizes[image]}")
-        if mask is None or mask.any():
-            counts = None if mask is None else encode_mask(mask)
-            self._add("segments", {"image": image, "concept": concept, "mask": counts})
-
-    def segments(self, image: int, concepts: Sequence[int], masks: np.ndarray) -> None:
-        """Label the pixels of many masks at once, which is faster than one by one.
-
-        Parameters
-        ----------
-        image : int
-            Number of the image.
-        concepts : sequence of int
-            Number of each mask's concept.
-        masks : ndarray of shape (len(concepts), H, W), bool or uint8
-            At the image's own size. Fastest where columns lie together in memory; an empty mask labels nothing.
-        """
-        if masks.shape != (len(concepts), *self._sizes[image]):
-            raise InputError(
-                f"masks of shape {masks.shape} for {len(concepts)} concepts of image {image} of size {self._sizes[image]}"
-            )
-        coded = rle.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
-        for concept, mask, filled in zip(concepts, coded, rle.area(coded) > 0, strict=True):
-            if filled:
-                self._add("segments", {"image": image, "concept": concept, "mask": mask["counts"]})
-
-    def object(self, image: int, category: str, box: tuple[float, float, float, float]) -> int:
-        """Add an object with its box (x0, y0, x1, y1; x1 and y1 outside) and return its number."""
-        category = unicodedata.normalize("NFC", _storable(category))
-        self._objects += 1
-        self._add("objects", {"image": image, "object": self._objects - 1, "category": category, "box": list(box)})
-        return self._objects - 1
-
-    def landmark(
-        self,
-        image: int,
-        object: int | None,  # noqa: A002
-        landmark: str,
-        x: float,
-        y: float,
-        size: tuple[float, float] | None = None,
-    ) -> None:
-        """Add a landmark in pixels of the image, 0 at the centre of the top-left pixel; with `size`, the centre of a part.
-
-        Parameters
-        ----------
-        image : int
-            Number of the image.
-        object : int, optional
-            The object it belongs to; None: the image itself.
-        landmark : str
-            Its name.
-        x, y : float
-            Where it is, or the centre of its box.
-        size : (float, float), optional
-            Width and height of its box; None: a point.
-        """
-        landmark = unicodedata.normalize("NFC", _storable(landmark))
-        width, height = size or (None, None)
-        row = {"image": image, "object": object, "landmark": landmark, "x": x, "y": y, "width": width, "height": height}
-        self._add("landmarks", row)
-
-    def attribute(self, image: int, attribute: str, value: str) -> None:
-        """State a property of the whole image."""
-        self._add("attributes", {"image": image, "attribute": attribute, "value": value})
-
-    def reject(self, item: str, reason: str) -> None:
-        """Record something of the source that could not be used."""
-        self._add("rejects", {"stage": "import", "item": _storable(item), "reason": _storable(reason)})
-
-    def _add_image(self, data: bytes, name: str, height: int, width: int, split: str | None, path: Path | None) -> int:
-        number, uri = len(self._sizes), f"images/{Path(name).as_posix()}"
-        if self.has_image(name):
-            raise InputError(f"two images are named {name!r}; give each image its own name")
-        if self._in_place and path is not None:
-            uri = str(path.resolve())
-        else:
-            target = self._partial / uri
-            if not target.resolve().is_relative_to((self._partial / "images").resolve()):
-                raise InputError(f"image name {name!r} leaves the data-set folder; rename the file")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-        digest = hashlib.sha256(data).hexdigest()
-        group = None if self._group_of is None else self._group_of(name)
-        row = {
-            "image": number, "uri": uri, "height": height, "width": width, "split": split, "sha256": digest, "group": group,
-        }  # fmt: skip
-        self._sizes.append((height, width))
-        self._names.add(Path(name).as_posix())
-        self._add("images", row)
-        return number
-
-    def _add(self, table: str, row: dict[str, Any]) -> None:
-        self._rows[table].append(row)
-        if len(self._rows[table]) >= _ROWS_PER_GROUP:
-            self._flush(table)
-
-    def _flush(self, table: str) -> None:
-        if self._rows[table]:
-            rows = pa.Table.from_pylist(self._rows[table], schema=TABLES[table])
-            self._files[table].write_table(rows)
-            _absorb(self._contents[table], table, rows)
-            self._rows[table] = []
-
-    def _commit(self) -> None:
-        digest = hashlib.sha256()
-        for name in TABLES:
-            self._flush(name)
-            self._files[name].close()
-            digest.update(self._contents[name].digest())
-        manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source}
-        (self._partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        if self.folder.exists():
-            self.folder.rmdir()
-        self._partial.rename(self.folder)
-
-
-def _absorb(digest: Any, table: str, rows: pa.Table | pa.RecordBatch) -> None:
-    """Add rows of a table to its digest.
-
-    Not the bytes of the file, nor where images lie: the same content has one identity on every machine.
-    """
-    for row in rows.select([name for name in TABLES[table].names if name not in _PLACES]).to_pylist():
-        stated = {name: row[name] for name in row if row[name] is not None or name not in _ADDED.get(table, ())}
-        digest.update(repr(stated).encode())
 
 
 @dataclass(frozen=True)
@@ -368,8 +100,8 @@ class Dataset:
         digest = hashlib.sha256()
         for name in TABLES:
             rows = hashlib.sha256()
-            for batch in self.table(name).to_batches(max_chunksize=_ROWS_PER_GROUP):
-                _absorb(rows, name, batch)
+            for batch in self.table(name).to_batches(max_chunksize=ROWS_PER_GROUP):
+                absorb(rows, name, batch)
             digest.update(rows.digest())
         return digest.hexdigest()
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from filterscope.pipeline.datasets.colors import ColorLabels
 from filterscope.pipeline.datasets.grouping import grouped_writer
-from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
+from filterscope.pipeline.datasets.images import SUFFIXES, UNDECODABLE, open_image, orientation_of, upright
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.reading import (
     BadRowError,
@@ -30,7 +30,6 @@ from filterscope.pipeline.engine.errors import InputError
 _IMAGE_FOLDERS = ("images", "JPEGImages")
 _MASK_FOLDERS = ("masks", "annotations", "SegmentationClass")
 _NAME_FILES = ("labels.csv", "names.csv")
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 #: The highest index of an 8-bit and of a 16-bit mask; without a name it means "ignore", as in VOC.
 _IGNORED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 #: PIL stretches grey levels of fewer than 8 bits to 0..255; the indices are these levels over this step.
@@ -63,6 +62,7 @@ def import_masks(
     skip_bad: bool = False,
     zero_is_a_label: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "apply",
     progress: Progress | None = None,
 ) -> None:
     """Import images with index masks.
@@ -88,6 +88,8 @@ def import_masks(
         Index 0 is the class that the CSV file names; else an `ImportNote` and `rejects` tell what is left out.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
+    exif : "apply" or "ignore"
+        Images upright or as stored: see `grouped_writer`.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -101,11 +103,11 @@ def import_masks(
     names_path = Path(names) if names is not None else _find_names(source)
     concepts = _read_names(names_path, category)
     dropped = _check_zero(concepts, names_path, zero_is_a_label)
-    images = _files(source, _IMAGE_FOLDERS, _SUFFIXES)
+    images = _files(source, _IMAGE_FOLDERS, SUFFIXES)
     masks = {_stem(relative): path for relative, path in _files(source, _MASK_FOLDERS, (".png",)).items()}
     how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
     with grouped_writer(
-        folder, source={**how, "zero_is_a_label": zero_is_a_label}, in_place=in_place, group_by=group_by
+        folder, source={**how, "zero_is_a_label": zero_is_a_label}, in_place=in_place, group_by=group_by, exif=exif
     ) as writer:
         reader = _Reader(source, writer, concepts, names_path.name, skip_bad)
         palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
@@ -169,8 +171,10 @@ def _stem(relative: str) -> str:
     return str(PurePosixPath(relative).with_suffix(""))
 
 
-def read_indices(path: Path) -> np.ndarray:
+def read_indices(path: Path, *, turn: bool = False) -> np.ndarray:
     """Read an index mask as uint8 or uint16 of shape (H, W), palette indices and grey levels as they are stored.
+
+    With `turn`, an EXIF orientation of the mask itself is applied.
 
     Raises
     ------
@@ -181,7 +185,7 @@ def read_indices(path: Path) -> np.ndarray:
         with open_image(path) as file:
             tile = getattr(file, "tile", None)
             step = _STEPS.get(str(tile[0][3]), 1) if tile else 1
-            mode, indices = file.mode, np.asarray(file)
+            mode, indices = file.mode, np.asarray(upright(file, orientation_of(file) if turn else None))
     except UNDECODABLE as error:
         raise BadRowError(f"cannot be decoded: {error}") from error
     if mode in ("I;16", "I"):
@@ -193,19 +197,6 @@ def read_indices(path: Path) -> np.ndarray:
             f"holds {mode} colours, not indices", "save it as grey or palette PNG, or reject its image"
         )
     return indices.astype(np.uint8) // step
-
-
-def _check_size(indices: np.ndarray, path: Path, item: str) -> None:
-    try:
-        with open_image(path) as file:
-            height, width = file.height, file.width
-    except UNDECODABLE:
-        return  # the writer rejects the image and says why
-    if indices.shape != (height, width):
-        sizes = (
-            f"is {indices.shape[0]} x {indices.shape[1]} but its image {item} is {height} x {width} (height x width)"
-        )
-        raise WrongMaskError(sizes, "a mask must have the size of its image; mend it, or reject its image")
 
 
 class _Reader:
@@ -242,8 +233,8 @@ class _Reader:
         self._used.add(_stem(relative))
         try:
             refuse_leaving(path, self._source)
-            indices = read_indices(refuse_leaving(mask, self._source))
-            _check_size(indices, path, self._item(path))
+            indices = read_indices(refuse_leaving(mask, self._source), turn=self._writer.upright)
+            self._check_size(indices.shape, path)
         except BadRowError as bad:
             self._reject(mask, bad)
             return None
@@ -286,6 +277,17 @@ class _Reader:
                 labelled[concept] = labelled[concept] | pixels if concept in labelled else pixels
         for concept, pixels in labelled.items():
             self._writer.segment(image, self._writer.concept(concept.name, concept.category), pixels)
+
+    def _check_size(self, shape: tuple[int, ...], path: Path) -> None:
+        try:
+            size, tag = self._writer.measure(path)
+        except UNDECODABLE:
+            return  # the writer rejects the image and says why
+        if shape != size:
+            found = f"{size[0]} x {size[1]} (height x width)"
+            turned = self._writer.exif_hint((shape[0], shape[1]), size, tag)
+            sizes = f"is {shape[0]} x {shape[1]} but its image {self._item(path)} is {found}{turned}"
+            raise WrongMaskError(sizes, "a mask must have the size of its image; mend it, or reject its image")
 
     def _reject(self, mask: Path, bad: BadRowError) -> None:
         if isinstance(bad, WrongMaskError) and not self._skip_bad:

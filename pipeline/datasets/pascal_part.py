@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from filterscope.pipeline.datasets.grouping import grouped_writer
-from filterscope.pipeline.datasets.landmarks import SUFFIXES
+from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.matlab import read_variable, structs, text
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
@@ -44,6 +44,7 @@ def import_pascal_part(
     merge: bool = True,
     in_place: bool = False,
     group_by: str | Path | None = None,
+    exif: str = "ignore",
     progress: Progress | None = None,
 ) -> None:
     """Import Pascal-Part.
@@ -67,6 +68,8 @@ def import_pascal_part(
         Refer to the images instead of copying them.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
+    exif : "apply" or "ignore"
+        Images upright or as stored: see `grouped_writer`.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -86,7 +89,7 @@ def import_pascal_part(
         raise InputError(f"no folder {pixels}; name the folder JPEGImages of VOC 2010 with --images")
     root = annotations.parent if images is None else pixels
     how = {"reader": "pascal-part", "path": str(source), "images": str(pixels), "merge": merge}
-    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by) as writer:
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
         for done, file in enumerate(files, 1):
             try:
                 _add(refuse_leaving(file, annotations), pixels, root, merge, writer)
@@ -109,7 +112,11 @@ def _add(file: Path, pixels: Path, root: Path, merge: bool, writer: DatasetWrite
     size = writer.size(image)
     fitting = [item for item in objects if {item.mask.shape, *(part.mask.shape for part in item.parts)} == {size}]
     if len(fitting) < len(objects):
-        writer.reject(file.name, f"{len(objects) - len(fitting)} objects have masks of another size than the image")
+        shapes = {mask.shape for item in objects for mask in (item.mask, *(part.mask for part in item.parts))}
+        height, width = min(shapes - {size})
+        turned = writer.exif_hint((height, width), size, writer.tag(image))
+        count = len(objects) - len(fitting)
+        writer.reject(file.name, f"{count} objects have masks of another size than the image{turned}")
     _add_objects(image, fitting, writer)
     for category, concepts in _labelled(fitting, merge).items():
         for concept, mask in concepts.items():

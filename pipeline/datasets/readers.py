@@ -75,12 +75,22 @@ _GROUP_BY = ReaderOption(
     "text",
 )
 
+_APPLY, _IGNORE = (
+    ReaderOption(
+        "exif",
+        "EXIF orientation of images: `apply` turns them upright, `ignore` takes them as stored.",
+        "text",
+        default,
+    )
+    for default in ("apply", "ignore")
+)
+
 READERS: tuple[Reader, ...] = (
     Reader(
         "broden",
         "Import Broden: index.csv, label.csv, label PNGs.",
         "filterscope import broden broden1_224 data/broden",
-        (_COLORS, _IN_PLACE, _GROUP_BY),
+        (_COLORS, _IN_PLACE, _GROUP_BY, _IGNORE),
     ),
     Reader(
         "coco",
@@ -91,6 +101,7 @@ READERS: tuple[Reader, ...] = (
             _COLORS,
             _IN_PLACE,
             _GROUP_BY,
+            _APPLY,
         ),
     ),
     Reader(
@@ -105,25 +116,26 @@ READERS: tuple[Reader, ...] = (
             ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
             ReaderOption("zero_is_a_label", "Index 0 is the class that the CSV names, not unlabelled.", default=False),
             _GROUP_BY,
+            _APPLY,
         ),
     ),
     Reader(
         "landmarks",
         "Import images/ with a landmarks.csv (image,landmark,x,y[,object]) and objects.csv (image,object,category,xmin,...).",
         "filterscope import landmarks my_points data/points",
-        (_IN_PLACE, _GROUP_BY),
+        (_IN_PLACE, _GROUP_BY, _APPLY),
     ),
     Reader(
         "animals",
         "Import the animal-part set: its MATLAB files as published, or objects.csv, landmarks.csv, images/, negatives/.",
         "filterscope import animals animals data/animals",
-        (_IN_PLACE, _GROUP_BY),
+        (_IN_PLACE, _GROUP_BY, _IGNORE),
     ),
     Reader(
         "cub",
         "Import CUB-200-2011: boxes and part locations of birds, species as an attribute.",
         "filterscope import cub CUB_200_2011 data/cub",
-        (_IN_PLACE, _GROUP_BY),
+        (_IN_PLACE, _GROUP_BY, _IGNORE),
     ),
     Reader(
         "pascal-part",
@@ -134,6 +146,7 @@ READERS: tuple[Reader, ...] = (
             ReaderOption("merge", "Parts as annotated, not merged as published.", default=True, flag="--raw-parts"),
             _IN_PLACE,
             _GROUP_BY,
+            _IGNORE,
         ),
     ),
 )

@@ -6,7 +6,7 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
+from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.engine.errors import InputError
 
 #: Called after each image with the number of images done and of all.
@@ -90,10 +90,10 @@ def refuse_leaving(path: Path, root: Path) -> Path:
     return path
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """Read the pixels of an image file as stored (uint8, shape (H, W, 3)); an orientation tag is not applied."""
+def read_rgb(path: Path, orientation: int | None = None) -> np.ndarray:
+    """Read the pixels of an image file (uint8, shape (H, W, 3)), turned by an EXIF orientation if one is given."""
     try:
         with open_image(path) as file:
-            return np.asarray(as_rgb(file))
+            return np.asarray(upright(as_rgb(file), orientation))
     except UNDECODABLE as error:
         raise BadRowError(f"the pixels cannot be decoded: {error}") from error

@@ -1,13 +1,14 @@
 """A data set without groups whose neighbouring images look like frames of one sequence, which its user may not know of."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from filterscope.operators.images.sequences import SIZE, WINDOW, shares_alike
 from filterscope.operators.numerics.seeds import seed_of
-from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
+from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.stores.places import readable
 
@@ -38,9 +39,9 @@ def near_alike(dataset: Dataset) -> list[float]:
     if not len(starts):
         return []
     images = (starts[:, None] + np.arange(WINDOW)).ravel()
-    uris = dataset.images["uri"].take(images).to_pylist()
+    rows = [dataset.images[name].take(images).to_pylist() for name in ("uri", "orientation")]
     with ThreadPoolExecutor(_READERS) as readers:
-        thumbnails = np.stack(list(readers.map(lambda uri: _thumbnail(dataset, uri), uris)))
+        thumbnails = np.stack(list(readers.map(partial(_thumbnail, dataset), *rows)))
     return shares_alike(thumbnails.reshape(len(starts), WINDOW, SIZE, SIZE, 3)).tolist()
 
 
@@ -51,12 +52,12 @@ def _starts(images: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(edges[:-1], edges[1:] - WINDOW, endpoint=True)
 
 
-def _thumbnail(dataset: Dataset, uri: str) -> np.ndarray:
+def _thumbnail(dataset: Dataset, uri: str, orientation: int | None) -> np.ndarray:
     """Return an image in SIZE x SIZE pixels, RGB; zeros where it cannot be read, which the audit itself will say."""
     try:
         with open_image(readable(dataset.path(uri))) as image:
             image.draft("RGB", (2 * SIZE, 2 * SIZE))
-            return np.asarray(as_rgb(image).resize((SIZE, SIZE), Image.Resampling.BOX))
+            return np.asarray(upright(as_rgb(image), orientation).resize((SIZE, SIZE), Image.Resampling.BOX))
     except UNDECODABLE:
         return np.zeros((SIZE, SIZE, 3), np.uint8)
 

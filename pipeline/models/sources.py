@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -99,7 +100,7 @@ def torchvision_source(spec: ModelSpec) -> Source:
         file=file,
         file_digest=digest,
         rename=_densenet_key if name.startswith("densenet") else None,
-        part=(lambda module: module.backbone) if name in detectors else None,
+        part=attrgetter("backbone") if name in detectors else None,
         notes=_torchvision_notes(spec, file, exact, assumed) + ([_BACKBONE] if name in detectors else []),
     )
 

@@ -140,7 +140,7 @@ def _planned(
         need.check_network(method, model, layers, asked.settings)
     former = next((m for m in before.models if m.name == model.name), None) if before else None
     layers, forward = _proven(model, layers, former, device)
-    batch_size = asked.batch_size or (former and former.batch_size)
+    batch_size = asked.batch_size or (former.batch_size if former else None)
     if batch_size is None and device == "cuda":
         batch_size = _GPU_BATCH
     elif batch_size is None and views < _WORTH_TIMING:

@@ -10,7 +10,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image
+from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
 from filterscope.pipeline.views.views import Views
@@ -41,6 +41,7 @@ def decode(
     geometry: Geometry,
     windows: Sequence[Window] | None = None,
     digests: Sequence[str] | None = None,
+    orientations: Sequence[int | None] | None = None,
 ) -> Decoded:
     """Decode image files in the given geometry.
 
@@ -51,17 +52,20 @@ def decode(
     geometry : Geometry
         How an image is fitted to the input.
     windows : sequence of Window, optional
-        What to show of each; all of it by default.
+        What to show of each, turned upright; all of it by default.
     digests : sequence of str, optional
         SHA-256 that the bytes of each file must have, hexadecimal; else it is rejected as `CHANGED` or `GONE`.
+    orientations : sequence of int, optional
+        EXIF orientation by which each is turned (`images.orientation` of the data set); None: as stored.
     """
     pixels = np.zeros((len(paths), *geometry.size, 3), np.uint8)
     reasons: list[str] = []
     known: Path | None = None
-    rows = zip(pixels, paths, windows or [WHOLE] * len(paths), digests or [""] * len(paths), strict=True)
-    for row, path, window, digest in rows:
+    none: list[None] = [None] * len(paths)
+    rows = zip(pixels, paths, windows or [WHOLE] * len(paths), digests or none, orientations or none, strict=True)
+    for row, path, window, digest, orientation in rows:
         if path != known:
-            known, image = path, _load(path, digest)
+            known, image = path, _load(path, digest or "", orientation)
         if isinstance(image, str):
             reasons.append(image)
         else:
@@ -71,11 +75,11 @@ def decode(
 
 
 def decode_views(dataset: Dataset, views: Views, chosen: Sequence[int], geometry: Geometry) -> Decoded:
-    """Decode the chosen views of a data set, each from the very file that was imported."""
+    """Decode the chosen views of a data set, each from the very file that was imported, and turned as it was then."""
     images = views.image[list(chosen)]
     paths = [dataset.path(uri) for uri in view_files(dataset, images)]
-    digests = dataset.images["sha256"].take(images).to_pylist()
-    return decode(paths, geometry, [views.window(view) for view in chosen], digests)
+    digests, turned = (dataset.images[name].take(images).to_pylist() for name in ("sha256", "orientation"))
+    return decode(paths, geometry, [views.window(view) for view in chosen], digests, turned)
 
 
 def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
@@ -97,7 +101,7 @@ def altered_images(dataset: Dataset) -> Iterator[tuple[Path, str]]:
             yield path, reason
 
 
-def _load(path: Path, digest: str) -> Image.Image | str:
+def _load(path: Path, digest: str, orientation: int | None) -> Image.Image | str:
     """Return the decoded image in RGB, or why it cannot be decoded."""
     file = io.BytesIO()
     try:
@@ -106,10 +110,10 @@ def _load(path: Path, digest: str) -> Image.Image | str:
             return CHANGED
         jpeg = _load_jpeg(data)
         if jpeg is not None:
-            return jpeg
+            return upright(jpeg, orientation)
         file = io.BytesIO(data)
         with open_image(file) as image:
-            return as_rgb(image)
+            return upright(as_rgb(image), orientation)
     except UNDECODABLE as error:
         if digest and isinstance(error, FileNotFoundError):
             return GONE

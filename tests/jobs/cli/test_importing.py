@@ -63,7 +63,11 @@ def test_flags_of_version_0_1_are_there_and_one_for_all(capsys):
     for name, names in former.items():
         assert not run("import", name, "--help")
         out = capsys.readouterr().out
-        assert [flag for flag in re.findall(r"│ \*? *(--[a-z-]+) ", out) if flag != "--help"] == [*names, "--group-by"]
+        assert [flag for flag in re.findall(r"│ \*? *(--[a-z-]+) ", out) if flag != "--help"] == [
+            *names,
+            "--group-by",
+            "--exif",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def listed(folder: Path, *rows: str, header: str = "image,group") -> Path:
 def test_folders_and_expressions_group_names(tmp_path: Path, group_by: str, expected: list[str | None]) -> None:
     data = grouped(tmp_path, group_by)
     assert groups(data) == expected
-    assert data.manifest["source"] == {"reader": "test", "group_by": group_by}
+    assert data.manifest["source"] == {"reader": "test", "group_by": group_by, "exif": "ignore"}
 
 
 def test_a_csv_names_images_by_path_or_by_a_file_name_of_their_own(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_a_source_without_names_images_or_masks_says_what_is_missing(source: Pat
     (source / "images").rename(source / "pictures")
     assert message(source) == f"{source} has no folder images/ or JPEGImages/"
     (source / "images").mkdir()
-    expected = f"{source / 'images'} has no file ending in .jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff"
+    expected = f"{source / 'images'} has no file ending in .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .tiff, .avif"
     assert message(source) == expected
 
 

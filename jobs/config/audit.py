@@ -55,6 +55,13 @@ def _arguments(value: object) -> object:
     return [f"{name}={given if isinstance(given, str) else json.dumps(given)}" for name, given in value.items()]
 
 
+def _size(value: object) -> object:
+    sides = value if isinstance(value, (list, tuple)) and len(value) == 2 else [value]
+    if not all(type(side) is int for side in sides):
+        raise PydanticCustomError("size", "a whole number")
+    return tuple(sides) if len(sides) == 2 else value
+
+
 def _folder(value: object) -> Path:
     if not isinstance(value, (str, PurePath)):
         raise PydanticCustomError("path_type", "a path")
@@ -72,6 +79,7 @@ FORMER_NAMES = {"metrics": "methods"}
 Folder = Annotated[Path, PlainValidator(_folder), PlainSerializer(str, when_used="json")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Arguments = Annotated[tuple[str, ...], BeforeValidator(_arguments)]
+Size = Annotated[int | tuple[int, int], PlainValidator(_size)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 
 
@@ -83,9 +91,7 @@ class ModelConfig(BaseModel):
     source: str = Field(description="SCHEME:ARCH[@WEIGHTS]")
     name: str | None = Field(None, description="name in the run, unique and safe as a path")
     layers: Names | None = Field(None, description="its layers, instead of the audit's")
-    input_size: StrictInt | tuple[StrictInt, StrictInt] | None = Field(
-        None, description="height and width of the input, in pixels; one number where they are the same"
-    )
+    input_size: Size | None = Field(None, description="height and width of the input, in pixels, or one for both")
     mean: tuple[StrictFloat, ...] | None = Field(None, description="mean of R, G and B in 0..1")
     std: tuple[StrictFloat, ...] | None = Field(None, description="standard deviation of R, G and B in 0..1")
     interpolation: str | None = Field(None, description="filter of the resizing")

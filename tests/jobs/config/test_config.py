@@ -174,7 +174,7 @@ def test_units_have_one_name_however_they_are_listed(folder: Path, units: str) -
         (
             "[[models]]\nzzz = 1",
             "unknown key 'zzz' in [[models]] number 1 of zoo.toml. Keys are: source, name, layers, input_size, mean, "
-            "std, interpolation, state_key, basis, classes, checkpoints, factory.",
+            "std, interpolation, state_key, basis, classes, args, checkpoints, factory.",
         ),
         (
             "out = 'out'\nmodels = ['timm:vgg11']",

@@ -280,7 +280,7 @@ def test_an_image_counts_once_towards_min_images(audited, settings, tmp_path):
 def test_changed_views_stop_and_redo_makes_them_anew(audited, settings, tmp_path):
     run = audited(out=tmp_path / "run", **settings)
     assert len(ActivationStore(run, "planted", "1").read(0, 99, slice(0, 3))) == 10
-    with pytest.raises(InputError, match=r"views is 'objects' and was None.*--redo masks,extract,"):
+    with pytest.raises(InputError, match=r"views is 'objects' and was not stated.*--redo masks,extract,"):
         audited(out=run, **settings, views="objects")
     audited(out=run, redo="masks,extract", **settings, views="objects")
     maps = ActivationStore(run, "planted", "1").read(0, 12, slice(0, 1))

@@ -173,7 +173,7 @@ def _check_live(source: str, rest: str) -> None:
 
 
 def _size(value: object, source: str) -> Any:
-    pair = list(value) if _listed(value) else [value] * 2  # type: ignore[call-overload]
+    pair = list(value) if _listed(value) else [value] * 2
     if value is None:
         return None
     if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
@@ -182,11 +182,11 @@ def _size(value: object, source: str) -> Any:
 
 
 def _arguments(values: object, source: str) -> tuple[str, ...]:
-    if not _listed(values) or not all(isinstance(v, str) and _ARGUMENT.match(v) for v in values):  # type: ignore[attr-defined]
+    if not _listed(values) or not all(isinstance(v, str) and _ARGUMENT.match(v) for v in values):
         raise InputError(f"args are {values!r} for {source}; write NAME=VALUE, such as transform_input=true")
     if values and source.startswith((f"{LIVE}:",)):
         raise InputError(f"args are {values!r} for {source}, which is built already")
-    return tuple(values)  # type: ignore[arg-type]
+    return tuple(values)
 
 
 def _argument(text: str) -> tuple[str, Any]:

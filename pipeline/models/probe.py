@@ -7,7 +7,7 @@ passes agree. What it gives for the images is kept as a few numbers, by which an
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -238,7 +238,7 @@ def prove(model: Model, layers: Sequence[Layer], device: str = "cpu") -> list[La
     taps = Taps(module, [layer.name for layer in layers], layouts={layer.name: layer.layout for layer in layers})
     both = _batch(model, images(model, 2), device)
     try:
-        with torch.inference_mode(), _settled(model, device):
+        with torch.inference_mode(), _exact_convolutions(), _settled(model, device):
             found = taps(both)
             _check(model, taps, both, found)
             return [replace(layer, values=sketch(found[layer.name])) for layer in layers]
@@ -366,6 +366,11 @@ def alike(one: Sequence[float], other: Sequence[float], noise: float) -> bool:
 def same_forward(model: Model, now: Layer, then: Layer) -> bool:
     """Tell whether a layer gives what it gave, on the images of the probe."""
     return alike(now.values, then.values, _NOISE[dtype_of(model.module)])
+
+
+def _exact_convolutions() -> AbstractContextManager[None]:
+    """Keep convolutions on a GPU as they are in the work: in full precision and in one order."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 @contextmanager

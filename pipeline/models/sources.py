@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,9 +99,13 @@ def torchvision_source(spec: ModelSpec) -> Source:
         file=file,
         file_digest=digest,
         rename=_densenet_key if name.startswith("densenet") else None,
-        part=attrgetter("backbone") if name in detectors else None,
+        part=_backbone if name in detectors else None,
         notes=_torchvision_notes(spec, file, exact, assumed) + ([_BACKBONE] if name in detectors else []),
     )
+
+
+def _backbone(module: nn.Module) -> nn.Module:
+    return module.get_submodule("backbone")
 
 
 _BACKBONE = "the backbone of a detector is audited; what follows it proposes boxes"

@@ -139,7 +139,7 @@ def _planned(
         need.check_layers(method, model.name, layers, asked.settings)
         need.check_network(method, model, layers, asked.settings)
     former = next((m for m in before.models if m.name == model.name), None) if before else None
-    layers, forward = _proven(model, layers, former, device)
+    proven, forward = _proven(model, layers, former, device)
     batch_size = asked.batch_size or (former.batch_size if former else None)
     if batch_size is None and device == "cuda":
         batch_size = _GPU_BATCH
@@ -156,7 +156,7 @@ def _planned(
         model.transform,
         model.parameters,
         batch_size,
-        tuple(replace(layer, output=-1) for layer in layers),
+        tuple(replace(layer, output=-1) for layer in proven),
         _classes_digest(model.spec),
         forward,
     )
@@ -165,12 +165,14 @@ def _planned(
 def _proven(
     model: "Model", layers: list[Layer], former: PlannedModel | None, device: str
 ) -> tuple[list[Layer], str | None]:
-    """Prove layers; return them, and what tells the forward pass from the recorded one where they differ.
+    """Prove layers, and those recorded; return them, and what tells the forward pass from the first one where they differ.
 
-    A run that was made before the probe has nothing to compare with.
+    A layer that was recorded before the probe has nothing to compare with, and is left out.
     """
     from filterscope.pipeline.models.probe import prove, same_forward
 
+    if former is not None and not _same_network(model, former):
+        former = None  # its weights are others, or it was built otherwise: nothing is to be compared
     then = {layer.name: layer for layer in former.layers if layer.values} if former else {}
     own = {layer.name for layer in layers}
     proven = prove(model, [*layers, *(layer for layer in then.values() if layer.name not in own)], device)
@@ -178,7 +180,14 @@ def _proven(
     if not all(same_forward(model, layer, then[layer.name]) for layer in proven if layer.name in then):
         forward = sha256(repr([layer.values for layer in proven]).encode()).hexdigest()[:16]
         then = {}
-    return [then.get(layer.name, layer) for layer in proven if layer.name in own], forward
+    return [then.get(layer.name, layer) for layer in proven], forward
+
+
+def _same_network(one: "Model | PlannedModel", other: PlannedModel) -> bool:
+    """Tell whether nothing but the forward pass can tell two networks apart."""
+    return (one.architecture, one.weights_sha256, one.transform, one.spec.args) == (
+        other.architecture, other.weights_sha256, other.transform, other.spec.args,
+    )  # fmt: skip
 
 
 def runs_as_planned(planned: PlannedModel, factory: Callable[[], Any]) -> bool:
@@ -253,6 +262,8 @@ def _extended(plan: Plan, before: Plan) -> Plan:
             _refuse_other_weights(kept.spec, model.spec, model.name)
         own = {layer.name for layer in model.layers}
         more = tuple(layer for layer in kept.layers if layer.name not in own) if kept else ()
+        if kept and not _same_network(model, kept):
+            more = tuple(replace(layer, values=()) for layer in more)
         models[model.name] = replace(model, layers=model.layers + more)
     return replace(plan, models=tuple(models.values()))
 

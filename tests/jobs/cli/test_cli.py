@@ -209,3 +209,16 @@ def test_status_and_query_of_no_run(capsys, tmp_path):
         code, _, err = run(capsys, *verb)
         assert code == 2
         assert err.startswith("error: ")
+
+
+def test_arguments_of_a_constructor_are_flags(capsys, tmp_path, data):
+    """A network of a quarter of the width has a quarter of the units; what a constructor does not take is refused."""
+    source = "torchvision:mobilenet_v2@random:0"
+    found = run(
+        capsys, "layers", source, "--input-size", "32", "--model-arg", "width_mult=0.25", "--model-arg", "num_classes=5"
+    )
+    assert found[0] == 0
+    assert "8 x 16 x 16" in found[1]
+    code, err = audit_error(capsys, tmp_path, data, "--model", source, "--model-arg", "depth=3")
+    assert code == 2
+    assert "mobilenet_v2 cannot be built with depth=3 (TypeError" in err

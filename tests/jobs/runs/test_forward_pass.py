@@ -87,6 +87,38 @@ def test_another_forward_pass_with_the_same_weights_is_refused_until_all_is_comp
         run(folder, data)
 
 
+def test_layers_that_are_not_asked_again_belong_to_the_forward_pass_too(folder: Path, data: Path) -> None:
+    written(folder)
+    run(folder, data, layers="conv,last")
+    before = maxima(folder)
+    written(folder, "sigmoid")
+    with pytest.raises(InputError, match="forward pass is"):
+        run(folder, data, layers="conv")
+    assert run(folder, data, layers="conv", redo="extract")
+    after = maxima(folder)
+    assert (after[:6], after[6:] == before[6:]) == (before[:6], False)
+    run(folder, data, layers="last")
+    assert maxima(folder) == after
+
+
+def test_other_weights_are_not_another_forward_pass(folder: Path, data: Path) -> None:
+    written(folder)
+    for seed in (0, 1):
+        state = {name: torch.full_like(value, 0.01 * (seed + 1)) for name, value in _state().items()}
+        torch.save(state, folder / "mine.pth")
+        if seed:
+            with pytest.raises(InputError, match=r"with other parameters: weights is") as error:
+                run(folder, data, source="factory:forward_nets:net@mine.pth")
+            assert "forward pass" not in str(error.value)
+        run(folder, data, source="factory:forward_nets:net@mine.pth", redo="extract" if seed else None)
+    assert not run(folder, data, source="factory:forward_nets:net@mine.pth")
+
+
+def _state() -> dict[str, Tensor]:
+    shapes = {"conv.weight": (6, 3, 3, 3), "conv.bias": (6,), "last.weight": (4, 6, 3, 3), "last.bias": (4,)}
+    return {name: torch.zeros(shape) for name, shape in shapes.items()}
+
+
 def test_code_that_computes_the_same_goes_on(folder: Path, data: Path) -> None:
     written(folder)
     run(folder, data)

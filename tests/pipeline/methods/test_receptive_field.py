@@ -147,7 +147,7 @@ def test_units_that_are_named_are_measured_and_no_others(original, audited, spot
     assert fields(run).select("layer", "unit").rows() == [("0", 0), ("0", 1), ("1", 0), ("1", 1)]
     with pytest.raises(InputError, match=r"units is '0-2' and was '0-1'.*--redo occlude"):
         audited(data=spots, **{**settings, "units": [0, "1-2"]}, out=run)
-    with pytest.raises(InputError, match=r"field_units is 64 and was None; units is None and was '0-1'"):
+    with pytest.raises(InputError, match=r"field_units is 64 and was not stated; units is not stated and was '0-1'"):
         audited(data=spots, **{**settings, "units": None}, out=run)
 
 

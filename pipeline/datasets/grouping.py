@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.names import normal
 from filterscope.pipeline.datasets.reading import ImportNote, read_rows
 from filterscope.pipeline.engine.errors import InputError
 
@@ -51,7 +52,7 @@ def grouped_writer(
     ------
     InputError
         If `exif` is neither, `group_by` is no regular expression, its CSV file cannot be read or names two images at once,
-        or no image has a group in the end.
+        no image has a group in the end, or nothing of the source can be used.
     """
     if exif not in ("apply", "ignore"):
         raise InputError(f"--exif is {exif!r}; give `apply` (images upright) or `ignore` (pixels as stored)")
@@ -61,6 +62,7 @@ def grouped_writer(
         yield writer
         if grouping is not None:
             grouping.finish(writer)
+        writer.refuse_useless()
         _tell_orientations(writer, exif)
 
 
@@ -98,7 +100,7 @@ class _Grouping:
         self._example, self._found = "", False
 
     def __call__(self, name: str) -> str | None:
-        name = PurePosixPath(name).as_posix()
+        name = normal(PurePosixPath(name).as_posix())
         group = self._group(name)
         self._example = self._example or name
         self._found |= group is not None
@@ -146,7 +148,7 @@ class _Listed(_Grouping):
         self._rejects: list[tuple[int, str]] = []
         self._named: dict[str, list[str]] = defaultdict(list)
         for line, row in read_rows(Path(received), COLUMNS):
-            image, group = PurePosixPath(row["image"]).as_posix(), row["group"]
+            image, group = normal(PurePosixPath(row["image"]).as_posix()), row["group"]
             if not row["image"] or not group:
                 self._rejects.append((line, "the row has no image or no group; leave out an image of its own"))
             elif self._groups.setdefault(image, group) != group:

@@ -28,6 +28,33 @@ def open_image(source: Path | IO[bytes]) -> Image.Image:
     return Image.open(source, formats=FORMATS)
 
 
+#: How files begin that people take for images of a format that is read; HEIC and AVIF are told apart by their brand.
+_STARTS = {
+    b"version https://git-lfs": "a pointer of git-lfs, not the file itself; run `git lfs pull`",
+    b"<!DOCTYPE": "an HTML page, such as a failed download leaves", b"<html": "an HTML page, such as a failed download leaves",
+    b"<svg": "an SVG drawing; export it as PNG", b"<?xml": "an XML file", b"%PDF": "a PDF; export its pictures as PNG",
+    b"8BPS": "a Photoshop file; export it as PNG", b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 file; convert it to PNG",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 file; convert it to PNG", b"\xff\x0a": "a JPEG XL file; convert it to PNG",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL file; convert it to PNG", b"SIMPLE  =": "a FITS file; convert it to PNG",
+}  # fmt: skip
+_BRANDS = {
+    b"avif": "an AVIF file, which this installation of Pillow cannot decode; convert it to PNG",
+    b"avis": "an AVIF file, which this installation of Pillow cannot decode; convert it to PNG",
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "a HEIC file; convert it to JPEG or PNG"),
+}
+
+
+def named_format(path: Path) -> str:
+    """Return what a file is that cannot be opened as an image, and what to do; empty if it is not known."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start[4:8] == b"ftyp" and not (start[8:12] in (b"avif", b"avis") and "AVIF" in FORMATS):
+        return _BRANDS.get(start[8:12], "")
+    return next((name for begin, name in _STARTS.items() if start.lstrip().lower().startswith(begin.lower())), "")
+
+
 def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation of an opened image file, 1 to 8; 1, as stored, also where it has none or a damaged one.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
+from filterscope.pipeline.datasets.names import normal
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
 from filterscope.pipeline.engine.errors import InputError
 
@@ -160,13 +161,14 @@ class _Annotations:
             self._writer.reject(path, str(bad))
             return
         if image is not None:
-            self._images[name] = image
+            self._images[normal(name)] = image
 
     def add(self, item: str, row: dict[str, str], how: Callable[[int, dict[str, str]], None]) -> None:
         """Add a row, or reject it as the item."""
         try:
-            image = self._images.get(row["image"])
+            image = self._images.get(normal(row["image"]))
             if image is None:
+                self._writer.unmatched([row["image"]], lambda: self._images)
                 raise BadRowError(f"no usable image {row['image']!r} in images/")
             how(image, row)
         except BadRowError as bad:

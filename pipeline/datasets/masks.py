@@ -17,6 +17,7 @@ from filterscope.pipeline.datasets.colors import ColorLabels
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import SUFFIXES, UNDECODABLE, open_image, orientation_of, upright
 from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.names import normal
 from filterscope.pipeline.datasets.reading import (
     BadRowError,
     ImportNote,
@@ -168,7 +169,7 @@ def _files(source: Path, folders: tuple[str, ...], suffixes: tuple[str, ...]) ->
 
 
 def _stem(relative: str) -> str:
-    return str(PurePosixPath(relative).with_suffix(""))
+    return normal(str(PurePosixPath(relative).with_suffix("")))
 
 
 def read_indices(path: Path, *, turn: bool = False) -> np.ndarray:
@@ -206,6 +207,7 @@ class _Reader:
         self._source, self._writer, self._concepts = source, writer, concepts
         self._names, self._skip_bad = names, skip_bad
         self._used: set[str] = set()
+        self._without: list[str] = []
         self._zeros = self._pixels = 0
 
     def add_images(
@@ -229,6 +231,7 @@ class _Reader:
         if mask is None or _stem(relative) in self._used:
             reason = "has no mask" if mask is None else "shares its mask with another image"
             self._writer.reject(self._item(path), reason)
+            self._without.append(_stem(relative))
             return None
         self._used.add(_stem(relative))
         try:
@@ -245,6 +248,7 @@ class _Reader:
 
     def reject_unused(self, masks: dict[str, Path]) -> None:
         """Reject the masks that no image has asked for."""
+        self._writer.unmatched(self._without, lambda: masks.keys() - self._used)
         for stem, mask in masks.items():
             if stem not in self._used:
                 self._writer.reject(self._item(mask), "has no image")

@@ -7,6 +7,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
+from filterscope.pipeline.datasets.names import existing
 from filterscope.pipeline.engine.errors import InputError
 
 #: Called after each image with the number of images done and of all.
@@ -71,12 +72,12 @@ def is_no_label(name: str) -> bool:
 def join_inside(folder: Path, relative: str, *, root: Path | None = None) -> Path:
     """Return `folder` / `relative`, and refuse a path that is empty, absolute, climbs with ``..`` or leaves by a link.
 
-    `root` is the folder that links may not leave; by default `folder`.
+    A name is found however its accents are encoded. `root` is the folder that links may not leave; by default `folder`.
     """
     windows = PureWindowsPath(relative)
     if relative in ("", ".") or "\0" in relative or windows.anchor or ".." in windows.parts:
         raise BadRowError(f"the path {relative!r} is empty or leaves the source folder")
-    return refuse_leaving(folder / relative, folder if root is None else root)
+    return refuse_leaving(existing(folder, relative), folder if root is None else root)
 
 
 def refuse_leaving(path: Path, root: Path) -> Path:

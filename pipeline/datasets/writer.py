@@ -3,9 +3,10 @@
 import hashlib
 import io
 import json
+import re
 import shutil
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,13 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pycocotools import mask as rle
 
-from filterscope.pipeline.datasets.images import UNDECODABLE, open_image, orientation_of, shown_size
+from filterscope.pipeline.datasets.images import UNDECODABLE, named_format, open_image, orientation_of, shown_size
+from filterscope.pipeline.datasets.names import near_pair, normal
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.stores.places import is_local, path_of
 from filterscope.schemas.dataset import TABLES
 
 MANIFEST = "dataset.json"
 ROWS_PER_GROUP = 4096
+
+#: Tables that say something of an image.
+_ANNOTATIONS = ("segments", "objects", "landmarks", "attributes")
 
 #: Columns that hold paths; they are not part of a data set's identity.
 _PLACES = ("uri", "item")
@@ -90,6 +95,10 @@ class DatasetWriter:
         self._contents = {name: hashlib.sha256() for name in TABLES}
         self._sizes: list[tuple[int, int]] = []
         self._tags: list[int] = []
+        self._written: Counter[str] = Counter()
+        self._reasons: dict[str, list[tuple[str, str]]] = {}
+        self._near: tuple[str, str] | None = None
+        self._looked = 0
         self._names: set[str] = set()
         self._concepts: dict[str, dict[str, Any]] = {}
         self._objects = 0
@@ -112,7 +121,7 @@ class DatasetWriter:
 
     def concept(self, name: str, category: str, level: str = "pixel") -> int:
         """Return the number of a concept, declared at its first use; the first category stays its primary one."""
-        name = unicodedata.normalize("NFC", _storable(name))
+        name = normal(_storable(name))
         known = self._concepts.get(name)
         if known is None:
             known = {"concept": len(self._concepts) + 1, "name": name, "category": category, "level": level}
@@ -148,8 +157,10 @@ class DatasetWriter:
                 height, width = shown_size(file.size, tag if self._upright else None)
         except FileNotFoundError:
             self.reject(str(path), "the image file is missing")
+            if path.parent.is_dir():
+                self.unmatched([path.name], lambda: (file.name for file in path.parent.iterdir()))
         except UNDECODABLE as error:
-            self.reject(str(path), f"not a readable image: {error}")
+            self.reject(str(path), f"not a readable image: {named_format(path) or error}")
         else:
             if size is not None and size != (height, width):
                 stated = f"{size[0]} x {size[1]}"
@@ -235,7 +246,7 @@ class DatasetWriter:
 
     def object(self, image: int, category: str, box: tuple[float, float, float, float]) -> int:
         """Add an object with its box (x0, y0, x1, y1; x1 and y1 outside) and return its number."""
-        category = unicodedata.normalize("NFC", _storable(category))
+        category = normal(_storable(category))
         self._objects += 1
         self._add("objects", {"image": image, "object": self._objects - 1, "category": category, "box": list(box)})
         return self._objects - 1
@@ -264,7 +275,7 @@ class DatasetWriter:
         size : (float, float), optional
             Width and height of its box; None: a point.
         """
-        landmark = unicodedata.normalize("NFC", _storable(landmark))
+        landmark = normal(_storable(landmark))
         width, height = size or (None, None)
         row = {"image": image, "object": object, "landmark": landmark, "x": x, "y": y, "width": width, "height": height}
         self._add("landmarks", row)
@@ -276,6 +287,31 @@ class DatasetWriter:
     def reject(self, item: str, reason: str) -> None:
         """Record something of the source that could not be used."""
         self._add("rejects", {"stage": "import", "item": _storable(item), "reason": _storable(reason)})
+        kind = re.sub(r"\d+|'.*?'", "", reason)
+        self._reasons.setdefault(kind if len(self._reasons) < 1000 else "", []).append((item, reason))
+
+    def unmatched(self, wanted: Iterable[str], there: Callable[[], Iterable[str]]) -> None:
+        """Note names that were looked for in vain, and those there are, for a pair that nearly matches; the first is kept."""
+        labelled = any(self._written[name] for name in _ANNOTATIONS)
+        if (
+            self._near is None and not labelled and self._looked < 20
+        ):  # a search in a long list, for each, would take long
+            self._looked += 1
+            self._near = near_pair(wanted, there())
+
+    def refuse_useless(self) -> None:
+        """Raise InputError, with the commonest reason, unless there is an image and something that is said of one."""
+        used = sum(self._written[name] for name in _ANNOTATIONS)
+        if self._sizes and used:
+            return
+        what = "no image can be used" if not self._sizes else "nothing labels a pixel, an object, a point or an image"
+        told = "; nothing was rejected either: the source holds no annotation"
+        if self._reasons:
+            rejects = max(self._reasons.values(), key=len)
+            item, reason = rejects[0]
+            told = f"; the commonest of {self._written['rejects']} reasons ({len(rejects)} times): {item}: {reason}"
+        near = f". Nearly matching names: {self._near[0]!r} is wanted, {self._near[1]!r} is there" if self._near else ""
+        raise InputError(f"{self._source.get('path', 'the source')}: {what}{told}{near}")
 
     def _add_image(
         self, data: bytes, name: str, size: tuple[int, int], split: str | None, path: Path | None, tag: int
@@ -305,6 +341,7 @@ class DatasetWriter:
 
     def _add(self, table: str, row: dict[str, Any]) -> None:
         self._rows[table].append(row)
+        self._written[table] += 1
         if len(self._rows[table]) >= ROWS_PER_GROUP:
             self._flush(table)
 

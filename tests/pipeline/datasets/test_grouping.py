@@ -23,7 +23,7 @@ def grouped(folder: Path, group_by: str | Path, names: tuple[str, ...] = NAMES, 
         folder / "data", source={"reader": "test"}, in_place=False, group_by=group_by, apart=apart
     ) as writer:
         for name in names:
-            writer.drawn(b"x", 2, 3, name=name)
+            writer.attribute(writer.drawn(b"x", 2, 3, name=name), "kind", "drawn")
     return Dataset.open(folder / "data", need=None)
 
 

@@ -84,7 +84,8 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
     """
     source = _source(spec, factory)
     module = _build(source, spec)
-    notes, absent = list(source.notes), []
+    notes = list(source.notes)
+    absent: list[str] = []
     if source.file is not None:
         module, more, absent = _loaded(module, source, spec)
         notes += more

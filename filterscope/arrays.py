@@ -15,6 +15,7 @@ from filterscope.operators.dissection.scores import DETECTOR_IOU, Scores, best_c
 from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
 from filterscope.operators.numerics.half import settle
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.extraction.scale import lost, peak, scale_for, written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -206,6 +207,12 @@ def _activations(values: Any) -> np.ndarray:
             f"activations hold NaN, infinity or numbers beyond 65504, the largest float16, in {int((~finite).sum())} of "
             f"{len(maps)} images, first in image {broken}; multiply them by a power of two such as 0.0625 first, which changes "
             "thresholds alone"
+        )
+    if counts := lost(given):
+        values, zero, few = counts
+        raise InputError(
+            f"activations are too small for float16: of {values:,} that are not 0, {zero:,} become 0 and {few:,} lose digits; "
+            f"multiply them by {written(scale_for([peak(given)]))} first, which changes thresholds alone"
         )
     return maps
 

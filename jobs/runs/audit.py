@@ -65,7 +65,7 @@ def audit(
         return False
     with RunLock(run.path, command) as lock:
         if plan is None or redo:
-            plan = _new_plan(run, config, factories or {})
+            plan = _new_plan(run, config, factories or {}, anew=redo is not None)
             stages = Stages(plan)
             if redo:
                 _forget(run, stages, redo)
@@ -75,7 +75,7 @@ def audit(
             _renew(run, Stages(plan))
         outcome = "failed"
         try:
-            _tell_sequences(run, plan)
+            _tell_data(run, plan)
             carry_on(run, plan, lock)
             outcome = "done"
         except KeyboardInterrupt:
@@ -115,14 +115,17 @@ def _same(then: dict[str, Any], now: dict[str, Any]) -> bool:
     return {**then, "methods": sorted(then["methods"])} == {**now, "methods": sorted(now["methods"])}
 
 
-def planned(config: AuditConfig, before: Plan | None = None, factories: Factories | None = None) -> Plan:
-    """Open everything an audit needs and return its plan; `before` is the plan that it extends.
+def planned(
+    config: AuditConfig, before: Plan | None = None, factories: Factories | None = None, *, anew: bool = False
+) -> Plan:
+    """Open everything an audit needs and return its plan; `before` is the plan that it extends, `anew` settles its scale again.
 
     Raises
     ------
     InputError
         If something asked for cannot be done.
     """
+    from filterscope.pipeline.methods.extraction.scale import settle_scale
     from filterscope.pipeline.run.planning import Asked, Request, make_plan
 
     methods, known = registry.chosen(config.methods), factories or {}
@@ -139,14 +142,14 @@ def planned(config: AuditConfig, before: Plan | None = None, factories: Factorie
         any(method.slow for method in methods),
         config.batch_size,
     )
-    return make_plan(asked, before, say)
+    return settle_scale(make_plan(asked, before, say), None if anew else before)
 
 
-def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories) -> Plan:
+def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories, *, anew: bool) -> Plan:
     from filterscope.pipeline.methods.space import bytes_left
     from filterscope.pipeline.run.planning import refuse_full_disk
 
-    plan = planned(config, run.plan() if run.exists else None, factories)
+    plan = planned(config, run.plan() if run.exists else None, factories, anew=anew)
     refuse_full_disk(plan, bytes_left(Stages(plan), run.ledger))
     return plan
 
@@ -274,13 +277,14 @@ def _left(run: RunFolder, stages: Stages) -> list[tuple[str, int, int]]:
     return [(name, total, missing) for name, (total, missing) in counts.items()]
 
 
-def _tell_sequences(run: RunFolder, plan: Plan) -> None:
+def _tell_data(run: RunFolder, plan: Plan) -> None:
+    from filterscope.pipeline.datasets.depth import depth_note
     from filterscope.pipeline.datasets.sequences import sequence_note
     from filterscope.pipeline.engine.quiet import native_messages_to
 
     with native_messages_to(run.path / "ray.log"):
-        note = sequence_note(Dataset(plan.data))
-    if note:
+        notes = sequence_note(Dataset(plan.data)), depth_note(Dataset(plan.data))
+    for note in filter(None, notes):
         say(note)
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 _NEGATIVE_ZERO = np.int16(-0x8000)
 _MAGNITUDE = np.int16(0x7FFF)
 _INFINITY = 0x7C00
+_SMALLEST_NORMAL = 0x0400
 
 
 @njit(cache=True, nogil=True)
@@ -25,6 +26,37 @@ def _settle(patterns: NDArray[np.int16], maxima: NDArray[np.int16], finite: NDAr
                 highest = max(highest, np.int16(pattern ^ ((pattern >> 15) & _MAGNITUDE)))
             maxima[image, unit] = highest ^ ((highest >> 15) & _MAGNITUDE)
         finite[image] = largest < _INFINITY
+
+
+@njit(cache=True, nogil=True)
+def _held(patterns: NDArray[np.int16], found: NDArray[np.bool_]) -> None:
+    images, units, positions = patterns.shape
+    for unit in range(units):
+        for image in range(images):
+            for position in range(positions):
+                if (patterns[image, unit, position] & _MAGNITUDE) >= _SMALLEST_NORMAL:
+                    found[unit] = True
+                    break
+            if found[unit]:
+                break
+
+
+def held(activations: NDArray[np.float16]) -> NDArray[np.bool_]:
+    """Tell which units have an activation of magnitude 2^-14 or more, below which float16 loses digits.
+
+    Parameters
+    ----------
+    activations : float16 ndarray of shape (images, units, height, width)
+        C-contiguous; those of a unit are looked at until the first such one.
+
+    Returns
+    -------
+    bool ndarray of shape (units,)
+    """
+    images, units, height, width = activations.shape
+    found = np.zeros(units, np.bool_)
+    _held(activations.view(np.int16).reshape(images, units, height * width), found)
+    return found
 
 
 def settle(activations: NDArray[np.float16]) -> tuple[NDArray[np.bool_], NDArray[np.float16]]:

@@ -89,6 +89,11 @@ def shown_size(size: tuple[int, int], orientation: int | None) -> tuple[int, int
     return size if orientation in _SIDEWAYS else (size[1], size[0])
 
 
+def is_deep(image: Image.Image) -> bool:
+    """Tell whether an image has 16 bits a pixel."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
     """Decode the first frame to RGB, transparency dropped, an orientation tag not applied.
 
@@ -97,7 +102,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
     ValueError
         If black and white are not defined: 32-bit integers and floating-point numbers.
     """
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+    if is_deep(image):
         # PIL would cut at 255, so that nearly all of a 16-bit image were white
         levels = np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8
         return Image.fromarray(levels.astype(np.uint8)).convert("RGB")

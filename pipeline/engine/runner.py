@@ -22,6 +22,8 @@ from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 #: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
 _SPARE_CPUS = 2
 _OBJECT_STORE_BYTES = 1 << 30
+#: Bytes of a folder under which Ray's sockets have names that the system takes, and the folder to take instead.
+_LONGEST_FOLDER, _SHORT_FOLDER = 36, "/tmp"
 
 #: Pieces of work of one Ray Dataset, which keeps statistics of each for its lifetime; then the next begins.
 ROWS = 20_000
@@ -51,7 +53,13 @@ def start_ray(address: str | None = None) -> None:
 
     warnings.filterwarnings("ignore", module="ray")
     if not ray.is_initialized():
-        local = {} if address else {"num_cpus": cores() + _SPARE_CPUS, "object_store_memory": _OBJECT_STORE_BYTES}
+        local: dict[str, Any] = {}
+        if not address:
+            local = {
+                "_temp_dir": session_folder(),
+                "num_cpus": cores() + _SPARE_CPUS,
+                "object_store_memory": _OBJECT_STORE_BYTES,
+            }
         # not a cluster that someone else may have started on this machine: that one is joined only when named
         ray.init(
             address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
@@ -60,6 +68,27 @@ def start_ray(address: str | None = None) -> None:
     context.enable_progress_bars = False
     context.enable_rich_progress_bars = False
     context.print_on_execution_start = False
+
+
+def session_folder() -> str | None:
+    """Return where Ray keeps the sockets of a local cluster, whose names the system limits to 107 bytes; None for its default.
+
+    The folder for temporary files, which batch systems make long, is left for /tmp where sockets would not fit below it.
+
+    Raises
+    ------
+    InputError
+        If it is too long and /tmp cannot be written to.
+    """
+    name = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
+    if len(os.fsencode(os.environ.get(name, ""))) <= _LONGEST_FOLDER:
+        return None
+    if not os.access(_SHORT_FOLDER, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{name} is {os.environ[name]!r}, too long for the sockets of Ray, and {_SHORT_FOLDER} cannot be written to; set "
+            f"RAY_TMPDIR to a folder of at most {_LONGEST_FOLDER} bytes"
+        )
+    return f"{_SHORT_FOLDER}/ray"
 
 
 def cluster_named() -> bool:

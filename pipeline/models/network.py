@@ -137,6 +137,11 @@ class Network:
         """
         return self._gathered(pixels, lambda batch, _: self._scaled(self.taps(batch)))
 
+    def exact(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what `maps` does as float32, neither scaled nor rounded."""
+        taps = Taps(self.taps.module, self.layers, dtype=torch.float32, rotation=self.taps.rotation)
+        return self._gathered(pixels, lambda batch, _: taps(batch))
+
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Return the class scores of a block of n images (uint8, shape (n, height, width, 3)), before any softmax.
 

@@ -6,15 +6,32 @@ on the command line options of all parts stand side by side, each under a flat n
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+)
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     from filterscope.pipeline.views.views import ViewSettings
+
+#: Value of `activation_scale` that the first images of a run settle.
+AUTO = "auto"
+#: Exponents of two that `activation_scale` may have: they bring the largest float32 to the end of float16, the smallest to 1/2.
+SCALES = (-112, 125)
 
 
 def option(default: Any, help: str, *, flat: str | None = None, **constraints: Any) -> Any:  # noqa: A002
@@ -69,10 +86,23 @@ def _views(value: str) -> str:
     return value
 
 
-def _power_of_two(value: float) -> float:
-    if not (math.isfinite(value) and value > 0 and math.frexp(value)[0] == 0.5):
-        raise ValueError("a power of two, such as 0.0625")
-    return value
+def _scale(value: Any) -> Any:
+    """Accept a power of two, as a number or as ``2^20``, and `AUTO`."""
+    if value == AUTO:
+        return value
+    written = re.fullmatch(r"2(?:\^|\*\*)(-?\d{1,4})", value.replace(" ", "")) if isinstance(value, str) else None
+    if written:
+        exponent = int(written[1])
+    elif type(value) in (int, float) and 0 < value < math.inf and math.frexp(value)[0] == 0.5:
+        exponent = math.frexp(value)[1] - 1
+    else:
+        raise ValueError("a power of two, such as 0.0625 or 2^20, or auto")
+    low, high = SCALES
+    if not low <= exponent <= high:
+        raise ValueError(
+            f"a power of two from 2^{low} to 2^{high}: activations are float32, from 2^-126 to 2^128, and float16 ends at 2^16"
+        )
+    return 2.0**exponent
 
 
 class RunOptions(Options):
@@ -96,8 +126,8 @@ class RunOptions(Options):
         None, "processes that hold a model, 0: all in this one; unset: from the machine and the images", ge=0
     )
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where the forward pass runs")
-    activation_scale: Annotated[StrictFloat, AfterValidator(_power_of_two)] = option(
-        1.0, "factor on activations before they become float16"
+    activation_scale: Annotated[float, PlainValidator(_scale), PlainSerializer(lambda value: value)] = option(
+        1.0, "factor on activations before they become float16: a power of two, such as 0.0625 or 2^20, or auto"
     )
 
     @property
@@ -113,4 +143,4 @@ class RunOptions(Options):
         return ViewSettings(self.views, self.flips, self.negatives)
 
 
-__all__ = ["Options", "RunOptions", "option"]
+__all__ = ["AUTO", "SCALES", "Options", "RunOptions", "option"]

@@ -97,6 +97,29 @@ def test_safetensors_with_any_header(tmp_path_factory, data):
     loads(path)
 
 
+PARTS = st.sampled_from(("weight", "bias", "module", "model", "_orig_mod", "ema", "0", "", "é", "num_batches_tracked"))
+
+
+@fuzzed(600, 40)
+@given(
+    names=st.lists(st.lists(PARTS, min_size=1, max_size=6).map(".".join), max_size=8, unique=True),
+    expected=st.lists(st.lists(PARTS, min_size=1, max_size=3).map(".".join), max_size=4, unique=True),
+    prefix=st.none() | st.lists(PARTS, max_size=3).map(".".join),
+)
+def test_keys_of_any_name_are_found_or_refused(tmp_path_factory, names, expected, prefix):
+    path = tmp_path_factory.getbasetemp() / "names.pth"
+    path.unlink(missing_ok=True)
+    torch.save({name: torch.full((2,), float(number)) for number, name in enumerate(names)}, path)
+    COUNTS["weights"] += 1
+    try:
+        state, _ = read_state(path, expected, prefix=prefix)
+    except InputError:
+        return
+    for key, value in state.items():
+        name = names[int(value[0])]
+        assert [part for part in name.split(".") if part in key.split(".")][-len(key.split(".")) :] == key.split(".")
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("name", ["raw", "zip", "old"])
 def test_a_pickle_that_would_execute_code_is_refused(tmp_path, protocol, name):

@@ -81,6 +81,25 @@ def too_large() -> nn.Module:
     return _filled(200000.0)
 
 
+def tiny(exponent: int | None = None, factor: float = 1e-9) -> nn.Module:
+    """Return `network` with weights times a small factor, or a power of two."""
+    module = network()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter *= factor if exponent is None else 2.0**exponent
+    return module
+
+
+def small() -> nn.Module:
+    """Return `network` with weights times 1e-6."""
+    return tiny(factor=1e-6)
+
+
+def binary() -> nn.Module:
+    """Return `network` with weights times 2^-30."""
+    return tiny(-30)
+
+
 def _filled(value: float) -> nn.Module:
     conv = nn.Conv2d(3, 2, 1, bias=False)
     with torch.no_grad():

@@ -17,6 +17,7 @@ from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAPS, MAXIMA
+from filterscope.pipeline.methods.extraction.scale import refuse_lost
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, grids, planned_views, start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -106,6 +107,7 @@ class _Extractor:
             store = ActivationStore(task.plan.run, task.model.name, layer)
             checksums = store.write(task.start, maps[layer], maxima)
             outputs.append(Output(key, len(maxima), images, whole_images_in(task, rejected), checksums))
+        refuse_lost(network, task.model.name, maps, pixels, ~rejected)
         write_rejects(task, reasons)
         return outputs
 
@@ -130,7 +132,7 @@ def finished(maps: np.ndarray, task: PassTask, layer: str, rejected: np.ndarray)
         seen = f"image {image}" if task.plan.options.views == "image" else f"view {view}, of image {image}"
         raise RunError(
             f"layer {layer!r} of {task.model.name} gives NaN or overflows float16 on {seen} ({uri}); "
-            "if its activations are large, rerun with --activation-scale 0.0625 (a power of two)"
+            "if its activations are large, rerun with --activation-scale 0.0625 (a power of two), or auto"
         )
     maxima[rejected] = np.nan
     return maxima

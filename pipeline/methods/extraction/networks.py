@@ -30,12 +30,12 @@ def open_network(plan: Plan, model: PlannedModel, layers: tuple[str, ...]) -> Ne
         device=plan.options.device,
         scale=plan.options.activation_scale,
         factory=plan.factories.get(model.name),
-        first_views=_first_views(plan, model),
+        first_views=first_views(plan, model),
         layouts={layer.name: layer.layout for layer in model.layers},
     )
 
 
-def _first_views(plan: Plan, model: PlannedModel) -> Iterator[np.ndarray]:
+def first_views(plan: Plan, model: PlannedModel) -> Iterator[np.ndarray]:
     """Decode the views of the run one after another, without those that cannot be decoded."""
     for start in range(0, plan.view_count, _DECODED_AT_ONCE):
         decoded = planned_views(plan, model, start, min(start + _DECODED_AT_ONCE, plan.view_count))
@@ -60,4 +60,4 @@ class HeldNetworks:
         return self._networks[key]
 
 
-__all__ = ["HeldNetworks", "open_network"]
+__all__ = ["HeldNetworks", "first_views", "open_network"]

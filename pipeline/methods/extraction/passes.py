@@ -20,6 +20,7 @@ from filterscope.pipeline.methods.extraction.extract import (
     forward_step,
     write_rejects,
 )
+from filterscope.pipeline.methods.extraction.scale import refuse_lost
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import Planner, grids, planned_views
 from filterscope.pipeline.run.plan import Plan
@@ -93,5 +94,6 @@ class ForwardPass:
             rejected = np.array([bool(reason) for reason in decoded.reasons])
             maps = network.maps(decoded.pixels)
             settled = {layer: (maps[layer], finished(maps[layer], part, layer, rejected)) for layer in layers}
+            refuse_lost(network, task.model.name, maps, decoded.pixels, ~rejected)
             write_rejects(part, decoded.reasons)
             yield name, part, rejected, settled

@@ -1,5 +1,6 @@
 """The command line as a user meets it: help at once, exit codes, and messages that say what to do."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from filterscope.jobs.cli import main as cli
 from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import all_kinds
+from filterscope.pipeline.models.vision import torchvision
 from filterscope.pipeline.run.options import RunOptions
 from tests import planted
 
@@ -202,6 +204,48 @@ def test_layers_lists_what_can_be_audited(capsys):
     out, _ = capsys.readouterr()
     assert stop.value.code == 0
     assert re.search(r"features\.3\b.*Fire.*128", out)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "300"])
+def test_no_word_of_layers_is_cut_at_any_width(capsys, monkeypatch, columns):
+    """Most layers of a transformer have a sentence in place of a field."""
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit):
+        cli.main(["layers", "torchvision:swin_t@random:0", "--input-size", "64"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("swin_t-")
+    assert lines[1].split() == ["layer", "type", "maps", "stride", "field", "centre"]
+    assert not any("…" in line or "..." in line for line in lines)
+    reasons = {line.split()[0]: line.partition(" no field: ")[2] for line in lines if " no field: " in line}
+    assert reasons
+    assert all(len(reason.split()) > 3 for reason in reasons.values())
+    rows = lines[2 : lines.index(next(line for line in lines if line.startswith("stride, receptive field")))]
+    assert {row.split()[-1] for row in rows if "[" in row} == set(reasons)
+
+
+def test_layers_as_json_hold_what_the_table_holds(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["layers", "torchvision:squeezenet1_1@random:0", "--json"])
+    stated = json.loads(capsys.readouterr().out)
+    assert stop.value.code == 0
+    assert (stated["input"], stated["parameters"]) == ([224, 224], 1235496)
+    assert stated["layers"][0] == {
+        "layer": "features.0", "type": "Conv2d", "channels": 64, "height": 111, "width": 111, "stride": [2.0, 2.0],
+        "field": [3, 3], "centre": [1.0, 1.0], "sees_all": False, "no_field": None,
+    }  # fmt: skip
+
+
+def test_layers_take_the_copy_of_a_checkpoint_that_is_named(capsys, tmp_path):
+    module = torchvision.models.squeezenet1_1()
+    copies = {f"{name}.{key}": value for name in ("raw", "ema") for key, value in module.state_dict().items()}
+    torch.save({"state_dict": copies}, tmp_path / "w.pth")
+    source = f"torchvision:squeezenet1_1@{tmp_path / 'w.pth'}"
+    code, out, err = run(capsys, "layers", source)
+    assert (code, out) == (2, "")
+    assert "after the prefixes 'raw.', 'ema.'; choose one with prefix (--prefix)" in err
+    code, out, err = run(capsys, "layers", source, "--state-key", "state_dict", "--prefix", "ema")
+    assert code == 0
+    assert "note: dropped the prefix 'ema.' of the keys of w.pth" in err
 
 
 def test_status_and_query_of_no_run(capsys, tmp_path):

@@ -174,7 +174,7 @@ def test_units_have_one_name_however_they_are_listed(folder: Path, units: str) -
         (
             "[[models]]\nzzz = 1",
             "unknown key 'zzz' in [[models]] number 1 of zoo.toml. Keys are: source, name, layers, input_size, mean, "
-            "std, interpolation, state_key, basis, classes, args, checkpoints, factory.",
+            "std, interpolation, state_key, prefix, basis, classes, args, checkpoints, factory.",
         ),
         (
             "out = 'out'\nmodels = ['timm:vgg11']",
@@ -232,7 +232,7 @@ def test_units_have_one_name_however_they_are_listed(folder: Path, units: str) -
         ),
         (
             NEEDED + "activation_scale = 0.3",
-            "zoo.toml: activation_scale: received 0.3; expected a power of two, such as 0.0625",
+            "zoo.toml: activation_scale: received 0.3; expected a power of two, such as 0.0625 or 2^20, or auto",
         ),
         (
             NEEDED + "units = '3,x'",

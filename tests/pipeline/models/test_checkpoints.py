@@ -10,11 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from filterscope import schemas
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.absent import refuse_dependent
 from filterscope.pipeline.models.model import Model, open_model
 from filterscope.pipeline.models.network import Identity, Network
 from filterscope.pipeline.models.spec import ModelSpec
+from tests import planted
+from tests.audits import audit_here
 
 LAYERS = ("conv", "block.1", "block")
 
@@ -298,3 +301,21 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, name: str, content: byte
 def test_a_choice_without_a_checkpoint_is_refused() -> None:
     with pytest.raises(InputError, match="prefix is stated for torchvision:resnet18, which reads no checkpoint"):
         ModelSpec("torchvision:resnet18", prefix="model.")
+
+
+def test_other_weights_of_the_same_file_do_not_extend_a_run(tmp_path: Path) -> None:
+    """The digest is of the file, so that the markers of one copy would stand for the other."""
+    planted.write_dataset(tmp_path / "data")
+    copies = {name: planted.network().state_dict() for name in ("raw", "ema")}
+    copies["ema"]["0.weight"] *= 2
+    torch.save(copies, tmp_path / "w.pth")
+    model = {**planted.PLANTED, "source": f"{planted.PLANTED['source']}@{tmp_path / 'w.pth'}"}
+    asked = {"data": tmp_path / "data", "models": [model], "layers": "1", "quantile": 0.05, "min_images": 3}
+    run = audit_here(tmp_path / "run", **asked, state_key="raw")
+    with pytest.raises(
+        InputError, match="planted was read with state_key 'raw' in this run and is asked for with 'ema'"
+    ):
+        audit_here(run, **asked, state_key="ema")
+    other = audit_here(tmp_path / "other", **{**asked, "models": [{**model, "state_key": "ema"}]})
+    raw, ema = (schemas.scan_units(at).collect()["maximum"] for at in (run, other))
+    assert ema.to_list() == [2 * value for value in raw]

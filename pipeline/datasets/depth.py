@@ -1,0 +1,39 @@
+"""Whether 16-bit images use the range that 16 bits have: cameras and scanners often store 12 bits as they are."""
+
+import numpy as np
+
+from filterscope.pipeline.datasets.images import UNDECODABLE, is_deep, open_image
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.stores.places import readable
+
+WHITE = 65535
+#: Images that are looked at, spread over the data set.
+_IMAGES = 64
+
+
+def depth_note(dataset: Dataset) -> str | None:
+    """Say that no 16-bit image, of 64 that are looked at, comes near white, for networks would see them nearly black."""
+    count = dataset.rows("images")
+    chosen = np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).astype(int))
+    levels = [level for uri in dataset.images["uri"].take(chosen).to_pylist() if (level := _highest(dataset, uri))]
+    highest = max(levels, default=WHITE)
+    if 2 * highest > WHITE:
+        return None
+    bits = int(highest).bit_length()
+    return (
+        f"16-bit images use a fraction of their range: the highest value of {len(levels)} of them is {highest}, which fits "
+        f"{bits} bits, and white is {WHITE}: networks see them nearly black. Unless that is meant, multiply their values by "
+        f"{2 ** (16 - bits)} and import them again"
+    )
+
+
+def _highest(dataset: Dataset, uri: str) -> int:
+    """Return the highest value of a 16-bit image; 0 for all others, and for those that cannot be read."""
+    try:
+        with open_image(readable(dataset.path(uri))) as image:
+            return int(np.asarray(image).max()) if is_deep(image) else 0
+    except UNDECODABLE:
+        return 0
+
+
+__all__ = ["depth_note"]

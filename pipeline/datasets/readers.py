@@ -123,6 +123,23 @@ READERS: tuple[Reader, ...] = (
         ),
     ),
     Reader(
+        "labelme",
+        "Import LabelMe: a JSON beside each image.",
+        "filterscope import labelme my_labels data/mine",
+        (
+            ReaderOption("images", "Folder of the images, if not beside the JSON files.", "path"),
+            _IN_PLACE,
+            _GROUP_BY,
+            _APPLY,
+        ),
+    ),
+    Reader(
+        "cvat",
+        "Import CVAT's XML for images: polygons, ellipses, masks, boxes, points, tags.",
+        "filterscope import cvat task/annotations.xml data/task",
+        (ReaderOption("images", "Folder of the images, if not images/.", "path"), _IN_PLACE, _GROUP_BY, _APPLY),
+    ),
+    Reader(
         "landmarks",
         "Import images/ with a landmarks.csv (image,landmark,x,y[,object]) and objects.csv (image,object,category,xmin,...).",
         "filterscope import landmarks my_points data/points",

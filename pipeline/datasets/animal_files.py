@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.datasets.landmarks import SUFFIXES, Annotated, image_files, negatives, number
+from filterscope.pipeline.datasets.images import SUFFIXES
+from filterscope.pipeline.datasets.landmarks import Annotated, image_files, negatives, number
 from filterscope.pipeline.datasets.matlab import read_variable, structs, text
 from filterscope.pipeline.datasets.reading import BadRowError, refuse_leaving
 from filterscope.pipeline.engine.errors import InputError

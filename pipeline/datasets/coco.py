@@ -35,6 +35,13 @@ def _as_text(value: Any) -> Any:
 _Id = Annotated[str, BeforeValidator(_as_text)]
 
 
+def _with_name(row: Any) -> Any:
+    """Take an image's name from LVIS's `coco_url`: the last folder, which is the split, and the file."""
+    if isinstance(row, dict) and "file_name" not in row and isinstance(row.get("coco_url"), str):
+        return row | {"file_name": "/".join(row["coco_url"].split("/")[-2:])}
+    return row
+
+
 class _Image(BaseModel):
     id: _Id
     file_name: str
@@ -46,10 +53,7 @@ class _Image(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _named(cls, row: Any) -> Any:
-        """Take the name from LVIS's `coco_url`: the last folder, which is the split, and the file."""
-        if isinstance(row, dict) and "file_name" not in row and isinstance(row.get("coco_url"), str):
-            return row | {"file_name": "/".join(row["coco_url"].split("/")[-2:])}
-        return row
+        return _with_name(row)
 
 
 class _Category(BaseModel):
@@ -178,7 +182,7 @@ def _find_images(path: Path, rows: list[Any]) -> Path:
     roots = [path.parent.parent, path.parent] if path.parent.name == "annotations" else [path.parent]
     split = _split(path) or "."
     places = list(dict.fromkeys(root / place for root in roots for place in (f"images/{split}", "images", split, ".")))
-    stated = [_Image._named(row) for row in rows]
+    stated = [_with_name(row) for row in rows]
     names = [row["file_name"] for row in stated if isinstance(row, dict) and isinstance(row.get("file_name"), str)]
     for folder in places:
         if any(os.path.isfile(folder / name) for name in names):

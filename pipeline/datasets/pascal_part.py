@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from filterscope.pipeline.datasets.grouping import grouped_writer
-from filterscope.pipeline.datasets.landmarks import SUFFIXES
+from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.matlab import read_variable, structs, text
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving

@@ -123,6 +123,18 @@ READERS: tuple[Reader, ...] = (
         ),
     ),
     Reader(
+        "panoptic",
+        "Import COCO panoptic: a JSON, its images, and PNGs of ids.",
+        "filterscope import panoptic panoptic_val2017.json data/coco --images val2017",
+        (
+            ReaderOption("images", "Folder of the images, if not images/ beside the JSON.", "path"),
+            ReaderOption("masks", "Folder of the PNGs, if not that of the JSON's name.", "path"),
+            _IN_PLACE,
+            _GROUP_BY,
+            _APPLY,
+        ),
+    ),
+    Reader(
         "labelme",
         "Import LabelMe: a JSON beside each image.",
         "filterscope import labelme my_labels data/mine",

@@ -15,6 +15,7 @@ from filterscope.pipeline.datasets.cvat import import_cvat
 from filterscope.pipeline.datasets.labelme import import_labelme
 from filterscope.pipeline.datasets.landmarks import import_landmarks
 from filterscope.pipeline.datasets.masks import import_masks
+from filterscope.pipeline.datasets.panoptic import import_panoptic
 from filterscope.pipeline.datasets.pascal_part import import_pascal_part
 from tests.planted.matlab import save_v5, save_v73
 from tests.planted.structs import structs, thing
@@ -23,6 +24,7 @@ IMPORTERS = {
     "coco": import_coco,
     "masks": import_masks,
     "labelme": import_labelme,
+    "panoptic": import_panoptic,
     "cvat": import_cvat,
     "broden": import_broden,
     "landmarks": import_landmarks,
@@ -46,6 +48,15 @@ COCO = {
 }  # fmt: skip
 
 
+PANOPTIC = {
+    "images": COCO["images"],
+    "categories": [{"id": 1, "name": "cat", "isthing": 1}, {"id": 2, "name": "sky", "isthing": 0}],
+    "annotations": [
+        {"image_id": row["id"], "file_name": row["file_name"],
+         "segments_info": [{"id": 1 + 2 * 256 + 3 * 65536, "category_id": 2}, {"id": 9, "category_id": 1}]}
+        for row in COCO["images"]],
+}  # fmt: skip
+
 IMAGE_FOLDERS = {
     "cub": "images/c", "pascal-part": "JPEGImages", "animals-5": "n02084071/img", "animals-7.3": "n02084071/img",
 }  # fmt: skip
@@ -68,6 +79,12 @@ def write_source(folder: Path, reader: str) -> None:
         box = {"Wmin": 0.0, "Hmin": 0.0, "Wmax": 4.0, "Hmax": 4.0}
         rows = [{"obj": {"filename": name, "bndbox": box}, "partbox": [box]} for name in ("a.png", "b.png")]
         (save_v5 if reader == "animals-5" else save_v73)(folder / "n02084071" / "truth.mat", {"truth": rows})
+    if reader == "panoptic":
+        ids = np.zeros((H, W, 3), np.uint8)
+        ids[:2], ids[4:, 3:6] = (1, 2, 3), (9, 0, 0)
+        (folder / "panoptic").mkdir()
+        for name in ("a.png", "b.png"):
+            Image.fromarray(ids).save(folder / "panoptic" / name)
     if reader == "masks":
         picture(folder / "masks/a.png", "L")
         picture(folder / "masks/b.png", "L")
@@ -120,6 +137,7 @@ def _texts(reader: str) -> dict[str, str]:
         "coco": {"instances.json": json.dumps(COCO)},
         "labelme": {f"images/{name}.json": json.dumps(labelme(f"{name}.png")) for name in "ab"},
         "cvat": {"annotations.xml": f"<annotations>{cvat('a.png')}{cvat('b.png')}</annotations>"},
+        "panoptic": {"panoptic.json": json.dumps(PANOPTIC)},
         "masks": {"labels.csv": "index,name,category\n1,cat,object\n"},
         "broden": {
             "index.csv": "image,split,ih,iw,sh,sw,object,scene\n"

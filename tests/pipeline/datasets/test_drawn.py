@@ -12,6 +12,7 @@ from PIL import Image
 from filterscope.pipeline.datasets.cvat import import_cvat
 from filterscope.pipeline.datasets.labelme import import_labelme
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.datasets.panoptic import import_panoptic
 from filterscope.pipeline.engine.errors import InputError
 from tests.fuzz.sources import H, W, labelme, write_source
 
@@ -77,6 +78,16 @@ def test_shapes_of_cvat(tmp_path: Path) -> None:
     assert [row["value"] for row in data.table("attributes").to_pylist()] == ["sunny", "sunny"]
     point = data.table("landmarks").to_pylist()[0]
     assert (point["landmark"], point["x"], point["y"]) == ("a point", 1, 2)
+
+
+def test_segments_of_coco_panoptic(tmp_path: Path) -> None:
+    write_source(tmp_path / "source", "panoptic")
+    import_panoptic(tmp_path / "source" / "panoptic.json", tmp_path / "data")
+    data = Dataset.open(tmp_path / "data")
+    sky = [(row, column) for row in (0, 1) for column in range(W)]
+    assert masks(data) == {"sky": sky, "cat": [(row, column) for row in (4, 5) for column in (3, 4, 5)]}
+    assert objects(data) == {"cat": [3, 4, 6, 6]}
+    assert {row["name"]: row["category"] for row in data.concepts.to_pylist()} == {"sky": "stuff", "cat": "object"}
 
 
 @pytest.mark.parametrize(

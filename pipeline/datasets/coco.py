@@ -1,46 +1,77 @@
-"""Reader of COCO instance annotations: polygons, run lengths, crowd regions.
+"""Reader of COCO-like annotations: polygons, run lengths, crowd regions, boxes, keypoints, and those of LVIS.
 
 References
 ----------
 Lin et al. Microsoft COCO: common objects in context. ECCV 2014. https://cocodataset.org/#format-data
+Gupta et al. LVIS: a dataset for large vocabulary instance segmentation. CVPR 2019. https://www.lvisdataset.org/dataset
 """
 
 import json
 import os.path
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pycocotools import mask as rle
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError, model_validator
 
 from filterscope.pipeline.datasets.colors import ColorLabels
 from filterscope.pipeline.datasets.grouping import grouped_writer
+from filterscope.pipeline.datasets.landmarks import point_inside
 from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.names import normal
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
 from filterscope.pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
 from filterscope.pipeline.engine.errors import InputError
 
 
+def _as_text(value: Any) -> Any:
+    """Return a whole number as text, so that ids may be either."""
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return str(int(value)) if whole and not isinstance(value, bool) else value
+
+
+#: A number or a text; 1 and "1" are the same.
+_Id = Annotated[str, BeforeValidator(_as_text)]
+
+
+def _with_name(row: Any) -> Any:
+    """Take an image's name from LVIS's `coco_url`: the last folder, which is the split, and the file."""
+    if isinstance(row, dict) and "file_name" not in row and isinstance(row.get("coco_url"), str):
+        return row | {"file_name": "/".join(row["coco_url"].split("/")[-2:])}
+    return row
+
+
 class _Image(BaseModel):
-    id: int
+    id: _Id
     file_name: str
     height: int
     width: int
+    not_exhaustive_category_ids: list[_Id] = []
+    neg_category_ids: list[_Id] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, row: Any) -> Any:
+        return _with_name(row)
 
 
 class _Category(BaseModel):
-    id: int
+    id: _Id
     name: str = Field(min_length=1)
+    supercategory: str | None = None
+    keypoints: list[str] = []
 
 
 class _Annotation(BaseModel):
-    id: int | None = None
-    image_id: int
-    category_id: int
-    segmentation: list[Polygon] | RunLengths
+    id: _Id | None = None
+    image_id: _Id
+    category_id: _Id
+    segmentation: list[Polygon] | RunLengths | None = None
     bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
     iscrowd: bool = False
+    ignore: bool = False
+    keypoints: list[FiniteFloat] = []
 
 
 _Row = TypeVar("_Row", _Image, _Category, _Annotation)
@@ -58,12 +89,17 @@ def import_coco(
     exif: str = "apply",
     progress: Progress | None = None,
 ) -> None:
-    """Import a data set in COCO instances format.
+    """Import a data set in the format of COCO's instances and keypoints, of LVIS, or of boxes alone.
 
     All objects of a category in an image make one segment, their union; each has its own row in `objects`. A crowd
     region (`iscrowd` 1) labels the pixels of its category and is not an object. Polygons are filled by pycocotools, so that
     a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; a
-    rejected image takes its annotations with it.
+    rejected image takes its annotations with it. Ids are numbers or texts.
+
+    An annotation without a segmentation is an object with its box and no concept. Keypoints that are visible (2) are
+    landmarks of their object; 1 is hidden, 0 not labelled. What is marked `ignore` is left out, and so are the masks of
+    a category in an image of LVIS that is not exhaustively labelled with it or said not to hold it: their objects stay.
+    Categories of one name are told apart by their supercategories, or refused.
 
     Parameters
     ----------
@@ -99,12 +135,13 @@ def import_coco(
     with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
         listed = _unique(_parse(content["images"], _Image, "image", writer), "image", writer)
         categories = _unique(_parse(content["categories"], _Category, "category", writer), "category", writer)
+        _tell_apart(categories, path)
         regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)
         palette = ColorLabels(writer, (category.name for category in categories.values())) if colors else None
         for done, row in enumerate(listed.values(), 1):
             image = _add_image(row, pixels, root, _split(path), writer)
             if image is not None:
-                _add_regions(image, regions[row.id], categories, writer)
+                _add_regions(image, row, regions[row.id], categories, writer)
                 if palette is not None:
                     palette.add(image, pixels / row.file_name)
             if progress is not None:
@@ -145,7 +182,8 @@ def _find_images(path: Path, rows: list[Any]) -> Path:
     roots = [path.parent.parent, path.parent] if path.parent.name == "annotations" else [path.parent]
     split = _split(path) or "."
     places = list(dict.fromkeys(root / place for root in roots for place in (f"images/{split}", "images", split, ".")))
-    names = [row["file_name"] for row in rows if isinstance(row, dict) and isinstance(row.get("file_name"), str)]
+    stated = [_with_name(row) for row in rows]
+    names = [row["file_name"] for row in stated if isinstance(row, dict) and isinstance(row.get("file_name"), str)]
     for folder in places:
         if any(os.path.isfile(folder / name) for name in names):
             return folder
@@ -165,23 +203,38 @@ def _parse(rows: list[Any], kind: type[_Row], what: str, writer: DatasetWriter) 
     return parsed
 
 
-def _unique(rows: list[_Named], what: str, writer: DatasetWriter) -> dict[int, _Named]:
-    known: dict[int, _Named] = {}
+def _unique(rows: list[_Named], what: str, writer: DatasetWriter) -> dict[str, _Named]:
+    known: dict[str, _Named] = {}
     for row in rows:
         if known.setdefault(row.id, row) is not row:
             writer.reject(f"{what} {row.id}", f"the id {row.id} is given twice; the first stays")
     return known
 
 
+def _tell_apart(categories: dict[str, _Category], path: Path) -> None:
+    """Give categories of one name their supercategories too; InputError if that leaves two alike."""
+    named: dict[str, list[_Category]] = defaultdict(list)
+    for row in categories.values():
+        named[normal(row.name.strip())].append(row)
+    for name, rows in named.items():
+        if len(rows) > 1 and len({row.supercategory for row in rows}) < len(rows):
+            ids = " and ".join(row.id for row in rows)
+            raise InputError(f"categories {ids} of {path} are all named {name!r}; give each a name of its own")
+        for row in rows if len(rows) > 1 else ():
+            row.name = f"{name} ({row.supercategory or 'no supercategory'})"
+
+
 def _group(
-    rows: list[_Annotation], images: dict[int, _Image], categories: dict[int, _Category], writer: DatasetWriter
-) -> dict[int, list[_Annotation]]:
-    grouped: dict[int, list[_Annotation]] = defaultdict(list)
+    rows: list[_Annotation], images: dict[str, _Image], categories: dict[str, _Category], writer: DatasetWriter
+) -> dict[str, list[_Annotation]]:
+    grouped: dict[str, list[_Annotation]] = defaultdict(list)
     for row in rows:
         if row.image_id not in images:
             writer.reject(f"annotation {row.id}", f"image {row.image_id} is not in the list of images")
         elif row.category_id not in categories:
             writer.reject(f"annotation {row.id}", f"category {row.category_id} is not in the list of categories")
+        elif row.ignore:
+            writer.reject(f"annotation {row.id}", "it is marked ignore")
         else:
             grouped[row.image_id].append(row)
     return grouped
@@ -198,19 +251,45 @@ def _add_image(row: _Image, folder: Path, root: Path, split: str | None, writer:
     return writer.image(path, name=row.file_name, split=split, size=(row.height, row.width))
 
 
-def _add_regions(image: int, rows: list[_Annotation], categories: dict[int, _Category], writer: DatasetWriter) -> None:
+def _add_regions(
+    image: int, listed: _Image, rows: list[_Annotation], categories: dict[str, _Category], writer: DatasetWriter
+) -> None:
     size = writer.size(image)
     masks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        name = categories[row.category_id].name
+        category, item = categories[row.category_id], f"annotation {row.id} of image {row.image_id}"
         try:
-            mask = encode_region(row.segmentation, *size)
+            mask = encode_region(row.segmentation, *size) if row.segmentation else None
+            if mask is None and row.bbox is None:
+                raise BadRowError("the segmentation covers no pixel of the image, and there is no bbox")
             box = clip_box(row.bbox or tuple(rle.toBbox(mask).tolist()), *size)
         except BadRowError as bad:
-            writer.reject(f"annotation {row.id} of image {row.image_id}", str(bad))
+            writer.reject(item, str(bad))
             continue
-        masks[name].append(mask)
+        if mask is not None and row.category_id in (*listed.not_exhaustive_category_ids, *listed.neg_category_ids):
+            writer.reject(item, f"{category.name!r} is not exhaustively labelled in the image: no concept")
+        elif mask is not None:
+            masks[category.name].append(mask)
         if not row.iscrowd:
-            writer.object(image, name, box)
+            _add_keypoints(image, writer.object(image, category.name, box), row, category, item, writer)
     for name, parts in masks.items():
         writer.segment(image, writer.concept(name, "object"), rle.decode(rle.merge(parts)).astype(bool))
+
+
+def _add_keypoints(
+    image: int, number: int, row: _Annotation, category: _Category, item: str, writer: DatasetWriter
+) -> None:
+    if len(row.keypoints) != 3 * len(category.keypoints):
+        if row.keypoints:
+            reason = (
+                f"{len(row.keypoints)} numbers for {len(category.keypoints)} keypoints of {category.name!r}, 3 each"
+            )
+            writer.reject(item, reason)
+        return
+    for place, name in enumerate(category.keypoints):
+        x, y, seen = row.keypoints[3 * place : 3 * place + 3]
+        try:
+            if seen == 2:
+                writer.landmark(image, number, name, *point_inside(x, y, *writer.size(image)))
+        except BadRowError as bad:
+            writer.reject(f"{name} of {item}", str(bad))

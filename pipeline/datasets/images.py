@@ -46,10 +46,13 @@ _BRANDS = {
 
 def named_format(path: Path) -> str:
     """Return what a file is that cannot be opened as an image, and what to do; empty if it is not known."""
-    if not path.is_file():  # a pipe would be waited for
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return ""
+        with path.open("rb") as file:
+            start = file.read(64)
+    except (OSError, ValueError):  # such as a name that is too long
         return ""
-    with path.open("rb") as file:
-        start = file.read(64)
     if start[4:8] == b"ftyp" and not (start[8:12] in (b"avif", b"avis") and "AVIF" in FORMATS):
         return _BRANDS.get(start[8:12], "")
     return next((name for begin, name in _STARTS.items() if start.lstrip().lower().startswith(begin.lower())), "")

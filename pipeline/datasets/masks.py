@@ -18,19 +18,21 @@ from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import SUFFIXES, UNDECODABLE, open_image, orientation_of, upright
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.names import normal
+from filterscope.pipeline.datasets.painted import Painting, painting_of, read_labelmap
 from filterscope.pipeline.datasets.reading import (
     BadRowError,
     ImportNote,
     Progress,
     is_no_label,
+    read_rgb,
     read_rows,
     refuse_leaving,
 )
 from filterscope.pipeline.engine.errors import InputError
 
-_IMAGE_FOLDERS = ("images", "JPEGImages")
-_MASK_FOLDERS = ("masks", "annotations", "SegmentationClass")
-_NAME_FILES = ("labels.csv", "names.csv")
+_IMAGE_FOLDERS = ("images", "JPEGImages", "leftImg8bit")
+_MASK_FOLDERS = ("masks", "annotations", "SegmentationClass", "gtFine")
+_NAME_FILES = ("labels.csv", "names.csv", "labelmap.txt")
 #: The highest index of an 8-bit and of a 16-bit mask; without a name it means "ignore", as in VOC.
 _IGNORED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 #: PIL stretches grey levels of fewer than 8 bits to 0..255; the indices are these levels over this step.
@@ -62,6 +64,9 @@ def import_masks(
     in_place: bool = False,
     skip_bad: bool = False,
     zero_is_a_label: bool = False,
+    painted: str | None = None,
+    mask_suffix: str = "",
+    image_suffix: str = "",
     group_by: str | Path | None = None,
     exif: str = "apply",
     progress: Progress | None = None,
@@ -75,7 +80,8 @@ def import_masks(
     folder : Path
         The data set to make.
     names : Path, optional
-        CSV file with columns index, name and optionally category; `labels.csv` or `names.csv` of `source` by default.
+        CSV file with columns index, name and optionally category and color; or CVAT's labelmap.txt. By default
+        `labels.csv`, `names.csv` or `labelmap.txt` of `source`.
     category : str
         Category of concepts for which the CSV file has none.
     colors : bool
@@ -87,6 +93,11 @@ def import_masks(
         of stopping.
     zero_is_a_label : bool
         Index 0 is the class that the CSV file names; else an `ImportNote` and `rejects` tell what is left out.
+    painted : str, optional
+        What colours of the masks mean: "voc", "ade20k" or "listed"; see `pipeline.datasets.painted`. By default "listed" where
+        the names have colours, else masks hold indices.
+    mask_suffix, image_suffix : str
+        What names of masks and of images end in where the other do not: `_gtFine_labelIds` and `_leftImg8bit`.
     group_by : str or Path, optional
         What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
     exif : "apply" or "ignore"
@@ -102,15 +113,21 @@ def import_masks(
     if not source.is_dir():
         raise InputError(f"no folder {source}; give the folder that holds images/, masks/ and labels.csv")
     names_path = Path(names) if names is not None else _find_names(source)
-    concepts = _read_names(names_path, category)
+    rows = read_labelmap(names_path) if names_path.suffix == ".txt" else read_rows(names_path, ("index", "name"))
+    concepts = _read_names(names_path, rows, category)
+    painting = painting_of(painted, rows, names_path)
     dropped = _check_zero(concepts, names_path, zero_is_a_label)
     images = _files(source, _IMAGE_FOLDERS, SUFFIXES)
-    masks = {_stem(relative): path for relative, path in _files(source, _MASK_FOLDERS, (".png",)).items()}
+    masks = _stems(_files(source, _MASK_FOLDERS, (".png",)), mask_suffix)
     how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
     with grouped_writer(
-        folder, source={**how, "zero_is_a_label": zero_is_a_label}, in_place=in_place, group_by=group_by, exif=exif
+        folder,
+        source={**how, "zero_is_a_label": zero_is_a_label, "painted": painted},
+        in_place=in_place,
+        group_by=group_by,
+        exif=exif,
     ) as writer:
-        reader = _Reader(source, writer, concepts, names_path.name, skip_bad)
+        reader = _Reader(source, writer, concepts, names_path.name, skip_bad, painting, image_suffix)
         palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
         reader.add_images(images, masks, palette, progress)
         reader.reject_unused(masks)
@@ -124,11 +141,11 @@ def _find_names(source: Path) -> Path:
     raise InputError(f"{source} has no {' or '.join(_NAME_FILES)}; name a CSV file with columns index,name by --names")
 
 
-def _read_names(path: Path, category: str) -> dict[int, _Concept]:
+def _read_names(path: Path, listed: list[tuple[int, dict[str, str]]], category: str) -> dict[int, _Concept]:
     """Read the concept of each index; indices of one name share the concept of the first."""
     rows: dict[int, _Concept] = {}
     by_name: dict[str, _Concept] = {}
-    for line, row in read_rows(path, ("index", "name")):
+    for line, row in listed:
         if not re.fullmatch(r"[0-9]{1,5}", row["index"]) or not row["name"]:
             received = f"index {row['index']!r}, name {row['name']!r}"
             raise InputError(f"{path} line {line} has {received}; a row needs a whole number and a name")
@@ -168,8 +185,16 @@ def _files(source: Path, folders: tuple[str, ...], suffixes: tuple[str, ...]) ->
     return dict(sorted(files.items()))
 
 
-def _stem(relative: str) -> str:
-    return normal(str(PurePosixPath(relative).with_suffix("")))
+def _stem(relative: str, suffix: str = "") -> str:
+    return normal(str(PurePosixPath(relative).with_suffix(""))).removesuffix(normal(suffix))
+
+
+def _stems(files: dict[str, Path], suffix: str) -> dict[str, Path]:
+    """Return the files whose names end in a suffix, by what stands before it."""
+    found = {_stem(name, suffix): path for name, path in files.items() if _stem(name).endswith(normal(suffix))}
+    if not found:
+        raise InputError(f"no mask ends in {suffix!r}; one is named {next(iter(files))!r}: see --mask-suffix")
+    return found
 
 
 def read_indices(path: Path, *, turn: bool = False) -> np.ndarray:
@@ -202,8 +227,16 @@ def read_indices(path: Path, *, turn: bool = False) -> np.ndarray:
 
 class _Reader:
     def __init__(
-        self, source: Path, writer: DatasetWriter, concepts: dict[int, _Concept], names: str, skip_bad: bool
+        self,
+        source: Path,
+        writer: DatasetWriter,
+        concepts: dict[int, _Concept],
+        names: str,
+        skip_bad: bool,
+        painting: Painting | None,
+        suffix: str,
     ) -> None:
+        self._painting, self._suffix = painting, suffix
         self._source, self._writer, self._concepts = source, writer, concepts
         self._names, self._skip_bad = names, skip_bad
         self._used: set[str] = set()
@@ -227,16 +260,17 @@ class _Reader:
 
     def add_image(self, relative: str, path: Path, masks: dict[str, Path]) -> int | None:
         """Add an image with its mask, or reject it."""
-        mask = masks.get(_stem(relative))
-        if mask is None or _stem(relative) in self._used:
+        stem = _stem(relative, self._suffix)
+        mask = masks.get(stem)
+        if mask is None or stem in self._used:
             reason = "has no mask" if mask is None else "shares its mask with another image"
             self._writer.reject(self._item(path), reason)
-            self._without.append(_stem(relative))
+            self._without.append(stem)
             return None
-        self._used.add(_stem(relative))
+        self._used.add(stem)
         try:
             refuse_leaving(path, self._source)
-            indices = read_indices(refuse_leaving(mask, self._source), turn=self._writer.upright)
+            indices = self._indices(refuse_leaving(mask, self._source))
             self._check_size(indices.shape, path)
         except BadRowError as bad:
             self._reject(mask, bad)
@@ -245,6 +279,20 @@ class _Reader:
         if image is not None:
             self._add_segments(image, indices, mask)
         return image
+
+    def _indices(self, mask: Path) -> np.ndarray:
+        if self._painting is None:
+            return read_indices(mask, turn=self._writer.upright)
+        try:
+            with open_image(mask) as file:
+                tag = orientation_of(file) if self._writer.upright else None
+        except UNDECODABLE as error:
+            raise BadRowError(f"cannot be decoded: {error}") from error
+        indices, unknown = self._painting.read(read_rgb(mask, tag))
+        if unknown:
+            fix = f"add a row for it to {self._names}, or reject its image"
+            raise WrongMaskError(f"has the colour {unknown}, which stands for no class", fix)
+        return indices
 
     def reject_unused(self, masks: dict[str, Path]) -> None:
         """Reject the masks that no image has asked for."""

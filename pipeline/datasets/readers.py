@@ -94,7 +94,7 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(
         "coco",
-        "Import COCO instances: a JSON and its images.",
+        "Import a JSON like those of COCO (instances, keypoints, boxes alone) and LVIS, and its images.",
         "filterscope import coco coco/annotations/instances_val2017.json data/coco --images coco/val2017",
         (
             ReaderOption("images", "Folder of the images, if not beside the JSON.", "path"),
@@ -115,9 +115,41 @@ READERS: tuple[Reader, ...] = (
             _IN_PLACE,
             ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
             ReaderOption("zero_is_a_label", "Index 0 is the class that the CSV names, not unlabelled.", default=False),
+            ReaderOption("painted", "What colours of masks mean: voc, ade20k, or listed (in the names).", "text"),
+            ReaderOption("mask_suffix", "What names of masks end in, such as _gtFine_labelIds.", "text", ""),
+            ReaderOption("image_suffix", "What names of images end in, such as _leftImg8bit.", "text", ""),
             _GROUP_BY,
             _APPLY,
         ),
+    ),
+    Reader(
+        "panoptic",
+        "Import COCO panoptic: a JSON, its images, and PNGs of ids.",
+        "filterscope import panoptic panoptic_val2017.json data/coco --images val2017",
+        (
+            ReaderOption("images", "Folder of the images, if not images/ beside the JSON.", "path"),
+            ReaderOption("masks", "Folder of the PNGs, if not that of the JSON's name.", "path"),
+            _IN_PLACE,
+            _GROUP_BY,
+            _APPLY,
+        ),
+    ),
+    Reader(
+        "labelme",
+        "Import LabelMe: a JSON beside each image.",
+        "filterscope import labelme my_labels data/mine",
+        (
+            ReaderOption("images", "Folder of the images, if not beside the JSON files.", "path"),
+            _IN_PLACE,
+            _GROUP_BY,
+            _APPLY,
+        ),
+    ),
+    Reader(
+        "cvat",
+        "Import CVAT's XML for images: polygons, ellipses, masks, boxes, points, tags.",
+        "filterscope import cvat task/annotations.xml data/task",
+        (ReaderOption("images", "Folder of the images, if not images/.", "path"), _IN_PLACE, _GROUP_BY, _APPLY),
     ),
     Reader(
         "landmarks",

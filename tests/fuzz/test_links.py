@@ -13,7 +13,7 @@ READERS = list(IMPORTERS)
 
 
 def image_of(source):
-    return next(path for path in sorted(source.rglob("a.png")) if path.parent.name != "masks")
+    return next(path for path in sorted(source.rglob("a.png")) if path.parent.name not in ("masks", "panoptic"))
 
 
 def rejects(reader, source):

@@ -56,7 +56,8 @@ def test_a_verb_passes_on_what_it_is_given(reader, monkeypatch, tmp_path):
 def test_flags_of_version_0_1_are_there_and_one_for_all(capsys):
     former = {
         "broden": ["--colors", "--in-place"], "coco": ["--images", "--colors", "--in-place"],
-        "masks": ["--names", "--category", "--colors", "--in-place", "--skip-bad", "--zero-is-a-label"],
+        "masks": ["--names", "--category", "--colors", "--in-place", "--skip-bad", "--zero-is-a-label", "--painted",
+            "--mask-suffix", "--image-suffix"],
         "landmarks": ["--in-place"],
         "animals": ["--in-place"], "cub": ["--in-place"], "pascal-part": ["--images", "--raw-parts", "--in-place"],
     }  # fmt: skip

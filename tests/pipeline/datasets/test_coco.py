@@ -200,7 +200,7 @@ def test_bad_rows_are_rejected_and_the_rest_goes_on(source: Path, tmp_path: Path
         "annotation 3": "category 2 is not in the list of categories",
         "annotation 5 of image 3": "the box [20.0, 0.0, 2.0, 2.0] has no area inside the image of 6 x 8 (height x width)",
         "annotation 7 of image 3": "the segmentation covers no pixel of the image",
-        "annotation 'nine'": "id: Input should be a valid integer, unable to parse string as an integer",
+        "annotation 'nine'": "image_id: Field required",
     }
     np.testing.assert_array_equal(segments(data)[0, "cat"], filled((0, 0)))
     assert data.table("objects").num_rows == 1
@@ -273,3 +273,79 @@ def test_the_real_set_comes_in_whole(test_data: Path, tmp_path: Path) -> None:
     by_concept = np.bincount(data.table("segments")["concept"].to_numpy())
     pairs = by_concept[[number for number, kind in enumerate(categories, 1) if kind == "object"]].sum()
     assert pairs == len({(row["image"], row["category"]) for row in data.table("objects").to_pylist()}) == 362
+
+
+def like_coco(source: Path, annotations: list[dict[str, Any]], category: Any, **of_image: Any) -> Dataset:
+    categories = category if isinstance(category, list) else [category]
+    content = {"images": [image(1, "a.png") | of_image], "categories": categories, "annotations": annotations}
+    (source / "instances.json").write_text(json.dumps(content))
+    target = source.parent / f"data-{len(list(source.parent.iterdir()))}"
+    import_coco(source, target)
+    return Dataset.open(target, need=None)
+
+
+def test_ids_may_be_texts_and_numbers(source: Path) -> None:
+    rows = [annotation("x", "one", 1, square(1, 1)), annotation(2, "one", "1", square(4, 1))]
+    data = like_coco(source, rows, {"id": 1, "name": "cat"}, id="one")
+    np.testing.assert_array_equal(segments(data)[0, "cat"], filled((1, 1), (4, 1)))
+
+
+def test_boxes_alone_are_objects_without_concepts(source: Path) -> None:
+    rows = [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 2]},
+        annotation(2, 1, 1, [], bbox=[0, 0, 2, 2]),
+    ]
+    data = like_coco(source, rows, {"id": 1, "name": "cat"})
+    assert [row["box"] for row in data.table("objects").to_pylist()] == [[1, 2, 4, 4], [0, 0, 2, 2]]
+    assert data.concepts.num_rows == data.table("rejects").num_rows == 0
+
+
+def test_visible_keypoints_are_landmarks_of_their_object(source: Path) -> None:
+    points = [1, 2, 2, 3, 3, 1, 0, 0, 0, 7.25, 5, 2]
+    row = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 2], "keypoints": points}
+    short = row | {"id": 2, "keypoints": [1, 2, 2]}
+    category = {"id": 1, "name": "person", "keypoints": ["nose", "left eye", "right eye", "foot"]}
+    data = like_coco(source, [row, short], category)
+    found = [(row["object"], row["landmark"], row["x"], row["y"]) for row in data.table("landmarks").to_pylist()]
+    assert found == [(0, "nose", 1, 2), (0, "foot", 7.25, 5)]
+    [reject] = data.table("rejects").to_pylist()
+    assert reject["reason"] == "3 numbers for 4 keypoints of 'person', 3 each"
+
+
+def test_of_lvis_what_is_not_exhaustively_labelled_is_no_concept(source: Path) -> None:
+    rows = [annotation(1, 1, 1, square(0, 0)), annotation(2, 1, 2, square(2, 2)), annotation(3, 1, 3, square(4, 2))]
+    named = [{"id": 1, "name": "cup"}, {"id": 2, "name": "plate"}, {"id": 3, "name": "fork"}]
+    lvis = {"not_exhaustive_category_ids": [2], "neg_category_ids": [3]}
+    data = like_coco(source, rows, named, **lvis)
+    np.testing.assert_array_equal(segments(data)[0, "cup"], filled((0, 0)))
+    assert data.concepts["name"].to_pylist() == ["cup"]
+    assert data.table("objects")["category"].to_pylist() == ["cup", "plate", "fork"]
+    assert data.table("rejects").num_rows == 2
+
+
+def test_an_image_of_lvis_is_named_by_its_address(source: Path) -> None:
+    (source / "images").rename(source / "val2017")
+    rows = [{"id": 1, "height": H, "width": W, "coco_url": "http://images.cocodataset.org/val2017/a.png"}]
+    content = {
+        "images": rows,
+        "categories": [{"id": 1, "name": "cup"}],
+        "annotations": [annotation(1, 1, 1, square(0, 0))],
+    }
+    (source / "instances.json").write_text(json.dumps(content))
+    assert imported(source, source.parent / "data").images["uri"].to_pylist() == ["images/val2017/a.png"]
+
+
+def test_what_is_marked_ignore_is_left_out(source: Path) -> None:
+    rows = [annotation(1, 1, 1, square(0, 0)), annotation(2, 1, 1, square(3, 3), ignore=1)]
+    data = like_coco(source, rows, {"id": 1, "name": "cat"})
+    np.testing.assert_array_equal(segments(data)[0, "cat"], filled((0, 0)))
+    assert data.table("objects").num_rows == 1
+
+
+def test_categories_of_one_name_are_told_apart_or_refused(source: Path) -> None:
+    rows = [annotation(1, 1, 1, square(0, 0)), annotation(2, 1, 2, square(3, 3))]
+    bats = [{"id": 1, "name": "bat", "supercategory": "animal"}, {"id": 2, "name": "bat", "supercategory": "sports"}]
+    data = like_coco(source, rows, bats)
+    assert data.concepts["name"].to_pylist() == ["bat (animal)", "bat (sports)"]
+    with pytest.raises(InputError, match=r"categories 1 and 2 of .* are all named 'bat'"):
+        like_coco(source, rows, [{"id": 1, "name": "bat"}, {"id": 2, "name": "bat"}])

@@ -223,14 +223,14 @@ def test_a_source_without_names_images_or_masks_says_what_is_missing(source: Pat
         import_masks(gone, source.parent / "data")
     assert str(error.value) == f"no folder {gone}; give the folder that holds images/, masks/ and labels.csv"
     how = "name a CSV file with columns index,name by --names"
-    assert message(source) == f"{source} has no labels.csv or names.csv; {how}"
+    assert message(source) == f"{source} has no labels.csv or names.csv or labelmap.txt; {how}"
     expected = f"no file {source / 'my.csv'}; it must be a CSV file with the columns index, name"
     assert message(source, names=source / "my.csv") == expected
     (source / "kept").rename(source / "labels.csv")
     (source / "masks").rename(source / "other")
-    assert message(source) == f"{source} has no folder masks/ or annotations/ or SegmentationClass/"
+    assert message(source) == f"{source} has no folder masks/ or annotations/ or SegmentationClass/ or gtFine/"
     (source / "images").rename(source / "pictures")
-    assert message(source) == f"{source} has no folder images/ or JPEGImages/"
+    assert message(source) == f"{source} has no folder images/ or JPEGImages/ or leftImg8bit/"
     (source / "images").mkdir()
     expected = f"{source / 'images'} has no file ending in .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .tiff, .avif"
     assert message(source) == expected

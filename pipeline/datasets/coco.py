@@ -1,5 +1,15 @@
 """Reader of COCO-like annotations: polygons, run lengths, crowd regions, boxes, keypoints, and those of LVIS.
 
+All objects of a category in an image make one segment, their union; each has its own row in `objects`. A crowd
+region (`iscrowd` 1) labels the pixels of its category and is not an object. Polygons are filled by pycocotools, so that
+a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; a
+rejected image takes its annotations with it. Ids are numbers or texts.
+
+An annotation without a segmentation is an object with its box and no concept. Keypoints that are visible (2) are
+landmarks of their object; 1 is hidden, 0 not labelled. What is marked `ignore` is left out, and so are the masks of
+a category in an image of LVIS that is not exhaustively labelled with it or said not to hold it: their objects stay.
+Categories of one name are told apart by their supercategories, or refused.
+
 References
 ----------
 Lin et al. Microsoft COCO: common objects in context. ECCV 2014. https://cocodataset.org/#format-data
@@ -91,16 +101,6 @@ def import_coco(
 ) -> None:
     """Import a data set in the format of COCO's instances and keypoints, of LVIS, or of boxes alone.
 
-    All objects of a category in an image make one segment, their union; each has its own row in `objects`. A crowd
-    region (`iscrowd` 1) labels the pixels of its category and is not an object. Polygons are filled by pycocotools, so that
-    a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; a
-    rejected image takes its annotations with it. Ids are numbers or texts.
-
-    An annotation without a segmentation is an object with its box and no concept. Keypoints that are visible (2) are
-    landmarks of their object; 1 is hidden, 0 not labelled. What is marked `ignore` is left out, and so are the masks of
-    a category in an image of LVIS that is not exhaustively labelled with it or said not to hold it: their objects stay.
-    Categories of one name are told apart by their supercategories, or refused.
-
     Parameters
     ----------
     source : Path
@@ -113,10 +113,8 @@ def import_coco(
         Add the 11 colour concepts.
     in_place : bool
         Refer to the images instead of copying them.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Called with the number of images done and of all images.
 

@@ -55,22 +55,11 @@ class _Concept:
 
 
 def import_masks(
-    source: Path,
-    folder: Path,
-    *,
-    names: Path | None = None,
-    category: str = "object",
-    colors: bool = False,
-    in_place: bool = False,
-    skip_bad: bool = False,
-    zero_is_a_label: bool = False,
-    painted: str | None = None,
-    mask_suffix: str = "",
-    image_suffix: str = "",
-    group_by: str | Path | None = None,
-    exif: str = "apply",
+    source: Path, folder: Path, *, names: Path | None = None, category: str = "object", colors: bool = False,
+    in_place: bool = False, skip_bad: bool = False, zero_is_a_label: bool = False, painted: str | None = None,
+    mask_suffix: str = "", image_suffix: str = "", group_by: str | Path | None = None, exif: str = "apply",
     progress: Progress | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Import images with index masks.
 
     Parameters
@@ -80,8 +69,7 @@ def import_masks(
     folder : Path
         The data set to make.
     names : Path, optional
-        CSV file with columns index, name and optionally category and color; or CVAT's labelmap.txt. By default
-        `labels.csv`, `names.csv` or `labelmap.txt` of `source`.
+        CSV file with columns index, name[, category, color], or CVAT's labelmap.txt; by default that of `source`.
     category : str
         Category of concepts for which the CSV file has none.
     colors : bool
@@ -89,8 +77,7 @@ def import_masks(
     in_place : bool
         Refer to the images instead of copying them.
     skip_bad : bool
-        Reject an image whose mask has another size or is no index mask, and leave indices without a name unlabelled, instead
-        of stopping.
+        Reject images of bad masks, and leave indices without a name unlabelled, instead of stopping.
     zero_is_a_label : bool
         Index 0 is the class that the CSV file names; else an `ImportNote` and `rejects` tell what is left out.
     painted : str, optional
@@ -98,10 +85,8 @@ def import_masks(
         the names have colours, else masks hold indices.
     mask_suffix, image_suffix : str
         What names of masks and of images end in where the other do not: `_gtFine_labelIds` and `_leftImg8bit`.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Told the numbers of images done and of all.
 
@@ -119,14 +104,11 @@ def import_masks(
     dropped = _check_zero(concepts, names_path, zero_is_a_label)
     images = _files(source, _IMAGE_FOLDERS, SUFFIXES)
     masks = _stems(_files(source, _MASK_FOLDERS, (".png",)), mask_suffix)
-    how = {"reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors}
-    with grouped_writer(
-        folder,
-        source={**how, "zero_is_a_label": zero_is_a_label, "painted": painted},
-        in_place=in_place,
-        group_by=group_by,
-        exif=exif,
-    ) as writer:
+    how = {
+        "reader": "masks", "path": str(source), "names": str(names_path), "category": category, "colors": colors,
+        "zero_is_a_label": zero_is_a_label, "painted": painted,
+    }  # fmt: skip
+    with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
         reader = _Reader(source, writer, concepts, names_path.name, skip_bad, painting, image_suffix)
         palette = ColorLabels(writer, (concept.name for concept in concepts.values())) if colors else None
         reader.add_images(images, masks, palette, progress)

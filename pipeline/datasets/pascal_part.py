@@ -66,10 +66,8 @@ def import_pascal_part(
         Merge parts; otherwise the annotated parts are the concepts.
     in_place : bool
         Refer to the images instead of copying them.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Told the numbers of images done and of all.
 

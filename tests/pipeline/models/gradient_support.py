@@ -4,7 +4,7 @@ A network is made monotone, so that nothing cancels: positive weights, increasin
 in place of maximum. Paths through global pooling, which the fields leave out, are cut.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -57,7 +57,10 @@ def _average(
 
 
 def supports(
-    module: nn.Module, input_size: tuple[int, int], asked: Sequence[tuple[str, int, int]]
+    module: nn.Module,
+    input_size: tuple[int, int],
+    asked: Sequence[tuple[str, int, int]],
+    channels_last: Collection[str] = (),
 ) -> dict[tuple[str, int, int], Box | None]:
     """Return first and last row, first and last column with a gradient, for layers (``name#k``) and positions."""
     module = _positive(module).double()
@@ -80,6 +83,7 @@ def supports(
         module(image)
     for handle in handles:
         handle.remove()
+    outputs |= {name: outputs[name].movedim(-1, 1) for name in outputs.keys() & set(channels_last)}
     return {key: _support(outputs[key[0]][0, :, key[1], key[2]], image) for key in asked}
 
 

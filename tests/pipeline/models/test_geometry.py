@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from filterscope.pipeline.models.field import Field, box
-from filterscope.pipeline.models.geometry import receptive_fields
+from filterscope.pipeline.models.geometry import followed, receptive_fields
 from filterscope.pipeline.models.taps import list_layers
 from filterscope.pipeline.models.vision import torchvision
 from tests.factories import SharedReLU, cifar_resnet20
@@ -164,16 +164,18 @@ def test_the_network_is_left_as_it_was() -> None:
 def agrees(module: nn.Module, size: tuple[int, int], layers: int = 6) -> None:
     """Compare boxes with the gradient's support at both corners and the middle of some layers."""
     found = receptive_fields(module, size)
-    shapes = {layer.name: layer for layer in list_layers(module, size)}
+    layouts = {name: known.layout for name, known in followed(module, size).items()}
+    shapes = {layer.name: (layer.channels, layer.height, layer.width) for layer in list_layers(module, size)}
     assert list(found) == list(shapes)
+    last = {name for name, layout in layouts.items() if layout == "nhwc"}
     fields = {name: field for name, field in found.items() if isinstance(field, Field)}
     names = list(fields)
     asked = []
     for name in sorted({names[(len(names) - 1) * k // (layers - 1)] for k in range(layers)}):
-        height, width = shapes[name].height, shapes[name].width
+        height, width = shapes[name][:2] if name in last else shapes[name][1:]
         asked += [(name, 0, 0), (name, height // 2, width // 2), (name, height - 1, width - 1)]
     predicted = {key: box(fields[key[0]], *key[1:]) for key in asked}
-    assert supports(module, size, asked) == predicted
+    assert supports(module, size, asked, last) == predicted
 
 
 def made(source: str) -> nn.Module:

@@ -199,7 +199,7 @@ def _chosen(found: Mapping[str, dict[str, Tensor]], expected: frozenset[str], pr
     if prefix is not None:
         copies = _with_prefix(found, copies, prefix, path)
     most = max((copy.count for copy in copies), default=0)
-    if prefix is None and 2 * most < sum(not _is_counter(key) for key in expected):
+    if prefix is None and (not copies or 2 * most < sum(not _is_counter(key) for key in expected)):
         return _misfit(found, copies)
     best = [copy for copy in copies if copy.count == most]
     places = list(dict.fromkeys(copy.where for copy in best))

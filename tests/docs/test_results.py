@@ -15,7 +15,10 @@ OTHERS = {
     ("docs/write_a_method.md", "Lifetime"): "checked by test_write_a_method.py",
 }
 #: Pages whose blocks another test checks.
-CHECKED = {"your_own_data.md": "CSV files and commands: test_your_own_data.py"}
+CHECKED = {
+    "your_own_data.md": "CSV files and commands: test_your_own_data.py",
+    "your_own_network.md": "networks and what is said of them: test_your_own_network.py",
+}
 BLOCK = re.compile(r"(?P<marker><!-- .*? -->\n)?^```(?P<language>\w*)\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -12,8 +12,8 @@ from filterscope.operators.patterns.patterns import describe, find_patterns
 from tests import naive
 from tests.bench.dataflow import source
 from tests.bench.real import coco
-from tests.bench.row import Row
-from tests.bench.staged import interleaved, staged
+from tests.bench.row import Row, interleaved
+from tests.bench.staged import staged
 from tests.planted.patterns import STRIDE, planted_filter
 
 _CELL = (STRIDE, STRIDE)

@@ -23,12 +23,24 @@ from filterscope.operators.dissection.tally import (
     _Grid,
     _grid,
     _Image,
+    _inlined,
     _mark,
     _open,
     _orders,
+    _popcount,
     _scratch,
     _Sums,
 )
+
+
+@_inlined
+def common_pixels(words: NDArray[np.uint64], span: NDArray[np.int64], mask: NDArray[np.uint64]) -> np.int64:
+    """Count the pixels of a packed bitmap (uint64, shape (W, rows)) that are in a mask too, on the rows that it spans."""
+    total = np.int64(0)
+    for word in range(len(words)):
+        for row in range(span[word, 0], span[word, 1]):
+            total += _popcount(words[word, row] & mask[word, row])
+    return total
 
 
 class Activated(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from filterscope.operators.dissection.activated import common_pixels
 from filterscope.operators.dissection.anchoring import Axis
 from filterscope.operators.dissection.masks import MaskBlock
 from filterscope.operators.dissection.tally import (
@@ -69,24 +70,6 @@ def _find_changes(
                     changed[draw, word, row] |= bit if (value > near[draw]) != above else np.uint64(0)
 
 
-@_inlined
-def _count(words: NDArray[np.uint64], span: NDArray[np.int64]) -> np.int64:
-    total = np.int64(0)
-    for word in range(len(words)):
-        for row in range(span[word, 0], span[word, 1]):
-            total += _popcount(words[word, row])
-    return total
-
-
-@_inlined
-def _meet(words: NDArray[np.uint64], span: NDArray[np.int64], mask: NDArray[np.uint64]) -> np.int64:
-    total = np.int64(0)
-    for word in range(len(words)):
-        for row in range(span[word, 0], span[word, 1]):
-            total += _popcount(words[word, row] & mask[word, row])
-    return total
-
-
 @njit(cache=True, nogil=True)
 def _add(
     patterns: NDArray[np.int16], half: NDArray[np.float64], maxima: NDArray[np.float32], around: NDArray[np.float32],
@@ -112,14 +95,14 @@ def _add(
             _find_changes(patterns, image, unit, half, around[unit], own, grid, lower, canvases, changed, span)
             for draw in range(len(near)):
                 giver, sign = source[draw, image], 1 if near[draw, unit] < around[unit] else -1
-                pixels = _count(changed[draw], span)
+                pixels = common_pixels(changed[draw], span, changed[draw])
                 if giver >= 0 and pixels:
                     for group in range(kinds.shape[1]):
                         activated[draw, group, unit] += sign * pixels * kinds[giver, group]
                     for labelled in range(masks.first[giver], masks.first[giver + 1]):
                         concept, bitmap = slot[masks.concept[labelled]], masks.bitmap[labelled]
                         if concept >= 0:
-                            common = pixels if bitmap < 0 else _meet(changed[draw], span, masks.words[bitmap])
+                            common = pixels if bitmap < 0 else common_pixels(changed[draw], span, masks.words[bitmap])
                             intersection[draw, concept, unit] += sign * common
                 if pixels:
                     changed[draw] = 0

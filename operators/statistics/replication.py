@@ -4,9 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from filterscope.operators.dissection.activated import Activated
+from filterscope.operators.dissection.activated import Activated, common_pixels
 from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import _popcount
 
 #: Random words of 64 bits come in fours.
 _PHILOX_WORDS = 4
@@ -51,11 +50,7 @@ def _meet(drawn: Activated, pair: int, masks: MaskBlock, labelled: int) -> np.in
     bitmap = masks.bitmap[labelled]
     if bitmap < 0:
         return np.int64(drawn.area[pair])
-    total = np.int64(0)
-    for word in range(drawn.words.shape[1]):
-        for row in range(drawn.span[pair, word, 0], drawn.span[pair, word, 1]):
-            total += _popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
-    return total
+    return np.int64(common_pixels(drawn.words[pair], drawn.span[pair], masks.words[bitmap]))
 
 
 @njit(cache=True, nogil=True)

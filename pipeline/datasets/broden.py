@@ -25,6 +25,7 @@ from filterscope.pipeline.datasets.reading import (
     join_inside,
     read_rgb,
     read_rows,
+    told,
 )
 from filterscope.pipeline.engine.errors import InputError
 
@@ -68,10 +69,8 @@ def import_broden(
         Add the 11 colour concepts.
     in_place : bool
         Refer to the images instead of copying them.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -89,12 +88,10 @@ def import_broden(
         labels = _read_labels(label_rows, writer)
         palette = ColorLabels(writer, (label.name for label in labels.values())) if colors else None
         reader = _Reader(source / "images", writer, labels, categories, _whole_image(rows, categories))
-        for done, (line, row) in enumerate(rows, 1):
+        for line, row in told(rows, progress):
             image = reader.add_image(line, row)
             if image is not None and palette is not None:
                 palette.add(image, source / "images" / row["image"])
-            if progress is not None:
-                progress(done, len(rows))
 
 
 def _categories(source: Path, header: list[str]) -> list[str]:

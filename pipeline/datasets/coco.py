@@ -30,7 +30,7 @@ from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import point_inside
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.names import normal
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, told
 from filterscope.pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
 from filterscope.pipeline.engine.errors import InputError
 
@@ -136,14 +136,12 @@ def import_coco(
         _tell_apart(categories, path)
         regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)
         palette = ColorLabels(writer, (category.name for category in categories.values())) if colors else None
-        for done, row in enumerate(listed.values(), 1):
+        for row in told(listed.values(), progress):
             image = _add_image(row, pixels, root, _split(path), writer)
             if image is not None:
                 _add_regions(image, row, regions[row.id], categories, writer)
                 if palette is not None:
                     palette.add(image, pixels / row.file_name)
-            if progress is not None:
-                progress(done, len(listed))
 
 
 def _find_instances(source: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import box_inside, number, point_inside
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, told
 from filterscope.pipeline.engine.errors import InputError
 
 #: Species are an attribute: location instability pools them.
@@ -41,10 +41,8 @@ def import_cub(
         The data set to make.
     in_place : bool
         Refer to the images instead of copying them.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -61,7 +59,7 @@ def import_cub(
         boxes, splits = files.table("bounding_boxes.txt", 5), files.table("train_test_split.txt", 2)
         classes, labels = files.table("classes.txt", 2), files.table("image_class_labels.txt", 2)
         parts, points = files.table("parts/parts.txt", 2), files.points("parts/part_locs.txt")
-        for done, (key, (name,)) in enumerate(names.items(), 1):
+        for key, (name,) in told(names.items(), progress):
             split = {"1": "train", "0": "test"}.get(splits.get(key, [""])[0])
             image = _add_image(source, name, split, writer)
             if image is not None:
@@ -69,8 +67,6 @@ def import_cub(
                 if species:
                     writer.attribute(image, "species", species[0])
                 _add_bird(image, name, boxes.get(key), points.get(key, []), parts, writer)
-            if progress is not None:
-                progress(done, len(names))
 
 
 class _Texts:

@@ -16,7 +16,7 @@ from filterscope.pipeline.datasets.drawn import Points, Shapes
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import number
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, told
 from filterscope.pipeline.engine.errors import InputError
 
 
@@ -65,13 +65,11 @@ def import_cvat(
         pixels = path.parent
     how = {"reader": "cvat", "path": str(path), "images": str(pixels)}
     with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
-        for done, row in enumerate(rows, 1):
+        for row in told(rows, progress):
             try:
                 _add(row, pixels, writer)
             except BadRowError as bad:
                 writer.reject(f"image {row.get('name', '')}", str(bad))
-            if progress is not None:
-                progress(done, len(rows))
 
 
 def read_xml(path: Path) -> ElementTree.Element:

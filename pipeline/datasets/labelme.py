@@ -19,7 +19,7 @@ from filterscope.pipeline.datasets.drawn import Shapes
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import UNDECODABLE, open_image
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving, told
 from filterscope.pipeline.engine.errors import InputError
 
 
@@ -82,7 +82,7 @@ def import_labelme(
     pixels = source if images is None else Path(images)
     how = {"reader": "labelme", "path": str(source), "images": str(pixels)}
     with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
-        for done, path in enumerate(files, 1):
+        for path in told(files, progress):
             item = path.relative_to(source).as_posix()
             try:
                 content = _File.model_validate(_read(refuse_leaving(path, source)))
@@ -91,8 +91,6 @@ def import_labelme(
                 writer.reject(item, _said(error))
             except BadRowError as bad:
                 writer.reject(item, str(bad))
-            if progress is not None:
-                progress(done, len(files))
 
 
 def _read(path: Path) -> Any:

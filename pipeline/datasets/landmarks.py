@@ -9,7 +9,7 @@ from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.layout import NEGATIVE, DatasetWriter
 from filterscope.pipeline.datasets.names import normal
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rows, told
 from filterscope.pipeline.engine.errors import InputError
 
 #: Columns that objects.csv must have.
@@ -45,10 +45,8 @@ def import_landmarks(
         The data set to make.
     in_place : bool
         Refer to the images instead of copying them.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -108,10 +106,8 @@ def write_landmarks(
         folder, source=how, in_place=in_place, group_by=group_by, exif=exif, apart=("negatives",)
     ) as writer:
         annotated = _Annotations(source, writer, columns)
-        for done, (name, (path, split)) in enumerate(content.images.items(), 1):
+        for name, (path, split) in told(content.images.items(), progress):
             annotated.add_image(name, path, split)
-            if progress is not None:
-                progress(done, len(content.images))
         for item, row in content.boxes:
             annotated.add(item, row, annotated.add_object)
         for item, row in content.points:

@@ -27,6 +27,7 @@ from filterscope.pipeline.datasets.reading import (
     read_rgb,
     read_rows,
     refuse_leaving,
+    told,
 )
 from filterscope.pipeline.engine.errors import InputError
 
@@ -233,12 +234,10 @@ class _Reader:
         progress: Progress | None,
     ) -> None:
         """Add all images with their masks and, where asked for, their colours."""
-        for done, (relative, path) in enumerate(images.items(), 1):
+        for relative, path in told(images.items(), progress):
             image = self.add_image(relative, path, masks)
             if image is not None and palette is not None:
                 palette.add(image, path)
-            if progress is not None:
-                progress(done, len(images))
 
     def add_image(self, relative: str, path: Path, masks: dict[str, Path]) -> int | None:
         """Add an image with its mask, or reject it."""

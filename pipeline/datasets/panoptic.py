@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, told
 from filterscope.pipeline.engine.errors import InputError
 
 
@@ -69,10 +69,8 @@ def import_panoptic(
         Folders of the images and of the PNG files; by default `images/` beside the JSON, and the folder of the JSON's name.
     in_place : bool
         Refer to the images instead of copying them.
-    group_by : str or Path, optional
-        What images belong together: see `pipeline.datasets.grouping.grouped_writer`.
-    exif : "apply" or "ignore"
-        Images upright or as stored: see `grouped_writer`.
+    group_by, exif : see `pipeline.datasets.grouping.grouped_writer`
+        What images belong together, and whether they are turned upright.
     progress : callable, optional
         Called with the number of images done and of all images.
 
@@ -93,15 +91,13 @@ def import_panoptic(
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InputError(f"two categories of {path} are named {twice!r}; give each a name of its own")
         rows = _parsed(content["annotations"], _Annotation, "annotation", writer)
-        for done, row in enumerate(rows, 1):
+        for row in told(rows, progress):
             try:
                 if str(row.image_id) not in listed:
                     raise BadRowError(f"image {row.image_id} is not in the list of images")
                 _add(row, listed[str(row.image_id)], categories, (pixels, ids), writer)
             except BadRowError as bad:
                 writer.reject(f"annotation of image {row.image_id}", str(bad))
-            if progress is not None:
-                progress(done, len(rows))
 
 
 def _read(path: Path) -> dict[str, list[Any]]:

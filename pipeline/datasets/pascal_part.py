@@ -18,7 +18,7 @@ from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.matlab import read_variable, structs, text
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, refuse_leaving, told
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.schemas.parts import PART_MERGES
 
@@ -88,13 +88,11 @@ def import_pascal_part(
     root = annotations.parent if images is None else pixels
     how = {"reader": "pascal-part", "path": str(source), "images": str(pixels), "merge": merge}
     with grouped_writer(folder, source=how, in_place=in_place, group_by=group_by, exif=exif) as writer:
-        for done, file in enumerate(files, 1):
+        for file in told(files, progress):
             try:
                 _add(refuse_leaving(file, annotations), pixels, root, merge, writer)
             except BadRowError as bad:
                 writer.reject(file.name, str(bad))
-            if progress is not None:
-                progress(done, len(files))
 
 
 def _add(file: Path, pixels: Path, root: Path, merge: bool, writer: DatasetWriter) -> None:

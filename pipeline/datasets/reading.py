@@ -1,8 +1,9 @@
 """What the readers share: CSV files, paths inside a source, pixels of an image file."""
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PureWindowsPath
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from filterscope.pipeline.engine.errors import InputError
 #: Called after each image with the number of images done and of all.
 Progress = Callable[[int, int], None]
 
+Item = TypeVar("Item")
 
 #: Names of a class 0, in lower case and without outer `_`, that say that its pixels are not labelled.
 NO_LABEL = frozenset((
@@ -27,6 +29,14 @@ class ImportNote(UserWarning):
 
 class BadRowError(ValueError):
     """A row or file of the source that goes to `rejects`; the message is the reason."""
+
+
+def told(items: Collection[Item], progress: Progress | None) -> Iterator[Item]:
+    """Yield the items, and tell after each how many are done."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress is not None:
+            progress(done, len(items))
 
 
 def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, str]]]:

@@ -6,6 +6,8 @@ annotated for the same categories. Where all groups are single images, A(u, g), 
 a category, and G(c), the labelled ones, stay what they were; where sizes differ, both are counted anew.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -158,25 +160,23 @@ def add_activated(
     activated += (rows @ area.astype(np.float64)).astype(np.int64).reshape(draws, -1, area.shape[1])
 
 
-def labelled_pixels(masks: MaskBlock, source: NDArray[np.int64], concepts: int) -> NDArray[np.int64]:
+def labelled_pixels(masks: MaskBlock, source: Iterable[NDArray[np.int64]], concepts: int) -> NDArray[np.int64]:
     """Return G, the labelled pixels of each concept, int64 of shape (draws, C), once for every draw.
 
     Parameters
     ----------
     masks : MaskBlock
         Labels of all images.
-    source : int64 ndarray of shape (draws, n)
-        Image whose labels each image gets, or `LEFT_OUT`.
+    source : iterable of int64 ndarray of shape (n,)
+        In each draw, the image whose labels each image gets, or `LEFT_OUT`.
     concepts : int
         Number of concepts C.
     """
     counts = np.diff(masks.first)
-    found = np.empty((len(source), concepts), np.int64)
-    for draw, givers in enumerate(source):
-        times = np.bincount(givers[givers != LEFT_OUT], minlength=len(counts))
-        # whole numbers far below 2^53: sums are exact
-        found[draw] = np.bincount(masks.concept, masks.area * np.repeat(times, counts), concepts)
-    return found
+    every = (np.bincount(givers[givers != LEFT_OUT], minlength=len(counts)) for givers in source)
+    # whole numbers far below 2^53: sums are exact
+    found = [np.bincount(masks.concept, masks.area * np.repeat(times, counts), concepts) for times in every]
+    return np.array(found, np.int64).reshape(-1, concepts)
 
 
 def iou_of(

@@ -79,11 +79,6 @@ def significance(observed: NDArray[np.float64], null: NDArray[np.float64]) -> Si
     return Significance(q_value, p_value, cutoff)
 
 
-def expected_over(null: NDArray[np.float64], cutoff: float) -> float:
-    """Return the mean number of units above a fixed cut-off in a permutation (float64, shape (B, U))."""
-    return float((null > cutoff).sum() / max(len(null), 1))
-
-
 def steadiness(
     coverage: NDArray[np.int32], pixels: NDArray[np.int64], category_images: NDArray[np.int64]
 ) -> NDArray[np.float64]:

@@ -134,7 +134,8 @@ class Judged:
         label, best = self.choice(self.all, self.all)
         agree, again = self.halves(self.all)
         folds = list(self.left_out())
-        same = [fold for fold in folds if label >= 0 and fold[0] == label]
+        held = [fold for fold in folds if fold[4]]  # a fold without groups says nothing
+        same = [fold for fold in held if label >= 0 and fold[0] == label]
         met, union = (sum(pair[which] for fold in same for pair in fold[3]) for which in (0, 1))
         threshold, names = self.threshold(self.all), sorted(set(self.group))
         members = [[image for image in self.all if self.group[image] == name] for name in names]
@@ -145,7 +146,7 @@ class Judged:
             "halves_agree": agree,
             "replicates": again,
             "folds_agree": len(same),
-            "iou_heldout": met / union if len(same) >= self.folds / 2 and union else np.nan,
+            "iou_heldout": met / union if len(same) >= len(held) / 2 and union else np.nan,
             "training_iou": [fold[1] for fold in folds],
             "expected_union": [fold[2] for fold in folds],
             "sums": [[sum(pair[which] for pair in fold[3]) for fold in folds] for which in (0, 1)],

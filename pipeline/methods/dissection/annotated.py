@@ -86,16 +86,12 @@ class AnnotatedBlock:
         self.slot[self.eligible] = np.arange(len(self.eligible))
         self.kinds = category_sets(self.masks, self.category, self.categories)
         self.threshold = read_thresholds(task)
-        self._kept: dict[int, np.ndarray] = {}
+        self._kept: dict[int, Maps] = {}
+        self._room = _KEPT
 
     @cached_property
     def _draw(self) -> Drawing:
         return drawing_of(self.task.plan, self.task.model, self.task.layer)
-
-    @cached_property
-    def _maxima(self) -> np.ndarray:
-        # once for all passes: small reads take longer than small maps
-        return self.store.read_maxima(0, self.task.plan.view_count, slice(self.task.start, self.task.stop))
 
     @cached_property
     def axes(self) -> tuple[Axis, Axis] | None:
@@ -105,19 +101,22 @@ class AnnotatedBlock:
 
     def parts(self) -> Iterator[Maps]:
         """Yield the maps of the views of each block that were decoded."""
-        plan, room = self.task.plan, _KEPT - sum(maps.nbytes for maps in self._kept.values())
+        plan = self.task.plan
         for _, start, stop in blocks("images", plan.view_count, plan.options.image_block):
             views = self.decoded[slice(*np.searchsorted(self.decoded, (start, stop)))]
-            if not len(views):
-                continue
-            maps = self._kept.get(start)
-            if maps is None:
-                maps = self.store.read(start, stop, slice(self.task.start, self.task.stop))
-                maps = np.ascontiguousarray(maps) if len(views) == len(maps) else maps[views - start]
-                room -= maps.nbytes
-                if room >= 0:
-                    self._kept[start] = maps
-            yield Maps(views, self._maxima[views].astype(np.float32), maps)
+            if len(views):
+                yield self._kept.get(start) or self._read(start, stop, views)
+
+    def _read(self, start: int, stop: int, views: np.ndarray) -> Maps:
+        """Read the maps of a block's decoded views, and keep them for the next pass while there is room."""
+        span = slice(self.task.start, self.task.stop)
+        maxima, maps = self.store.read_maxima(start, stop, span), self.store.read(start, stop, span)
+        if len(views) < len(maps):
+            maxima, maps = maxima[views - start], maps[views - start]
+        part = Maps(views, maxima.astype(np.float32), np.ascontiguousarray(maps))
+        if maps.nbytes <= self._room:
+            self._kept[start], self._room = part, self._room - maps.nbytes
+        return part
 
     def activated(
         self, part: Maps, thresholds: np.ndarray, chosen: np.ndarray | None = None
@@ -148,24 +147,40 @@ class Draws:
     ----------
     block : AnnotatedBlock
         The units.
-    source : integer ndarray of shape (draws, views)
+    source : integer ndarray of shape (S, views)
         Whose labels each view gets, or `LEFT_OUT`.
+    members : bool ndarray of shape (P, views), optional
+        Parts of the views, each with the S sources: P S draws. By default one part, of all views.
     """
 
-    def __init__(self, block: AnnotatedBlock, source: np.ndarray) -> None:
-        self._block, self.source = block, source
-        self._intersection = np.zeros((len(source), len(block.eligible), block.units), np.int64)
-        self._activated = np.zeros((len(source), block.categories, block.units), np.int64)
-        self.labelled = labelled_pixels(block.masks, source, len(block.category))
+    def __init__(self, block: AnnotatedBlock, source: np.ndarray, members: np.ndarray | None = None) -> None:
+        self._block, self._source, self._members = block, source, members
+        draws = len(source) * (1 if members is None else len(members))
+        self._intersection = np.zeros((draws, len(block.eligible), block.units), np.int64)
+        self._activated = np.zeros((draws, block.categories, block.units), np.int64)
+        self.labelled = labelled_pixels(block.masks, self._rows(), len(block.category))
+
+    def _rows(self) -> Iterator[np.ndarray]:
+        # one at a time: all parts of all sources would be P times as large as these
+        for member in (None,) if self._members is None else self._members:
+            for row in self._source:
+                yield row if member is None else np.where(member, row, LEFT_OUT)
+
+    def givers(self, views: np.ndarray) -> np.ndarray:
+        """Return whose labels some views get, integer of shape (draws, n)."""
+        source = self._source[:, views]
+        if self._members is None:
+            return source
+        return np.where(self._members[:, None, views], source, LEFT_OUT).reshape(-1, len(views))
 
     def add(self, part: Maps, thresholds: np.ndarray, draws: slice = slice(None)) -> None:
         """Add the views of a part to some draws, activated above thresholds (float32, shape (U,) or (n, U))."""
-        used = (self.source[draws, part.views] != LEFT_OUT).any(axis=0)
+        used = (self.givers(part.views)[draws] != LEFT_OUT).any(axis=0)
         self.add_drawn(part.views, *self._block.activated(part, thresholds, used), draws)
 
     def add_drawn(self, views: np.ndarray, drawn: Activated, area: np.ndarray, draws: slice = slice(None)) -> None:
         """Add views to some draws, from what `AnnotatedBlock.activated` returned."""
-        block, source = self._block, self.source[draws, views]
+        block, source = self._block, self.givers(views)[draws]
         add_intersections(self._intersection[draws], drawn, block.masks, block.slot, source)
         add_activated(self._activated[draws], area, block.kinds, source)
 
@@ -182,7 +197,7 @@ class Draws:
         self.add_drawn(part.views, drawn, area)
         add_changes(
             self._intersection, self._activated, part.maps, part.maxima, block.threshold, thresholds, block.axes,
-            half_values(), block.masks, block.slot, block.kinds, self.source[:, part.views],
+            half_values(), block.masks, block.slot, block.kinds, self.givers(part.views),
         )  # fmt: skip
 
     def iou(self) -> np.ndarray:

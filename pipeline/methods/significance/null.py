@@ -13,6 +13,7 @@ from filterscope.operators.activations.fold_quantiles import part_thresholds
 from filterscope.operators.dissection.activated import Activated
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.group_sums import GroupSums, effective_count
 from filterscope.operators.statistics.permutation import LEFT_OUT, Strata, add_activated
 from filterscope.operators.statistics.place import add_shifted, random_shifts
 from filterscope.operators.statistics.replication import (
@@ -64,12 +65,6 @@ class _Block(AnnotatedBlock):
         self.fold = _folds(self.dataset, self.identity)[self.image]
         self.half = self.fold % 2
 
-    def _source(self, views: np.ndarray) -> np.ndarray:
-        """Return whose labels views (bool, by number) get: in each permutation, and last as annotated."""
-        source = np.full((PERMUTATIONS + 1, len(self.image)), LEFT_OUT, np.int32)
-        source[:, views] = self.givers[:, views]
-        return source
-
     def find_thresholds(self) -> None:
         """Find T on each half of the images, and on all folds but one."""
         parts = np.concatenate([_HALVES, ~np.eye(FOLDS, dtype=bool)])
@@ -84,15 +79,15 @@ class _Block(AnnotatedBlock):
         seen = np.zeros(len(self.image), bool)
         seen[self.decoded] = True
         strata = Strata(self.decoded, self.group[self.decoded], self.kinds[self.decoded])
-        self.givers = np.full((PERMUTATIONS + 1, len(self.image)), LEFT_OUT, np.int32)
+        # in each permutation, and last as annotated
+        givers = np.full((PERMUTATIONS + 1, len(self.image)), LEFT_OUT, np.int32)
         for number in range(PERMUTATIONS):
             permuted = strata.permuted(seed_of(self.identity, "permutation", number))
-            self.givers[number, : len(permuted)] = permuted
-        self.givers[-1, self.decoded] = self.decoded
-        whole = Draws(self, self._source(seen))
-        halves = Draws(self, np.concatenate([self._source(seen & (self.half == half)) for half in (0, 1)]))
-        training_views = seen & (self.fold != np.arange(FOLDS)[:, None])
-        training = Draws(self, np.where(training_views, np.arange(len(seen)), LEFT_OUT))
+            givers[number, : len(permuted)] = permuted
+        givers[-1, self.decoded] = self.decoded
+        whole = Draws(self, givers)
+        halves = Draws(self, givers, self.half == np.arange(2)[:, None])
+        training = Draws(self, givers[-1:], self.fold != np.arange(FOLDS)[:, None])
         for part in self.parts():
             drawn, area = self.activated(part, self.threshold)
             whole.add_drawn(part.views, drawn, area)
@@ -127,8 +122,9 @@ class _Block(AnnotatedBlock):
 
     def follow_choices(self) -> None:
         """Meet each chosen concept on the images that did not choose it, and the label under shifted masks."""
-        self.left_out = _GroupSums(self, self.fold, 2)
-        self.of_label = _GroupSums(self, np.zeros_like(self.fold), 1)
+        self.left_out = GroupSums(self.group, self.seen, self.fold, folds=FOLDS, values=2, units=self.units)
+        one = np.zeros_like(self.fold)
+        self.of_label = GroupSums(self.group, self.seen, one, folds=1, values=1, units=self.units)
         self.shifted = np.zeros((SHIFTS, self.units), np.int64)
         for part in self.parts():
             self.halves.add(part)
@@ -172,12 +168,12 @@ class _Block(AnnotatedBlock):
     def findings(self) -> dict[str, np.ndarray]:
         """Return what the layer is pooled from; NaN where there is nothing to measure."""
         replicates = self.agree & (self.halves.iou() > DETECTOR_IOU).all(axis=0)
-        same = (self.chosen == self.label) & (self.label >= 0)
+        held = self.share > 0  # with fewer groups than folds, some are empty
+        same = (self.chosen == self.label) & (self.label >= 0) & held[:, None]
         common, union = (self.left_out.sums * same).sum(axis=1)
-        enough = (same.sum(axis=0) >= FOLDS / 2) & (union > 0)
-        met, squares = self.of_label.sums[0, 0].astype(np.float64), self.of_label.products[0, 0]
-        effective = np.divide(met**2, squares, out=np.zeros(self.units), where=squares > 0)
-        p_place = (1 + (self.shifted >= self.of_label.sums[0, 0]).sum(axis=0)) / (1 + SHIFTS)
+        enough = (same.sum(axis=0) >= held.sum() / 2) & (union > 0)
+        met = self.of_label.sums[0, 0]
+        p_place = (1 + (self.shifted >= met).sum(axis=0)) / (1 + SHIFTS)
         return {
             "null": self.best[:-1],
             "observed": self.best[-1],
@@ -192,7 +188,7 @@ class _Block(AnnotatedBlock):
             "sums": self.left_out.sums,
             "products": self.left_out.products,
             "share": self.share,
-            "effective_groups": effective,
+            "effective_groups": effective_count(met, self.of_label.products[0, 0]),
             "p_place": np.where(self.label < 0, np.nan, p_place),
         }
 
@@ -201,14 +197,14 @@ class _OtherHalf:
     """The label that a half of the images chose, on the other half: for every permutation, and last as annotated."""
 
     def __init__(self, block: _Block, halves: Draws) -> None:
-        self._block, self._source, self._labelled = block, halves.source, halves.labelled
+        self._block, self._halves = block, halves
         self._chosen = np.tile(block.named(np.where(block.agree, block.labels, -1)), (2, 1))
         self._common = np.zeros(self._chosen.shape, np.int64)
         self._activated = np.zeros((len(self._chosen), block.categories, block.units), np.int64)
 
     def add(self, part: Maps) -> None:
         """Add the views of a part, each above T of the half that it is not in."""
-        block, source = self._block, self._source[:, part.views]
+        block, source = self._block, self._halves.givers(part.views)
         drawn, area = block.activated(part, block.of_half[1 - block.half[part.views]])
         add_overlaps(self._common, drawn, block.masks, source, self._chosen)
         add_activated(self._activated, area, block.kinds, source)
@@ -217,47 +213,10 @@ class _OtherHalf:
         """Return the IoU on each half, float64 of shape (2, draws, U); 0 where the halves do not agree."""
         block, chosen = self._block, np.maximum(self._chosen, 0)
         activated = np.take_along_axis(self._activated, block.category[chosen][:, None], 1)[:, 0]
-        union = activated + np.take_along_axis(self._labelled, chosen, 1) - self._common
+        union = activated + np.take_along_axis(self._halves.labelled, chosen, 1) - self._common
         wanted = (self._chosen >= 0) & (union > 0)
         found = np.divide(self._common, union, out=np.zeros(union.shape), where=wanted)
         return found.reshape(2, -1, block.units)
-
-
-class _GroupSums:
-    """Sums over the groups of each fold of V values, and of their products; a group's own are kept until its last view.
-
-    `sums` is int64 of shape (V, folds, U); `products` float64 of shape (V (V + 1) / 2, folds, U), in the order of triu_indices.
-    """
-
-    def __init__(self, block: _Block, fold: np.ndarray, values: int) -> None:
-        self._group, self._fold = block.group, fold
-        self._left = np.bincount(block.group[block.seen], minlength=len(fold))
-        self._open: dict[int, np.ndarray] = {}
-        self._pairs = np.triu_indices(values)
-        self.sums = np.zeros((values, FOLDS, block.units), np.int64)
-        self.products = np.zeros((len(self._pairs[0]), FOLDS, block.units))
-
-    def add(self, views: np.ndarray, values: np.ndarray) -> None:
-        """Add n views, int64 of shape (V, n, U)."""
-        groups, first, place, counts = np.unique(
-            self._group[views], return_index=True, return_inverse=True, return_counts=True
-        )
-        order = np.argsort(place.ravel(), kind="stable")
-        starts = np.cumsum(counts) - counts
-        sums = np.add.reduceat(values[:, order], starts, axis=1)
-        self._left[groups] -= counts
-        done = self._left[groups] == 0
-        for index, number in enumerate(groups.tolist()):
-            if number in self._open or not done[index]:
-                sums[:, index] += self._open.pop(number, 0)
-                if not done[index]:
-                    self._open[number] = sums[:, index].copy()
-        folds = self._fold[views[first]]
-        for fold in np.unique(folds[done]).tolist():
-            own = sums[:, done & (folds == fold)]
-            self.sums[:, fold] += own.sum(axis=1)
-            one, other = (own[index].astype(np.float64) for index in self._pairs)
-            self.products[:, fold] += (one * other).sum(axis=1)
 
 
 def _folds(dataset: Dataset, identity: str) -> np.ndarray:

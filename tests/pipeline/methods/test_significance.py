@@ -72,6 +72,20 @@ def test_planted_filters_are_significant_and_replicate(run):
     assert row["eligible concepts"] == "1 texture, 2 color"
 
 
+def test_what_is_expected_by_chance_is_counted_over_the_permutations(run):
+    """Units 0 and 1 live."""
+    stored = np.load(next((run / "null" / "planted" / "1").glob("*.npz")))
+    over, again = (stored["null"][:, :2] > 0.04).sum(axis=1), stored["null_replicates"][:, :2].sum(axis=1)
+    row = schemas.scan_layer_significance(run).collect().row(0, named=True)
+    for counts, mean, least, most in (
+        (over, "expected_by_chance", "least_by_chance", "most_by_chance"),
+        (again, "replicating_by_chance", "replicating_least_by_chance", "replicating_most_by_chance"),
+    ):
+        assert row[mean] == pytest.approx(sum(counts.tolist()) / PERMUTATIONS)
+        assert row[f"{mean}_sd"] == pytest.approx(np.sqrt(((counts - row[mean]) ** 2).sum() / PERMUTATIONS))
+        assert (row[least], row[most]) == (counts.min(), counts.max())
+
+
 def judged(data, run, layer, units, *, shape, quantile, fewest):
     """Return units as the slow twins judge them, from the stored maps, and the strata that permutations stay within."""
     dataset = Dataset(data)
@@ -130,6 +144,17 @@ def test_all_that_the_null_holds_is_the_definition_on_stored_activations(tmp_pat
         seen.add(("heldout", bool(np.isnan(stored["iou_heldout"][unit]))))
     # units of all kinds are among them
     assert seen == {True, False, *((name, value) for name in ("agree", "again", "heldout") for value in (True, False))}
+
+
+def test_folds_without_groups_say_nothing(tmp_path):
+    """Five groups, so that three of the eight folds are empty: what is left of them is all images."""
+    planted.write_dataset(tmp_path / "data", images=24, group_of=lambda name: f"scene {int(name[8:-4]) % 5}")
+    run = audit_here(tmp_path / "run", data=tmp_path / "data", quantile=0.1, min_groups=2, **WHOLE)
+    stored = np.load(next((run / "null" / "planted" / "1").glob("*.npz")))
+    assert sorted(stored["share"].tolist()) == pytest.approx([0, 0, 0, 0.2, 0.2, 0.2, 0.2, 0.2])
+    units = schemas.scan_unit_significance(run).sort("unit").collect()
+    assert units["folds_agree"].to_list() == [5, 5, 0]
+    assert units["iou_heldout"].is_null().to_list() == [False, False, True]
 
 
 def test_a_concept_in_too_few_groups_labels_no_unit(tmp_path):

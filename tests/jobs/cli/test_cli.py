@@ -128,7 +128,7 @@ def test_mask_of_another_size_than_its_image(capsys, tmp_path, masks):
     assert code == 2
     assert err == (
         "error: masks/a.png is 3 x 2 but its image images/a.png is 2 x 4 (height x width); a mask must have the size "
-        "of its image; mend it, or reject its image with --skip-bad\n"
+        "of its image; fix it, or reject its image with --skip-bad\n"
     )
     assert not (tmp_path / "data").exists()
 

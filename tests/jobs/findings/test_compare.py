@@ -144,7 +144,7 @@ def test_data_that_were_moved_are_compared_without_their_images(run_on):
     moved = run_on("moved", seed=2)
     (moved.parent / "data").rename(moved.parent / "away")
     (says,) = differences(compare([run_on("one"), moved]))
-    assert says.endswith("; whether images are in both cannot be told, since one of them is not where it was audited")
+    assert says.endswith("; whether they share images is unknown, since one data set is no longer where it was audited")
 
 
 def test_data_without_a_common_concept_are_refused(run_on):

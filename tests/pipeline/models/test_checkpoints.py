@@ -284,7 +284,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (LFS, "is a git-lfs pointer, not the weights themselves; fetch them with `git lfs pull`"),
+        (LFS, "is a git-lfs pointer, not the weights themselves; run `git lfs pull`"),
         (b"<!DOCTYPE html>\n<html><head>", "is an HTML page"),
         (b"\xef\xbb\xbf\r\n  <HTML lang=en>", "is an HTML page"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied", "is an XML text"),

@@ -82,12 +82,12 @@ def tiles(x: Tensor) -> Tensor:
 def test_a_first_axis_that_is_not_the_batch_is_refused_by_name(change: Callable[[Tensor], Tensor], count: int) -> None:
     assert refusal(lambda: named(change=Changed(change), last=conv())) == (
         f"layer 'last' of net gives a first axis of {count} for 2 images: its first axis is not the batch; the forward pass "
-        "must keep one item an image"
+        "must keep one item per image"
     )
 
 
 COMPANY = (
-    "layer 'last' of net gives an image other values in other company: {} looks at the other images of the batch; a batch "
+    "layer 'last' of net gives an image different values in different batches: {} looks at the other images of the batch; a batch "
     "norm needs running statistics (track_running_stats=True)"
 )
 
@@ -136,7 +136,7 @@ class Inside(nn.Module):
 )
 def test_passes_that_do_not_agree_are_refused(make: Callable[[], nn.Module], culprit: str) -> None:
     assert refusal(make) == (
-        f"layer 'last' of net gives other values on every pass: {culprit} is random in evaluation mode; F.dropout needs "
+        f"layer 'last' of net gives different values on every pass: {culprit} is random in evaluation mode; F.dropout needs "
         "training=self.training"
     )
 
@@ -198,7 +198,7 @@ def test_what_is_not_proven_is_not_offered_and_is_refused_by_name(change: Callab
     assert [layer.name for layer in proven(opened(make), "-1")] == ["a"]
     assert [layer.name for layer in proven(opened(make), "*")] == ["a"]
     assert refusal(make) == (
-        "layer 'last' of net does not say where in the image its values are: no two of its axes follow the image's rows and "
+        "layer 'last' of net cannot be placed on the image: no two of its axes follow the image's rows and "
         "columns"
     )
 

@@ -112,7 +112,7 @@ class _Grouping:
     def finish(self, writer: DatasetWriter) -> None:
         """Raise InputError if no image has a group."""
         if self._example and not self._found:
-            raise InputError(f"--group-by {self._received!r} puts no image into a group; one image is named {self._example!r}: {_FORMS}")
+            raise InputError(f"--group-by {self._received!r} groups no image; one is named {self._example!r}: {_FORMS}")
 
 
 class _Folders(_Grouping):
@@ -150,7 +150,9 @@ class _Listed(_Grouping):
         for line, row in read_rows(Path(received), COLUMNS):
             image, group = normal(PurePosixPath(row["image"]).as_posix()), row["group"]
             if not row["image"] or not group:
-                self._rejects.append((line, "the row has no image or no group; leave out an image that belongs to no group"))
+                self._rejects.append(
+                    (line, "the row has no image or no group; leave out an image that belongs to no group")
+                )
             elif self._groups.setdefault(image, group) != group:
                 self._rejects.append((line, f"image {image!r} belongs to group {self._groups[image]!r} already"))
             else:

@@ -115,7 +115,9 @@ READERS: tuple[Reader, ...] = (
             _IN_PLACE,
             ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
             ReaderOption("zero_is_a_label", "Index 0 is the class that the CSV names, not unlabelled.", default=False),
-            ReaderOption("painted", "Colour code of painted masks: voc, ade20k, or listed (colours in the names file).", "text"),
+            ReaderOption(
+                "painted", "Colour code of painted masks: voc, ade20k, or listed (in the names file).", "text"
+            ),
             ReaderOption("mask_suffix", "Ending of mask names, such as _gtFine_labelIds.", "text", ""),
             ReaderOption("image_suffix", "Ending of image names, such as _leftImg8bit.", "text", ""),
             _GROUP_BY,

@@ -278,7 +278,7 @@ def _check(model: Model, taps: Taps, both: Tensor, found: Mapping[str, Tensor]) 
 
 def _company(layer: str, model: Model, where: str) -> str:
     return (
-        f"layer {layer!r} of {model.name} gives an image different values in different batches: {where} looks at the other images "
+        f"layer {layer!r} of {model.name} gives an image other values in another batch: {where} looks at the other images "
         "of the batch; a batch norm needs running statistics (track_running_stats=True)"
     )
 

@@ -188,8 +188,8 @@ def _torchvision_notes(spec: ModelSpec, file: Path | None, exact: Any, assumed: 
     if exact is not None and spec.weights_path is not None:
         return [f"{spec.weights_path.name} is the official {exact.name}"]
     if file is not None and exact is None and spec.architecture in _SWITCHED and _SWITCH not in spec.arguments:
-        return [*_assumed_of(spec, file, exact, assumed), f"{spec.architecture} can normalise its input itself, and the "
-                f"weights do not tell whether it should; if they were trained from the official ones, give --model-arg {_SWITCH}=true"]  # fmt: skip
+        return [*_assumed_of(spec, file, exact, assumed), f"{spec.architecture} can normalise its input itself, and "
+                f"weights do not say so; if trained from the official ones, give --model-arg {_SWITCH}=true"]  # fmt: skip
     return _assumed_of(spec, file, exact, assumed)
 
 

@@ -115,5 +115,5 @@ def test_warnings_of_others_are_shown_as_ever(tmp_path, capsys, monkeypatch):
 def test_a_grouping_that_groups_nothing_ends_with_code_2(tmp_path, capsys):
     write_source(tmp_path / "source", "coco")
     assert run("import", "coco", tmp_path / "source", tmp_path / "data", "--group-by", "video") == 2
-    assert "error: --group-by 'video' puts no image into a group; one image is named 'a.png'" in capsys.readouterr().err
+    assert "error: --group-by 'video' groups no image; one is named 'a.png'" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["source"]

@@ -278,8 +278,7 @@ def test_what_an_earlier_version_defined_otherwise_is_computed_again_and_said(tm
     assert audit_here(tmp_path / "run", **planted_settings) == run
     said = capsys.readouterr()
     assert (
-        "recomputing, since an earlier version of filterscope defined them differently: dissect"
-        in said.out + said.err
+        "recomputing, since an earlier version of filterscope defined them differently: dissect" in said.out + said.err
     )
     assert [path.name for path in (run / "ledger" / "dissect").rglob("*.json")] == [marker.name]
     assert all(frame.equals(tables(run)[name]) for name, frame in before.items())

@@ -83,7 +83,10 @@ def test_rows_that_cannot_be_used_are_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("group_by", "message"),
     [
-        ("video_(\\d+)", r"'video_.*' puts no image into a group; one image is named 'top.png': give `folder`, a regular .* or a CSV"),
+        (
+            "video_(\\d+)",
+            r"'video_.*' groups no image; one is named 'top.png': give `folder`, a regular .* or a CSV",
+        ),
         ("Folder", "'Folder' groups no image"),
         ("", "'' groups no image"),
         ("(seq", r"'\(seq' is no regular expression: missing \), unterminated.*give `folder`"),
@@ -107,7 +110,7 @@ def test_what_groups_nothing_is_refused(tmp_path: Path, group_by: str, message: 
             "0001.png,a",
             "line 2: '0001.png' names 'seq1/0001.png' and 'seq2/0001.png'; give each its path",
         ),
-        ("image,group", "lost.png,a", "puts no image into a group; one image is named 'top.png'"),
+        ("image,group", "lost.png,a", "groups no image; one is named 'top.png'"),
         ("image,group", "top.png,", "groups no image"),
     ],
 )
@@ -119,7 +122,7 @@ def test_a_csv_that_cannot_be_meant_is_refused(tmp_path: Path, header: str, row:
 
 
 def test_images_in_the_top_folder_alone_are_no_groups(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'folder' puts no image into a group; one image is named 'a\.png'"):
+    with pytest.raises(InputError, match=r"'folder' groups no image; one is named 'a\.png'"):
         grouped(tmp_path, "folder", names=("a.png", "b.png"))
 
 

@@ -87,7 +87,7 @@ def test_a_first_axis_that_is_not_the_batch_is_refused_by_name(change: Callable[
 
 
 COMPANY = (
-    "layer 'last' of net gives an image different values in different batches: {} looks at the other images of the batch; a batch "
+    "layer 'last' of net gives an image other values in another batch: {} looks at the other images of the batch; a batch "
     "norm needs running statistics (track_running_stats=True)"
 )
 
@@ -198,8 +198,7 @@ def test_what_is_not_proven_is_not_offered_and_is_refused_by_name(change: Callab
     assert [layer.name for layer in proven(opened(make), "-1")] == ["a"]
     assert [layer.name for layer in proven(opened(make), "*")] == ["a"]
     assert refusal(make) == (
-        "layer 'last' of net cannot be placed on the image: no two of its axes follow the image's rows and "
-        "columns"
+        "layer 'last' of net cannot be placed on the image: no two of its axes follow the image's rows and columns"
     )
 
 

@@ -242,7 +242,7 @@ def test_layers_take_the_copy_of_a_checkpoint_that_is_named(capsys, tmp_path):
     source = f"torchvision:squeezenet1_1@{tmp_path / 'w.pth'}"
     code, out, err = run(capsys, "layers", source)
     assert (code, out) == (2, "")
-    assert "after the prefixes 'raw.', 'ema.'; choose one with prefix (--prefix)" in err
+    assert "under the prefixes 'raw.', 'ema.'; choose one with prefix (--prefix)" in err
     code, out, err = run(capsys, "layers", source, "--state-key", "state_dict", "--prefix", "ema")
     assert code == 0
     assert "note: dropped the prefix 'ema.' of the keys of w.pth" in err

@@ -149,7 +149,7 @@ def test_data_that_were_moved_are_compared_without_their_images(run_on):
 
 def test_data_without_a_common_concept_are_refused(run_on):
     with pytest.raises(
-        InputError, match=r"without a common concept: grey, red, striped; and a, b, c\. Concepts are matched"
+        InputError, match=r"without a concept in common: grey, red, striped; and a, b, c\. Concepts are matched"
     ):
         compare([run_on("one"), run_on("foreign", names=("a", "b", "c"))])
     sparse = run_on("sparse", names=("a", "b", "striped"), images=7)

@@ -124,7 +124,7 @@ def test_a_redo_removes_what_it_outdates_and_is_not_asked_for(audited, planted_s
     capsys.readouterr()
     audited(out=run, **{**planted_settings, "quantile": 0.02}, redo="dissect")
     assert (
-        "--redo dissect: removing unit_significance, layer_significance, which come from it" in capsys.readouterr().err
+        "--redo dissect: removing unit_significance, layer_significance, which depend on it" in capsys.readouterr().err
     )
     assert not schemas.scan_unit_significance(run).collect().height
     assert not list((run / "ledger" / "significance").rglob("*.json"))
@@ -183,9 +183,7 @@ def test_no_results_are_of_images_that_changed_since_they_were_imported(planted_
     else:
         files[0].unlink()
     why = (
-        "the file is gone"
-        if change == "gone"
-        else r"the file is not the one that was imported \(its SHA-256 is another\)"
+        "the file is gone" if change == "gone" else r"the file is not the one that was imported \(its SHA-256 differs\)"
     )
     with pytest.raises(
         RunError, match=rf"^image {files[0]} of the data set .*: {why}\. Put the file back as it was, or "

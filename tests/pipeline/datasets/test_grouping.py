@@ -89,7 +89,7 @@ def test_rows_that_cannot_be_used_are_rejected(tmp_path: Path) -> None:
         ),
         ("Folder", "'Folder' groups no image"),
         ("", "'' groups no image"),
-        ("(seq", r"'\(seq' is no regular expression: missing \), unterminated.*give `folder`"),
+        ("(seq", r"'\(seq' is not a regular expression: missing \), unterminated.*give `folder`"),
         ("x" * 9999, "groups no image"),
         ("\0", "groups no image"),
         ("missing.csv", "no file missing.csv; it must be a CSV file with the columns image, group"),

@@ -268,7 +268,7 @@ def test_a_class_at_index_0_is_told_of_with_its_share_of_the_pixels(source: Path
     mask(source / "masks" / "a.png", [[1] * W] * H)
     with pytest.warns(ImportNote) as told:
         data = imported(source)
-    reason = "index 0 is named 'sky' but was taken for unlabelled (12.5 % of all pixels); --zero-is-a-label imports it"
+    reason = "index 0 is named 'sky' but was taken as unlabelled (12.5 % of all pixels); --zero-is-a-label imports it"
     assert [str(warning.message) for warning in told] == [f"labels.csv: {reason}"]
     assert rejects(data) == [("labels.csv", reason)]
     assert (1, "sky") not in segments(data)

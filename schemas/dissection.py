@@ -78,8 +78,8 @@ UNIT_CONCEPT = table(
         "standard_error",
         pa.float64(),
         "of the IoU, over source images",
-        null="under 5 effective images, too few to estimate it from (so for most pairs of a small data set), or the data set "
-        "states groups",
+        null="under 5 effective images, too few to estimate it from (the case for most pairs of a small data set), or the data "
+        "set states groups",
     ),
 )
 

@@ -106,7 +106,7 @@ NODE_INSTABILITY = table(
     column(
         "dropped",
         pa.int32(),
-        "held-out views on which it fires, left out for want of the landmark (none, or several) or of a maximum of its filter",
+        "held-out views on which it fires, left out since they lack the landmark (none, or several) or a maximum of its filter",
     ),
     column("p_own", pa.float64(), "that the node is no steadier than `own`, by bootstrap", null=f"{FEW}, or {_FILTER}"),
     column("p_window", pa.float64(), "the same of `window`", null=f"{FEW}, or {_FILTER}"),

@@ -31,7 +31,7 @@ LAYERS = table(
     column(
         "layout",
         pa.string(),
-        "the axes of its output, in their order: n images, c units, h rows, w columns; nc for one value a unit, tokens for "
+        "the axes of its output, in their order: n images, c units, h rows, w columns; nc for one value per unit, tokens for "
         "the patches of a transformer",
         null="the run was made before layouts were recorded",
     ),

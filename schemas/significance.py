@@ -1,4 +1,4 @@
-"""Whether a unit's label is better than chance, and what it is worth on images that nobody has seen."""
+"""Whether a unit's label is better than chance, and what IoU to expect of it on new images."""
 
 import pyarrow as pa
 
@@ -35,7 +35,7 @@ UNIT_SIGNIFICANCE = table(
     column(
         "expected_iou",
         pa.float64(),
-        "IoU that the label is expected to have on as many new images of the same kind, from 8 folds",
+        "IoU to expect of the label on as many new images of the same kind, by 8-fold cross-validation",
         null=_NOTHING,
     ),
     column("interval_low", pa.float64(), "lower limit of its 90 % prediction interval", null=_NOTHING),
@@ -43,20 +43,20 @@ UNIT_SIGNIFICANCE = table(
     column(
         "iou_heldout",
         pa.float64(),
-        "IoU of the label over the folds left out when the other images chose it, thresholds found without them",
+        "IoU of the label over the folds held out while the other images chose it, with thresholds found without them",
         null="fewer than half of the folds choose the label, or activations were not stored",
     ),
     column(
         "folds_agree",
         pa.int32(),
-        "of 8 folds, those without which the other images choose the label",
+        "number of the 8 folds for which the other images choose the same label",
         null=f"{NOT_STORED}, or {_OLD}",
     ),
     column("halves_agree", pa.bool_(), "both halves of the images choose the label", null=f"{NOT_STORED}, or {_OLD}"),
     column(
         "label_replicates",
         pa.bool_(),
-        "both halves choose the label, and on the half that did not choose it its IoU is > 0.04, both ways",
+        "both halves choose the label, and its IoU is > 0.04 on the half that did not choose it, both ways",
         null=NOT_STORED,
     ),
     column(

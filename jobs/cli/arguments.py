@@ -24,7 +24,7 @@ StateKey = Annotated[
     str | None, typer.Option(help="Key of the state dict inside the checkpoint, such as model_ema; dots lead deeper.")
 ]
 Prefix = Annotated[
-    str | None, typer.Option(help="What the network's keys begin with in the checkpoint, such as module.encoder_q.")
+    str | None, typer.Option(help="Prefix of the network's keys in the checkpoint, such as module.encoder_q.")
 ]
 Format = Annotated[str, typer.Option(help="table, csv or json.")]
 

@@ -69,7 +69,7 @@ def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            help="Run folders, on one data set or on several with concepts in common; all are compared with the first.",
+            help="Run folders, on one data set or on several with concepts in common; each is compared with the first.",
             parser=place,
         ),
     ],

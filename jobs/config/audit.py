@@ -96,7 +96,7 @@ class ModelConfig(BaseModel):
     std: tuple[StrictFloat, ...] | None = Field(None, description="standard deviation of R, G and B in 0..1")
     interpolation: str | None = Field(None, description="filter of the resizing")
     state_key: str | None = Field(None, description="key of the state dict inside the checkpoint")
-    prefix: str | None = Field(None, description="what the network's keys begin with in the checkpoint")
+    prefix: str | None = Field(None, description="prefix of the network's keys in the checkpoint")
     basis: str | None = Field(None, description="rotate:SEED[:ALPHA], a random rotation of the units as a control")
     classes: str | None = Field(None, description="CSV file of index,name: what its classes are called")
     args: Arguments | None = Field(None, description="arguments of its constructor: NAME=VALUE, or a table")
@@ -129,9 +129,9 @@ class _Audit(BaseModel):
     models: tuple[ModelConfig, ...] = Field(description="networks (--model SOURCE, or [[models]] in a TOML file)")
     layers: Names = Field(("-1",), description="layers of models that state none: names, globs, -1")
     basis: str | None = Field(None, description="basis of models that state none: rotate:SEED[:ALPHA]")
-    model_args: Arguments | None = Field(None, description="constructor's arguments of models that state none")
-    state_key: str | None = Field(None, description="key of the state dict, of models that state none")
-    prefix: str | None = Field(None, description="what the network's keys begin with, of models that state none")
+    model_args: Arguments | None = Field(None, description="constructor arguments for models that state none")
+    state_key: str | None = Field(None, description="key of the state dict, for models that state none")
+    prefix: str | None = Field(None, description="prefix of the network's keys, for models that state none")
     batch_size: Positive | None = Field(
         None, description="views per forward pass; unset: measured once for every model"
     )

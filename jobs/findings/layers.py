@@ -23,7 +23,7 @@ def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
         sys.stdout.write(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2) + "\n")
         return
     lines = [f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", *_table(layers)]
-    lines.append("stride, receptive field, centre of the first position: input pixels; + sees all the input as well")
+    lines.append("stride, receptive field, centre of the first position: input pixels; + also sees the whole input")
     lines += [f"{mark} no field: {reason}" for reason, mark in _marks(layers).items()]
     sys.stdout.write("\n".join(lines) + "\n")
 

@@ -193,7 +193,7 @@ def _remove(run: RunFolder, kinds: Sequence[StageKind], redo: str) -> None:
     tables = [artifact.name for kind in kinds for artifact in kind.writes if isinstance(artifact, Table)]
     if tables:
         say(
-            f"--redo {redo}: removing {', '.join(tables)}, which come from it and are not asked for; audit again for them"
+            f"--redo {redo}: removing {', '.join(tables)}, which depend on it and are not asked for; audit again to get them"
         )
     for folder in (
         *(run.path / "tables" / name for name in tables),
@@ -219,7 +219,7 @@ def _renew(run: RunFolder, stages: Stages) -> None:
     outdated = [stage for stage in stages.all() if run.ledger.changed(stage.keys)]
     if outdated:
         names = ", ".join(dict.fromkeys(stage.name for stage in outdated))
-        say(f"computing again, since an earlier version of filterscope defined them otherwise: {names}")
+        say(f"recomputing, since an earlier version of filterscope defined them differently: {names}")
     for stage in outdated:
         run.ledger.forget(stage.keys)
 

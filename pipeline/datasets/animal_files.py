@@ -121,7 +121,7 @@ class _Category:
                 raise BadRowError("a part without its object")
             return
         if len(stated) > 1:
-            raise BadRowError(f"{len(stated)} objects where one belongs")
+            raise BadRowError(f"{len(stated)} objects instead of one")
         (about,) = stated
         box = _optional_box(about)
         if box is None:
@@ -169,7 +169,7 @@ def _scalar(value: Any) -> float:
         return number(value)
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "buif":
         return number(repr(float(value.item())))
-    raise BadRowError("a coordinate is no number")
+    raise BadRowError("a coordinate is not a number")
 
 
 def _optional_box(item: dict[str, Any]) -> Box | None:

@@ -187,7 +187,7 @@ class _Reader:
     def _check(self, row: dict[str, str]) -> tuple[Path, tuple[int, int] | None, tuple[int, int] | None]:
         path = join_inside(self.images, row["image"], root=self.images.parent)
         if self.writer.has_image(row["image"]):
-            raise BadRowError(f"image {row['image']!r} stands in an earlier row already")
+            raise BadRowError(f"image {row['image']!r} is in an earlier row already")
         return path, _size(row, "ih", "iw"), _size(row, "sh", "sw")
 
     def _add_segments(self, image: int, row: dict[str, str], item: str, layer_size: tuple[int, int] | None) -> None:

@@ -76,7 +76,7 @@ def read_xml(path: Path) -> ElementTree.Element:
     """Read an XML file; InputError if it is none or has a document type, whose entities might grow without end."""
 
     def refuse(*_: object) -> None:
-        raise InputError(f"{path} declares a document type, which annotations need not; remove it")
+        raise InputError(f"{path} declares a document type, which annotations do not need; remove it")
 
     builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
@@ -94,7 +94,7 @@ def _add(row: ElementTree.Element, pixels: Path, writer: DatasetWriter) -> None:
     name = row.get("name", "")
     path = join_inside(pixels, name)
     if writer.has_image(name):
-        raise BadRowError(f"{name!r} stands in an earlier row already")
+        raise BadRowError(f"{name!r} is in an earlier row already")
     size = _whole(row, "height"), _whole(row, "width")
     image = writer.image(path, name=name, split=row.get("subset") or None, size=size)
     if image is None:
@@ -123,7 +123,7 @@ def _label(shape: ElementTree.Element) -> str:
 def _whole(row: ElementTree.Element, name: str) -> int:
     value = number(row.get(name, ""))
     if value != int(value):
-        raise BadRowError(f"{name} {row.get(name)!r} is no whole number")
+        raise BadRowError(f"{name} {row.get(name)!r} is not a whole number")
     return int(value)
 
 
@@ -173,7 +173,7 @@ def _runs(text: str, height: int, width: int, shapes: Shapes) -> np.ndarray:
     try:
         counts = [int(run) for run in text.split(",")]
     except ValueError:
-        raise BadRowError("its run lengths are no whole numbers") from None
+        raise BadRowError("its run lengths are not whole numbers") from None
     rows, columns = shapes.writer.size(shapes.image)
     if not (0 < height <= rows and 0 < width <= columns) or min(counts) < 0 or sum(counts) != height * width:
         raise BadRowError(f"its run lengths add up to {sum(counts)} pixels, its box is {height} x {width}")

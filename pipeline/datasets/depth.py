@@ -22,7 +22,7 @@ def depth_note(dataset: Dataset) -> str | None:
     bits = int(highest).bit_length()
     return (
         f"16-bit images use a fraction of their range: the highest value of {len(levels)} of them is {highest}, which fits "
-        f"{bits} bits, and white is {WHITE}: networks see them nearly black. Unless that is meant, multiply their values by "
+        f"{bits} bits, but white is {WHITE}: networks see them nearly black. Unless that is intended, multiply their values by "
         f"{2 ** (16 - bits)} and import them again"
     )
 

@@ -131,7 +131,7 @@ class _Matches(_Grouping):
         try:
             self._pattern = re.compile(received)
         except (re.error, RecursionError, OverflowError) as error:
-            raise InputError(f"--group-by {received!r} is no regular expression: {error}; {_FORMS}") from error
+            raise InputError(f"--group-by {received!r} is not a regular expression: {error}; {_FORMS}") from error
 
     def _group(self, name: str) -> str | None:
         match = self._pattern.search(name)
@@ -150,7 +150,9 @@ class _Listed(_Grouping):
         for line, row in read_rows(Path(received), COLUMNS):
             image, group = normal(PurePosixPath(row["image"]).as_posix()), row["group"]
             if not row["image"] or not group:
-                self._rejects.append((line, "the row has no image or no group; leave out an image of its own"))
+                self._rejects.append(
+                    (line, "the row has no image or no group; leave out an image that belongs to no group")
+                )
             elif self._groups.setdefault(image, group) != group:
                 self._rejects.append((line, f"image {image!r} belongs to group {self._groups[image]!r} already"))
             else:

@@ -30,7 +30,7 @@ def open_image(source: Path | IO[bytes]) -> Image.Image:
 
 #: How files begin that people take for images of a format that is read; HEIC and AVIF are told apart by their brand.
 _STARTS = {
-    b"version https://git-lfs": "a pointer of git-lfs, not the file itself; run `git lfs pull`",
+    b"version https://git-lfs": "a git-lfs pointer, not the file itself; run `git lfs pull`",
     b"<!DOCTYPE": "an HTML page, such as a failed download leaves", b"<html": "an HTML page, such as a failed download leaves",
     b"<svg": "an SVG drawing; export it as PNG", b"<?xml": "an XML file", b"%PDF": "a PDF; export its pictures as PNG",
     b"8BPS": "a Photoshop file; export it as PNG", b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 file; convert it to PNG",

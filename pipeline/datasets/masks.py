@@ -176,7 +176,7 @@ def _stems(files: dict[str, Path], suffix: str) -> dict[str, Path]:
     """Return the files whose names end in a suffix, by what stands before it."""
     found = {_stem(name, suffix): path for name, path in files.items() if _stem(name).endswith(normal(suffix))}
     if not found:
-        raise InputError(f"no mask ends in {suffix!r}; one is named {next(iter(files))!r}: see --mask-suffix")
+        raise InputError(f"no mask ends in {suffix!r}; one is named {next(iter(files))!r}; check --mask-suffix")
     return found
 
 
@@ -272,7 +272,7 @@ class _Reader:
         indices, unknown = self._painting.read(read_rgb(mask, tag))
         if unknown:
             fix = f"add a row for it to {self._names}, or reject its image"
-            raise WrongMaskError(f"has the colour {unknown}, which stands for no class", fix)
+            raise WrongMaskError(f"has the colour {unknown}, which is no class's", fix)
         return indices
 
     def reject_unused(self, masks: dict[str, Path]) -> None:
@@ -287,7 +287,7 @@ class _Reader:
         if zero is not None and self._zeros:
             share = f"{100 * self._zeros / self._pixels:.3g} % of all pixels"
             reason = (
-                f"index 0 is named {zero.name!r} but was taken for unlabelled ({share}); --zero-is-a-label imports it"
+                f"index 0 is named {zero.name!r} but was taken as unlabelled ({share}); --zero-is-a-label imports it"
             )
             self._writer.reject(self._names, reason)
             warnings.warn(f"{self._names}: {reason}", ImportNote, stacklevel=3)
@@ -320,7 +320,7 @@ class _Reader:
             found = f"{size[0]} x {size[1]} (height x width)"
             turned = self._writer.exif_hint((shape[0], shape[1]), size, tag)
             sizes = f"is {shape[0]} x {shape[1]} but its image {self._item(path)} is {found}{turned}"
-            raise WrongMaskError(sizes, "a mask must have the size of its image; mend it, or reject its image")
+            raise WrongMaskError(sizes, "a mask must have the size of its image; fix it, or reject its image")
 
     def _reject(self, mask: Path, bad: BadRowError) -> None:
         if isinstance(bad, WrongMaskError) and not self._skip_bad:

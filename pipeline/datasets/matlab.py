@@ -66,14 +66,14 @@ def structs(value: Any) -> list[dict[str, Any]]:
     if isinstance(value, np.ndarray) and value.size == 0:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise BadRowError(f"{type(value).__name__} where a struct belongs")
+        raise BadRowError(f"{type(value).__name__} instead of a struct")
     return value
 
 
 def text(value: Any) -> str:
     """Return characters; BadRowError for any other value or more than 200 of them."""
     if not isinstance(value, str) or not 0 < len(value) <= 200:
-        what = f"{len(value)} characters" if isinstance(value, str) else f"{type(value).__name__} where text belongs"
+        what = f"{len(value)} characters" if isinstance(value, str) else f"{type(value).__name__} instead of text"
         raise BadRowError(f"a name of {what}")
     return value
 

@@ -110,7 +110,7 @@ def _read(path: Path) -> dict[str, list[Any]]:
     names = ("images", "annotations", "categories")
     missing = [name for name in names if not isinstance(content, dict) or not isinstance(content.get(name), list)]
     if missing:
-        raise InputError(f"{path} is no panoptic file: it has no list named {', '.join(missing)}")
+        raise InputError(f"{path} is not a panoptic file: it has no list named {', '.join(missing)}")
     return {name: content[name] for name in names}
 
 

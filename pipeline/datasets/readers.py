@@ -71,7 +71,7 @@ _COLORS = ReaderOption("colors", "Add the 11 basic colours, computed per pixel."
 _IN_PLACE = ReaderOption("in_place", "Refer to the image files instead of copying them.", default=False)
 _GROUP_BY = ReaderOption(
     "group_by",
-    "Images that belong together: `folder`, a regular expression on names, or a CSV with image,group.",
+    "Which images belong together: `folder`, a regular expression on names, or a CSV with image,group.",
     "text",
 )
 
@@ -94,7 +94,7 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(
         "coco",
-        "Import a JSON like those of COCO (instances, keypoints, boxes alone) and LVIS, and its images.",
+        "Import a JSON in the format of COCO (instances, keypoints, boxes alone) or LVIS, and its images.",
         "filterscope import coco coco/annotations/instances_val2017.json data/coco --images coco/val2017",
         (
             ReaderOption("images", "Folder of the images, if not beside the JSON.", "path"),
@@ -115,9 +115,11 @@ READERS: tuple[Reader, ...] = (
             _IN_PLACE,
             ReaderOption("skip_bad", "Reject bad masks instead of stopping.", default=False),
             ReaderOption("zero_is_a_label", "Index 0 is the class that the CSV names, not unlabelled.", default=False),
-            ReaderOption("painted", "What colours of masks mean: voc, ade20k, or listed (in the names).", "text"),
-            ReaderOption("mask_suffix", "What names of masks end in, such as _gtFine_labelIds.", "text", ""),
-            ReaderOption("image_suffix", "What names of images end in, such as _leftImg8bit.", "text", ""),
+            ReaderOption(
+                "painted", "Colour code of painted masks: voc, ade20k, or listed (in the names file).", "text"
+            ),
+            ReaderOption("mask_suffix", "Ending of mask names, such as _gtFine_labelIds.", "text", ""),
+            ReaderOption("image_suffix", "Ending of image names, such as _leftImg8bit.", "text", ""),
             _GROUP_BY,
             _APPLY,
         ),
@@ -128,7 +130,7 @@ READERS: tuple[Reader, ...] = (
         "filterscope import panoptic panoptic_val2017.json data/coco --images val2017",
         (
             ReaderOption("images", "Folder of the images, if not images/ beside the JSON.", "path"),
-            ReaderOption("masks", "Folder of the PNGs, if not that of the JSON's name.", "path"),
+            ReaderOption("masks", "Folder of the PNGs, if not the one named like the JSON.", "path"),
             _IN_PLACE,
             _GROUP_BY,
             _APPLY,

@@ -152,8 +152,8 @@ def _refuse_untappable(module: nn.Module, spec: ModelSpec) -> None:
     name = next(solid, None)
     if name is not None:
         raise InputError(
-            f"{spec.architecture} convolves in three dimensions ({name}); an audit shows a network single images, and its maps "
-            "have rows and columns alone"
+            f"{spec.architecture} convolves in three dimensions ({name}); an audit shows a network single images, whose maps "
+            "have only rows and columns"
         )
 
 
@@ -173,7 +173,7 @@ def _channelled(module: nn.Module, transform: Transform) -> tuple[Transform, lis
         mean, std = ([round(sum(values) / len(values), 3)] for values in (transform.mean, transform.std))
     seen = "images in grey" if count == 1 else "R, G, B, R and so on"
     assumed = f"mean {', '.join(map(str, mean))} and std {', '.join(map(str, std))}"
-    note = f"its input has {count} channels: it sees {seen}, with {assumed}; state mean and std if it was trained with others"
+    note = f"its input has {count} channels: it is shown {seen}, with {assumed}; set mean and std if it was trained with others"
     return replace(transform, mean=tuple(mean), std=tuple(std)), [note.replace("1 channels", "1 channel", 1)]
 
 

@@ -28,7 +28,7 @@ from filterscope.pipeline.models.types import dtype_of
 _NOISE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}
 #: How far the centre of a change moves at least along an axis that is rows or columns, as a share of the axis.
 _FOLLOWS = 0.02
-_NOT_FOUND = "does not say where in the image its values are: no two of its axes follow the image's rows and columns"
+_NOT_FOUND = "cannot be placed on the image: no two of its axes follow the image's rows and columns"
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,8 @@ def _check(model: Model, taps: Taps, both: Tensor, found: Mapping[str, Tensor]) 
     for name, maps in found.items():
         if len(maps) != len(both):
             raise InputError(
-                f"layer {name!r} of {model.name} gives a first axis of {len(maps)} for {len(both)} images: its first axis is "
-                "not the batch; the forward pass must keep one item an image"
+                f"layer {name!r} of {model.name} returns {len(maps)} items for {len(both)} images: its first axis is "
+                "not the batch; the forward pass must keep one item per image"
             )
     swapped = taps(both.flip(0))
     noise = _NOISE[dtype_of(model.module)]
@@ -261,7 +261,7 @@ def _check(model: Model, taps: Taps, both: Tensor, found: Mapping[str, Tensor]) 
         if any(_differ(found[name], again[name], noise) for name in found):
             where = _culprit(taps.module, both, both, noise)
             raise InputError(
-                f"layer {mixed!r} of {model.name} gives other values on every pass: {where} is random in evaluation mode; "
+                f"layer {mixed!r} of {model.name} gives different values on every pass: {where} is random in evaluation mode; "
                 "F.dropout needs training=self.training"
             )
         where = _culprit(taps.module, both, both.flip(0), noise)
@@ -278,7 +278,7 @@ def _check(model: Model, taps: Taps, both: Tensor, found: Mapping[str, Tensor]) 
 
 def _company(layer: str, model: Model, where: str) -> str:
     return (
-        f"layer {layer!r} of {model.name} gives an image other values in other company: {where} looks at the other images "
+        f"layer {layer!r} of {model.name} gives an image other values in another batch: {where} looks at the other images "
         "of the batch; a batch norm needs running statistics (track_running_stats=True)"
     )
 

@@ -73,7 +73,7 @@ def torchvision_source(spec: ModelSpec) -> Source:
     dense, detectors = (models.list_models(module=module) for module in (models.segmentation, models.detection))
     if name not in (*names, *dense, *detectors):
         if name in models.list_models(module=models.video):
-            raise InputError(f"{name} takes videos, and an audit shows images; it convolves in three dimensions")
+            raise InputError(f"{name} takes videos, but an audit shows single images")
         raise InputError(
             f"torchvision has no classification model {name!r}.{did_you_mean(name, names + dense + detectors)}"
         )
@@ -188,8 +188,8 @@ def _torchvision_notes(spec: ModelSpec, file: Path | None, exact: Any, assumed: 
     if exact is not None and spec.weights_path is not None:
         return [f"{spec.weights_path.name} is the official {exact.name}"]
     if file is not None and exact is None and spec.architecture in _SWITCHED and _SWITCH not in spec.arguments:
-        return [*_assumed_of(spec, file, exact, assumed), f"{spec.architecture} can normalise its input itself, and weights do "
-                f"not tell; if they were trained from the official ones, give --model-arg {_SWITCH}=true"]  # fmt: skip
+        return [*_assumed_of(spec, file, exact, assumed), f"{spec.architecture} can normalise its input itself, and "
+                f"weights do not say so; if trained from the official ones, give --model-arg {_SWITCH}=true"]  # fmt: skip
     return _assumed_of(spec, file, exact, assumed)
 
 

@@ -87,7 +87,7 @@ class ModelSpec:
         count = len(self.mean) if _listed(self.mean) and _listed(self.std) and len(self.mean) == len(self.std) else 3
         for option in ("state_key", "prefix"):
             if not isinstance(getattr(self, option), str | None):
-                raise InputError(f"{option} is {getattr(self, option)!r} for {self.source}; give a text")
+                raise InputError(f"{option} is {getattr(self, option)!r} for {self.source}; give a string")
             if getattr(self, option) is not None and self.weights_path is None and self.scheme != "package":
                 raise InputError(
                     f"{option} is stated for {self.source}, which reads no checkpoint; give its path after an @"

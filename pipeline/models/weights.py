@@ -22,12 +22,12 @@ _DEPTH = 3
 _PREFIX_PARTS = 16
 #: What stands where weights should, by how the file begins.
 _OTHERS = (
-    (rb"version https://git-lfs", "is a git-lfs pointer, not the weights themselves; fetch them with `git lfs pull`"),
+    (rb"version https://git-lfs", "is a git-lfs pointer, not the weights themselves; run `git lfs pull`"),
     (
         rb"(?i)<(!doctype|html|head|!--)",
-        "is an HTML page, such as a site shows before a download; download the file itself",
+        "is an HTML page, such as a site shows before a download starts; download the file itself",
     ),
-    (rb"<\?xml", "is an XML text, such as a store answers where access is denied; download the file itself"),
+    (rb"<\?xml", "is an XML text, such as a store returns when access is denied; download the file itself"),
     (rb"\x1f\x8b", "is a gzip archive; unpack it and give the file inside"),
 )
 
@@ -103,7 +103,7 @@ def read_state(
         names = list(dict.fromkeys(key.partition(".")[0] for key in beside))
         more = ", ..." if len(names) > _SHOWN else ""
         keys = "1 key" if len(beside) == 1 else f"{len(beside)} keys"
-        notes.append(f"left out {keys} of {path.name} beside the network: {', '.join(names[:_SHOWN])}{more}")
+        notes.append(f"left out {keys} of {path.name} that are not of the network: {', '.join(names[:_SHOWN])}{more}")
     return state, notes
 
 
@@ -209,7 +209,7 @@ def _chosen(found: Mapping[str, dict[str, Tensor]], expected: frozenset[str], pr
     if len(best) > 1:
         names = ", ".join(repr(copy.prefix) for copy in best)
         raise InputError(
-            f"weights {path} hold the network several times, after the prefixes {names}; choose one with prefix (--prefix)"
+            f"weights {path} hold the network several times, under the prefixes {names}; choose one with prefix (--prefix)"
         )
     return best[0]
 
@@ -244,9 +244,9 @@ def _with_prefix(found: Mapping[str, Collection[str]], copies: Sequence[_Copy], 
     chosen = [copy for copy in copies if copy.prefix == stated]
     if not chosen:
         known = [copy.prefix for copy in sorted(copies, key=lambda copy: -copy.count)]
-        most = f" Most of its keys are found after {known[0]!r}." if known else ""
+        most = f" Most of its keys are found under {known[0]!r}." if known else ""
         raise InputError(
-            f"no key of the network is found after the prefix {prefix!r} in {path}.{did_you_mean(prefix, known) or most}"
+            f"no key of the network is found under the prefix {prefix!r} in {path}.{did_you_mean(prefix, known) or most}"
         )
     return chosen
 
@@ -340,7 +340,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str, pat
     if quantised:
         raise InputError(
             f"weights {path} are quantised: {_count(quantised, 'of integers')} where {what} has floating-point numbers, and "
-            "what they stand for is not in them; give the file that was quantised"
+            "the values they encode cannot be recovered; give the file from before quantisation"
         )
     module.load_state_dict({key: value for key, value in state.items() if key in own}, strict=False)
     return missing

@@ -88,9 +88,9 @@ def _without_plan_tables(run: RunFolder) -> Iterator[Problem]:
 def inspect_data(plan: Plan) -> Iterator[Problem]:
     """Yield the images, and the tables, that are not those of the data set that a run was planned on; reads every image."""
     dataset = Dataset(plan.data)
-    means = "results of it are of what it was; put it back, or import again into another folder and audit that"
+    means = "results come from the original; put it back, or import again into another folder and audit that"
     if dataset.identity != plan.data_identity or dataset.content != plan.data_identity:
-        yield Problem(plan.data / MANIFEST, "the data set is another one than was audited", means, ours=False)
+        yield Problem(plan.data / MANIFEST, "the data set is not the one that was audited", means, ours=False)
         return
     for path, reason in altered_images(dataset):
         yield Problem(path, reason, means, ours=False)

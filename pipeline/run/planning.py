@@ -274,7 +274,7 @@ def _refuse_other_weights(kept: ModelSpec, asked: ModelSpec, name: str) -> None:
         then, now = getattr(kept, option), getattr(asked, option)
         if then != now:
             raise InputError(
-                f"{name} was read with {option} {then!r} in this run and is asked for with {now!r}; give the model another "
+                f"{name} was read with {option} {then!r} in this run and is now asked for with {now!r}; give the model another "
                 "name, or choose another --out"
             )
 

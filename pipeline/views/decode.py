@@ -16,7 +16,7 @@ from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
 from filterscope.pipeline.views.views import Views
 
 #: Reasons of an image whose bytes are not those that the data set was made of.
-CHANGED = "the file is not the one that was imported (its SHA-256 is another)"
+CHANGED = "the file is not the one that was imported (its SHA-256 differs)"
 GONE = "the file is gone"
 
 

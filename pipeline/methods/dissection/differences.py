@@ -16,8 +16,8 @@ def refuse_disjoint(first: Side, other: Side) -> None:
     both = first.concepts.keys() & other.concepts.keys()
     if not both:
         raise InputError(
-            f"{first.name} and {other.name} were audited on data without a common concept: {_few(first.concepts)}; and "
-            f"{_few(other.concepts)}. Concepts are matched by name, so rename those that are the same"
+            f"{first.name} and {other.name} were audited on data without a concept in common: {_few(first.concepts)}; and "
+            f"{_few(other.concepts)}. Concepts are matched by name, so give the same concepts the same names"
         )
     if not first.eligible & other.eligible:
         raise InputError(
@@ -49,7 +49,7 @@ def _data(first: Side, other: Side) -> Iterator[str]:
 def _images_in_both(first: Side, other: Side) -> str:
     one, two = _digests(first), _digests(other)
     if one is None or two is None:
-        return "whether images are in both cannot be told, since one of them is not where it was audited"
+        return "whether they share images is unknown, since one data set is no longer where it was audited"
     there = set(two)
     count = sum(digest in there for digest in one)
     return f"{count:,} of the former are among the latter" if count else "no image is in both"

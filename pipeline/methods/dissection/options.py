@@ -32,7 +32,7 @@ class DissectionOptions(Options):
     min_images: StrictInt = option(10, "images a concept must be in to label a unit", flat="min_images", ge=1)
     min_groups: StrictInt = option(
         10,
-        "groups a concept must be in to label a unit, where the data set tells which images belong together",
+        "groups of images a concept must be in to label a unit, where the data set states groups",
         flat="min_groups",
         ge=1,
     )

@@ -128,7 +128,7 @@ def test_mask_of_another_size_than_its_image(capsys, tmp_path, masks):
     assert code == 2
     assert err == (
         "error: masks/a.png is 3 x 2 but its image images/a.png is 2 x 4 (height x width); a mask must have the size "
-        "of its image; mend it, or reject its image with --skip-bad\n"
+        "of its image; fix it, or reject its image with --skip-bad\n"
     )
     assert not (tmp_path / "data").exists()
 
@@ -242,7 +242,7 @@ def test_layers_take_the_copy_of_a_checkpoint_that_is_named(capsys, tmp_path):
     source = f"torchvision:squeezenet1_1@{tmp_path / 'w.pth'}"
     code, out, err = run(capsys, "layers", source)
     assert (code, out) == (2, "")
-    assert "after the prefixes 'raw.', 'ema.'; choose one with prefix (--prefix)" in err
+    assert "under the prefixes 'raw.', 'ema.'; choose one with prefix (--prefix)" in err
     code, out, err = run(capsys, "layers", source, "--state-key", "state_dict", "--prefix", "ema")
     assert code == 0
     assert "note: dropped the prefix 'ema.' of the keys of w.pth" in err

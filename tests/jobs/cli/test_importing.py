@@ -95,7 +95,7 @@ def test_a_class_that_an_import_leaves_out_is_told(tmp_path, capsys):
     assert not run("import", "masks", tmp_path / "source", tmp_path / "data")
     told = capsys.readouterr()
     assert told.err == (
-        "note: labels.csv: index 0 is named 'sky' but was taken for unlabelled (25 % of all pixels); "
+        "note: labels.csv: index 0 is named 'sky' but was taken as unlabelled (25 % of all pixels); "
         "--zero-is-a-label imports it\n"
     )
     assert "1 concepts, 1 rejects" in told.out

@@ -144,12 +144,12 @@ def test_data_that_were_moved_are_compared_without_their_images(run_on):
     moved = run_on("moved", seed=2)
     (moved.parent / "data").rename(moved.parent / "away")
     (says,) = differences(compare([run_on("one"), moved]))
-    assert says.endswith("; whether images are in both cannot be told, since one of them is not where it was audited")
+    assert says.endswith("; whether they share images is unknown, since one data set is no longer where it was audited")
 
 
 def test_data_without_a_common_concept_are_refused(run_on):
     with pytest.raises(
-        InputError, match=r"without a common concept: grey, red, striped; and a, b, c\. Concepts are matched"
+        InputError, match=r"without a concept in common: grey, red, striped; and a, b, c\. Concepts are matched"
     ):
         compare([run_on("one"), run_on("foreign", names=("a", "b", "c"))])
     sparse = run_on("sparse", names=("a", "b", "striped"), images=7)

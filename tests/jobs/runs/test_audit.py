@@ -124,7 +124,7 @@ def test_a_redo_removes_what_it_outdates_and_is_not_asked_for(audited, planted_s
     capsys.readouterr()
     audited(out=run, **{**planted_settings, "quantile": 0.02}, redo="dissect")
     assert (
-        "--redo dissect: removing unit_significance, layer_significance, which come from it" in capsys.readouterr().err
+        "--redo dissect: removing unit_significance, layer_significance, which depend on it" in capsys.readouterr().err
     )
     assert not schemas.scan_unit_significance(run).collect().height
     assert not list((run / "ledger" / "significance").rglob("*.json"))
@@ -183,9 +183,7 @@ def test_no_results_are_of_images_that_changed_since_they_were_imported(planted_
     else:
         files[0].unlink()
     why = (
-        "the file is gone"
-        if change == "gone"
-        else r"the file is not the one that was imported \(its SHA-256 is another\)"
+        "the file is gone" if change == "gone" else r"the file is not the one that was imported \(its SHA-256 differs\)"
     )
     with pytest.raises(
         RunError, match=rf"^image {files[0]} of the data set .*: {why}\. Put the file back as it was, or "
@@ -278,8 +276,7 @@ def test_what_an_earlier_version_defined_otherwise_is_computed_again_and_said(tm
     assert audit_here(tmp_path / "run", **planted_settings) == run
     said = capsys.readouterr()
     assert (
-        "computing again, since an earlier version of filterscope defined them otherwise: dissect"
-        in said.out + said.err
+        "recomputing, since an earlier version of filterscope defined them differently: dissect" in said.out + said.err
     )
     assert [path.name for path in (run / "ledger" / "dissect").rglob("*.json")] == [marker.name]
     assert all(frame.equals(tables(run)[name]) for name, frame in before.items())

@@ -138,7 +138,7 @@ def test_entries_that_cannot_be_used_are_rejected(source: Path, tmp_path: Path) 
     reasons = {row["item"]: row["reason"] for row in data.table("rejects").to_pylist()}
     where = "griffin/truth_griffin.mat truth"
     assert reasons == {
-        f"{where}(1)": "str where a struct belongs",
+        f"{where}(1)": "str instead of a struct",
         f"{where}(2)": "the object has no box",
         f"{where}(4)": "'nan' is no position",
         f"{where}(5)": "a box needs the fields xmin, ymin, xmax, ymax or Wmin, Hmin, Wmax, Hmax",

@@ -182,7 +182,7 @@ def test_bad_rows_are_rejected_and_the_rest_goes_on(source: Path) -> None:
         "index.csv line 7, object a/unknown.png": f"label 77 {stays}",
         "index.csv line 7, object ../x.png": "the path '../x.png' is empty or leaves the source folder",
         "index.csv line 7, object 99": f"label 99 {stays}",
-        "index.csv line 8": "image 'a/1.png' stands in an earlier row already",
+        "index.csv line 8": "image 'a/1.png' is in an earlier row already",
     }
     assert data.images["uri"].to_pylist() == ["images/a/1.png"]
     assert segments(data)[0, "sky"].sum() == 4

@@ -25,7 +25,7 @@ def ramp(highest, dtype=np.uint16):
 @pytest.mark.parametrize(("highest", "bits", "factor"), [(4095, 12, 16), (1023, 10, 64), (32767, 15, 2), (255, 8, 256)])
 def test_a_fraction_of_the_range_is_told_with_the_factor(tmp_path, suffix, highest, bits, factor):
     note = depth_note(written(tmp_path, ramp(highest // 2), ramp(highest), ramp(255, np.uint8), suffix=suffix))
-    assert f"the highest value of 2 of them is {highest}, which fits {bits} bits, and white is 65535" in note
+    assert f"the highest value of 2 of them is {highest}, which fits {bits} bits, but white is 65535" in note
     assert f"multiply their values by {factor} and import" in note
 
 

@@ -73,8 +73,8 @@ def test_rows_that_cannot_be_used_are_rejected(tmp_path: Path) -> None:
     assert groups(data) == ["a", None, None, None, None]
     assert [(row["item"], row["reason"]) for row in data.table("rejects").to_pylist()] == [
         ("groups.csv line 3", "no usable image 'lost.png'"),
-        ("groups.csv line 4", "the row has no image or no group; leave out an image of its own"),
-        ("groups.csv line 5", "the row has no image or no group; leave out an image of its own"),
+        ("groups.csv line 4", "the row has no image or no group; leave out an image that belongs to no group"),
+        ("groups.csv line 5", "the row has no image or no group; leave out an image that belongs to no group"),
         ("groups.csv line 6", "image 'top.png' belongs to group 'a' already"),
         ("groups.csv line 7", "no usable image 'seq9/0001.png'"),
     ]
@@ -83,10 +83,13 @@ def test_rows_that_cannot_be_used_are_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("group_by", "message"),
     [
-        ("video_(\\d+)", r"'video_.*' groups no image; one is named 'top.png': give `folder`, a regular .* or a CSV"),
+        (
+            "video_(\\d+)",
+            r"'video_.*' groups no image; one is named 'top.png': give `folder`, a regular .* or a CSV",
+        ),
         ("Folder", "'Folder' groups no image"),
         ("", "'' groups no image"),
-        ("(seq", r"'\(seq' is no regular expression: missing \), unterminated.*give `folder`"),
+        ("(seq", r"'\(seq' is not a regular expression: missing \), unterminated.*give `folder`"),
         ("x" * 9999, "groups no image"),
         ("\0", "groups no image"),
         ("missing.csv", "no file missing.csv; it must be a CSV file with the columns image, group"),

@@ -138,7 +138,7 @@ def test_grey_of_few_bits_is_read_as_stored(tmp_path: Path, bits: int) -> None:
 def test_a_mask_of_another_size_stops_the_import(source: Path) -> None:
     mask(source / "masks" / "deep" / "b.png", [[1, 2], [1, 2], [1, 2]])
     sizes = "masks/deep/b.png is 3 x 2 but its image images/deep/b.jpg is 2 x 4 (height x width)"
-    fix = "a mask must have the size of its image; mend it, or reject its image with --skip-bad"
+    fix = "a mask must have the size of its image; fix it, or reject its image with --skip-bad"
     assert message(source) == f"{sizes}; {fix}"
     data = imported(source, skip_bad=True)
     assert data.images.num_rows == 1
@@ -268,7 +268,7 @@ def test_a_class_at_index_0_is_told_of_with_its_share_of_the_pixels(source: Path
     mask(source / "masks" / "a.png", [[1] * W] * H)
     with pytest.warns(ImportNote) as told:
         data = imported(source)
-    reason = "index 0 is named 'sky' but was taken for unlabelled (12.5 % of all pixels); --zero-is-a-label imports it"
+    reason = "index 0 is named 'sky' but was taken as unlabelled (12.5 % of all pixels); --zero-is-a-label imports it"
     assert [str(warning.message) for warning in told] == [f"labels.csv: {reason}"]
     assert rejects(data) == [("labels.csv", reason)]
     assert (1, "sky") not in segments(data)

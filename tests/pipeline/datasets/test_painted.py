@@ -73,7 +73,7 @@ def test_a_palette_is_read_by_its_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "painted", "message"),
     [
-        ("index,name,color\n1,cat,#ff0000\n", None, "has the colour #010203, which stands for no class"),
+        ("index,name,color\n1,cat,#ff0000\n", None, "has the colour #010203, which is no class's"),
         ("index,name,color\n1,cat,red\n", None, "line 2 has the colour 'red'"),
         ("index,name,color\n1,cat,256 0 0\n", None, "line 2 has the colour '256 0 0'"),
         ("index,name,color\n1,cat,#ff0000\n2,dog,255 0 0\n", None, "line 3 gives the colour '255 0 0' again"),

@@ -116,7 +116,7 @@ def accelerated(path: Path, content: Any) -> None:
 
 #: Name of the file, what writes it, what is in it, options, whose weights are right, what is said of them.
 SHAPES: dict[str, tuple[str, Callable[..., None], Any, dict[str, str], dict[str, Tensor], str]] = {
-    "lightning": ("last.ckpt", saved, lightning(), {}, RAW, "beside the network: criterion, metric"),
+    "lightning": ("last.ckpt", saved, lightning(), {}, RAW, "that are not of the network: criterion, metric"),
     "timm": ("last.pth.tar", saved, timm(), {"state_key": "state_dict_ema"}, AVERAGE, "'state_dict_ema'"),
     "dino": ("dino.pth", saved, dino(), {"state_key": "teacher"}, AVERAGE, "prefix 'module.backbone.'"),
     "moco": ("moco.pth.tar", saved, moco(), {"prefix": "module.encoder_q"}, RAW, "prefix 'module.encoder_q.'"),
@@ -126,16 +126,16 @@ SHAPES: dict[str, tuple[str, Callable[..., None], Any, dict[str, str], dict[str,
     "data parallel": ("vgg.pth.tar", saved, data_parallel(), {}, RAW, "'state_dict'"),
     "ema beside raw": ("both.pth", saved, RAW | under("ema.", AVERAGE), {"prefix": "ema"}, AVERAGE, "prefix 'ema.'"),
     "safetensors by another name": ("weights.bin", accelerated, RAW, {}, RAW, ""),
-    "averaged": ("swa.pt", saved, averaged(), {}, AVERAGE, "beside the network: n_averaged"),
+    "averaged": ("swa.pt", saved, averaged(), {}, AVERAGE, "that are not of the network: n_averaged"),
 }
 
 #: What two copies that fit are called where none is chosen.
 CHOICES = {
     "timm": "several state dicts: 'state_dict', 'state_dict_ema'; choose one with state_key (--state-key)",
     "dino": "several state dicts: 'student', 'teacher'; choose one with state_key (--state-key)",
-    "moco": "after the prefixes 'module.encoder_q.', 'module.encoder_k.'; choose one with prefix (--prefix)",
+    "moco": "under the prefixes 'module.encoder_q.', 'module.encoder_k.'; choose one with prefix (--prefix)",
     "yolo": "several state dicts: 'model', 'ema'; choose one with state_key (--state-key)",
-    "ema beside raw": "after the prefixes '', 'ema.'; choose one with prefix (--prefix)",
+    "ema beside raw": "under the prefixes '', 'ema.'; choose one with prefix (--prefix)",
 }
 
 
@@ -168,7 +168,7 @@ def test_two_copies_are_both_named(tmp_path: Path, shape: str) -> None:
 def test_no_prefix_is_a_choice_too(tmp_path: Path) -> None:
     saved(tmp_path / "w.pth", RAW | under("ema.", AVERAGE))
     assert torch.equal(opened(tmp_path / "w.pth", prefix="").module.state_dict()["conv.weight"], RAW["conv.weight"])
-    with pytest.raises(InputError, match=r"after the prefix 'emma' in .*w\.pth\. Did you mean 'ema\.'\?"):
+    with pytest.raises(InputError, match=r"under the prefix 'emma' in .*w\.pth\. Did you mean 'ema\.'\?"):
         opened(tmp_path / "w.pth", prefix="emma")
 
 
@@ -253,7 +253,7 @@ def test_a_larger_network_of_the_same_names_is_refused(tmp_path: Path) -> None:
 def test_quantised_weights_are_refused(tmp_path: Path, dtype: torch.dtype) -> None:
     saved(tmp_path / "w.pth", RAW | {"conv.weight": torch.ones(4, 3, 3, 3).to(dtype)})
     with pytest.raises(
-        InputError, match=rf"are quantised: .*conv\.weight is {dtype}.*give the file that was quantised"
+        InputError, match=rf"are quantised: .*conv\.weight is {dtype}.*give the file from before quantisation"
     ):
         opened(tmp_path / "w.pth")
 
@@ -284,7 +284,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (LFS, "is a git-lfs pointer, not the weights themselves; fetch them with `git lfs pull`"),
+        (LFS, "is a git-lfs pointer, not the weights themselves; run `git lfs pull`"),
         (b"<!DOCTYPE html>\n<html><head>", "is an HTML page"),
         (b"\xef\xbb\xbf\r\n  <HTML lang=en>", "is an HTML page"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied", "is an XML text"),
@@ -313,7 +313,7 @@ def test_other_weights_of_the_same_file_do_not_extend_a_run(tmp_path: Path) -> N
     asked = {"data": tmp_path / "data", "models": [model], "layers": "1", "quantile": 0.05, "min_images": 3}
     run = audit_here(tmp_path / "run", **asked, state_key="raw")
     with pytest.raises(
-        InputError, match="planted was read with state_key 'raw' in this run and is asked for with 'ema'"
+        InputError, match="planted was read with state_key 'raw' in this run and is now asked for with 'ema'"
     ):
         audit_here(run, **asked, state_key="ema")
     other = audit_here(tmp_path / "other", **{**asked, "models": [{**model, "state_key": "ema"}]})

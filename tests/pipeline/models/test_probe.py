@@ -81,13 +81,13 @@ def tiles(x: Tensor) -> Tensor:
 )
 def test_a_first_axis_that_is_not_the_batch_is_refused_by_name(change: Callable[[Tensor], Tensor], count: int) -> None:
     assert refusal(lambda: named(change=Changed(change), last=conv())) == (
-        f"layer 'last' of net gives a first axis of {count} for 2 images: its first axis is not the batch; the forward pass "
-        "must keep one item an image"
+        f"layer 'last' of net returns {count} items for 2 images: its first axis is not the batch; the forward pass "
+        "must keep one item per image"
     )
 
 
 COMPANY = (
-    "layer 'last' of net gives an image other values in other company: {} looks at the other images of the batch; a batch "
+    "layer 'last' of net gives an image other values in another batch: {} looks at the other images of the batch; a batch "
     "norm needs running statistics (track_running_stats=True)"
 )
 
@@ -136,7 +136,7 @@ class Inside(nn.Module):
 )
 def test_passes_that_do_not_agree_are_refused(make: Callable[[], nn.Module], culprit: str) -> None:
     assert refusal(make) == (
-        f"layer 'last' of net gives other values on every pass: {culprit} is random in evaluation mode; F.dropout needs "
+        f"layer 'last' of net gives different values on every pass: {culprit} is random in evaluation mode; F.dropout needs "
         "training=self.training"
     )
 
@@ -198,8 +198,7 @@ def test_what_is_not_proven_is_not_offered_and_is_refused_by_name(change: Callab
     assert [layer.name for layer in proven(opened(make), "-1")] == ["a"]
     assert [layer.name for layer in proven(opened(make), "*")] == ["a"]
     assert refusal(make) == (
-        "layer 'last' of net does not say where in the image its values are: no two of its axes follow the image's rows and "
-        "columns"
+        "layer 'last' of net cannot be placed on the image: no two of its axes follow the image's rows and columns"
     )
 
 
@@ -256,8 +255,8 @@ def seen(model: Model) -> np.ndarray:
 def test_a_network_of_one_channel_sees_grey() -> None:
     model = opened(conv_of(1))
     assert model.notes[-1] == (
-        "its input has 1 channel: it sees images in grey, with mean 0.449 and std 0.226; state mean and std if it was trained "
-        "with others"
+        "its input has 1 channel: it is shown images in grey, with mean 0.449 and std 0.226; set mean and std if it was "
+        "trained with others"
     )
     assert [layer.channels for layer in proven(model, "-1")] == [8]
     assert seen(model)[:, 0, 5, 5] == pytest.approx([(0.299 * 200 / 255 - 0.449) / 0.226, -0.449 / 0.226], abs=1e-5)
@@ -323,7 +322,7 @@ def test_three_dimensional_convolutions_are_refused_in_words() -> None:
         InputError, match=r"^own:net convolves in three dimensions \(last\); an audit shows a network single"
     ):
         opened(lambda: named(last=nn.Conv3d(3, 8, 3)))
-    with pytest.raises(InputError, match=r"^r3d_18 takes videos, and an audit shows images"):
+    with pytest.raises(InputError, match=r"^r3d_18 takes videos, but an audit shows single images"):
         open_model(ModelSpec("torchvision:r3d_18@random:0"))
 
 
@@ -374,7 +373,7 @@ def test_a_network_that_may_normalise_itself_says_so(tmp_path: Path) -> None:
     model = open_model(ModelSpec(f"torchvision:googlenet@{file}"))
     assert not model.module.transform_input
     assert model.notes[-1] == (
-        "googlenet can normalise its input itself, and weights do not tell; if they were trained from the official ones, give "
+        "googlenet can normalise its input itself, and weights do not say so; if trained from the official ones, give "
         "--model-arg transform_input=true"
     )
     told = open_model(ModelSpec(f"torchvision:googlenet@{file}", args=("transform_input=true",)))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.geometry import Followed, followed
-from filterscope.pipeline.models.layer import NCHW, SEQUENCE, Layer
+from filterscope.pipeline.models.layer import NCHW, SEQUENCE, Layer, layout_of
 from filterscope.pipeline.models.model import Model, batch_norms, reestimate_batch_norm
 from filterscope.pipeline.models.outputs import TOKENS, as_maps, token_grid
 from filterscope.pipeline.models.taps import LAST, Hook, Taps, is_map, list_all_layers, resolve_layers, run_hooked
@@ -132,15 +132,6 @@ def _arranged(layer: Layer, moved: str | None) -> Layer:
     return replace(layer, channels=extents["c"], height=extents["h"], width=extents["w"], layout=layout)
 
 
-#: The layouts of four axes, by which of them are rows and columns, and that of tokens.
-_LAYOUTS = {
-    "n" + "".join({row: "h", column: "w"}.get(axis, "c") for axis in (1, 2, 3)): (row, column)
-    for row in (1, 2, 3)
-    for column in (1, 2, 3)
-    if row != column
-} | {SEQUENCE: (2, 3)}
-
-
 def _last_block(layers: Sequence[Layer], module: nn.Module) -> Layer | None:
     """Return the last block of a network whose last layer with more than one position is a sequence of tokens."""
     wide = [layer for layer in layers if layer.height > 1 and layer.width > 1]
@@ -162,8 +153,8 @@ def _is_block(layer: str, module: nn.Module) -> bool:
 
 def _moved(model: Model, layers: Sequence[Layer]) -> dict[str, str | None]:
     """Return the layouts of layers, None where there is none, by where they change with the quarters of an image."""
-    pixels = np.repeat(images(model, 2)[:1], 5, axis=0)
-    other, (height, width) = images(model, 2)[1], model.transform.input_size
+    (one, other), (height, width) = images(model, 2), model.transform.input_size
+    pixels = np.stack([one] * 5)
     half = height // 2, width // 2
     for number, (down, right) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1)), start=1):
         part = (slice(down * half[0], height if down else half[0]), slice(right * half[1], width if right else half[1]))
@@ -178,7 +169,7 @@ def _moved(model: Model, layers: Sequence[Layer]) -> dict[str, str | None]:
             found[name] = SEQUENCE if _axes(as_maps(name, output, grid)) == (2, 3) else None
         else:
             axes = _axes(output)
-            found[name] = next((layout for layout, pair in _LAYOUTS.items() if pair == axes), None)
+            found[name] = layout_of(*axes) if axes else None
 
     taps = Taps(model.module, [layer.name for layer in layers])
     with torch.inference_mode(), _settled(model, "cpu"):

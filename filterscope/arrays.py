@@ -14,8 +14,8 @@ from filterscope.operators.dissection.masks import mask_block
 from filterscope.operators.dissection.scores import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
 from filterscope.operators.numerics.half import settle
+from filterscope.operators.numerics.scale import lost, peak, scale_for, written
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.extraction.scale import lost, peak, scale_for, written
 
 if TYPE_CHECKING:
     import polars as pl

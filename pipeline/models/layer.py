@@ -14,6 +14,11 @@ VECTOR = "nc"
 SEQUENCE = "tokens"
 
 
+def layout_of(row: int, column: int) -> str:
+    """Return the layout of an output of four axes, of which these two are rows and columns and the first is the batch."""
+    return "n" + "".join({row: "h", column: "w"}.get(axis, "c") for axis in (1, 2, 3))
+
+
 @dataclass(frozen=True)
 class Layer:
     """A module whose output is a stack of maps (N, C, H, W), or can be taken as one (`pipeline.models.outputs`).

@@ -22,11 +22,10 @@ from filterscope.pipeline.models.sources import (
 )
 from filterscope.pipeline.models.spec import LIVE, ModelSpec
 from filterscope.pipeline.models.types import dtype_of
-from filterscope.pipeline.models.weights import load_state, read_state, renamed, reshaped, state_sha256
+from filterscope.pipeline.models.weights import first_of, load_state, read_state, renamed, reshaped, state_sha256
 from filterscope.pipeline.views.transform import Transform
 
 BATCH_NORM_IMAGES = 64
-_SHOWN = 3
 
 
 @dataclass
@@ -198,8 +197,7 @@ def _loaded(module: nn.Module, source: Source, spec: ModelSpec) -> tuple[nn.Modu
         notes.append(f"{source.file.name} has a head of {classes} classes")
     absent = load_state(module, state, what=spec.architecture, path=source.file)
     if absent:
-        shown = ", ".join(absent[:_SHOWN]) + (", ..." if len(absent) > _SHOWN else "")
-        notes.append(f"{source.file.name} lacks {shown}: nothing that depends on them can be audited")
+        notes.append(f"{source.file.name} lacks {first_of(absent)}: nothing that depends on them can be audited")
     return module, notes, absent
 
 

@@ -139,8 +139,8 @@ class Network:
 
     def exact(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return what `maps` does as float32, neither scaled nor rounded."""
-        taps = Taps(self.taps.module, self.layers, dtype=torch.float32, rotation=self.taps.rotation)
-        return self._gathered(pixels, lambda batch, _: taps(batch))
+        taps = tapped_for(self.taps, ())
+        return self._gathered(pixels, lambda batch, _: {layer: maps.float() for layer, maps in taps(batch).items()})
 
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Return the class scores of a block of n images (uint8, shape (n, height, width, 3)), before any softmax.

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from filterscope.operators.images.axes import axes_of, quartered
+from filterscope.operators.numerics.sketch import alike, sketch
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.geometry import Followed, followed
-from filterscope.pipeline.models.layer import NCHW, SEQUENCE, Layer
+from filterscope.pipeline.models.layer import NCHW, SEQUENCE, Layer, layout_of
 from filterscope.pipeline.models.model import Model, batch_norms, reestimate_batch_norm
 from filterscope.pipeline.models.outputs import TOKENS, as_maps, token_grid
 from filterscope.pipeline.models.taps import LAST, Hook, Taps, is_map, list_all_layers, resolve_layers, run_hooked
@@ -26,8 +28,6 @@ from filterscope.pipeline.models.types import dtype_of
 
 #: Largest difference that is float noise, as a share of the values: of another batch shape or machine, and of one pass.
 _NOISE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}
-#: How far the centre of a change moves at least along an axis that is rows or columns, as a share of the axis.
-_FOLLOWS = 0.02
 _NOT_FOUND = "cannot be placed on the image: no two of its axes follow the image's rows and columns"
 
 
@@ -132,15 +132,6 @@ def _arranged(layer: Layer, moved: str | None) -> Layer:
     return replace(layer, channels=extents["c"], height=extents["h"], width=extents["w"], layout=layout)
 
 
-#: The layouts of four axes, by which of them are rows and columns, and that of tokens.
-_LAYOUTS = {
-    "n" + "".join({row: "h", column: "w"}.get(axis, "c") for axis in (1, 2, 3)): (row, column)
-    for row in (1, 2, 3)
-    for column in (1, 2, 3)
-    if row != column
-} | {SEQUENCE: (2, 3)}
-
-
 def _last_block(layers: Sequence[Layer], module: nn.Module) -> Layer | None:
     """Return the last block of a network whose last layer with more than one position is a sequence of tokens."""
     wide = [layer for layer in layers if layer.height > 1 and layer.width > 1]
@@ -162,12 +153,7 @@ def _is_block(layer: str, module: nn.Module) -> bool:
 
 def _moved(model: Model, layers: Sequence[Layer]) -> dict[str, str | None]:
     """Return the layouts of layers, None where there is none, by where they change with the quarters of an image."""
-    pixels = np.repeat(images(model, 2)[:1], 5, axis=0)
-    other, (height, width) = images(model, 2)[1], model.transform.input_size
-    half = height // 2, width // 2
-    for number, (down, right) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1)), start=1):
-        part = (slice(down * half[0], height if down else half[0]), slice(right * half[1], width if right else half[1]))
-        pixels[number][part] = other[part]
+    pixels = quartered(*images(model, 2))
     grid, found = token_grid(model.module), dict[str, str | None]()
     tokens = {layer.name for layer in layers if layer.name.endswith(TOKENS)}
 
@@ -175,44 +161,15 @@ def _moved(model: Model, layers: Sequence[Layer]) -> dict[str, str | None]:
         if not isinstance(output, Tensor) or output.shape[0] != len(pixels):
             found[name] = None
         elif name in tokens:
-            found[name] = SEQUENCE if _axes(as_maps(name, output, grid)) == (2, 3) else None
+            found[name] = SEQUENCE if axes_of(as_maps(name, output, grid).float().numpy()) == (2, 3) else None
         else:
-            axes = _axes(output)
-            found[name] = next((layout for layout, pair in _LAYOUTS.items() if pair == axes), None)
+            axes = axes_of(output.float().numpy())
+            found[name] = layout_of(*axes) if axes else None
 
     taps = Taps(model.module, [layer.name for layer in layers])
     with torch.inference_mode(), _settled(model, "cpu"):
         taps.run(_batch(model, pixels, "cpu"), look, whole=False)
     return found
-
-
-def _axes(output: Tensor) -> tuple[int, int] | None:
-    """Return which axes of an output follow the rows and the columns of an image; None if no two do.
-
-    The output is that of an image and of four copies, each with another quarter: upper left, upper right, lower left, lower
-    right.
-    """
-    change = (output[1:] - output[:1]).abs().float()
-    first, rest = change.sum((2, 3)), change.sum(1)
-    total = first.sum(1)
-    if not bool(torch.isfinite(total).all()) or not bool((total > 0).all()):
-        return None
-    moves = []
-    for sums in (first, rest.sum(2), rest.sum(1)):
-        along = sums / total[:, None]
-        centre = (along * torch.linspace(0, 1, along.shape[1], dtype=along.dtype, device=along.device)).sum(1)
-        upper_left, upper_right, lower_left, lower_right = centre.tolist()
-        moves.append(((lower_left - upper_left, lower_right - upper_right),
-                      (upper_right - upper_left, lower_right - lower_left)))  # fmt: skip
-    row, column = (_clear([pair[which] for pair in moves]) for which in (0, 1))
-    return (row, column) if row and column and row != column else None
-
-
-def _clear(moves: Sequence[tuple[float, float]]) -> int | None:
-    """Return the one axis along which both changes moved forward, and by far more than along any other."""
-    best = max(range(3), key=lambda axis: min(moves[axis]))
-    others = max(max(map(abs, moves[axis])) for axis in range(3) if axis != best)
-    return best + 1 if min(moves[best]) > max(_FOLLOWS, 2 * others) else None
 
 
 def prove(model: Model, layers: Sequence[Layer], device: str = "cpu") -> list[Layer]:
@@ -241,7 +198,7 @@ def prove(model: Model, layers: Sequence[Layer], device: str = "cpu") -> list[La
         with torch.inference_mode(), _exact_convolutions(), _settled(model, device):
             found = taps(both)
             _check(model, taps, both, found)
-            return [replace(layer, values=sketch(found[layer.name])) for layer in layers]
+            return [replace(layer, values=_sketch(found[layer.name])) for layer in layers]
     finally:
         model.module.to("cpu")
 
@@ -317,7 +274,7 @@ def _noting(
         value = next((v for v in (values if isinstance(values, tuple) else (values,)) if isinstance(v, Tensor)), None)
         if value is None or value.ndim == 0:
             return ()
-        return sketch(value[row] if len(value) == count else value)
+        return _sketch(value[row] if len(value) == count else value)
 
     def note(part: nn.Module, arguments: Any, output: Any) -> None:
         calls.append((name, type(part).__name__, of_image(arguments), of_image(output)))
@@ -338,29 +295,8 @@ def _batch(model: Model, pixels: np.ndarray, device: str) -> Tensor:
     return prepare(pixels, *normalisation(model, device), device)
 
 
-def sketch(values: Tensor) -> tuple[float, ...]:
-    """Return the norm of values, and their sums under eight fixed sequences of signs as shares of it; () if not finite."""
-    flat = values.detach().double().cpu().numpy().ravel()
-    norm = float(np.sqrt(np.dot(flat, flat)))
-    if not np.isfinite(norm):
-        return ()
-    bits = np.random.default_rng(flat.size).integers(0, 256, flat.size, np.uint8)
-    sums = (2 * float(flat[(bits >> bit & 1) == 1].sum()) - float(flat.sum()) for bit in range(8))
-    return (norm, *(total / norm if norm else 0.0 for total in sums))
-
-
-def alike(one: Sequence[float], other: Sequence[float], noise: float) -> bool:
-    """Tell whether two sketches are of the same values but for float noise; one that is not known is like any.
-
-    Values that differ by a share s of their norm have sketches that differ by about s in each number.
-    """
-    if not one or not other:
-        return True
-    if not one[0] or not other[0]:
-        return one[0] == other[0]
-    return abs(one[0] / other[0] - 1) <= noise and all(
-        abs(a - b) <= noise * 4 for a, b in zip(one[1:], other[1:], strict=True)
-    )
+def _sketch(values: Tensor) -> tuple[float, ...]:
+    return sketch(values.detach().double().cpu().numpy())
 
 
 def same_forward(model: Model, now: Layer, then: Layer) -> bool:

@@ -94,16 +94,16 @@ def read_state(
         raise InputError(f"weights {path} hold no state dict, but {_contents(content)}")
     for state in found.values():
         _refuse_odd(state, path)
-    chosen = _chosen(found, frozenset(expected), prefix, path)
-    state, beside = _cut(found[chosen.where], chosen, frozenset(expected))
+    wanted = frozenset(expected)
+    chosen = _chosen(found, wanted, prefix, path)
+    state, beside = _cut(found[chosen.where], chosen, wanted)
     notes = [f"read the state dict {chosen.where!r} of {path.name}"] if chosen.where else []
     if chosen.prefix:
         notes.append(f"dropped the prefix {chosen.prefix!r} of the keys of {path.name}")
     if beside:
         names = list(dict.fromkeys(key.partition(".")[0] for key in beside))
-        more = ", ..." if len(names) > _SHOWN else ""
         keys = "1 key" if len(beside) == 1 else f"{len(beside)} keys"
-        notes.append(f"left out {keys} of {path.name} that are not of the network: {', '.join(names[:_SHOWN])}{more}")
+        notes.append(f"left out {keys} of {path.name} that are not of the network: {first_of(names)}")
     return state, notes
 
 
@@ -366,8 +366,12 @@ def misfit(path: Path, what: str, found: Iterable[tuple[str, list[str]]]) -> str
 
 
 def _count(keys: list[str], kind: str) -> str:
-    more = ", ..." if len(keys) > _SHOWN else ""
-    return f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {kind} ({', '.join(keys[:_SHOWN])}{more})"
+    return f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {kind} ({first_of(keys)})"
+
+
+def first_of(keys: Sequence[str]) -> str:
+    """Return the first keys as a message lists them."""
+    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
 
 
 def renamed(state: dict[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
@@ -377,4 +381,14 @@ def renamed(state: dict[str, Tensor], rename: Callable[[str], str]) -> dict[str,
     return result
 
 
-__all__ = ["WRAPPERS", "file_sha256", "load_state", "misfit", "read_state", "renamed", "reshaped", "state_sha256"]
+__all__ = [
+    "WRAPPERS",
+    "file_sha256",
+    "first_of",
+    "load_state",
+    "misfit",
+    "read_state",
+    "renamed",
+    "reshaped",
+    "state_sha256",
+]

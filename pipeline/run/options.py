@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Value of `activation_scale` that the first images of a run settle.
 AUTO = "auto"
-#: Exponents of two that `activation_scale` may have: they bring the largest float32 to the end of float16, the smallest to 1/2.
-SCALES = (-112, 125)
 
 
 def option(default: Any, help: str, *, flat: str | None = None, **constraints: Any) -> Any:  # noqa: A002
@@ -88,6 +86,8 @@ def _views(value: str) -> str:
 
 def _scale(value: Any) -> Any:
     """Accept a power of two, as a number or as ``2^20``, and `AUTO`."""
+    from filterscope.operators.numerics.scale import SCALES
+
     if value == AUTO:
         return value
     written = re.fullmatch(r"2(?:\^|\*\*)(-?\d{1,4})", value.replace(" ", "")) if isinstance(value, str) else None
@@ -143,4 +143,4 @@ class RunOptions(Options):
         return ViewSettings(self.views, self.flips, self.negatives)
 
 
-__all__ = ["AUTO", "SCALES", "Options", "RunOptions", "option"]
+__all__ = ["AUTO", "Options", "RunOptions", "option"]

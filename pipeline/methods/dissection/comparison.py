@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,13 @@ def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
     everywhere = frozenset.intersection(*(side.eligible for side in sides))
     summary = pl.DataFrame([_summary(side, width, everywhere) for side in sides])
     categories = pl.DataFrame([_categories(side) for side in sides]).fill_null(0)
-    same = [(other, _same_units(first, other)) for other in others if other.has_units_of(first)]
+    same = [_same_units(first, other) if other.has_units_of(first) else None for other in others]
+    compared = [units for units in same if units is not None]
     return Comparison(
         pl.concat([summary, categories.select(sorted(categories.columns))], how="horizontal"),
-        pl.DataFrame([_pair(first, side) for side in others], infer_schema_length=None),
+        pl.DataFrame(list(map(partial(_pair, first), others, same)), infer_schema_length=None),
         _concepts(sides),
-        pl.concat([units for _, units in same]) if same else pl.DataFrame(schema=_UNITS),
+        pl.concat(compared) if compared else pl.DataFrame(schema=_UNITS),
         pl.DataFrame(
             [(side.name, first.name, says) for side in others for says in differences(first, side)],
             ["side", "against", "says"],
@@ -130,7 +132,7 @@ def _categories(side: Side) -> dict[str, int]:
     return dict(side.units.filter("detector").group_by("category").len().iter_rows())
 
 
-def _pair(first: Side, other: Side) -> dict[str, Any]:
+def _pair(first: Side, other: Side, same: pl.DataFrame | None) -> dict[str, Any]:
     eligible = first.eligible & other.eligible
     one, two = (side.counts.keys() & eligible for side in (first, other))
     shared = len(one & two)
@@ -145,7 +147,7 @@ def _pair(first: Side, other: Side) -> dict[str, Any]:
         "expected_shared": chance.expected,
         "p_shared": chance.p_more,
         "says": _says(shared, len(eligible), chance),
-        **_kept(first, other, eligible),
+        **_kept(same, eligible),
     }
 
 
@@ -158,18 +160,17 @@ def _says(shared: int, eligible: int, chance: Overlap) -> str:
     return f"they share {shared} concept{'' if shared == 1 else 's'}, {more} than chance explains ({blind})"
 
 
-def _kept(first: Side, other: Side, eligible: frozenset[str]) -> dict[str, Any]:
+def _kept(same: pl.DataFrame | None, eligible: frozenset[str]) -> dict[str, Any]:
     """Return how many of the same network's units keep their label, beside labels shuffled among them."""
-    if not other.has_units_of(first):
+    if same is None:
         return {"labelled": None, "keep": None, "expected_keep": None, "units_say": None}
     known = pl.col("concept_1").is_in(eligible), pl.col("concept_2").is_in(eligible)
-    both = _same_units(first, other).filter("detector_1", "detector_2", *known)
+    both = same.filter("detector_1", "detector_2", *known)
     one, two = (Counter(both[name]) for name in ("concept_1", "concept_2"))
     expected = sum(count * two[concept] for concept, count in one.items()) / both.height if both.height else 0.0
     keep = int(both["keeps"].sum())
-    either = first.units["detector"] | other.units["detector"]
     says = (
-        f"the units are the same network's: {either.sum():,} are over {DETECTOR_IOU} on either side, {both.height:,} on both "
+        f"the units are the same network's: {same.height:,} are over {DETECTOR_IOU} on either side, {both.height:,} on both "
         f"and with labels eligible on both; {keep:,} of these keep their label (shuffled among them, {expected:.1f} would)"
     )
     return {"labelled": both.height, "keep": keep, "expected_keep": expected, "units_say": says}

@@ -80,7 +80,10 @@ def _concepts(first: Side, other: Side) -> Iterator[str]:
 def _settings(side: Side) -> dict[str, object]:
     """Return what an audit's labels depend on, by its flag."""
     dissection, run = side.plan.of(DissectionOptions), side.plan.options
-    flags = {name: getattr(dissection, name) for name in ("quantile", "anchoring", "mask_mode", "min_images")}
+    flags: dict[str, object] = {
+        name: getattr(dissection, name) for name in ("quantile", "anchoring", "mask_mode", "min_images")
+    }
+    flags["min_groups"] = dissection.min_groups if side.plan.grouped else "without effect"
     flags |= {name: getattr(run, name) for name in ("geometry", "views", "flips", "negatives", "activation_scale")}
     return {
         **{f"--{name.replace('_', '-')}": value for name, value in flags.items()},

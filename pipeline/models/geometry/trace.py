@@ -20,6 +20,7 @@ from filterscope.pipeline.models.field import Field
 from filterscope.pipeline.models.geometry.positions import Positions
 from filterscope.pipeline.models.geometry.rules import Call, follow, is_pointwise, tensors_in
 from filterscope.pipeline.models.geometry.span import NoFieldError, Span
+from filterscope.pipeline.models.layer import layout_of
 from filterscope.pipeline.models.outputs import call_names
 
 #: Positions, or the reason why there are none.
@@ -160,19 +161,12 @@ class _Follower(TorchDispatchMode):
             return Followed("it does not depend on the input")
         if isinstance(state, str):
             return Followed(state)
-        (rows, columns), layout = state.spans, _layout(state)
+        (rows, columns), (row, column) = state.spans, state.dims
         if rows is None or columns is None:
             return Followed("global")
-        if layout is None:
+        if not row or not column or row == column:
             return Followed("its rows and columns are not two of its dimensions")
-        return Followed(_field(rows, columns, state.through_global), layout)
-
-
-def _layout(state: Positions) -> str | None:
-    row, column = state.dims
-    if not row or not column or row == column:
-        return None
-    return "n" + "".join({row: "h", column: "w"}.get(axis, "c") for axis in (1, 2, 3))
+        return Followed(_field(rows, columns, state.through_global), layout_of(row, column))
 
 
 def _field(rows: Span, columns: Span, through_global: bool) -> Field:

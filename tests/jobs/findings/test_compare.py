@@ -1,11 +1,14 @@
 """What layers detect differently, and whether they share more than chance explains."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from filterscope.jobs.report.pages.comparison import write_comparison
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.dissection.comparison import compare
+from filterscope.pipeline.methods.dissection.differences import differences as told
 from tests.audits import audit_here
 from tests.planted import PLANTED, write_dataset
 from tests.planted.hostile import CATEGORY, CONCEPT
@@ -172,3 +175,13 @@ def test_terminal_and_page_say_what_differs(run_on, tmp_path, capsys):
     assert found.pairs["units_say"][0][1:].replace("'", "&#39;") in page
     assert pl.read_parquet(tmp_path / "compared" / "units.parquet").equals(found.units)
     assert pl.read_parquet(tmp_path / "compared" / "differences.parquet").equals(found.differences)
+
+
+def test_the_groups_a_concept_must_be_in_are_told_where_images_are_in_groups(hostile_run):
+    first, other = compare([hostile_run, hostile_run], "1").members
+    one, two = (
+        replace(side, plan=replace(side.plan.with_options(min_groups=groups), grouped=True))
+        for side, groups in ((first, 2), (other, 3))
+    )
+    assert list(told(one, two)) == [f"--min-groups is 2 in {first.name}, 3 in {other.name}"]
+    assert list(told(first, two)) == [f"--min-groups is without effect in {first.name}, 3 in {other.name}"]

@@ -9,7 +9,6 @@ import filterscope
 from filterscope import schemas
 from filterscope.operators.numerics.half import held
 from filterscope.pipeline.engine.errors import InputError, RunError
-from filterscope.pipeline.methods.extraction.scale import scale_for
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.options import RunOptions
 from tests import planted
@@ -83,18 +82,6 @@ def test_auto_leaves_sound_networks_alone(settings, unscaled, tmp_path):
     run = audit_here(tmp_path / "run", **settings, models=[model("network")], activation_scale="auto")
     assert RunFolder(run).plan().options.activation_scale == 1.0
     assert_same(run, unscaled)
-
-
-@pytest.mark.parametrize(
-    ("peaks", "scale"),
-    [
-        ([], 1.0), ([0.0, float("inf"), float("nan")], 1.0), ([2.0**-6, 2.0**10], 1.0), ([0.0, 3.0], 1.0),
-        ([2.0**-30], 2.0**32), ([2.0**20], 2.0**-18), ([2.0**-30, 1.0], 2.0**12), ([2.0**-7], 2.0**9),
-        ([2.0**-149], 2.0**125), ([2.0**127], 2.0**-112), ([2.0**-30, 2.0**-20], 2.0**27),
-    ],
-)  # fmt: skip
-def test_a_scale_centres_the_layers_and_leaves_room_above(peaks, scale):
-    assert scale_for(peaks) == scale
 
 
 def test_units_are_held_where_float16_has_all_digits():

@@ -121,6 +121,20 @@ def test_maps_are_times_the_activation_scale() -> None:
     assert np.array_equal(scaled["layer3"], (exact * 0.25).astype(np.float16))
 
 
+def test_exact_maps_have_the_axes_of_the_maps() -> None:
+    class ChannelsLast(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :, ::4].permute(0, 2, 3, 1)
+
+    taps = Taps(nn.Sequential(ChannelsLast()).eval(), ("0",), layouts={"0": "nhwc"})
+    mean = torch.full((1, 3, 1, 1), 127.5)
+    network = Network(taps, ("0",), 4, 1.0, "cpu", mean, mean)
+    exact, stored = (given(pictures(3))["0"] for given in (network.exact, network.maps))
+    assert exact.shape == (3, 3, SIDE // 4, SIDE)
+    assert exact.dtype == np.float32
+    assert np.array_equal(exact.astype(np.float16), stored)
+
+
 def test_a_network_of_other_weights_or_preprocessing_is_refused() -> None:
     planned = identity(RESNET20)
     for expected in (

@@ -10,7 +10,7 @@ import numpy as np
 from filterscope.operators.activations.quantile import add_to_histogram, empty_histogram, moments, upper_quantile
 from filterscope.operators.dissection.anchoring import Axis, resize_axis
 from filterscope.operators.dissection.labels import Labels
-from filterscope.operators.dissection.masks import mask_block
+from filterscope.operators.dissection.masks import Regions, leave_out, mask_block
 from filterscope.operators.dissection.scores import DETECTOR_IOU, Scores, best_concept, score, unit_status
 from filterscope.operators.dissection.tally import Tally, add_to_tally, half_values
 from filterscope.operators.numerics.half import settle
@@ -94,6 +94,7 @@ def dissect(
     concepts: Sequence[str] | None = None,
     categories: Mapping[str, str] | None = None,
     min_images: int = 1,
+    ignored: Any = None,
 ) -> Dissection:
     """Dissect activations against masks that are in memory: thresholds, IoU and labels as an audit computes them.
 
@@ -107,16 +108,17 @@ def dissect(
     quantile : float
         Probability of an activation above the threshold.
     anchoring : "resize" or tuple of 2 Axis
-        How map positions lie on the mask: resized to it, or the rows and columns of
-        `operators.dissection.anchoring.receptive_field_axis`.
+        How map positions lie on the mask: resized to it, or by `operators.dissection.anchoring.receptive_field_axis`.
     concepts : sequence of str, optional
         Names of the concepts of an array of masks; by default "0", "1", ...
     categories : mapping of str to str, optional
         Category of each concept; by default all have the same. Activated pixels count where an image has a label of the
-        concept's category, for elsewhere nothing was annotated (Bau et al. 2017, equation 1). With one category, images
-        without any label do not count: give them a concept such as "background" if they should.
+        concept's category, for elsewhere nothing was annotated (Bau et al. 2017, equation 1): with one category, give
+        images without any label a concept such as "background" if they should count.
     min_images : int
         Images that a concept must be in to label a unit; an audit asks for 10.
+    ignored : bool array or tensor of shape (images, H, W) or (images, C, H, W), optional
+        Pixels of which it is not known what they are, or whether they are a concept: they count in no sum.
 
     Returns
     -------
@@ -134,17 +136,17 @@ def dissect(
     axes = _axes(anchoring, maps.shape[2:], stack.shape[2:])
     category = _numbered(names, categories)
     labels = Labels.empty(len(names), int(category.max()) + 1, stack.shape[2:])
-    found = [
-        _tallied(maps[:, start : start + _UNITS], stack, axes, category, quantile, None if start else labels)
-        for start in range(0, maps.shape[1], _UNITS)
-    ]
-    thresholds = np.concatenate([threshold for threshold, _, _ in found])
-    scored = [score(tally, labels, category) for _, _, tally in found]
-    scores = Scores(*(np.concatenate([getattr(part, name) for part in scored]) for name in vars(scored[0])))
+    thresholds, status, tallies = _tally_all(maps, _regions(stack, ignored, category), axes, category, quantile, labels)
+    scores = _scores(tallies, labels, category)
     best = best_concept(scores.iou, labels.concepts[:, 0] >= min_images)
     label = tuple(None if number < 0 else names[number] for number in best.concept.tolist())
-    status = tuple(str(word) for _, words, _ in found for word in words)
     return Dissection(names, thresholds, status, scores.iou, label, best.score, scores)
+
+
+def _scores(tallies: list[Tally], labels: Labels, category: np.ndarray) -> Scores:
+    """Return the scores of blocks of units as one."""
+    scored = [score(tally, labels, category) for tally in tallies]
+    return Scores(*(np.concatenate([getattr(part, name) for part in scored]) for name in vars(scored[0])))
 
 
 def _refuse(images: int, masks: int, quantile: float, min_images: int) -> None:
@@ -156,23 +158,56 @@ def _refuse(images: int, masks: int, quantile: float, min_images: int) -> None:
         raise InputError(f"quantile: received {quantile!r}; expected a probability between 0 and 1, such as 0.005")
 
 
+def _regions(stack: np.ndarray, ignored: Any, category: np.ndarray) -> list[Regions]:
+    """Return the labels of each image, and ignored regions beside them."""
+    labels: list[Regions] = [dict(enumerate(image)) for image in stack]
+    if ignored is None:
+        return labels
+    given, count = _array(ignored), len(category)
+    if given.shape not in (stack.shape, (len(stack), *stack.shape[2:])) or given.dtype != bool:
+        raise InputError(
+            f"ignored: received {given.dtype} of shape {given.shape}; expected bool of shape "
+            f"{(len(stack), *stack.shape[2:])}, or {stack.shape} for each concept its own"
+        )
+    own = given.ndim == stack.ndim
+    numbers = count + np.arange(count) if own else 2 * count + np.arange(category.max() + 1)
+    regions = (dict(zip(numbers.tolist(), image if own else [image] * len(numbers), strict=True)) for image in given)
+    return [leave_out(*both, category) for both in zip(labels, regions, strict=True)]
+
+
+def _tally_all(
+    maps: np.ndarray,
+    regions: list[Regions],
+    axes: tuple[Axis, Axis],
+    category: np.ndarray,
+    quantile: float,
+    labels: Labels,
+) -> tuple[np.ndarray, tuple[str, ...], list[Tally]]:
+    """Return thresholds and status of all units and a tally of each block of them; count the labels."""
+    found = [
+        _tallied(maps[:, start : start + _UNITS], regions, axes, category, quantile, None if start else labels)
+        for start in range(0, maps.shape[1], _UNITS)
+    ]
+    thresholds, status, tallies = zip(*found, strict=True)
+    return np.concatenate(thresholds), tuple(str(word) for words in status for word in words), list(tallies)
+
+
 def _tallied(
     maps: np.ndarray,
-    stack: np.ndarray,
+    regions: list[Regions],
     axes: tuple[Axis, Axis],
     category: np.ndarray,
     quantile: float,
     labels: Labels | None,
 ) -> tuple[np.ndarray, np.ndarray, Tally]:
     """Return thresholds, status and tally of a block of units; count the labels on the way, where they are given."""
-    units, shape = maps.shape[1], stack.shape[2:]
+    units, shape = maps.shape[1], (len(axes[0].lower), len(axes[1].lower))
     counts, half = empty_histogram(units), half_values()
     add_to_histogram(counts, maps)
     threshold, spread = upper_quantile(counts, quantile), moments(counts)
-    tally = Tally.empty(units, stack.shape[1], int(category.max()) + 1, (shape[0], shape[1]))
+    tally = Tally.empty(units, len(category), int(category.max()) + 1, shape)
     for start in range(0, len(maps), _IMAGES):
-        part, masks = maps[start : start + _IMAGES], stack[start : start + _IMAGES]
-        block = mask_block([dict(enumerate(image)) for image in masks], *shape)
+        part, block = maps[start : start + _IMAGES], mask_block(regions[start : start + _IMAGES], *shape)
         maxima = part.max(axis=(2, 3)).astype(np.float32)
         add_to_tally(tally, part, maxima, threshold, block, category, *axes, half)
         if labels is not None:

@@ -74,3 +74,13 @@ REJECTS = table(
 
 #: Every table of a data set.
 TABLES = tables_in(globals())
+
+#: Tables that only data sets with rows for them have; without, these keep the identity that they had before.
+OPTIONAL = {
+    "ignored": table(
+        column("image", pa.int32(), "number of the image"),
+        column("concept", pa.int32(), "the concept that pixels may be or not", null="all concepts of a category"),
+        column("category", pa.string(), "the category whose concepts pixels may be or not", null="one concept"),
+        column("mask", pa.binary(), "COCO compressed run lengths at native resolution", null="the whole image"),
+    )
+}

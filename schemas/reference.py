@@ -21,7 +21,8 @@ Stored under `RUN/tables/TABLE/`; read with `filterscope query` or `schemas.scan
 _DATASET = """\
 ## Tables of a data set
 
-One file per table, `DATA/TABLE.parquet`; declared in `schemas/dataset.py`."""
+One file per table, `DATA/TABLE.parquet`; declared in `schemas/dataset.py`. `ignored` is there only where an annotation says of
+pixels that it does not know what they are."""
 
 #: Arrow prints these types under other names than those of their constructors.
 _NAMES = {"float": "float32", "double": "float64"}
@@ -67,7 +68,7 @@ def markdown() -> str:
         about = (module.__doc__ or "").partition("\n")[0]
         blocks.append(f"### {name.replace('_', ' ').capitalize()}\n\n{about} Declared in `schemas/{name}.py`.")
         blocks += _sections({table: results.SCANNED[table] for table in tables_in(vars(module))})
-    return "\n\n".join([*blocks, _DATASET, *_sections(dataset.TABLES)]) + "\n"
+    return "\n\n".join([*blocks, _DATASET, *_sections({**dataset.TABLES, **dataset.OPTIONAL})]) + "\n"
 
 
 def _sections(tables: Mapping[str, pa.Schema]) -> list[str]:

@@ -96,8 +96,9 @@ def _describe(folder: Path) -> None:
     from filterscope.pipeline.datasets.layout import Dataset
 
     dataset = Dataset.open(folder, need=None)
-    counts = {name: dataset.table(name).num_rows for name in ("objects", "landmarks", "rejects")}
-    more = "".join(f", {counts[name]} {name}" for name in ("objects", "landmarks") if counts[name])
+    named = {"objects": "objects", "landmarks": "landmarks", "ignored": "ignored regions", "rejects": ""}
+    counts = {name: dataset.rows(name) for name in named}
+    more = "".join(f", {counts[name]} {words}" for name, words in named.items() if counts[name] and words)
     more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
     typer.echo(f"{folder}: {_images(dataset.images['group'].to_pylist())}, {dataset.concepts.num_rows} concepts{more}")
 

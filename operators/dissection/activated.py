@@ -7,39 +7,40 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.anchoring import Axis
+from filterscope.operators.dissection.drawing import (
+    Canvas,
+    Grid,
+    area_of,
+    canvas_of,
+    draw_map,
+    grid_of,
+    inlined,
+    mark_above,
+    orders_of,
+    popcount,
+)
 from filterscope.operators.dissection.masks import MaskBlock
-
-# The tally's own drawing and counting, so that both see the same pixels.
 from filterscope.operators.dissection.tally import (
     Tally,
     _add_image,
     _add_view,
-    _area,
-    _Canvas,
-    _canvas,
     _cover,
     _cuts,
-    _draw,
-    _Grid,
-    _grid,
     _Image,
-    _inlined,
-    _mark,
     _open,
-    _orders,
-    _popcount,
     _scratch,
     _Sums,
+    _sums,
 )
 
 
-@_inlined
+@inlined
 def common_pixels(words: NDArray[np.uint64], span: NDArray[np.int64], mask: NDArray[np.uint64]) -> np.int64:
     """Count the pixels of a packed bitmap (uint64, shape (W, rows)) that are in a mask too, on the rows that it spans."""
     total = np.int64(0)
     for word in range(len(words)):
         for row in range(span[word, 0], span[word, 1]):
-            total += _popcount(words[word, row] & mask[word, row])
+            total += popcount(words[word, row] & mask[word, row])
     return total
 
 
@@ -89,14 +90,14 @@ class Activated(NamedTuple):
 @njit(cache=True, nogil=True)
 def _draw_pairs(
     patterns: NDArray[np.int16], half: NDArray[np.float64], thresholds: NDArray[np.float32], orders: NDArray[np.int16],
-    grid: _Grid, canvas: _Canvas, drawn: Activated,
+    grid: Grid, canvas: Canvas, drawn: Activated,
 ) -> None:  # fmt: skip
     for image in range(len(drawn.first) - 1):
         for pair in range(drawn.first[image], drawn.first[image + 1]):
             unit = drawn.unit[pair]
-            _mark(patterns, image, unit, orders[image, unit], canvas.above)
-            _draw(patterns, image, unit, half, thresholds[image, unit], grid, canvas)
-            drawn.area[pair] = _area(canvas)
+            mark_above(patterns, image, unit, orders[image, unit], canvas.above)
+            draw_map(patterns, image, unit, half, thresholds[image, unit], grid, canvas)
+            drawn.area[pair] = area_of(canvas)
             for word in range(len(canvas.words)):
                 first, last = np.int64(canvas.words.shape[1]), np.int64(0)
                 for row in range(canvas.top_row[word], canvas.end_row[word]):
@@ -138,17 +139,17 @@ def activated_pixels(
     """
     drawn = Activated.empty(maxima, thresholds, (len(rows.lower), len(columns.lower)))
     height, width = activations.shape[2:]
-    canvas = _canvas(height, width, np.zeros((1, 1, *drawn.words.shape[1:]), np.uint64))
+    canvas = canvas_of(height, width, np.zeros((1, 1, *drawn.words.shape[1:]), np.uint64))
     patterns = np.ascontiguousarray(activations).view(np.int16)
     each = np.ascontiguousarray(np.broadcast_to(thresholds, maxima.shape))
-    _draw_pairs(patterns, half, each, _orders(each), _grid(rows, columns), canvas, drawn)
+    _draw_pairs(patterns, half, each, orders_of(each), grid_of(rows, columns), canvas, drawn)
     return drawn
 
 
 @njit(cache=True, nogil=True)
 def _tally_drawn(
     drawn: Activated, pair_of: NDArray[np.int64], masks: MaskBlock, category: NDArray[np.int64],
-    cuts: NDArray[np.int64], sums: _Sums, canvas: _Canvas, scratch: _Image,
+    cuts: NDArray[np.int64], sums: _Sums, canvas: Canvas, scratch: _Image,
 ) -> None:  # fmt: skip
     for image in range(len(cuts) - 1):
         start, stop = cuts[image], cuts[image + 1]
@@ -166,7 +167,7 @@ def _tally_drawn(
                 _add_view(canvas, masks, view, view - start, drawn.area[pair], scratch)
                 _cover(sums.planes, unit, canvas)
             if some:
-                _add_image(unit, concepts, category, sums, scratch)
+                _add_image(unit, concepts, masks, start, stop, category, sums, scratch)
         scratch.labelled[:] = 0
 
 
@@ -196,7 +197,6 @@ def add_drawn_to_tally(
     pair_of[drawn.image, drawn.unit] = np.arange(len(drawn.unit))
     activated[drawn.image, drawn.unit] = drawn.area
     _tally_drawn(
-        drawn, pair_of, masks, category, cuts, _Sums(tally.pairs, tally.categories, tally.planes),
-        _canvas(1, 1, tally.planes), _scratch(cuts, tally),
+        drawn, pair_of, masks, category, cuts, _sums(tally, masks), canvas_of(1, 1, tally.planes), _scratch(cuts, tally),
     )  # fmt: skip
     return activated

@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import _cuts
+from filterscope.operators.dissection.tally import _category_of, _cuts
 
 
 @njit(cache=True, nogil=True)
@@ -31,8 +31,9 @@ def _label(
         for view in range(cuts[image], cuts[image + 1]):
             here[:] = False
             for pair in range(first[view], first[view + 1]):
-                held[concept[pair]] += area[pair]
-                here[category[concept[pair]]] = True
+                if concept[pair] < len(category):
+                    held[concept[pair]] += area[pair]
+                here[_category_of(concept[pair], category)] = True
             category_views += here
             somewhere |= here
         category_images += somewhere
@@ -48,6 +49,8 @@ def _cover(
     rows, columns = coverage.shape[1:]
     for pair in range(len(concept)):
         index = concept[pair]
+        if index >= len(coverage):
+            continue
         if bitmap[pair] < 0:
             coverage[index] += 1
             continue
@@ -103,7 +106,7 @@ class Labels:
         Parameters
         ----------
         masks : MaskBlock
-            Labels of n views.
+            Labels of n views, and ignored regions.
         category : int64 ndarray of shape (C,)
             Number of each concept's category.
         image : integer ndarray of shape (n,), optional

@@ -1,4 +1,9 @@
-"""Concept masks as the tally reads them: sampled, packed 64 pixels per word; labels of whole images have no pixels."""
+"""Concept masks as the tally reads them: sampled, packed 64 pixels per word; labels of whole images have no pixels.
+
+Where an annotation says that it does not know what pixels are, they count in no sum. Such an ignored region stands beside the
+labels as if it were that of one more concept: of C concepts, number C + c is the region ignored for concept c alone, and
+2 C + g the one ignored for every concept of category g.
+"""
 
 from typing import NamedTuple
 
@@ -51,7 +56,7 @@ class MaskBlock(NamedTuple):
     first : int64 ndarray of shape (n + 1,)
         Pairs ``first[i]`` to ``first[i + 1] - 1`` belong to image i.
     concept : int32 ndarray of shape (m,)
-        Index of the concept, 0-based, ascending inside an image.
+        Index of the concept, 0-based, ascending inside an image; from C on, of an ignored region.
     area : int64 ndarray of shape (m,)
         Labelled pixels.
     bitmap : int64 ndarray of shape (m,)
@@ -93,14 +98,62 @@ class MaskBlock(NamedTuple):
         )
 
 
-def mask_block(labels: list[dict[int, NDArray[np.bool_] | None]], rows: int, columns: int) -> MaskBlock:
+def category_of(number: NDArray[np.integer], category: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what category each pair of a block is about, int64 of shape (m,), from `MaskBlock.concept` and the concepts'."""
+    every = np.concatenate([category, category, np.arange(category.max(initial=-1) + 1)])
+    return np.asarray(every[number])
+
+
+#: Mask of each concept of a view; None is all of it.
+Regions = dict[int, NDArray[np.bool_] | None]
+
+
+def leave_out(labels: Regions, ignored: Regions, category: NDArray[np.int64]) -> Regions:
+    """Return the labels of a view without ignored pixels, and beside them the ignored regions that matter.
+
+    Those of a category that no label of the view belongs to are dropped: A does not count the view for it. A view that has a
+    label counts even where all of the label is ignored.
+
+    Parameters
+    ----------
+    labels : dict
+        Mask (bool, shape (rows, columns)) of each concept, 0 to C - 1; None is the whole view.
+    ignored : dict
+        Regions of numbers C + c and 2 C + g.
+    category : int64 ndarray of shape (C,)
+        Number of each concept's category.
+    """
+    concepts = len(category)
+    shown = {int(category[concept]) for concept, mask in labels.items() if mask is None or mask.any()}
+    kept: Regions = {}
+    for number, mask in sorted(ignored.items(), reverse=True):  # those of categories first
+        group = number - 2 * concepts if number >= 2 * concepts else int(category[number - concepts])
+        if group in shown:
+            kept[number] = _without(mask, kept, 2 * concepts + group) if number < 2 * concepts else mask
+    for concept, mask in labels.items():
+        known = _without(mask, kept, 2 * concepts + int(category[concept]))
+        kept[concept] = _without(known, kept, concepts + concept)
+    return kept
+
+
+def _without(mask: NDArray[np.bool_] | None, regions: Regions, number: int) -> NDArray[np.bool_] | None:
+    """Return the pixels of a mask, or with None of the whole view, outside one of the regions, if it is there."""
+    if number not in regions:
+        return mask
+    region = regions[number]
+    if region is None:
+        return np.zeros((1, 1), np.bool_) if mask is None else np.zeros_like(mask)
+    return ~region if mask is None else mask & ~region
+
+
+def mask_block(labels: list[Regions], rows: int, columns: int) -> MaskBlock:
     """Build the block of images from each image's masks.
 
     Parameters
     ----------
     labels : list of dict
         For each image, concept index -> mask (bool, shape (rows, columns)), or None for the whole image. Empty
-        masks are dropped.
+        masks are dropped. Unknown regions, if any, as `leave_out` returns them.
     rows, columns : int
         Mask pixels.
     """

@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.activated import Activated
+from filterscope.operators.dissection.drawing import inlined, popcount
 from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import _popcount
 
 #: IoU on one image above which a unit meets a part.
 PART_IOU = Fraction(1, 5)
@@ -43,29 +43,53 @@ class Matches:
         return cls(np.zeros((units, parts), np.int64), np.zeros((units, parts)), np.zeros((units, parts)))
 
 
+@inlined
+def _common(drawn: Activated, pair: int, masks: MaskBlock, label: int) -> np.int64:
+    if masks.bitmap[label] < 0:
+        return np.int64(drawn.area[pair])
+    common, first, last = np.int64(0), masks.band[label, 0], masks.band[label, 1]
+    for word in range(drawn.words.shape[1]):
+        for row in range(max(first, drawn.span[pair, word, 0]), min(last, drawn.span[pair, word, 1])):
+            common += popcount(drawn.words[pair, word, row] & masks.words[masks.bitmap[label], word, row])
+    return common
+
+
 @njit(cache=True, nogil=True)
 def _match(
-    drawn: Activated, masks: MaskBlock, numerator: int, denominator: int, matched: NDArray[np.int64],
-    total: NDArray[np.float64], largest: NDArray[np.float64],
+    drawn: Activated, masks: MaskBlock, category: NDArray[np.int64], numerator: int, denominator: int,
+    matched: NDArray[np.int64], total: NDArray[np.float64], largest: NDArray[np.float64],
 ) -> None:  # fmt: skip
+    parts = len(category)
+    lost = np.zeros(2 * parts + category.max() + 1, np.int64)
     for image in range(len(drawn.first) - 1):
+        begin, end = masks.first[image], masks.first[image + 1]
         for pair in range(drawn.first[image], drawn.first[image + 1]):
-            words, span, unit = drawn.words[pair], drawn.span[pair], drawn.unit[pair]
-            for label in range(masks.first[image], masks.first[image + 1]):
-                bitmap, common, part = masks.bitmap[label], drawn.area[pair], masks.concept[label]
-                if bitmap >= 0:
-                    common = np.int64(0)
-                    for word in range(len(words)):
-                        low = max(masks.band[label, 0], span[word, 0])
-                        for row in range(low, min(masks.band[label, 1], span[word, 1])):
-                            common += _popcount(words[word, row] & masks.words[bitmap, word, row])
-                union = drawn.area[pair] + masks.area[label] - common
+            unit = drawn.unit[pair]
+            for region in range(begin, end):
+                if masks.concept[region] >= parts:
+                    lost[masks.concept[region]] = _common(drawn, pair, masks, region)
+            for label in range(begin, end):
+                part = masks.concept[label]
+                if part >= parts:
+                    continue
+                common = _common(drawn, pair, masks, label)
+                known = drawn.area[pair] - lost[parts + part] - lost[2 * parts + category[part]]
+                union = known + masks.area[label] - common
                 matched[unit, part] += common * denominator > numerator * union
                 total[unit, part] += common / union
                 largest[unit, part] = max(largest[unit, part], common / union)
+            for region in range(begin, end):
+                if masks.concept[region] >= parts:
+                    lost[masks.concept[region]] = 0
 
 
-def add_matches(matches: Matches, drawn: Activated, masks: MaskBlock, iou: Fraction = PART_IOU) -> None:
+def add_matches(
+    matches: Matches,
+    drawn: Activated,
+    masks: MaskBlock,
+    iou: Fraction = PART_IOU,
+    category: NDArray[np.int64] | None = None,
+) -> None:
     """Add how each unit meets each part on the next images, in place.
 
     Parameters
@@ -75,16 +99,19 @@ def add_matches(matches: Matches, drawn: Activated, masks: MaskBlock, iou: Fract
     drawn : Activated
         Masks of the units on n images.
     masks : MaskBlock
-        Parts of the same n images.
+        Parts of the same n images, and ignored regions.
     iou : Fraction
         Cut-off, compared exactly in integers; strictly above.
+    category : int64 ndarray of shape (parts,), optional
+        Number of each part's category, which ignored regions may be of; by default all have the same.
     """
-    _match(drawn, masks, iou.numerator, iou.denominator, matches.matched, matches.total, matches.largest)
+    category = np.zeros(matches.matched.shape[1], np.int64) if category is None else category
+    _match(drawn, masks, category, iou.numerator, iou.denominator, matches.matched, matches.total, matches.largest)
 
 
 def present(masks: MaskBlock, parts: int) -> NDArray[np.int64]:
     """Return on how many images of a block each part has a mask pixel, int64 of shape (parts,)."""
-    return np.bincount(masks.concept, minlength=parts).astype(np.int64)
+    return np.bincount(masks.concept, minlength=parts)[:parts].astype(np.int64)
 
 
 def interpretability(

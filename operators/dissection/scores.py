@@ -78,7 +78,7 @@ def score(tally: Tally, labels: Labels, category: NDArray[np.int64]) -> Scores:
     """
     pairs = tally.pairs
     intersection = pairs[:, :, INTERSECTION]
-    activated = tally.categories[:, category, 0]
+    activated = tally.activated(category)[:, :, 0]
     labelled = np.broadcast_to(labels.concepts[:, 1], intersection.shape)
     union = activated + labelled - intersection
     effective = _divide(intersection.astype(np.float64) ** 2, pairs[:, :, SQUARED_INTERSECTION], 0.0)
@@ -117,7 +117,7 @@ def _standard_error(
     """
     pairs = tally.pairs.astype(np.float64)
     squared_union = (
-        tally.categories[:, category, 1]
+        tally.activated(category)[:, :, 1]
         + labels.concepts[None, :, 2]
         + 2.0 * pairs[:, :, CROSS]
         - 2.0 * pairs[:, :, INTERSECTION_UNION]

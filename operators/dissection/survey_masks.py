@@ -12,8 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.activated import Activated
+from filterscope.operators.dissection.drawing import popcount
 from filterscope.operators.dissection.masks import pack
-from filterscope.operators.dissection.tally import _popcount
 
 
 class FieldSpan(NamedTuple):
@@ -82,7 +82,7 @@ def _draw_all(
                 top, end = words.shape[1], 0
                 for row in range(words.shape[1]):
                     if words[word, row]:
-                        drawn.area[pair] += _popcount(words[word, row])
+                        drawn.area[pair] += popcount(words[word, row])
                         top, end = min(top, row), row + 1
                 drawn.span[pair, word, 0], drawn.span[pair, word, 1] = min(top, end), end
 

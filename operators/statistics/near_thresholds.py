@@ -11,27 +11,27 @@ from numpy.typing import NDArray
 
 from filterscope.operators.dissection.activated import common_pixels
 from filterscope.operators.dissection.anchoring import Axis
-from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import (
-    _Canvas,
-    _canvas,
-    _draw,
-    _Grid,
-    _grid,
-    _inlined,
-    _mark,
-    _orders,
-    _popcount,
+from filterscope.operators.dissection.drawing import (
+    Canvas,
+    Grid,
+    canvas_of,
+    draw_map,
+    grid_of,
+    inlined,
+    mark_above,
+    orders_of,
+    popcount,
 )
+from filterscope.operators.dissection.masks import MaskBlock
 from filterscope.operators.statistics.permutation import LEFT_OUT
 
 
-@_inlined
+@inlined
 def _value(
     patterns: NDArray[np.int16], image: int, unit: int, half: NDArray[np.float64], lower: tuple[int, int],
     weight: tuple[float, float],
 ) -> float:  # fmt: skip
-    """Interpolate one pixel as `tally._draw_cell` does."""
+    """Interpolate one pixel as `drawing._draw_cell` does."""
     i, j = lower
     below, beside = min(i + 1, patterns.shape[2] - 1), min(j + 1, patterns.shape[3] - 1)
     nw, ne = half[patterns[image, unit, i, j]], half[patterns[image, unit, i, beside]]
@@ -41,11 +41,11 @@ def _value(
     return value
 
 
-@_inlined
+@inlined
 def _find_changes(
     patterns: NDArray[np.int16], image: int, unit: int, half: NDArray[np.float64], around: float,
-    near: NDArray[np.float64], grid: _Grid, lower: tuple[NDArray[np.int64], NDArray[np.int64]],
-    canvases: tuple[_Canvas, _Canvas], changed: NDArray[np.uint64], span: NDArray[np.int64],
+    near: NDArray[np.float64], grid: Grid, lower: tuple[NDArray[np.int64], NDArray[np.int64]],
+    canvases: tuple[Canvas, Canvas], changed: NDArray[np.uint64], span: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Mark in each draw the pixels on the other side of its threshold than of T, and their rows; empty the canvases."""
     low, high = canvases
@@ -60,7 +60,7 @@ def _find_changes(
             while between:
                 bit = between & (~between + np.uint64(1))
                 between ^= bit
-                column = word * 64 + _popcount(bit - np.uint64(1))
+                column = word * 64 + popcount(bit - np.uint64(1))
                 value = _value(
                     patterns, image, unit, half, (lower[0][row], lower[1][column]),
                     (grid.row_weight[row], grid.column_weight[column]),
@@ -73,8 +73,8 @@ def _find_changes(
 @njit(cache=True, nogil=True)
 def _add(
     patterns: NDArray[np.int16], half: NDArray[np.float64], maxima: NDArray[np.float32], around: NDArray[np.float32],
-    near: NDArray[np.float32], outer: NDArray[np.float32], orders: NDArray[np.int16], grid: _Grid,
-    lower: tuple[NDArray[np.int64], NDArray[np.int64]], canvases: tuple[_Canvas, _Canvas], masks: MaskBlock,
+    near: NDArray[np.float32], outer: NDArray[np.float32], orders: NDArray[np.int16], grid: Grid,
+    lower: tuple[NDArray[np.int64], NDArray[np.int64]], canvases: tuple[Canvas, Canvas], masks: MaskBlock,
     slot: NDArray[np.int64], kinds: NDArray[np.bool_], source: NDArray[np.int64], intersection: NDArray[np.int64],
     activated: NDArray[np.int64],
 ) -> None:  # fmt: skip
@@ -85,11 +85,11 @@ def _add(
         for unit in range(maxima.shape[1]):
             if outer[0, unit] == outer[1, unit] or not maxima[image, unit] > outer[0, unit]:
                 continue
-            _mark(patterns, image, unit, orders[0, unit], low.above)
-            _draw(patterns, image, unit, half, outer[0, unit], grid, low)
+            mark_above(patterns, image, unit, orders[0, unit], low.above)
+            draw_map(patterns, image, unit, half, outer[0, unit], grid, low)
             if maxima[image, unit] > outer[1, unit]:
-                _mark(patterns, image, unit, orders[1, unit], high.above)
-                _draw(patterns, image, unit, half, outer[1, unit], grid, high)
+                mark_above(patterns, image, unit, orders[1, unit], high.above)
+                draw_map(patterns, image, unit, half, outer[1, unit], grid, high)
             for draw in range(len(near)):
                 own[draw] = near[draw, unit] if source[draw, image] >= 0 else around[unit]
             _find_changes(patterns, image, unit, half, around[unit], own, grid, lower, canvases, changed, span)
@@ -155,8 +155,9 @@ def add_changes(
     rows, columns = axes
     planes = np.zeros((1, 1, -(-len(columns.lower) // 64), len(rows.lower)), np.uint64)
     height, width = activations.shape[2:]
+    canvases = canvas_of(height, width, planes), canvas_of(height, width, planes)
     _add(
-        np.ascontiguousarray(activations).view(np.int16), half, maxima, around, near, outer, _orders(outer),
-        _grid(rows, columns), (rows.lower, columns.lower), (_canvas(height, width, planes), _canvas(height, width, planes)),
+        np.ascontiguousarray(activations).view(np.int16), half, maxima, around, near, outer, orders_of(outer),
+        grid_of(rows, columns), (rows.lower, columns.lower), canvases,
         masks, slot, kinds, np.ascontiguousarray(source), intersection, activated,
     )  # fmt: skip

@@ -13,15 +13,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.activated import Activated
-from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import _popcount
+from filterscope.operators.dissection.drawing import popcount
+from filterscope.operators.dissection.masks import MaskBlock, category_of
 
 #: Where an image has no labels in a draw.
 LEFT_OUT = -1
 
 
 def category_sets(masks: MaskBlock, category: NDArray[np.int64], categories: int) -> NDArray[np.bool_]:
-    """Return which categories each of n images has a pixel of, bool of shape (n, G).
+    """Return which categories each of n images has a label of, bool of shape (n, G).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def category_sets(masks: MaskBlock, category: NDArray[np.int64], categories: int
     """
     images = len(masks.first) - 1
     found = np.zeros((images, categories), np.bool_)
-    found[np.repeat(np.arange(images), np.diff(masks.first)), category[masks.concept]] = True
+    found[np.repeat(np.arange(images), np.diff(masks.first)), category_of(masks.concept, category)] = True
     return found
 
 
@@ -108,7 +108,7 @@ def _intersect(
                         # whole vectors of rows: what is outside either span is empty
                         low, high = low & ~7, min((high + 7) & ~7, rows)
                         for row in range(np.uint64(low), np.uint64(high)):
-                            common += _popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
+                            common += popcount(drawn.words[pair, word, row] & masks.words[bitmap, word, row])
                     intersection[draw, concept, drawn.unit[pair]] += common
 
 
@@ -130,7 +130,7 @@ def add_intersections(
     masks : MaskBlock
         Labels of all images.
     slot : int64 ndarray of shape (C,)
-        Place of each concept in `intersection`, or -1 for concepts that are not asked for.
+        Place of each concept, and of each ignored region if there are any, in `intersection`; -1 is not asked for.
     source : int64 ndarray of shape (draws, n)
         Image whose labels each image gets, or `LEFT_OUT`.
     """
@@ -175,7 +175,7 @@ def labelled_pixels(masks: MaskBlock, source: Iterable[NDArray[np.int64]], conce
     counts = np.diff(masks.first)
     every = (np.bincount(givers[givers != LEFT_OUT], minlength=len(counts)) for givers in source)
     # whole numbers far below 2^53: sums are exact
-    found = [np.bincount(masks.concept, masks.area * np.repeat(times, counts), concepts) for times in every]
+    found = [np.bincount(masks.concept, masks.area * np.repeat(times, counts), concepts)[:concepts] for times in every]
     return np.array(found, np.int64).reshape(-1, concepts)
 
 

@@ -9,8 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.activated import Activated
+from filterscope.operators.dissection.drawing import popcount
 from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import _popcount
 from filterscope.operators.statistics.replication import random_words
 
 
@@ -48,7 +48,7 @@ def _meet_shifted(
             bits = tiled[source, place] >> inside
             if inside:
                 bits |= tiled[source, place + 1] << (np.uint64(64) - inside)
-            common += _popcount(words[word, row] & bits)
+            common += popcount(words[word, row] & bits)
     return common
 
 

@@ -199,6 +199,7 @@ class _Reader:
                         self._unite(masks, number, mask, f"{item}, {category} {part}")
                 except BadRowError as bad:
                     self.writer.reject(f"{item}, {category} {part}", str(bad))
+                    self.writer.ignore(image, None, categories=(category,))
         for label, mask in sorted(masks.items(), key=lambda pair: pair[0].number):
             level = "image" if label.category in self.whole_image else "pixel"
             self.writer.segment(image, self.writer.concept(label.name, label.category, level), mask)

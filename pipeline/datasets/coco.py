@@ -1,14 +1,17 @@
 """Reader of COCO-like annotations: polygons, run lengths, crowd regions, boxes, keypoints, and those of LVIS.
 
-All objects of a category in an image make one segment, their union; each has its own row in `objects`. A crowd
-region (`iscrowd` 1) labels the pixels of its category and is not an object. Polygons are filled by pycocotools, so that
-a mask has the pixels that the official `area` counts. A bad image, category or annotation is rejected; a
-rejected image takes its annotations with it. Ids are numbers or texts.
+All objects of a category in an image make one segment, their union; each has its own row in `objects`. Polygons are filled by
+pycocotools, so that a mask has the pixels that the official `area` counts. A bad image, category or annotation is
+rejected; a rejected image takes its annotations with it. Ids are numbers or texts.
 
-An annotation without a segmentation is an object with its box and no concept. Keypoints that are visible (2) are
-landmarks of their object; 1 is hidden, 0 not labelled. What is marked `ignore` is left out, and so are the masks of
-a category in an image of LVIS that is not exhaustively labelled with it or said not to hold it: their objects stay.
-Categories of one name are told apart by their supercategories, or refused.
+An annotation without a segmentation is an object with its box. Keypoints that are visible (2) are landmarks of their
+object; 1 is hidden, 0 not labelled. Categories of one name are told apart by their supercategories, or refused.
+
+Pixels are ignored for a category, as neither it nor background, in its crowd regions (`iscrowd` 1; they stand among the
+segments too, but are no objects), in what is marked `ignore`, in boxes without a segmentation, in the box of a rejected
+annotation, or the whole image where it has none, and in an image of LVIS that is not exhaustively labelled with the
+category, or said not to hold it and still labelled with it; objects of these stay. What is of a category named `ignored
+regions` or the like is ignored for all.
 
 References
 ----------
@@ -19,19 +22,29 @@ Gupta et al. LVIS: a dataset for large vocabulary instance segmentation. CVPR 20
 import json
 import os.path
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pycocotools import mask as rle
-from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from filterscope.pipeline.datasets.colors import ColorLabels
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.landmarks import point_inside
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.names import normal
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, told
-from filterscope.pipeline.datasets.regions import Polygon, RunLengths, clip_box, encode_region
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, is_ignored, join_inside, told
+from filterscope.pipeline.datasets.regions import Polygon, RunLengths, box_pixels, clip_box, encode_region
 from filterscope.pipeline.engine.errors import InputError
 
 
@@ -73,15 +86,33 @@ class _Category(BaseModel):
     keypoints: list[str] = []
 
 
+_Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+
+
 class _Annotation(BaseModel):
     id: _Id | None = None
     image_id: _Id
     category_id: _Id
     segmentation: list[Polygon] | RunLengths | None = None
-    bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    bbox: _Box | None = None
     iscrowd: bool = False
     ignore: bool = False
     keypoints: list[FiniteFloat] = []
+
+
+def _or_none(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError:
+        return None
+
+
+class _Place(BaseModel):
+    """What can be read of an annotation that is rejected: of what it is, and its box."""
+
+    image_id: _Id
+    category_id: _Id
+    bbox: Annotated[_Box | None, WrapValidator(_or_none)] = None
 
 
 _Row = TypeVar("_Row", _Image, _Category, _Annotation)
@@ -134,12 +165,15 @@ def import_coco(
         listed = _unique(_parse(content["images"], _Image, "image", writer), "image", writer)
         categories = _unique(_parse(content["categories"], _Category, "category", writer), "category", writer)
         _tell_apart(categories, path)
-        regions = _group(_parse(content["annotations"], _Annotation, "annotation", writer), listed, categories, writer)
+        bad: list[Any] = []
+        annotations = _parse(content["annotations"], _Annotation, "annotation", writer, bad)
+        regions, places = _group(annotations, listed, categories, writer), _places(bad)
         palette = ColorLabels(writer, (category.name for category in categories.values())) if colors else None
         for row in told(listed.values(), progress):
             image = _add_image(row, pixels, root, _split(path), writer)
             if image is not None:
                 _add_regions(image, row, regions[row.id], categories, writer)
+                _ignore_rest(image, row, places[row.id], categories, writer)
                 if palette is not None:
                     palette.add(image, pixels / row.file_name)
 
@@ -187,7 +221,10 @@ def _find_images(path: Path, rows: list[Any]) -> Path:
     raise InputError(f"none of the {len(rows)} images of {path} lies in {tried}; name their folder with --images")
 
 
-def _parse(rows: list[Any], kind: type[_Row], what: str, writer: DatasetWriter) -> list[_Row]:
+def _parse(
+    rows: list[Any], kind: type[_Row], what: str, writer: DatasetWriter, bad: list[Any] | None = None
+) -> list[_Row]:
+    """Return the rows that are as they should be; the others are rejected, and added to `bad` if it is given."""
     parsed = []
     for position, row in enumerate(rows):
         try:
@@ -196,7 +233,19 @@ def _parse(rows: list[Any], kind: type[_Row], what: str, writer: DatasetWriter) 
             detail: Any = error.errors()[0]
             number = ascii(row["id"])[:40] if isinstance(row, dict) and "id" in row else f"at position {position}"
             writer.reject(f"{what} {number}", ": ".join([*map(str, detail["loc"][:1]), detail["msg"]]))
+            if bad is not None:
+                bad.append(row)
     return parsed
+
+
+def _places(rows: list[Any]) -> dict[str, list[_Place]]:
+    """Return what can be read of rejected annotations, by image."""
+    places: dict[str, list[_Place]] = defaultdict(list)
+    for row in rows:
+        with suppress(ValidationError):
+            place = _Place.model_validate(row)
+            places[place.image_id].append(place)
+    return places
 
 
 def _unique(rows: list[_Named], what: str, writer: DatasetWriter) -> dict[str, _Named]:
@@ -229,8 +278,6 @@ def _group(
             writer.reject(f"annotation {row.id}", f"image {row.image_id} is not in the list of images")
         elif row.category_id not in categories:
             writer.reject(f"annotation {row.id}", f"category {row.category_id} is not in the list of categories")
-        elif row.ignore:
-            writer.reject(f"annotation {row.id}", "it is marked ignore")
         else:
             grouped[row.image_id].append(row)
     return grouped
@@ -261,6 +308,13 @@ def _add_regions(
             box = clip_box(row.bbox or tuple(rle.toBbox(mask).tolist()), *size)
         except BadRowError as bad:
             writer.reject(item, str(bad))
+            _ignore(image, category.name, None, row.bbox, writer)
+            continue
+        marked = "it is marked ignore" if row.ignore else f"what is {category.name!r} is ignored"
+        if is_ignored(category.name) or row.ignore or row.iscrowd or mask is None:
+            _ignore(image, category.name, mask, row.bbox, writer)
+        if is_ignored(category.name) or row.ignore:
+            writer.reject(item, marked)
             continue
         if mask is not None and row.category_id in (*listed.not_exhaustive_category_ids, *listed.neg_category_ids):
             writer.reject(item, f"{category.name!r} is not exhaustively labelled in the image: no concept")
@@ -270,6 +324,27 @@ def _add_regions(
             _add_keypoints(image, writer.object(image, category.name, box), row, category, item, writer)
     for name, parts in masks.items():
         writer.segment(image, writer.concept(name, "object"), rle.decode(rle.merge(parts)).astype(bool))
+    unsure = {*listed.neg_category_ids} & {row.category_id for row in rows}
+    for number in {*listed.not_exhaustive_category_ids, *unsure} & categories.keys():
+        writer.ignore(image, None, concept=categories[number].name)
+
+
+def _ignore_rest(
+    image: int, listed: _Image, places: list[_Place], categories: dict[str, _Category], writer: DatasetWriter
+) -> None:
+    """Ignore the boxes of annotations that were rejected as they were read."""
+    for place in places:
+        if place.category_id in categories:
+            _ignore(image, categories[place.category_id].name, None, place.bbox, writer)
+
+
+def _ignore(image: int, name: str, mask: dict[str, Any] | None, box: _Box | None, writer: DatasetWriter) -> None:
+    """Ignore a region for a category, or for all if the category is what is ignored: the mask, else the box, else the image."""
+    pixels = None if mask is None else rle.decode(mask).astype(bool)
+    if pixels is None and box is not None:
+        with suppress(BadRowError):
+            pixels = box_pixels(clip_box(box, *writer.size(image)), *writer.size(image))
+    writer.ignore(image, pixels, **({"categories": ("object",)} if is_ignored(name) else {"concept": name}))
 
 
 def _add_keypoints(

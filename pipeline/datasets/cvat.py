@@ -34,7 +34,8 @@ def import_cvat(
 
     Polygons, ellipses and masks are concepts and objects, boxes objects (a turned one by its extent), points landmarks,
     those of a skeleton too; tags are attributes. Shapes of one label and `group_id` are one object, to which points of the
-    group belong. Polylines and cuboids are rejected.
+    group belong. Polylines and cuboids are rejected. Pixels are ignored for a label where it has only a box or a rejected
+    shape, and for all labels under one such as `ignore`.
 
     Parameters
     ----------
@@ -111,7 +112,20 @@ def _add(row: ElementTree.Element, pixels: Path, writer: DatasetWriter) -> None:
                 _draw(shape, f"shape {place}", shapes)
         except BadRowError as bad:
             writer.reject(f"{shape.tag} {place} of {name}", str(bad))
+            if shape.get("label") and shape.tag not in ("points", "skeleton", "tag"):
+                shapes.lost(shape.get("label", ""), _extent(shape))
     shapes.write()
+
+
+def _extent(shape: ElementTree.Element) -> Points:
+    """Return points whose extent a shape has, none if they cannot be read."""
+    try:
+        if shape.tag == "mask":
+            left, top, width, height = (_whole(shape, name) for name in ("left", "top", "width", "height"))
+            return [(left, top), (left + width, top + height)]
+        return _points(shape.get("points", ""))
+    except BadRowError:
+        return []
 
 
 def _label(shape: ElementTree.Element) -> str:

@@ -51,7 +51,8 @@ def import_labelme(
     """Import images annotated with LabelMe.
 
     Polygons, circles and masks are concepts and objects, rectangles objects, points landmarks. Shapes of one label and
-    `group_id` are one object, to which points of the group belong. Lines have no area and are rejected.
+    `group_id` are one object, to which points of the group belong. Lines have no area and are rejected. Pixels are ignored
+    for a label where it has only a rectangle or a rejected shape, and for all labels under `__ignore__`.
 
     Parameters
     ----------
@@ -124,7 +125,23 @@ def _add(content: _File, below: Path, pixels: Path, item: str, writer: DatasetWr
             writer.reject(f"shape {place} of {item}", _said(error))
         except BadRowError as bad:
             writer.reject(f"shape {place} of {item}", str(bad))
+        else:
+            continue
+        _lose(row, shapes)
     shapes.write()
+
+
+def _lose(row: Any, shapes: Shapes) -> None:
+    """Ignore the extent of a shape that was rejected for its label, if it has one; a point has no extent."""
+    try:
+        shape = _Shape.model_validate({**row, "mask": None, "group_id": None})
+    except (ValidationError, TypeError):
+        label = row.get("label") if isinstance(row, dict) else None
+        if isinstance(label, str) and label:
+            shapes.lost(label, ())
+    else:
+        if shape.shape_type != "point":
+            shapes.lost(shape.label, shape.points)
 
 
 def _draw(shape: _Shape, place: int, shapes: Shapes) -> None:

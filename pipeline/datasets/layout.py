@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pycocotools import mask as rle
 
-from filterscope.pipeline.datasets.writer import MANIFEST, ROWS_PER_GROUP, DatasetWriter, absorb, encode_mask
+from filterscope.pipeline.datasets.writer import (
+    ALL_TABLES,
+    MANIFEST,
+    ROWS_PER_GROUP,
+    DatasetWriter,
+    absorb,
+    encode_mask,
+)
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.stores.places import is_local, path_of, readable
 from filterscope.schemas.dataset import TABLES
@@ -98,7 +105,7 @@ class Dataset:
     def content(self) -> str:
         """The identity computed again from the tables; another one than the manifest states if they were edited."""
         digest = hashlib.sha256()
-        for name in TABLES:
+        for name in filter(self._has, ALL_TABLES):
             rows = hashlib.sha256()
             for batch in self.table(name).to_batches(max_chunksize=ROWS_PER_GROUP):
                 absorb(rows, name, batch)
@@ -133,8 +140,15 @@ class Dataset:
 
     def table(self, name: str) -> pa.Table:
         """Read a whole table of `schemas.dataset.TABLES`; InputError if its file is damaged."""
+        schema = ALL_TABLES[name]
+        if not self._has(name):
+            return schema.empty_table()
         with self._opened(name) as path:
-            return pq.read_table(readable(path), schema=TABLES[name])
+            return pq.read_table(readable(path), schema=schema)
+
+    def _has(self, name: str) -> bool:
+        # the manifest counts their rows, so that a file that got lost is missed
+        return name in TABLES or name in self.manifest
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[Path]:
@@ -157,7 +171,19 @@ class Dataset:
 
     def segments(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """Yield the segments of images [start, stop), in order of images."""
-        with self._opened("segments") as path:
+        return self._of_images("segments", start, stop)
+
+    @property
+    def has_ignored(self) -> bool:
+        """Whether annotations say of some pixels that they do not know what these are."""
+        return self._has("ignored")
+
+    def ignored_regions(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
+        """Yield the ignored regions of images [start, stop), in order of images."""
+        return self._of_images("ignored", start, stop) if self.has_ignored else iter(())
+
+    def _of_images(self, name: str, start: int, stop: int) -> Iterator[dict[str, Any]]:
+        with self._opened(name) as path:
             rows = pq.read_table(readable(path), filters=[("image", ">=", start), ("image", "<", stop)]).sort_by(
                 "image"
             )
@@ -165,6 +191,8 @@ class Dataset:
 
     def rows(self, name: str) -> int:
         """Return how many rows a table has, without reading them; InputError if its file is damaged."""
+        if not self._has(name):
+            return 0
         with self._opened(name) as path:
             return pq.read_metadata(readable(path)).num_rows
 

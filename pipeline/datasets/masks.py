@@ -1,9 +1,9 @@
 """Reader of images with index masks: the shape of VOC, of ADE20K-style exports and of a user's own data.
 
 A mask is a PNG with the stem of its image (and its sub-folder): grey of up to 16 bits, or palette, whose indices count
-and not its colours. Index 0 is no concept unless it is imported as a label; 255 in an 8-bit mask and 65535 in a 16-bit one are
-ignored unless they have a name. Indices of one name are one concept. What has no counterpart or cannot be decoded is
-rejected.
+and not its colours. Index 0 is no concept unless it is imported as a label. Pixels of index 255 in an 8-bit mask and 65535 in a
+16-bit one, unless these have a name, and of what is named `ignore`, `void` or `unknown`, are ignored: they count neither as a
+concept nor as background. Indices of one name are one concept. What has no counterpart or cannot be decoded is rejected.
 """
 
 import re
@@ -23,6 +23,7 @@ from filterscope.pipeline.datasets.reading import (
     BadRowError,
     ImportNote,
     Progress,
+    is_ignored,
     is_no_label,
     read_rgb,
     read_rows,
@@ -143,16 +144,16 @@ def _read_names(path: Path, listed: list[tuple[int, dict[str, str]]], category: 
 
 
 def _check_zero(concepts: dict[int, _Concept], names: Path, kept: bool) -> _Concept | None:
-    """Take index 0 out of the concepts unless it is kept; return it if its name is that of a class."""
+    """Take index 0 out of the concepts unless it is kept or ignored; return it if its name is that of a class."""
     zero = concepts.get(0)
-    named = zero is not None and not is_no_label(zero.name)
+    named = zero is not None and not is_no_label(zero.name) and not is_ignored(zero.name)
     if kept and not named:
         received = "has no row for it" if zero is None else f"names it {zero.name!r}"
         raise InputError(
             f"--zero-is-a-label needs a class at index 0, but {names} {received}; name it or omit the flag"
         )
-    if not kept:
-        concepts.pop(0, None)
+    if zero is not None and not kept and not is_ignored(zero.name):
+        concepts.pop(0)
     return zero if named and not kept else None
 
 
@@ -220,8 +221,10 @@ class _Reader:
         suffix: str,
     ) -> None:
         self._painting, self._suffix = painting, suffix
-        self._source, self._writer, self._concepts = source, writer, concepts
-        self._names, self._skip_bad = names, skip_bad
+        self._source, self._writer, self._names, self._skip_bad = source, writer, names, skip_bad
+        self._concepts = {index: concept for index, concept in concepts.items() if not is_ignored(concept.name)}
+        self._ignored = concepts.keys() - self._concepts.keys()
+        self._categories = list(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._used: set[str] = set()
         self._without: list[str] = []
         self._zeros = self._pixels = 0
@@ -296,8 +299,8 @@ class _Reader:
         counts = np.bincount(indices.ravel())
         self._zeros, self._pixels = self._zeros + int(counts[0]), self._pixels + indices.size
         found = np.flatnonzero(counts).tolist()
-        unnamed = [index for index in found if index not in self._concepts and index != 0]
-        unnamed = [index for index in unnamed if index != _IGNORED[indices.dtype]]
+        ignored = self._ignored | ({_IGNORED[indices.dtype]} - self._concepts.keys())
+        unnamed = [index for index in found if index not in self._concepts and index not in ignored | {0}]
         if unnamed:
             which = f"{'index' if len(unnamed) == 1 else 'indices'} {', '.join(map(str, unnamed))}"
             fix = "add a row for it, or leave its pixels unlabelled"
@@ -310,6 +313,8 @@ class _Reader:
                 labelled[concept] = labelled[concept] | pixels if concept in labelled else pixels
         for concept, pixels in labelled.items():
             self._writer.segment(image, self._writer.concept(concept.name, concept.category), pixels)
+        if not ignored.isdisjoint(found):
+            self._writer.ignore(image, np.isin(columns, list(ignored)), categories=self._categories)
 
     def _check_size(self, shape: tuple[int, ...], path: Path) -> None:
         try:

@@ -46,8 +46,8 @@ def painting_of(painted: str | None, rows: _Rows, path: Path) -> Painting | None
     if painted == "ade20k":
         return Painting(None)
     if painted == "voc":
-        # 255 is the pale edge between objects, which VOC ignores
-        return Painting({voc_color(index): 0 if index == 255 else index for index in range(256)})
+        # 255 is the pale edge between objects, which VOC ignores: as the highest index of 16 bits
+        return Painting({voc_color(index): 65535 if index == 255 else index for index in range(256)})
     if painted != "listed":
         raise InputError(f"--painted is {painted!r}; give voc, ade20k, listed or index")
     index: dict[int, int] = {0: 0}

@@ -56,8 +56,9 @@ def import_panoptic(
 ) -> None:
     """Import COCO panoptic segmentation.
 
-    A pixel belongs to the segment R + 256 G + 65536 B; 0 is not labelled. Segments of a category in an image make one
-    segment, their union. Things are objects with the extent of their segment as box, unless `iscrowd`; stuff is not.
+    A pixel belongs to the segment R + 256 G + 65536 B. Segments of a category in an image make one segment, their union.
+    Things are objects with the extent of their segment as box; stuff is not. Pixels of a crowd are ignored for its category,
+    those of no listed segment, such as 0 ("void"), for all.
 
     Parameters
     ----------
@@ -150,11 +151,15 @@ def _add(
         if category is None or segment.id == 0 or not mask.any():
             writer.reject(f"segment {segment.id} of image {listed.id}", "it has no pixel, or no category in the list")
             continue
+        if segment.iscrowd:
+            writer.ignore(image, mask, concept=category.name)
         masks[category.id] = masks.get(category.id, False) | mask
         if category.isthing and not segment.iscrowd:
             rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
             box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
             writer.object(image, category.name, box)
+    void = ~np.isin(ids, [segment.id for segment in row.segments_info if segment.id != 0])
+    writer.ignore(image, void, categories=("object", "stuff"))
     for number, mask in masks.items():
         category = categories[number]
         writer.segment(image, writer.concept(category.name, "object" if category.isthing else "stuff"), mask)

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +107,16 @@ def _add(file: Path, pixels: Path, root: Path, merge: bool, writer: DatasetWrite
     if image is None:
         return
     size = writer.size(image)
-    fitting = [item for item in objects if {item.mask.shape, *(part.mask.shape for part in item.parts)} == {size}]
-    if len(fitting) < len(objects):
-        shapes = {mask.shape for item in objects for mask in (item.mask, *(part.mask for part in item.parts))}
+    fits = [{item.mask.shape, *(part.mask.shape for part in item.parts)} == {size} for item in objects]
+    fitting, others = (list(compress(objects, (fit is wanted for fit in fits))) for wanted in (True, False))
+    if others:
+        shapes = {mask.shape for item in others for mask in (item.mask, *(part.mask for part in item.parts))}
         height, width = min(shapes - {size})
         turned = writer.exif_hint((height, width), size, writer.tag(image))
-        count = len(objects) - len(fitting)
-        writer.reject(file.name, f"{count} objects have masks of another size than the image{turned}")
+        writer.reject(file.name, f"{len(others)} objects have masks of another size than the image{turned}")
+        for item in others:
+            for concept in (item.category, *(name for _, name, _ in _part_concepts(item, merge))):
+                writer.ignore(image, None, concept=concept)
     _add_objects(image, fitting, writer)
     for category, concepts in _labelled(fitting, merge).items():
         for concept, mask in concepts.items():

@@ -23,6 +23,13 @@ NO_LABEL = frozenset((
 ))  # fmt: skip
 
 
+#: Names of a class, as `NO_LABEL`, that say of pixels that it is not known what they are.
+IGNORED = frozenset((
+    "don't care", "dont care", "dontcare", "ignore", "ignore region", "ignore regions", "ignored", "ignored region",
+    "ignored regions", "unknown", "void",
+))  # fmt: skip
+
+
 class ImportNote(UserWarning):
     """What a person should know about a data set that was imported; it stands in `rejects` too."""
 
@@ -76,7 +83,16 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
 
 def is_no_label(name: str) -> bool:
     """Return whether the name of class 0 says that it is none, such as null, background or `_Void_`."""
-    return name.casefold().strip("_ ").replace("_", " ") in NO_LABEL
+    return _plain(name) in NO_LABEL
+
+
+def is_ignored(name: str) -> bool:
+    """Return whether the name of a class says that it is not known what its pixels are, such as void or `__ignore__`."""
+    return _plain(name) in IGNORED
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ").replace("-", " ").strip()
 
 
 def join_inside(folder: Path, relative: str, *, root: Path | None = None) -> Path:

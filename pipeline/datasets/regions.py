@@ -1,7 +1,9 @@
 """What a COCO segmentation covers: polygons, or run lengths down the columns, plain or compressed."""
 
+import math
 from typing import Annotated, Any
 
+import numpy as np
 from pycocotools import mask as rle
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
@@ -80,3 +82,11 @@ def clip_box(box: tuple[float, float, float, float], height: int, width: int) ->
     if x1 <= x0 or y1 <= y0:
         raise BadRowError(f"the box {list(box)} has no area inside the image of {height} x {width} (height x width)")
     return x0, y0, x1, y1
+
+
+def box_pixels(box: tuple[float, float, float, float], height: int, width: int) -> np.ndarray:
+    """Return the pixels that a box (x0, y0, x1, y1; x1 and y1 outside) covers at least in part: bool, shape (height, width)."""
+    pixels = np.zeros((height, width), bool)
+    x0, y0 = (max(math.floor(value), 0) for value in box[:2])
+    pixels[y0 : max(math.ceil(box[3]), 0), x0 : max(math.ceil(box[2]), 0)] = True
+    return pixels

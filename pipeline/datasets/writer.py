@@ -19,10 +19,13 @@ from filterscope.pipeline.datasets.images import UNDECODABLE, named_format, open
 from filterscope.pipeline.datasets.names import near_pair, normal
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.stores.places import is_local, path_of
-from filterscope.schemas.dataset import TABLES
+from filterscope.schemas.dataset import OPTIONAL, TABLES
 
 MANIFEST = "dataset.json"
 ROWS_PER_GROUP = 4096
+
+#: Tables of a data set and those that it may have; the manifest counts the rows of these.
+ALL_TABLES = {**TABLES, **OPTIONAL}
 
 #: Tables that say something of an image.
 _ANNOTATIONS = ("segments", "objects", "landmarks", "attributes")
@@ -39,7 +42,7 @@ def absorb(digest: Any, table: str, rows: pa.Table | pa.RecordBatch) -> None:
 
     Not the bytes of the file, nor where images lie: the same content has one identity on every machine.
     """
-    for row in rows.select([name for name in TABLES[table].names if name not in _PLACES]).to_pylist():
+    for row in rows.select([name for name in ALL_TABLES[table].names if name not in _PLACES]).to_pylist():
         stated = {name: row[name] for name in row if row[name] is not None or name not in _ADDED.get(table, ())}
         digest.update(repr(stated).encode())
 
@@ -90,9 +93,9 @@ class DatasetWriter:
             raise InputError(f"{self.folder} exists and is not empty; choose another folder or remove it first")
         self._source, self._in_place, self._group_of, self._upright = source, in_place, group_of, upright
         self._partial = self.folder.with_name(f".{self.folder.name}.partial")
-        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ALL_TABLES}
         self._files: dict[str, pq.ParquetWriter] = {}
-        self._contents = {name: hashlib.sha256() for name in TABLES}
+        self._contents = {name: hashlib.sha256() for name in ALL_TABLES}
         self._sizes: list[tuple[int, int]] = []
         self._tags: list[int] = []
         self._written: Counter[str] = Counter()
@@ -101,12 +104,13 @@ class DatasetWriter:
         self._looked = 0
         self._names: set[str] = set()
         self._concepts: dict[str, dict[str, Any]] = {}
+        self._ignored: list[tuple[int, str | None, str | None, bytes | None]] = []
         self._objects = 0
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._partial, ignore_errors=True)
         (self._partial / "images").mkdir(parents=True)
-        for name, schema in TABLES.items():
+        for name, schema in ALL_TABLES.items():
             self._files[name] = pq.ParquetWriter(self._partial / f"{name}.parquet", schema, compression="zstd")
         return self
 
@@ -244,6 +248,39 @@ class DatasetWriter:
             if filled:
                 self._add("segments", {"image": image, "concept": concept, "mask": mask["counts"]})
 
+    def ignore(
+        self,
+        image: int,
+        mask: np.ndarray | None,
+        *,
+        concept: str | None = None,
+        categories: Iterable[str] = (),
+    ) -> None:
+        """State that it is not known whether pixels are a concept, or any concept of some categories.
+
+        They count neither as the concept nor as background. What is no concept or category in the end, because nothing is
+        labelled with it, needs no such region and is left out.
+
+        Parameters
+        ----------
+        image : int
+            Number of the image.
+        mask : bool ndarray at the image's own size, optional
+            The pixels; None: the whole image.
+        concept : str, optional
+            Name of the concept.
+        categories : iterable of str
+            Names of the categories.
+        """
+        if mask is not None and mask.shape != self._sizes[image]:
+            raise InputError(f"mask of size {mask.shape} for image {image} of size {self._sizes[image]}")
+        if mask is not None and not mask.any():
+            return
+        counts = None if mask is None else encode_mask(mask)
+        names = [normal(_storable(concept))] if concept is not None else []
+        self._ignored.extend((image, name, None, counts) for name in names)
+        self._ignored.extend((image, None, category, counts) for category in categories)
+
     def object(self, image: int, category: str, box: tuple[float, float, float, float]) -> int:
         """Add an object with its box (x0, y0, x1, y1; x1 and y1 outside) and return its number."""
         category = normal(_storable(category))
@@ -345,24 +382,39 @@ class DatasetWriter:
         if len(self._rows[table]) >= ROWS_PER_GROUP:
             self._flush(table)
 
+    def _add_ignored(self) -> None:
+        """Write the ignored regions of what turned out to be a concept or a category, in order of images."""
+        categories = {row["category"] for row in self._concepts.values()}
+        for image, name, category, mask in sorted(self._ignored, key=lambda row: row[0]):
+            if category in categories:
+                self._add("ignored", {"image": image, "concept": None, "category": category, "mask": mask})
+            elif name in self._concepts:
+                number = self._concepts[name]["concept"]
+                self._add("ignored", {"image": image, "concept": number, "category": None, "mask": mask})
+
     def _flush(self, table: str) -> None:
         if self._rows[table]:
-            rows = pa.Table.from_pylist(self._rows[table], schema=TABLES[table])
+            rows = pa.Table.from_pylist(self._rows[table], schema=ALL_TABLES[table])
             self._files[table].write_table(rows)
             absorb(self._contents[table], table, rows)
             self._rows[table] = []
 
     def _commit(self) -> None:
+        self._add_ignored()
         digest = hashlib.sha256()
-        for name in TABLES:
+        for name in ALL_TABLES:
             self._flush(name)
             self._files[name].close()
-            digest.update(self._contents[name].digest())
-        manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source}
+            if name in TABLES or self._written[name]:
+                digest.update(self._contents[name].digest())
+            else:
+                (self._partial / f"{name}.parquet").unlink()
+        counts = {name: self._written[name] for name in OPTIONAL if self._written[name]}
+        manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source, **counts}
         (self._partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         if self.folder.exists():
             self.folder.rmdir()
         self._partial.rename(self.folder)
 
 
-__all__ = ["MANIFEST", "ROWS_PER_GROUP", "DatasetWriter", "absorb", "encode_mask"]
+__all__ = ["ALL_TABLES", "MANIFEST", "ROWS_PER_GROUP", "DatasetWriter", "absorb", "encode_mask"]

@@ -35,7 +35,11 @@ def sample_mask(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def dissect(
-    activated: np.ndarray, labels: list[dict[int, np.ndarray]], category: list[int], source: list[int] | None = None
+    activated: np.ndarray,
+    labels: list[dict[int, np.ndarray]],
+    category: list[int],
+    source: list[int] | None = None,
+    ignored: list[dict[int, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Network dissection of one unit from its definition, image by image.
 
@@ -49,7 +53,10 @@ def dissect(
         Category of each concept.
     source : list of int, optional
         Image of which each row is a view: one image in counts and second moments; by default each is its own.
+    ignored : list of dict, optional
+        For each image, concept -> pixels (bool) of which it is not known whether they are the concept.
     """
+    ignored = [{} for _ in labels] if ignored is None else ignored
     source = list(range(len(labels))) if source is None else source
     concepts, images = len(category), len(labels)
     out = {name: np.zeros(concepts) for name in ("i", "a", "g", "iou", "association", "lift", "effective", "error")}
@@ -61,14 +68,16 @@ def dissect(
             views = [v for v in views if any(category[other] == category[c] for other in labels[v])]
             if not views:
                 continue
-            both, either = 0, 0
+            both, either, shown = 0, 0, False
             for v in views:
-                label = labels[v].get(c, np.zeros_like(activated[v]))
-                both, either = both + int((activated[v] & label).sum()), either + int((activated[v] | label).sum())
-                out["a"][c] += int(activated[v].sum())
+                known = ~ignored[v].get(c, np.zeros_like(activated[v]))
+                above, label = activated[v] & known, labels[v].get(c, np.zeros_like(known)) & known
+                both, either = both + int((above & label).sum()), either + int((above | label).sum())
+                out["a"][c] += int(above.sum())
                 out["g"][c] += label.sum()
+                shown = shown or bool(label.any())
             pairs.append((both, either))
-            if any(c in labels[v] for v in views):
+            if shown:
                 holds += 1
                 associated += both / either > 0.04
         out["i"][c] = sum(both for both, _ in pairs)
@@ -81,10 +90,19 @@ def dissect(
         if out["effective"][c] >= 5:
             residual = sum((both - out["iou"][c] * either) ** 2 for both, either in pairs)
             out["error"][c] = math.sqrt(len(pairs) / (len(pairs) - 1) * residual) / union
-        places = sum((masks[c].astype(int) for masks in labels if c in masks), np.zeros(activated.shape[1:], int))
+        places = _places(labels, ignored, c, activated.shape[1:])
         expected = (activated.sum(axis=0) * places).sum() / images
         out["lift"][c] = out["i"][c] / expected if expected else np.nan
     return out
+
+
+def _places(labels, ignored, concept, shape):
+    """In how many images each pixel is labelled with a concept and not ignored."""
+    places = np.zeros(shape, int)
+    for masks, unknown in zip(labels, ignored, strict=True):
+        if concept in masks:
+            places += masks[concept] & ~unknown.get(concept, np.zeros(shape, bool))
+    return places
 
 
 def layer_labels(labels: dict[int, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
@@ -154,11 +172,18 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / (one | other).sum()) if (one | other).any() else 0.0
 
 
-def part_matches(activated: np.ndarray, labels: list[dict[int, np.ndarray]], parts: int, iou: Fraction) -> list[int]:
-    """Images on which the IoU of one unit's mask with each part is above the cut-off."""
+def part_matches(
+    activated: np.ndarray,
+    labels: list[dict[int, np.ndarray]],
+    parts: int,
+    iou: Fraction,
+    ignored: list[dict[int, np.ndarray]] | None = None,
+) -> list[int]:
+    """Images on which the IoU of one unit's mask with each part is above the cut-off, over pixels that are not ignored."""
     count = [0] * parts
-    for mask, masks in zip(activated, labels, strict=True):
+    for mask, masks, unknown in zip(activated, labels, ignored or [{}] * len(labels), strict=True):
         for part, label in masks.items():
-            both, either = int((mask & label).sum()), int((mask | label).sum())
+            known = ~unknown.get(part, np.zeros_like(mask))
+            both, either = int((mask & label & known).sum()), int(((mask | label) & known).sum())
             count[part] += either > 0 and Fraction(both, either) > iou
     return count

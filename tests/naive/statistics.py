@@ -71,11 +71,14 @@ class Judged:
         Probability above the threshold.
     shape : (int, int)
         Of the masks.
+    ignored : list of dict, optional
+        For each image, concept -> pixels (bool) that are ignored for it; they go with the labels.
     """
 
-    def __init__(self, maps, labels, category, eligible, group, fold, *, folds, quantile, shape):
+    def __init__(self, maps, labels, category, eligible, group, fold, *, folds, quantile, shape, ignored=None):
         self.maps, self.labels, self.category, self.eligible = maps.astype(np.float64), labels, category, eligible
         self.group, self.fold, self.folds, self.quantile = group, fold, folds, quantile
+        self.ignored = [{} for _ in labels] if ignored is None else ignored
         self.up = [upsample(image, *shape) for image in self.maps]
         self.all = list(range(len(maps)))
         self.half = [[image for image in self.all if fold[image] % 2 == number] for number in (0, 1)]
@@ -91,7 +94,8 @@ class Judged:
         for image in images:
             label, above = self.labels[givers[image]], self.up[image] > threshold
             if any(self.category[other] == self.category[concept] for other in label):
-                mask = label.get(concept, np.zeros_like(above))
+                known = ~self.ignored[givers[image]].get(concept, np.zeros_like(above))
+                above, mask = above & known, label.get(concept, np.zeros_like(above)) & known
                 common, union = common + int((above & mask).sum()), union + int((above | mask).sum())
         return common, union
 

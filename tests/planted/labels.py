@@ -29,6 +29,32 @@ def draw_labels(rng, images, concepts, shape):
     return labels
 
 
+def draw_ignored(rng, images, category, shape):
+    """Ignored regions of all kinds, of concepts and of categories, numbered as `operators.dissection.masks` does."""
+    regions = []
+    for _ in range(images):
+        numbers = np.flatnonzero(rng.random(2 * len(category) + max(category) + 1) < 0.4)
+        numbers = numbers[numbers >= len(category)].tolist()
+        kinds = rng.integers(5, size=len(numbers))
+        shares = [(0.1, 0.5, 0.9, 0.0, 1.0)[kind] for kind in kinds]
+        masks = [rng.random(shape) < share for share in shares]
+        regions.append(
+            {n: None if s == 1 and n % 2 else mask for n, s, mask in zip(numbers, shares, masks, strict=True)}
+        )
+    return regions
+
+
+def ignored_of(region, category, shape):
+    """Pixels ignored for each concept, from the regions of one view: its own and its category's."""
+    found, count = {}, len(category)
+    for concept in range(count):
+        numbers = count + concept, 2 * count + category[concept]
+        masks = [np.ones(shape, bool) if region[n] is None else region[n] for n in numbers if n in region]
+        if masks:
+            found[concept] = np.logical_or.reduce(masks)
+    return found
+
+
 def drawn_of(maps, threshold, shape):
     """Activated pixels, and the axes they were drawn on."""
     axes = resize_axis(maps.shape[2], shape[0]), resize_axis(maps.shape[3], shape[1])

@@ -16,11 +16,17 @@ _OBJECTS = 5
 
 
 def write_shapes(
-    folder: Path, *, images: int, seed: int = 0, group_of: Callable[[str], str | None] | None = None
+    folder: Path,
+    *,
+    images: int,
+    seed: int = 0,
+    group_of: Callable[[str], str | None] | None = None,
+    ignore: float = 0.0,
 ) -> None:
     """Write images of one or more shapes on a rough ground, whose colours vary from image to image.
 
-    Each kind of shape is a concept, from one in 12 to one in 2 images; files are called by their number.
+    Each kind of shape is a concept, from one in 12 to one in 2 images; files are called by their number. With `ignore`, that
+    share of concepts and of categories has an ignored disc in each image, and one in ten of these all of the image.
     """
     rng = np.random.default_rng(seed)
     with DatasetWriter(folder, source={"reader": "planted"}, group_of=group_of) as out:
@@ -36,6 +42,17 @@ def write_shapes(
             image = out.image(path)
             for kind, mask in masks.items():
                 out.segment(image, concepts[kind], mask)
+            if ignore:
+                _ignore(out, image, rng, ignore)
+
+
+def _ignore(out: DatasetWriter, image: int, rng: np.random.Generator, share: float) -> None:
+    for what in (
+        *({"concept": f"shape {kind}"} for kind in range(KINDS)),
+        *({"categories": [n]} for n in ("object", "part")),
+    ):
+        if rng.random() < share:
+            out.ignore(image, None if rng.random() < 0.1 else _shape(rng, disc=True), **what)
 
 
 def _shape(rng: np.random.Generator, *, disc: bool) -> np.ndarray:

@@ -55,15 +55,16 @@ class AnnotatedBlock:
     image, group : int64 ndarray of shape (views,)
         Source image of each view, and the first image of the group that it belongs to.
     kinds : bool ndarray of shape (views, G)
-        Categories that each view has.
+        Categories that each view has a label of.
     dataset : Dataset
         The images and their annotations.
     category : int64 ndarray of shape (C,)
         Number of each concept's category.
     eligible : int64 ndarray
         Concepts that may label a unit.
-    slot : int64 ndarray of shape (C,)
-        Place of each concept among the eligible ones, or -1.
+    slot : int64 ndarray of shape (2 C + G,)
+        Place of each eligible concept in sums over the views, and behind these of each ignored region that matters, numbered as
+        in `operators.dissection.masks`; -1 has none.
     threshold : float32 ndarray of shape (U,)
         T of each unit, as it is compared with stored values.
     """
@@ -82,12 +83,25 @@ class AnnotatedBlock:
         self.vocabulary = Vocabulary.of(self.dataset)
         self.category, self.categories = self.vocabulary.category, len(self.vocabulary.categories)
         self.eligible = np.flatnonzero(read_eligible(plan.run, self.key))
-        self.slot = np.full(len(self.category), -1)
-        self.slot[self.eligible] = np.arange(len(self.eligible))
+        self.ignored = self._ignored()
+        summed = np.append(self.eligible, self.ignored)
+        self.slot = np.full(2 * len(self.category) + self.categories, -1)
+        self.slot[summed] = np.arange(len(summed))
         self.kinds = category_sets(self.masks, self.category, self.categories)
         self.threshold = read_thresholds(task)
         self._kept: dict[int, Maps] = {}
         self._room = _KEPT
+
+    def _ignored(self) -> np.ndarray:
+        """Return the numbers of ignored regions of eligible concepts and of categories, int64, ascending."""
+        found, concepts = np.unique(self.masks.concept).astype(np.int64), len(self.category)
+        return found[(found >= 2 * concepts) | np.isin(found - concepts, self.eligible)]
+
+    def regions(self, concept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the two ignored regions, its own and its category's, of concepts; -1 stays."""
+        concepts = len(self.category)
+        own, all_of = concepts + concept, 2 * concepts + self.category[concept]
+        return np.where(concept < 0, -1, own), np.where(concept < 0, -1, all_of)
 
     @cached_property
     def _draw(self) -> Drawing:
@@ -156,7 +170,8 @@ class Draws:
     def __init__(self, block: AnnotatedBlock, source: np.ndarray, members: np.ndarray | None = None) -> None:
         self._block, self._source, self._members = block, source, members
         draws = len(source) * (1 if members is None else len(members))
-        self._intersection = np.zeros((draws, len(block.eligible), block.units), np.int64)
+        self._common = np.zeros((draws, len(block.eligible) + len(block.ignored), block.units), np.int64)
+        self._intersection = self._common[:, : len(block.eligible)]
         self._activated = np.zeros((draws, block.categories, block.units), np.int64)
         self.labelled = labelled_pixels(block.masks, self._rows(), len(block.category))
 
@@ -181,7 +196,7 @@ class Draws:
     def add_drawn(self, views: np.ndarray, drawn: Activated, area: np.ndarray, draws: slice = slice(None)) -> None:
         """Add views to some draws, from what `AnnotatedBlock.activated` returned."""
         block, source = self._block, self.givers(views)[draws]
-        add_intersections(self._intersection[draws], drawn, block.masks, block.slot, source)
+        add_intersections(self._common[draws], drawn, block.masks, block.slot, source)
         add_activated(self._activated[draws], area, block.kinds, source)
 
     def add_near(self, part: Maps, drawn: Activated, area: np.ndarray, thresholds: np.ndarray) -> None:
@@ -196,7 +211,7 @@ class Draws:
             return
         self.add_drawn(part.views, drawn, area)
         add_changes(
-            self._intersection, self._activated, part.maps, part.maxima, block.threshold, thresholds, block.axes,
+            self._common, self._activated, part.maps, part.maxima, block.threshold, thresholds, block.axes,
             half_values(), block.masks, block.slot, block.kinds, self.givers(part.views),
         )  # fmt: skip
 
@@ -210,8 +225,12 @@ class Draws:
         return np.asarray(activated + labelled - self._intersection)
 
     def _areas(self) -> tuple[np.ndarray, np.ndarray]:
-        eligible = self._block.eligible
-        return self._activated[:, self._block.category[eligible]], self.labelled[:, eligible, None]
+        block, eligible = self._block, self._block.eligible
+        activated = self._activated[:, block.category[eligible]]
+        for numbers in block.regions(eligible) if len(block.ignored) else ():
+            there = np.flatnonzero(block.slot[numbers] >= 0)
+            activated[:, there] -= self._common[:, block.slot[numbers[there]]]
+        return activated, self.labelled[:, eligible, None]
 
 
 def parameters_of_strata(plan: Plan) -> dict[str, str]:

@@ -94,7 +94,7 @@ def count_labels(task: ModelTask) -> list[Output]:
     for views, held, _ in whole_images(_decoded(plan, store, seen), image):
         labels.add(held, vocabulary.category, image[views])
         if plan.grouped:
-            pairs |= _held(held, plan.views.group[views])
+            pairs |= _held(held, plan.views.group[views], len(vocabulary.names))
     counts = {name: getattr(labels, name) for name in _COUNTS}
     groups = np.bincount([concept for concept, _ in pairs], minlength=len(vocabulary.names)) if plan.grouped else None
     table = _table(key, vocabulary, labels, groups, plan.of(DissectionOptions))
@@ -110,9 +110,10 @@ def _decoded(plan: Plan, store: MaskStore, seen: ActivationStore) -> Iterator[tu
         yield start + decoded, store.read(block).take(decoded), ()
 
 
-def _held(masks: MaskBlock, group: np.ndarray) -> set[tuple[int, int]]:
+def _held(masks: MaskBlock, group: np.ndarray, concepts: int) -> set[tuple[int, int]]:
     """Return which concepts are in which groups, from the masks of n views and their groups, int64 of shape (n,)."""
-    return set(zip(masks.concept.tolist(), np.repeat(group, np.diff(masks.first)).tolist(), strict=True))
+    label = masks.concept < concepts
+    return set(zip(masks.concept[label].tolist(), np.repeat(group, np.diff(masks.first))[label].tolist(), strict=True))
 
 
 def _table(

@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.operators.dissection.masks import mask_block
+from filterscope.operators.dissection.masks import Regions, leave_out, mask_block
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.methods.dissection.artifacts import MASKS
+from filterscope.pipeline.methods.dissection.concepts import Vocabulary
 from filterscope.pipeline.methods.dissection.options import mask_key, mask_size
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.masks import MaskStore
-from filterscope.pipeline.views.geometry import Geometry
+from filterscope.pipeline.views.geometry import Geometry, Window
 
-#: Mask of each concept of a view; None labels all of it.
-Labels = dict[int, np.ndarray | None]
+#: Of a table of regions, number of the image, of what is there, and run lengths of its pixels; None is the whole image.
+_Rows = Iterable[tuple[int, int, bytes | None]]
 
 
 @dataclass(frozen=True)
@@ -62,27 +63,49 @@ def _works(plan: Plan, drawn: dict[str, tuple[Geometry, tuple[int, int]]], missi
 def rasterise(task: MaskTask) -> list[Output]:
     """Sample, pack and store the masks of one image block."""
     dataset, views = Dataset(task.plan.data), list(task.plan.views.windows(task.start, task.stop))
-    first, last = min(image for image, _ in views), max(image for image, _ in views)
-    sizes = dataset.images.select(["height", "width"]).slice(first, last + 1 - first).to_pylist()
-    shown: dict[int, list[int]] = {}
-    for view, (image, _) in enumerate(views):
-        shown.setdefault(image, []).append(view)
-    labels: list[Labels] = [{} for _ in views]
-    for row in dataset.segments(first, last + 1):
-        here, concept = shown.get(row["image"], ()), row["concept"] - 1
-        mask = None if row["mask"] is None or not here else decode_mask(row["mask"], **sizes[row["image"] - first])
-        for view in here:
-            sampled = None if mask is None else task.geometry.mask(mask, task.size, views[view][1])
-            _unite(labels[view], concept, sampled)
+    images = min(image for image, _ in views), max(image for image, _ in views) + 1
+    labelled = ((row["image"], row["concept"] - 1, row["mask"]) for row in dataset.segments(*images))
+    labels = _sample(task, dataset, views, labelled)
+    if dataset.has_ignored:
+        vocabulary = Vocabulary.of(dataset)
+        ignored = _sample(task, dataset, views, _ignored(dataset, vocabulary, *images))
+        labels = [leave_out(*both, vocabulary.category) for both in zip(labels, ignored, strict=True)]
     masks = mask_block(labels, *task.size)
     digest = task.store.write(task.key.place[-1], masks)
     return [Output(task.key, len(masks.concept), len(views), checksums={"masks": digest})]
 
 
-def _unite(labels: Labels, concept: int, mask: np.ndarray | None) -> None:
-    """Add a mask, or with None the whole view, to what a concept labels of a view."""
-    before = labels.get(concept, mask)
-    labels[concept] = None if before is None or mask is None else before | mask
+def _ignored(dataset: Dataset, vocabulary: Vocabulary, start: int, stop: int) -> _Rows:
+    """Yield the ignored regions of images [start, stop), numbered as `operators.dissection.masks` does."""
+    concepts = len(vocabulary.names)
+    for row in dataset.ignored_regions(start, stop):
+        if row["concept"] is not None:
+            yield row["image"], concepts + row["concept"] - 1, row["mask"]
+        elif row["category"] in vocabulary.categories:
+            yield row["image"], 2 * concepts + vocabulary.categories.index(row["category"]), row["mask"]
+
+
+def _sample(task: MaskTask, dataset: Dataset, views: list[tuple[int, Window]], rows: _Rows) -> list[Regions]:
+    """Return what regions of images cover of each view; those of one number are united."""
+    first, last = min(image for image, _ in views), max(image for image, _ in views)
+    sizes = dataset.images.select(["height", "width"]).slice(first, last + 1 - first).to_pylist()
+    shown: dict[int, list[int]] = {}
+    for view, (image, _) in enumerate(views):
+        shown.setdefault(image, []).append(view)
+    regions: list[Regions] = [{} for _ in views]
+    for image, number, counts in rows:
+        here = shown.get(image, ())
+        mask = None if counts is None or not here else decode_mask(counts, **sizes[image - first])
+        for view in here:
+            sampled = None if mask is None else task.geometry.mask(mask, task.size, views[view][1])
+            _unite(regions[view], number, sampled)
+    return regions
+
+
+def _unite(regions: Regions, number: int, mask: np.ndarray | None) -> None:
+    """Add a mask, or with None the whole view, to what a number covers of a view."""
+    before = regions.get(number, mask)
+    regions[number] = None if before is None or mask is None else before | mask
 
 
 MASKS_STAGE = StageKind("masks", reads=(), writes=(MASKS,), plan=plan_masks, parameters=parameters)

@@ -185,12 +185,14 @@ class SecondPass:
             len(place), -1 if len(place) else 0
         )
         tally = {name: getattr(self.tally, name) for name in ("pairs", "categories", "planes")}
+        if self.tally.lost.shape[1]:
+            tally["lost"] = self.tally.lost
         return {**tally, "top_place": place, "top_maps": top_maps}
 
     def merge(self, found: dict[str, np.ndarray]) -> None:
         """Add what other images left."""
-        other = Tally(found["pairs"], found["categories"], found["planes"], self.tally.columns)
-        self.tally += other
+        lost = found.get("lost", self.tally.lost[:, :0])
+        self.tally += Tally(found["pairs"], found["categories"], found["planes"], self.tally.columns, lost)
         for (unit, image), values in zip(found["top_place"].tolist(), found["top_maps"], strict=True):
             self.top_maps[unit, image] = values.tobytes()
 

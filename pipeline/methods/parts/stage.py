@@ -33,7 +33,7 @@ def find_parts(task: BlockTask) -> list[Output]:
     matches = Matches.empty(task.stop - task.start, len(vocabulary.names))
     shown = np.zeros(len(vocabulary.names), np.int64)
     for _, masks, (maxima, maps) in read_labelled(task):
-        add_matches(matches, draw(maps, maxima, threshold), masks)
+        add_matches(matches, draw(maps, maxima, threshold), masks, category=vocabulary.category)
         shown += present(masks, len(shown))
     table = _table(task, vocabulary, matches, shown)
     rows, digest = write_table(task.plan.run, "part_interpretability", task.key.place, [table])

@@ -156,14 +156,16 @@ class _Block(AnnotatedBlock):
         labelled = self._labelled(views)
         row = np.arange(len(views))[:, None]
         has_category = self.kinds[views][row, self.category[chosen]]
-        union = area * has_category + labelled[row, chosen] - common
+        regions = self.regions(chosen) if len(self.ignored) else ()
+        known = area - sum(overlaps(drawn, self.masks, views, number) for number in regions)
+        union = known * has_category + labelled[row, chosen] - common
         return common, np.where(chosen < 0, 0, union)
 
     def _labelled(self, views: np.ndarray) -> np.ndarray:
         """Return the labelled pixels of each view and concept, int64 of shape (n, C)."""
-        labelled, own = np.zeros((len(views), len(self.category)), np.int64), self.masks.take(views)
+        labelled, own = np.zeros((len(views), len(self.slot)), np.int64), self.masks.take(views)
         labelled[np.repeat(np.arange(len(views)), np.diff(own.first)), own.concept] = own.area
-        return labelled
+        return labelled[:, : len(self.category)]
 
     def findings(self) -> dict[str, np.ndarray]:
         """Return what the layer is pooled from; NaN where there is nothing to measure."""
@@ -200,6 +202,7 @@ class _OtherHalf:
         self._block, self._halves = block, halves
         self._chosen = np.tile(block.named(np.where(block.agree, block.labels, -1)), (2, 1))
         self._common = np.zeros(self._chosen.shape, np.int64)
+        self._lost = np.zeros_like(self._common)
         self._activated = np.zeros((len(self._chosen), block.categories, block.units), np.int64)
 
     def add(self, part: Maps) -> None:
@@ -207,13 +210,15 @@ class _OtherHalf:
         block, source = self._block, self._halves.givers(part.views)
         drawn, area = block.activated(part, block.of_half[1 - block.half[part.views]])
         add_overlaps(self._common, drawn, block.masks, source, self._chosen)
+        for number in block.regions(self._chosen) if len(block.ignored) else ():
+            add_overlaps(self._lost, drawn, block.masks, source, number)
         add_activated(self._activated, area, block.kinds, source)
 
     def iou(self) -> np.ndarray:
         """Return the IoU on each half, float64 of shape (2, draws, U); 0 where the halves do not agree."""
         block, chosen = self._block, np.maximum(self._chosen, 0)
         activated = np.take_along_axis(self._activated, block.category[chosen][:, None], 1)[:, 0]
-        union = activated + np.take_along_axis(self._halves.labelled, chosen, 1) - self._common
+        union = activated - self._lost + np.take_along_axis(self._halves.labelled, chosen, 1) - self._common
         wanted = (self._chosen >= 0) & (union > 0)
         found = np.divide(self._common, union, out=np.zeros(union.shape), where=wanted)
         return found.reshape(2, -1, block.units)

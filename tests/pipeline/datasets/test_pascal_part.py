@@ -128,8 +128,8 @@ def test_what_is_no_annotation_is_rejected(source: Path, tmp_path: Path) -> None
     savemat(folder / "empty.mat", {"something": 1})
     savemat(folder / "climbs.mat", {"anno": {"imname": "../../x", "objects": structs([BIRD])}})
     savemat(folder / "lost.mat", {"anno": {"imname": "lost", "objects": structs([BIRD])}})
-    rejects = imported(source, tmp_path / "data").table("rejects").to_pylist()
-    reasons = {row["item"]: row["reason"] for row in rejects}
+    data = imported(source, tmp_path / "data")
+    reasons = {row["item"]: row["reason"] for row in data.table("rejects").to_pylist()}
     assert sorted(reasons) == ["2008_3.mat", "broken.mat", "climbs.mat", "empty.mat", "lost.mat", "other.mat"]
     assert reasons["2008_3.mat"] == "1 objects have masks of another size than the image"
     assert reasons["lost.mat"] == "no image lost in JPEGImages/"
@@ -154,3 +154,14 @@ def test_merges_are_the_published_ones() -> None:
         "horse": [6, 2, 6, 6],
         "sheep": [8, 2, 4, 4],
     }
+
+
+def test_an_image_is_ignored_for_what_its_masks_of_another_size_are_of(source: Path, tmp_path: Path) -> None:
+    small = [thing("bird", mask(0, 0, 3, 3)[:4], head=mask(0, 0, 1, 1)[:5]), thing("dog", mask(0, 0, 3, 3)[:4])]
+    savemat(
+        source / "Annotations_Part" / "2008_2.mat", {"anno": {"imname": "2008_2", "objects": structs([SOFA, *small])}}
+    )
+    data = imported(source, tmp_path / "data")
+    names = data.concepts["name"].to_pylist()
+    rows = [(row["image"], names[row["concept"] - 1], row["mask"]) for row in data.table("ignored").to_pylist()]
+    assert rows == [(1, "bird", None), (1, "bird head", None)]  # nothing is labelled with dog, nor with cat in image 2

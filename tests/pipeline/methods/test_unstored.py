@@ -48,6 +48,22 @@ def test_findings_are_equal_when_spans_part_the_views_of_an_image(settings, tmp_
     assert_same(stored, unstored)
 
 
+def test_ignored_pixels_count_as_little_as_where_activations_are_stored(tmp_path):
+    planted.write_shapes(tmp_path / "data", images=30, seed=5, ignore=0.3)
+    asked = {
+        "data": tmp_path / "data",
+        "models": [planted.entry("filters")],
+        "layers": "1",
+        "quantile": 0.05,
+        "min_images": 2,
+    }
+    runs = [audit_here(tmp_path / store, **asked, image_block=7, store=store) for store in ("zarr", "none")]
+    assert_same(*runs)
+    pairs = schemas.scan_unit_concept(runs[0]).collect()
+    # concepts of one category have an A of their own
+    assert pairs.group_by("unit", "category").agg(pl.col("activated").n_unique())["activated"].max() > 1
+
+
 def test_nothing_of_the_size_of_activations_is_left(unstored):
     assert not (unstored / "activations.zarr").exists()
     for name in ("histograms", "thresholds", "tallies"):

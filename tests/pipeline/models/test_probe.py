@@ -222,7 +222,7 @@ def test_minus_one_is_the_last_block_of_a_vision_transformer() -> None:
     (last,) = proven(model, "-1")
     assert last.name == "blocks.11@tokens"
     assert (last.layout, last.channels, last.height, last.width) == ("tokens", 192, 14, 14)
-    with pytest.raises(InputError, match=r"^layer 'blocks.11.attn.k_norm' of .* does not say where in the image"):
+    with pytest.raises(InputError, match=r"^layer 'blocks.11.attn.k_norm' of .* cannot be placed on the image"):
         proven(model, "blocks.11.attn.k_norm")
 
 

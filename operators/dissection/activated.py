@@ -26,11 +26,12 @@ from filterscope.operators.dissection.tally import (
     _add_view,
     _cover,
     _cuts,
+    _Ignored,
+    _ignored,
     _Image,
     _open,
     _scratch,
     _Sums,
-    _sums,
 )
 
 
@@ -149,11 +150,11 @@ def activated_pixels(
 @njit(cache=True, nogil=True)
 def _tally_drawn(
     drawn: Activated, pair_of: NDArray[np.int64], masks: MaskBlock, category: NDArray[np.int64],
-    cuts: NDArray[np.int64], sums: _Sums, canvas: Canvas, scratch: _Image,
+    cuts: NDArray[np.int64], sums: _Sums, canvas: Canvas, scratch: _Image, ignored: _Ignored | None,
 ) -> None:  # fmt: skip
     for image in range(len(cuts) - 1):
         start, stop = cuts[image], cuts[image + 1]
-        concepts = _open(masks, category, start, stop, scratch)
+        concepts = _open(masks, category, start, stop, scratch, ignored)
         for unit in range(pair_of.shape[1]):
             some = False
             for view in range(start, stop):
@@ -164,10 +165,10 @@ def _tally_drawn(
                 canvas.words[:] = drawn.words[pair]
                 for word in range(len(canvas.words)):
                     canvas.top_row[word], canvas.end_row[word] = drawn.span[pair, word, 0], drawn.span[pair, word, 1]
-                _add_view(canvas, masks, view, view - start, drawn.area[pair], scratch)
+                _add_view(canvas, masks, view, view - start, drawn.area[pair], scratch, ignored)
                 _cover(sums.planes, unit, canvas)
             if some:
-                _add_image(unit, concepts, masks, start, stop, category, sums, scratch)
+                _add_image(unit, concepts, masks, start, stop, category, sums, scratch, ignored)
         scratch.labelled[:] = 0
 
 
@@ -197,6 +198,7 @@ def add_drawn_to_tally(
     pair_of[drawn.image, drawn.unit] = np.arange(len(drawn.unit))
     activated[drawn.image, drawn.unit] = drawn.area
     _tally_drawn(
-        drawn, pair_of, masks, category, cuts, _sums(tally, masks), canvas_of(1, 1, tally.planes), _scratch(cuts, tally),
+        drawn, pair_of, masks, category, cuts, _Sums(tally.pairs, tally.categories, tally.planes),
+        canvas_of(1, 1, tally.planes), _scratch(cuts, tally), _ignored(tally, masks),
     )  # fmt: skip
     return activated

@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.operators.dissection.tally import _category_of, _cuts
+from filterscope.operators.dissection.tally import _cuts, category_of_pair
 
 
 @njit(cache=True, nogil=True)
@@ -33,7 +33,7 @@ def _label(
             for pair in range(first[view], first[view + 1]):
                 if concept[pair] < len(category):
                     held[concept[pair]] += area[pair]
-                here[_category_of(concept[pair], category)] = True
+                here[category_of_pair(concept[pair], category)] = True
             category_views += here
             somewhere |= here
         category_images += somewhere

@@ -60,7 +60,7 @@ def _plan(data: str, model: str, layers: str, out: str, batch_size: int | None =
 
     asked = {"min_images": 1, "methods": "dissection", "batch_size": batch_size}
     config = load_config(data=data, out=out, models=[model], layers=layers, **asked)
-    return _new_plan(RunFolder(Path(out)), config, {})
+    return _new_plan(RunFolder(Path(out)), config, {}, anew=False)
 
 
 def audit(*, data: str, model: str, layers: str, out: str) -> dict[str, float]:

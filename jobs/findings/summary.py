@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filterscope import schemas
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.dissection.findings import layer_summary
+from filterscope.pipeline.methods.dissection.findings import faint_units, layer_summary
 from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.methods.significance.findings import sentences
 from filterscope.pipeline.run.folder import RunFolder
@@ -22,6 +22,12 @@ def warnings(run: str | Path) -> list[str]:
             )
         if row["dead"]:
             lines.append(f"{row['model']} {row['layer']}: {row['dead']} of {row['units']} units are dead")
+    lines += [
+        f"{row['model']} {row['layer']}: {row['faint']} of {row['units']} units have activations so small that float16 rounds "
+        f"them; a larger --activation-scale keeps their digits, as long as {row['largest']:.3g}, the layer's largest, times "
+        "the scale stays below 65504"
+        for row in faint_units(run).iter_rows(named=True)
+    ]
     lines += sentences(run)
     rejects = schemas.scan_rejects(run).collect()
     small = (rejects["stage"] == "views").sum()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 #: Exponents of two that a scale may have: they bring the largest float32 to the end of float16, the smallest to 1/2.
 SCALES = (-112, 125)
 #: Smallest number that float16 holds with all its digits, and half of the smallest that it holds at all.
-_NORMAL, _NOTHING = 2.0**-14, 2.0**-25
+NORMAL, _NOTHING = 2.0**-14, 2.0**-25
 #: Where the strongest activations of layers lie that need no factor, and above which no factor brings them.
 _SOUND, _CEILING = (2.0**-6, 2.0**10), 2.0**12
 
@@ -60,9 +60,9 @@ def lost(exact: NDArray[np.floating]) -> tuple[int, int, int] | None:
     """
     sizes = np.abs(exact)
     highest = sizes.max(axis=(0, 2, 3))
-    if 2 * np.count_nonzero((highest > 0) & (highest < _NORMAL)) <= np.count_nonzero(highest):
+    if 2 * np.count_nonzero((highest > 0) & (highest < NORMAL)) <= np.count_nonzero(highest):
         return None
-    values, kept, whole = (int(np.count_nonzero(sizes > least)) for least in (0, _NOTHING, np.nextafter(_NORMAL, 0)))
+    values, kept, whole = (int(np.count_nonzero(sizes > least)) for least in (0, _NOTHING, np.nextafter(NORMAL, 0)))
     return values, values - kept, kept - whole
 
 
@@ -71,4 +71,4 @@ def written(scale: float) -> str:
     return f"2^{math.frexp(scale)[1] - 1}"
 
 
-__all__ = ["SCALES", "lost", "peak", "scale_for", "written"]
+__all__ = ["NORMAL", "SCALES", "lost", "peak", "scale_for", "written"]

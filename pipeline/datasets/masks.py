@@ -175,7 +175,10 @@ def _stem(relative: str, suffix: str = "") -> str:
 
 def _stems(files: dict[str, Path], suffix: str) -> dict[str, Path]:
     """Return the files whose names end in a suffix, by what stands before it."""
-    found = {_stem(name, suffix): path for name, path in files.items() if _stem(name).endswith(normal(suffix))}
+    named = [(_stem(name, suffix), path) for name, path in files.items() if _stem(name).endswith(normal(suffix))]
+    found = dict(named)
+    if twice := next((path for stem, path in named if found[stem] is not path), None):
+        raise InputError(f"two masks are named {twice.name!r}, but for how accents and .png are written; remove one")
     if not found:
         raise InputError(f"no mask ends in {suffix!r}; one is named {next(iter(files))!r}; check --mask-suffix")
     return found

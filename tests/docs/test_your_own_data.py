@@ -1,16 +1,20 @@
 """The page `docs/your_own_data.md` names the columns that the readers ask for, and its examples have them."""
 
 import csv
+import json
 import re
+import shlex
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from filterscope.jobs.cli import main as cli
 from filterscope.pipeline.datasets import broden, grouping, landmarks, masks
+from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.datasets.reading import NO_LABEL, read_rows
-from tests.fuzz.sources import IMPORTERS, write_source
+from tests.fuzz.sources import COCO, IMPORTERS, picture, write_source
 
 PAGE = (Path(__file__).parents[2] / "docs" / "your_own_data.md").read_text()
 #: Columns of the test's own source that are categories of Broden.
@@ -84,3 +88,24 @@ def test_the_example_of_every_file_has_the_columns_it_needs() -> None:
 def test_the_page_lists_the_names_of_no_label() -> None:
     (listed,) = re.findall(r"another name than (.*?) \(in any case", PAGE, re.DOTALL)
     assert set(re.findall(r"`(.*?)`", listed)) == NO_LABEL - {""}
+
+
+def test_the_commands_of_the_page_import_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = [shlex.split(line) for line in re.findall(r"^filterscope (import .*)$", PAGE, re.MULTILINE)]
+    monkeypatch.chdir(tmp_path)
+    write_source(Path("mine"), "masks")
+    write_source(Path("broden1_224"), "broden")
+    for folder in ("images", "masks"):
+        Path("mine", folder, "seq1").mkdir()
+        Path("mine", folder, "a.png").rename(Path("mine", folder, "seq1", "a.png"))
+    images = [row | {"file_name": f"video{row['id']}/{row['file_name']}"} for row in COCO["images"]]
+    for row in images:
+        picture(Path("images", row["file_name"]))
+    Path("instances.json").write_text(json.dumps(COCO | {"images": images}))
+    Path("patients.csv").write_text("image,group\na.png,patient 3\n")
+    for command in commands:
+        with pytest.raises(SystemExit) as stop:
+            cli.main(command)
+        assert stop.value.code == 0
+    groups = [Dataset(Path(command[3])).images["group"].to_pylist() for command in commands]
+    assert groups == [[None, "seq1"], ["video1", "video2"], ["patient 3", None]]

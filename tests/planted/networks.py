@@ -95,6 +95,14 @@ def small() -> nn.Module:
     return tiny(factor=1e-6)
 
 
+def partly_small() -> nn.Module:
+    """Return `network` with the weights of unit 0 times 1e-5: all that it finds is the same."""
+    module = network()
+    with torch.no_grad():
+        module[0].weight[0] *= 1e-5
+    return module
+
+
 def binary() -> nn.Module:
     """Return `network` with weights times 2^-30."""
     return tiny(-30)

@@ -6,7 +6,9 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.operators.dissection.scores import DETECTOR_IOU, unique_per_category, unique_top1
+from filterscope.operators.numerics.scale import NORMAL
 from filterscope.pipeline.methods.method import Finding
+from filterscope.pipeline.run.folder import RunFolder
 
 
 def layer_summary(run: str | Path) -> pl.DataFrame:
@@ -42,6 +44,38 @@ def layer_summary(run: str | Path) -> pl.DataFrame:
             }
         )
     return pl.DataFrame(rows).sort("model", "layer") if rows else pl.DataFrame()
+
+
+def faint_units(run: str | Path) -> pl.DataFrame:
+    """Count the units whose threshold or largest activation is so small that float16 holds it with fewer digits.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per (model, layer) that has such units, sorted: `faint`, `units` and the `largest` activation.
+    """
+    scale = RunFolder.existing(run).plan().options.activation_scale
+    keys = ["model", "layer", "unit"]
+    faint = (pl.col("threshold", "maximum").abs() * scale).is_between(0, NORMAL, closed="none")
+    return (
+        schemas.scan_units(run)
+        .select(*keys, "maximum")
+        .join(schemas.scan_thresholds(run).select(*keys, "threshold"), on=keys)
+        .group_by("model", "layer")
+        .agg(
+            pl.any_horizontal(faint).sum().cast(pl.Int64).alias("faint"),
+            pl.len().cast(pl.Int64).alias("units"),
+            pl.col("maximum").max().alias("largest"),
+        )
+        .filter(pl.col("faint") > 0)
+        .sort("model", "layer")
+        .collect()
+    )
 
 
 def strongest_units(run: str | Path, count: int = 5) -> pl.DataFrame:
@@ -99,4 +133,4 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "images_above", "layer_summary", "strongest_units"]
+__all__ = ["FINDINGS", "faint_units", "images_above", "layer_summary", "strongest_units"]

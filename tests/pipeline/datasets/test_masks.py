@@ -328,3 +328,13 @@ def test_a_class_at_index_0_that_labels_no_pixel_is_not_told_of(source: Path) ->
     for name in ("a", "deep/b"):
         mask(source / "masks" / f"{name}.png", [[1] * W] * H)
     assert rejects(imported(source)) == []
+
+
+def test_masks_whose_names_differ_only_in_how_they_are_written_are_refused(source: Path) -> None:
+    for name in ("caf\u00e9", "cafe\u0301"):
+        mask(source / "masks" / f"{name}.png")
+    picture(source / "images" / "caf\u00e9.jpg")
+    with pytest.raises(
+        InputError, match=r"^two masks are named 'caf.{1,2}\.png', but for how accents and \.png are written"
+    ):
+        imported(source)

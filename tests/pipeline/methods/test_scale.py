@@ -7,6 +7,7 @@ from polars.testing import assert_frame_equal
 
 import filterscope
 from filterscope import schemas
+from filterscope.jobs.findings.summary import warnings
 from filterscope.operators.numerics.half import held
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.run.folder import RunFolder
@@ -121,3 +122,16 @@ def test_arrays_in_memory_are_guarded_alike():
         filterscope.dissect(maps * np.float32(2.0**-30), mask, quantile=0.1)
     found = filterscope.dissect(maps * np.float32(2.0**-30) * np.float32(2.0**30), mask, quantile=0.1)
     assert np.array_equal(found.thresholds, filterscope.dissect(maps, mask, quantile=0.1).thresholds)
+
+
+def test_a_few_units_that_lose_digits_are_told(settings, unscaled, tmp_path):
+    run = audit_here(tmp_path / "run", **settings, models=[model("partly_small")])
+    (told,) = [line for line in warnings(run) if "float16" in line]
+    assert told.startswith(
+        "planted 1: 1 of 3 units have activations so small that float16 rounds them; a larger --activation-scale"
+    )
+    largest = schemas.scan_units(run).collect()["maximum"].max()
+    assert f"as long as {largest:.3g}, the layer's largest, times" in told
+    assert not [line for line in warnings(unscaled) if "float16" in line]
+    scaled = audit_here(tmp_path / "scaled", **settings, models=[model("partly_small")], activation_scale=2**10)
+    assert not [line for line in warnings(scaled) if "float16" in line]

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from filterscope import schemas
+from filterscope.jobs.findings.statement import checked
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.stores.places import path_of
 from filterscope.schemas import reference
@@ -40,17 +41,19 @@ def query(run: str | Path, sql: str) -> pl.DataFrame:
     Raises
     ------
     InputError
-        If the folder is no run, the statement writes or cannot be parsed, or a table or column does not exist.
+        If the folder is no run, the statement writes, reads anything but the run's tables or cannot be parsed, or a table or
+        column does not exist.
     """
     run = path_of(run)
     _check_run(run)
     _check_statement(sql)
-    described = _DESCRIBE.fullmatch(sql.strip())
+    statement = checked(sql)
+    described = _DESCRIBE.fullmatch(statement.strip())
     if described:
         return _describe(described[1], run)
     context = pl.SQLContext({name: schemas.scan(run, name) for name in TABLES})
     try:
-        return context.execute(sql, eager=True)
+        return context.execute(statement, eager=True)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(_explained(str(error), sql, run)) from error
 

@@ -27,5 +27,8 @@ Prefix = Annotated[
     str | None, typer.Option(help="Prefix of the network's keys in the checkpoint, such as module.encoder_q.")
 ]
 Format = Annotated[str, typer.Option(help="table, csv or json.")]
+Safe = Annotated[
+    bool, typer.Option("--safe", help="CSV for spreadsheets: ' before what they would take for a formula.")
+]
 
-__all__ = ["Data", "Format", "Layers", "Models", "Out", "Prefix", "Redo", "Run", "StateKey", "Zoo", "place"]
+__all__ = ["Data", "Format", "Layers", "Models", "Out", "Prefix", "Redo", "Run", "Safe", "StateKey", "Zoo", "place"]

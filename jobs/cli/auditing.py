@@ -8,6 +8,7 @@ import typer
 
 from filterscope.jobs.cli.arguments import Data, Layers, Models, Out, Prefix, Redo, Run, StateKey, Zoo, place
 from filterscope.jobs.cli.flags import OptionsCommand, given, options_of, takes_options
+from filterscope.jobs.terminal import answer, say, show
 from filterscope.pipeline.engine.errors import InputError
 
 app = typer.Typer()
@@ -16,7 +17,6 @@ app = typer.Typer()
 def _carry_out(config: Any, redo: str | None) -> bool:
     """Run an audit; False, and a line that says so, if there was nothing to do."""
     from filterscope.jobs.runs.audit import audit as run
-    from filterscope.jobs.runs.progress import say
 
     did = run(config, redo=redo, command=" ".join(sys.argv[1:]))
     if not did:
@@ -86,7 +86,6 @@ def submit(
     from filterscope.jobs.cluster.submit import client_of
     from filterscope.jobs.cluster.submit import submit as run
     from filterscope.jobs.config.audit import load_config
-    from filterscope.jobs.runs.progress import say
 
     config = load_config(zoo, out=out, elsewhere=True)
     if not dry_run:
@@ -133,7 +132,7 @@ def graph(
         graph=by_field("graph", given(options)),
     )  # fmt: skip
     _carry_out(config, redo)
-    typer.echo(graph_report(config.out), nl=False)
+    answer(graph_report(config.out))
 
 
 @app.command("plan", hidden=True)  # its name in version 0.1
@@ -161,7 +160,7 @@ def estimate(
         raise InputError(f"--images {images} --models {models}: both must be 1 or more")
     count = None if images is None else round(images)
     for line in projected(load_config(zoo), bench, images=count, models=models, gpus=gpus, cores=cores):
-        typer.echo(line)
+        show(line)
 
 
 @app.command()
@@ -193,13 +192,13 @@ def doctor(
 
     problems = jobs.examine(run)
     for problem in problems:
-        typer.echo(jobs.described(problem, run))
+        show(jobs.described(problem, run))
     ours = [problem for problem in problems if problem.ours]
     if ours and repair:
         jobs.repair(run, ours)
     count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
     done = f", {len(ours)} of them repaired" if ours != problems else ", repaired"
-    typer.echo(f"{run}: {count}" + (done if ours and repair else ""))
+    show(f"{run}: {count}" + (done if ours and repair else ""))
     if problems and not (repair and ours == problems):
         raise SystemExit(1)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from filterscope.jobs.terminal import say, show
 from filterscope.pipeline.datasets.readers import READERS, Reader, ReaderOption
 
 app = typer.Typer()
@@ -46,7 +47,7 @@ def _verb(reader: Reader) -> Callable[..., None]:
             )
         _describe(folder)
         for note in notes:
-            typer.echo(f"note: {note}", err=True)
+            say(f"note: {note}")
 
     stated = list(inspect.signature(read).parameters.values())[:2]
     vars(read)["__signature__"] = inspect.Signature([*stated, *(_parameter(option) for option in reader.options)])
@@ -63,14 +64,14 @@ def _notes() -> Iterator[list[str]]:
     with warnings.catch_warnings():
         others = warnings.showwarning
 
-        def show(message: Warning | str, *more: Any, **named: Any) -> None:
+        def keep(message: Warning | str, *more: Any, **named: Any) -> None:
             if isinstance(message, ImportNote):
                 notes.append(str(message))
             else:
                 others(message, *more, **named)
 
         warnings.simplefilter("always", ImportNote)
-        warnings.showwarning = show
+        warnings.showwarning = keep
         yield notes
 
 
@@ -100,7 +101,7 @@ def _describe(folder: Path) -> None:
     counts = {name: dataset.rows(name) for name in named}
     more = "".join(f", {counts[name]} {words}" for name, words in named.items() if counts[name] and words)
     more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
-    typer.echo(f"{folder}: {_images(dataset.images['group'].to_pylist())}, {dataset.concepts.num_rows} concepts{more}")
+    show(f"{folder}: {_images(dataset.images['group'].to_pylist())}, {dataset.concepts.num_rows} concepts{more}")
 
 
 def _images(groups: list[str | None]) -> str:

@@ -1,12 +1,12 @@
 """The command line. Every verb imports what it needs when it runs, so that `--help` answers at once."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from filterscope.jobs.cli import auditing, importing, reading
-from filterscope.pipeline.engine.errors import InputError, RunError, is_full
+from filterscope.jobs.cli.endings import ending
+from filterscope.jobs.terminal import show
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 for verbs in (importing.app, auditing.app, reading.app):
@@ -17,7 +17,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"filterscope {version('filterscope')}")
+        show(f"filterscope {version('filterscope')}")
         raise typer.Exit
 
 
@@ -31,30 +31,9 @@ def filterscope(
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; exit code 0 done, 1 failed with work saved, 2 bad usage or input, 130 interrupted."""
-    try:
+    """Run the command line; exit codes are those of `jobs.cli.endings.ending`."""
+    with ending():
         app(args=arguments, standalone_mode=True)
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(2) from None
-    except RunError as error:
-        sys.stderr.write(f"error: {error}\nFinished work is saved; the same command resumes it.\n")
-        raise SystemExit(1) from None
-    except OSError as error:
-        from filterscope.pipeline.stores.places import StoreError
-
-        if isinstance(error, StoreError):
-            advice = "Look at AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment"
-        elif is_full(error):
-            advice = "Make space"
-        else:
-            raise
-        sys.stderr.write(f"error: {error}\n{advice}; finished work is saved, the same command resumes it.\n")
-        raise SystemExit(1) from None
-    except SystemExit as end:  # typer makes one of a KeyboardInterrupt
-        if end.code == 130:
-            sys.stderr.write("interrupted; finished work is saved, the same command resumes it\n")
-        raise
 
 
 __all__ = ["app", "main"]

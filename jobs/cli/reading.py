@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli.arguments import Format, Prefix, Run, StateKey, place
+from filterscope.jobs.cli.arguments import Format, Prefix, Run, Safe, StateKey, place
 from filterscope.jobs.cli.flags import given, options_of, takes_options
+from filterscope.jobs.terminal import answer, say, show
 
 app = typer.Typer()
 
@@ -40,6 +41,7 @@ def query(
     run: Run,
     sql: Annotated[str, typer.Argument(help="A SELECT over the tables of the run.")],
     format: Format = "table",  # noqa: A002
+    safe: Safe = False,
 ) -> None:
     """Ask the tables of a run in SQL.
 
@@ -47,7 +49,7 @@ def query(
     """
     from filterscope.jobs.findings.query import run_query
 
-    typer.echo(run_query(run, sql, format), nl=False)
+    answer(run_query(run, sql, format, safe=safe))
 
 
 @app.command()
@@ -61,7 +63,7 @@ def report(
     """
     from filterscope.jobs.report.site import write_report
 
-    typer.echo(f"report: {write_report(run, out)}")
+    show(f"report: {write_report(run, out)}")
 
 
 @app.command()
@@ -76,6 +78,7 @@ def compare(
     layer: Annotated[str | None, typer.Option(help="The layer; by default the last that all models have.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
     format: Format = "table",  # noqa: A002
+    safe: Safe = False,
 ) -> None:
     """Compare what models detect, within one run or across several: concepts gained and lost, units matched by concept.
 
@@ -88,11 +91,11 @@ def compare(
 
     found = run_compare(runs, layer)
     if format == "table":
-        typer.echo(said(found), nl=False)
+        answer(said(found))
     else:
-        typer.echo(shown(found.concepts, format), nl=False)
+        answer(shown(found.concepts, format, safe=safe))
     if out is not None:
-        typer.echo(f"comparison: {write_comparison(found, out)}", err=format != "table")
+        (show if format == "table" else say)(f"comparison: {write_comparison(found, out)}")
 
 
 @app.command()
@@ -104,6 +107,7 @@ def find(
     ] = None,
     limit: Annotated[int, typer.Option(help="Most rows to show; 0 for all.")] = 20,
     format: Format = "table",  # noqa: A002
+    safe: Safe = False,
 ) -> None:
     """Find units by a concept, or by an image that they fire in.
 
@@ -112,7 +116,7 @@ def find(
     from filterscope.jobs.findings.find import find as run_find
     from filterscope.jobs.findings.query import shown
 
-    typer.echo(shown(run_find(run, concept=concept, image=image), format, limit), nl=False)
+    answer(shown(run_find(run, concept=concept, image=image), format, limit, safe=safe))
 
 
 @app.command()
@@ -135,10 +139,10 @@ def export(
     found = explanatory_graph(run, graph, model=model, node=node, image=image, surviving=surviving)
     text = exported(found, format)
     if out is None:
-        typer.echo(text, nl=False)
+        answer(text)
         return
     out.write_text(text, encoding="utf-8")
-    typer.echo(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
+    show(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
 
 
 @app.command(cls=options_of("localize", required=["--part"], also={"shares": "share"}))
@@ -153,7 +157,7 @@ def localize(run: Run, **options: Any) -> None:
     from filterscope.jobs.findings.localize import localize as run_localize
 
     found = run_localize(run, **by_field("localize", given(options)))
-    typer.echo(localization_report(found), nl=False)
+    answer(localization_report(found))
 
 
 __all__ = ["app"]

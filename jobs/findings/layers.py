@@ -1,9 +1,9 @@
 """The verb `layers`: which layers of a network can be audited."""
 
 import json
-import sys
 from typing import Any
 
+from filterscope.jobs.terminal import say, show
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
 
@@ -15,17 +15,17 @@ def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
 
     model = open_model(spec)
     for note in model.notes:
-        sys.stderr.write(f"note: {note}\n")
+        say(f"note: {note}")
     height, width = model.transform.input_size
     layers = layers_of(model)
     if as_json:
         stated = {"model": model.name, "input": [height, width], "parameters": model.parameters, "notes": model.notes}
-        sys.stdout.write(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2) + "\n")
+        show(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2))
         return
     lines = [f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", *_table(layers)]
     lines.append("stride, receptive field, centre of the first position: input pixels; + also sees the whole input")
     lines += [f"{mark} no field: {reason}" for reason, mark in _marks(layers).items()]
-    sys.stdout.write("\n".join(lines) + "\n")
+    show("\n".join(lines))
 
 
 def _table(layers: list[Layer]) -> list[str]:

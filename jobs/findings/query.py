@@ -7,6 +7,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.jobs.findings.statement import checked
+from filterscope.jobs.terminal import plain
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.stores.places import path_of
 from filterscope.schemas import reference
@@ -20,6 +21,7 @@ _DESCRIBE = re.compile(r"""(?:describe|desc|show\s+columns\s+(?:from|in))\s+["'`
 _READING = ("select", "with", "from", "values", "show", "explain", "describe", "desc")
 _MISSING_TABLE = re.compile(r"relation '(.+?)' was not found|no table or struct column named '(.+?)' found")
 _MISSING_COLUMN = re.compile(r"unable to find column \"(.+?)\"|no column named '(.+?)' found")
+_FORMULA = r"^[=+\-@\t\r]"
 _VALID_COLUMNS = re.compile(r"valid columns: \[(.*?)\]")
 
 
@@ -58,7 +60,14 @@ def query(run: str | Path, sql: str) -> pl.DataFrame:
         raise InputError(_explained(str(error), sql, run)) from error
 
 
-def run_query(run: str | Path, sql: str, format: str = "table", limit: int | None = None) -> str:  # noqa: A002
+def run_query(
+    run: str | Path,
+    sql: str,
+    format: str = "table",  # noqa: A002
+    limit: int | None = None,
+    *,
+    safe: bool = False,
+) -> str:
     """Answer one SQL statement as text.
 
     Parameters
@@ -69,6 +78,8 @@ def run_query(run: str | Path, sql: str, format: str = "table", limit: int | Non
         See `as_table`, `as_csv` and `as_json`.
     limit : int, optional
         Rows at most, 0 for all; by default `TABLE_ROWS` in a table and all otherwise.
+    safe : bool
+        CSV in which no text is a formula to a spreadsheet; see `as_csv`.
 
     Returns
     -------
@@ -81,18 +92,26 @@ def run_query(run: str | Path, sql: str, format: str = "table", limit: int | Non
         As `query`, and for an unknown format or a negative limit.
     """
     _check_format(format, limit)
-    return shown(query(run, sql), format, limit)
+    return shown(query(run, sql), format, limit, safe=safe)
 
 
-def shown(frame: pl.DataFrame, format: str = "table", limit: int | None = None) -> str:  # noqa: A002
+def shown(
+    frame: pl.DataFrame,
+    format: str = "table",  # noqa: A002
+    limit: int | None = None,
+    *,
+    safe: bool = False,
+) -> str:
     """Return a frame as text in a format, `limit` rows of it at most; see `run_query`."""
     _check_format(format, limit)
+    if safe and format != "csv":
+        raise InputError(f"--safe is about CSV; add --format csv, or drop it with {format}")
     if limit is None:
         limit = TABLE_ROWS if format == "table" else 0
     first = frame.head(limit) if limit else frame
     if format == "table":
         return as_table(first, rows=frame.height)
-    return as_csv(first) if format == "csv" else as_json(first)
+    return as_csv(first, safe=safe) if format == "csv" else as_json(first)
 
 
 def _check_format(format: str, limit: int | None) -> None:  # noqa: A002
@@ -109,7 +128,7 @@ def as_table(frame: pl.DataFrame, rows: int | None = None) -> str:
     """
     rows = frame.height if rows is None else rows
     binary = pl.selectors.binary()
-    frame = frame.with_columns(pl.format("<{} bytes>", binary.bin.size()).name.keep())
+    frame = _in_one_line(frame.with_columns(pl.format("<{} bytes>", binary.bin.size()).name.keep()))
     with pl.Config(
         tbl_rows=-1,
         tbl_cols=-1,
@@ -125,13 +144,30 @@ def as_table(frame: pl.DataFrame, rows: int | None = None) -> str:
     counted = f"{rows:,} row{'' if rows == 1 else 's'}"
     if frame.height < rows:
         counted = f"first {frame.height:,} of {counted}; a limit of 0 shows all"
-    return f"{text}\n({counted})\n"
+    return plain(f"{text}\n({counted})\n")
 
 
-def as_csv(frame: pl.DataFrame) -> str:
-    """Return a frame as CSV: lists and structs as JSON text, binary values as base64, null as nothing."""
+def _in_one_line(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write out the characters in texts that would break the lines of a table; nested ones as JSON, which has none."""
+    escaped = pl.selectors.string().str.replace_many(["\n", "\r", "\t"], ["\\n", "\\r", "\\t"])
+    frame = frame.with_columns(escaped).rename(lambda name: name.translate({9: "\\t", 10: "\\n", 13: "\\r"}))
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested() and "Binary" not in str(kind)]
+    texts = frame.select(_json_text(name) for name in nested)
+    return frame.with_columns(texts[name] for name in nested if texts[name].str.contains(r"\\[bfnrtu]").any())
+
+
+def as_csv(frame: pl.DataFrame, *, safe: bool = False) -> str:
+    """Return a frame as CSV: lists and structs as JSON text, binary values as base64, null as nothing.
+
+    With `safe`, a text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, which a spreadsheet takes for a
+    formula and runs, gets an apostrophe before it; so do names of columns.
+    """
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-    return _with_base64(frame).with_columns(_json_text(name) for name in nested).write_csv()
+    frame = _with_base64(frame).with_columns(_json_text(name) for name in nested)
+    if safe:
+        texts = pl.selectors.string().str.replace(_FORMULA, "'${0}")
+        frame = frame.with_columns(texts).rename(lambda name: re.sub(_FORMULA, r"'\g<0>", name))
+    return frame.write_csv()
 
 
 def as_json(frame: pl.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from filterscope import schemas
+from filterscope.jobs.terminal import plain
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.dissection.findings import faint_units, layer_summary
 from filterscope.pipeline.methods.method import Finding
@@ -48,6 +49,7 @@ def print_summary(run: str | Path) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
@@ -56,20 +58,20 @@ def print_summary(run: str | Path) -> None:
         frame = finding.frame(run)
         if not frame.height:
             continue
-        table = Table(title=finding.title, title_justify="left", box=SIMPLE_HEAD)
+        table = Table(title=Text(finding.title), title_justify="left", box=SIMPLE_HEAD)
         for name, kind in zip(frame.columns, frame.dtypes, strict=True):
-            table.add_column(name, justify="right" if kind.is_numeric() else "left")
+            table.add_column(Text(name), justify="right" if kind.is_numeric() else "left")
         for row in frame.iter_rows():
-            table.add_row(*(_text(value) for value in row))
+            table.add_row(*(Text(plain(_text(value))) for value in row))
         console.print(table)
         if finding.note:
-            console.print(finding.note, style="dim", highlight=False)
+            console.print(Text(finding.note, style="dim"))
     for line in warnings(run):
-        console.print(f"note: {line}", highlight=False)
-    console.print(f"tables: {path_of(run) / 'tables'}", highlight=False)
+        console.print(Text(plain(f"note: {line}")))
+    console.print(Text(plain(f"tables: {path_of(run) / 'tables'}")))
     page = path_of(run) / "report" / "index.html"
     write = f"filterscope report {run}{'' if is_local(page) else ' --out FOLDER'}"
-    console.print(f"report: {page if page.exists() else f'`{write}` writes it'}", highlight=False)
+    console.print(Text(plain(f"report: {page if page.exists() else f'`{write}` writes it'}")))
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from filterscope.jobs.config.audit import AuditConfig, settings_of
-from filterscope.jobs.runs.progress import Progress, say
+from filterscope.jobs.runs.progress import Progress
+from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.layout import Dataset, files_of
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from filterscope.jobs.runs.audit import carry_on
-from filterscope.jobs.runs.progress import say
+from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.layout import MANIFEST
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import Stages

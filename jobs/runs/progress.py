@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from filterscope.jobs.terminal import say
+
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.stage import Output
-
-
-def say(text: str) -> None:
-    """Print a line for the person at the terminal."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
 
 
 @dataclass

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filterscope.jobs.terminal import plain
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
@@ -102,15 +103,15 @@ def _lines(run: str | Path, rows: list[dict[str, object]]) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(str(run)), title_justify="left")
+    table = Table(title=Text(plain(str(run))), title_justify="left")
     names = ("stage", "tasks", "done", "left", "rejects", "finished", "tasks/min", "time left")
     for name in names:
         table.add_column(name, justify="left" if name in ("stage", "finished") else "right")
     for row in rows:
         *cells, seconds = row.values()
         cells.append(None if seconds is None else _duration(float(str(seconds))))
-        table.add_row(*("" if value is None else str(value) for value in cells))
-    return [table, *(Text(line) for line in (*_holder(path_of(run)), *last_errors(run)))]
+        table.add_row(*(Text("" if value is None else plain(str(value))) for value in cells))
+    return [table, *(Text(plain(line)) for line in (*_holder(path_of(run)), *last_errors(run)))]
 
 
 def _duration(seconds: float) -> str:

@@ -15,7 +15,10 @@ def native_messages_to(log: Path) -> Iterator[None]:
     before = sys.stderr
     before.flush()
     terminal = os.dup(2)
-    with open_native(log) as file, os.fdopen(terminal, "w", buffering=1, encoding="utf-8", errors="replace") as ours:
+    with (
+        open_native(log) as file,
+        os.fdopen(terminal, "w", buffering=1, encoding="utf-8", errors="backslashreplace") as ours,
+    ):
         os.dup2(file.fileno(), 2)
         sys.stderr = ours
         try:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from filterscope.pipeline.engine.attempts import TRIES, Attempts
+from filterscope.pipeline.engine.cluster import own_signals, refuse_silent, watch
 from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is_out_of_memory
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.ledger import Ledger
@@ -39,6 +40,11 @@ def start_ray(address: str | None = None) -> None:
     ----------
     address : str, optional
         Address of a cluster; by default RAY_ADDRESS, else a cluster on this machine alone.
+
+    Raises
+    ------
+    InputError
+        If no cluster answers at the address within 30 s.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if not address:
@@ -53,6 +59,7 @@ def start_ray(address: str | None = None) -> None:
 
     warnings.filterwarnings("ignore", module="ray")
     if not ray.is_initialized():
+        refuse_silent(address)
         local: dict[str, Any] = {}
         if not address:
             local = {
@@ -61,9 +68,12 @@ def start_ray(address: str | None = None) -> None:
                 "object_store_memory": _OBJECT_STORE_BYTES,
             }
         # not a cluster that someone else may have started on this machine: that one is joined only when named
-        ray.init(
-            address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
-        )
+        with own_signals():
+            ray.init(
+                address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
+            )
+        if head := ray.get_runtime_context().gcs_address:
+            Thread(target=watch, args=(head, ray.is_initialized), name="head", daemon=True).start()
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.enable_rich_progress_bars = False

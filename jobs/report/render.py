@@ -56,9 +56,14 @@ def url(*parts: object) -> str:
 
 
 def slug(name: str) -> str:
-    """Return a file name that a concept keeps whatever its run: its letters and digits, and a digest where others are lost."""
+    """Return a file name that a concept keeps whatever its run: its letters and digits, and a digest where others are lost.
+
+    No two names share one: a digest has 128 bits, and a name that ends as if by a digest gets one of its own.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}".strip("-")
+    if plain == name and not re.search(r"(?:^|-)[0-9a-f]{32}$", name):
+        return plain
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:32]}".strip("-")
 
 
 @lru_cache(maxsize=1)

@@ -103,9 +103,11 @@ class Ledger:
         removed = 0
         for key in keys:
             path = self.path(key)
-            for marker in path.parent.glob(f"{path.name.rsplit('.', 2)[0]}.*.json"):
-                marker.unlink()
-                removed += 1
+            place = path.name.rsplit(".", 2)[0]
+            for marker in path.parent.glob("*.json") if path.parent.is_dir() else ():
+                if marker.name.rsplit(".", 2)[0] == place:
+                    marker.unlink()
+                    removed += 1
         return removed
 
     def path(self, key: Key) -> Path:

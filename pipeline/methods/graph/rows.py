@@ -1,5 +1,6 @@
 """Rows of an explanatory graph, from what was learned and back."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -180,7 +181,8 @@ def edge_rows(key: Key, found: Found, upper: Upper | None) -> pa.Table:
 
 def parts_of(run: Path, table: str, model: str, layer: str, category: str) -> list[Path]:
     folder = table_path(run, table, (model, layer, "any")).parent
-    parts = sorted(folder.glob(f"{category}-units-*.parquet"))
+    own = re.compile(rf"{re.escape(category)}-units-\d+\.parquet")
+    parts = sorted(path for path in folder.iterdir() if own.fullmatch(path.name)) if folder.is_dir() else []
     if not parts:
         raise RunError(f"no {table} of {layer!r} of {model} for category {category!r}; --redo graph learns them again")
     return parts

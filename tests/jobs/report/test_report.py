@@ -323,6 +323,21 @@ def test_a_concepts_address_is_its_name_where_that_is_safe():
     assert slug("Red") != slug("red")
     assert re.fullmatch(r"[a-z0-9-]+", slug("../../étoile"))
     assert slug("☃") != slug("☂") != ""
+
+
+def test_no_two_of_a_hundred_thousand_names_share_a_page():
+    letters = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+    names = {
+        letters[n // 1024 % 32] + letters[n // 32 % 32] + letters[n % 32] + "я" * (n // 32768) for n in range(98_000)
+    }
+    names |= {f"{form} {number}" for number in range(500) for form in ("Cat", "cat", "CAT")}
+    names |= {f"cat-{number}" for number in range(500)}
+    # names that are the file names of others
+    names |= {slug(name) for name in list(names)[:1000]}
+    files = {slug(name) for name in names}
+    assert len(names) >= 100_000
+    assert len(files) == len(names) == len({file.casefold() for file in files})
+    assert max(map(len, files)) <= 100
     assert url("m", "a/b#c?d", "0.html") == "m/a%2Fb%23c%3Fd/0.html"
 
 

@@ -29,7 +29,7 @@ from filterscope.jobs.config.problems import problem
 from filterscope.jobs.config.zoo import ENTRY_KEYS, absolute, expand
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.run.options import Options, RunOptions
+from filterscope.pipeline.run.options import Options, RunOptions, at_most
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.spec import ModelSpec
@@ -80,7 +80,8 @@ Folder = Annotated[Path, PlainValidator(_folder), PlainSerializer(str, when_used
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Arguments = Annotated[tuple[str, ...], BeforeValidator(_arguments)]
 Size = Annotated[int | tuple[int, int], PlainValidator(_size)]
-Positive = Annotated[StrictInt, Field(ge=1)]
+_BATCH = at_most(4096, "the activations of a batch are in memory at once")
+Positive = Annotated[StrictInt, Field(ge=1), _BATCH]
 
 
 class ModelConfig(BaseModel):

@@ -19,6 +19,9 @@ _BASIS = re.compile(r"rotate:\d{1,18}(:(0(\.\d+)?|1(\.0+)?))?")
 _ARGUMENT = re.compile(r"[A-Za-z_]\w*=")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,119}")
 
+#: Rows or columns of a network's input, at most.
+_LARGEST = 16_384
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -188,6 +191,10 @@ def _size(value: object, source: str) -> Any:
         return None
     if len(pair) != 2 or not all(type(side) is int and side > 0 for side in pair):
         raise InputError(f"input_size is {value!r} for {source}; give the pixels of one side, such as 224")
+    if any(isinstance(side, int) and side > _LARGEST for side in pair):
+        raise InputError(
+            f"input_size is {value!r} for {source}; at most {_LARGEST}: one image of it takes 3 GiB as float32"
+        )
     return pair[0] if pair[0] == pair[1] else tuple(pair)
 
 

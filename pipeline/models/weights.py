@@ -332,18 +332,29 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], *, what: str, pat
         raise InputError(
             misfit(path, what, (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)))
         )
+    _refuse_unreal(path, state, own, what)
+    module.load_state_dict({key: value for key, value in state.items() if key in own}, strict=False)
+    return missing
+
+
+def _refuse_unreal(path: Path, state: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) -> None:
+    """Raise InputError where a file has complex numbers or integers for floating-point numbers, which torch would cast."""
+    real = [key for key in state if key in own and own[key].is_floating_point()]
+    if unreal := [key for key in real if state[key].is_complex()]:
+        raise InputError(
+            f"weights {path} have complex numbers in {_count(unreal, 'of complex numbers')} where {what} has real ones; save "
+            "their real parts, if these are the weights"
+        )
     quantised = [
         f"{key} is {value.dtype}"
-        for key, value in state.items()
-        if key in own and own[key].is_floating_point() and (value.itemsize == 1 or not value.is_floating_point())
+        for key, value in ((key, state[key]) for key in real)
+        if value.itemsize == 1 or not value.is_floating_point()
     ]
     if quantised:
         raise InputError(
             f"weights {path} are quantised: {_count(quantised, 'of integers')} where {what} has floating-point numbers, and "
             "the values they encode cannot be recovered; give the file from before quantisation"
         )
-    module.load_state_dict({key: value for key, value in state.items() if key in own}, strict=False)
-    return missing
 
 
 def _absent_modules(own: Collection[str], state: Collection[str]) -> set[str]:

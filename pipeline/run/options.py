@@ -50,6 +50,17 @@ def option(default: Any, help: str, *, flat: str | None = None, **constraints: A
     return Field(default, description=help, json_schema_extra=extra, **constraints)
 
 
+def at_most(limit: int, why: str) -> AfterValidator:
+    """Return a check that a whole number is not above a limit, which says why there is one."""
+
+    def check(value: int) -> int:
+        if value > limit:
+            raise ValueError(f"at most {limit:,}: {why}")
+        return value
+
+    return AfterValidator(check)
+
+
 class Options(BaseModel):
     """Options of one method; every field is made by `option`."""
 
@@ -120,9 +131,13 @@ class RunOptions(Options):
     )
     keep_activations: StrictBool = option(True, "keep a layer's activations once everything is computed from them")
     max_rejects: StrictFloat = option(0.01, "fraction of images that may be unreadable", ge=0, le=1)
-    image_block: StrictInt = option(64, "views in a piece of work of extract", ge=1)
-    unit_block: StrictInt = option(128, "units in a piece of work of dissect", ge=1)
-    actors: StrictInt | None = option(
+    image_block: Annotated[StrictInt, at_most(4096, "the views of a block are in memory at once")] = option(
+        64, "views in a piece of work of extract", ge=1
+    )
+    unit_block: Annotated[StrictInt, at_most(8192, "the exact histogram of a unit takes 512 KiB")] = option(
+        128, "units in a piece of work of dissect", ge=1
+    )
+    actors: Annotated[StrictInt, at_most(10_000, "each is a process")] | None = option(
         None, "processes that hold a model, 0: all in this one; unset: from the machine and the images", ge=0
     )
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where the forward pass runs")
@@ -143,4 +158,4 @@ class RunOptions(Options):
         return ViewSettings(self.views, self.flips, self.negatives)
 
 
-__all__ = ["AUTO", "Options", "RunOptions", "option"]
+__all__ = ["AUTO", "Options", "RunOptions", "at_most", "option"]

@@ -1,10 +1,10 @@
 """Options of dissection, which all that speaks of labels shares, and the masks that follow from them."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import StrictFloat, StrictInt
 
-from filterscope.pipeline.run.options import Options, option
+from filterscope.pipeline.run.options import Options, at_most, option
 
 if TYPE_CHECKING:
     from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -26,9 +26,13 @@ class DissectionOptions(Options):
         "how masks of units are made: upsample, then threshold; or survey: the union of the valid cells' receptive fields",
         flat="mask_mode",
     )
-    mask_size: StrictInt | None = option(
-        None, "rows and columns of masks; unset: half the input", flat="mask_size", ge=1
-    )
+    mask_size: (
+        Annotated[
+            StrictInt,
+            at_most(2048, "the counts of a unit take 16 MiB there, and more pixels than the input has tell nothing"),
+        ]
+        | None
+    ) = option(None, "rows and columns of masks; unset: half the input", flat="mask_size", ge=1)
     min_images: StrictInt = option(10, "images a concept must be in to label a unit", flat="min_images", ge=1)
     min_groups: StrictInt = option(
         10,
@@ -39,7 +43,9 @@ class DissectionOptions(Options):
     unit_image: Literal["active", "top", "off"] = option(
         "active", "which rows the table unit_image keeps", flat="unit_image"
     )
-    top_images: StrictInt = option(15, "images of largest maximum kept for every unit", flat="top_images", ge=1)
+    top_images: Annotated[StrictInt, at_most(1000, "the maps of all of them are kept for every unit")] = option(
+        15, "images of largest maximum kept for every unit", flat="top_images", ge=1
+    )
 
 
 def mask_size(plan: "Plan", model: "PlannedModel") -> tuple[int, int]:

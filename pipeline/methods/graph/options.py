@@ -1,10 +1,10 @@
 """Options of explanatory graphs."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import StrictFloat, StrictInt
 
-from filterscope.pipeline.run.options import Options, option
+from filterscope.pipeline.run.options import Options, at_most, option
 
 
 class GraphOptions(Options):
@@ -13,7 +13,9 @@ class GraphOptions(Options):
     method: ClassVar[str] = "graph"
 
     mode: Literal["paper", "release"] = option("paper", "how explanatory graphs are learned", flat="graph_mode")
-    iterations: StrictInt = option(20, "rounds of learning an explanatory graph", flat="graph_iterations", ge=1)
+    iterations: Annotated[StrictInt, at_most(1000, "an explanatory graph settles within some tens")] = option(
+        20, "rounds of learning an explanatory graph", flat="graph_iterations", ge=1
+    )
     heldout: StrictFloat = option(
         0.33,
         "share of images that graphs are not learned from and nodes are measured on",

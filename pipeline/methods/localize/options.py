@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, StrictFloat, StrictInt, StrictStr
 
-from filterscope.pipeline.run.options import Options, option
+from filterscope.pipeline.run.options import Options, at_most, option
 
 #: Shares of the nodes that are tried, most nodes of a template, and sets of annotated images.
 SHARES, MOST, DRAWS, SHOTS = (0.01, 0.02, 0.05, 0.1), 500, 20, 3
@@ -39,12 +39,18 @@ class LocalizeOptions(Options):
     method: ClassVar[str] = "localize"
 
     part: StrictStr | None = option(None, "landmark to find, such as head")
-    shots: StrictInt = option(SHOTS, "annotated images, drawn among those that the graph was learned from", ge=1)
+    shots: Annotated[StrictInt, at_most(1_000_000, "more images than data sets have")] = option(
+        SHOTS, "annotated images, drawn among those that the graph was learned from", ge=1
+    )
     shares: Annotated[tuple[Annotated[StrictFloat, Field(gt=0, le=1)], ...], BeforeValidator(_numbers)] = option(
         SHARES, "shares of the nodes that are retrieved for a template"
     )
-    most: StrictInt = option(MOST, "nodes of a template, at most", ge=1)
-    draws: StrictInt = option(DRAWS, "random sets of annotated images", ge=1)
+    most: Annotated[StrictInt, at_most(1_000_000, "more nodes than graphs have")] = option(
+        MOST, "nodes of a template, at most", ge=1
+    )
+    draws: Annotated[StrictInt, at_most(10_000, "each is a whole search")] = option(
+        DRAWS, "random sets of annotated images", ge=1
+    )
     category: StrictStr | None = option(None, "category of the objects; unset: every one whose crops show the part")
     model: StrictStr | None = option(None, "model whose graphs are used; unset: every one of the run")
     layers: Annotated[tuple[StrictStr, ...] | None, BeforeValidator(_names)] = option(

@@ -1,10 +1,10 @@
 """Options of class scores."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import StrictInt, StrictStr
 
-from filterscope.pipeline.run.options import Options, option
+from filterscope.pipeline.run.options import Options, at_most, option
 
 #: The attribute that data sets have by convention.
 TRUTH = "class"
@@ -15,7 +15,9 @@ class OutputsOptions(Options):
 
     method: ClassVar[str] = "outputs"
 
-    top: StrictInt = option(5, "classes of highest score that are kept of each view, beside its true class", ge=1)
+    top: Annotated[StrictInt, at_most(100_000, "more classes than classifiers have")] = option(
+        5, "classes of highest score that are kept of each view, beside its true class", ge=1
+    )
     truth: StrictStr = option(
         TRUTH, "attribute of the data set that holds the true class of an image, by index or name"
     )

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, StrictInt, StrictStr
 
-from filterscope.pipeline.run.options import Options, option
+from filterscope.pipeline.run.options import Options, at_most, option
 from filterscope.pipeline.run.selection import canonical
 
 
@@ -21,12 +21,18 @@ class ReceptiveFieldOptions(Options):
 
     method: ClassVar[str] = "receptive-field"
 
-    occluder: StrictInt = option(33, "rows and columns of the occluders of receptive-field", flat="occluder", ge=1)
-    step: StrictInt = option(
+    occluder: Annotated[StrictInt, at_most(8192, "an occluder has the size of the input at most")] = option(
+        33, "rows and columns of the occluders of receptive-field", flat="occluder", ge=1
+    )
+    step: Annotated[StrictInt, at_most(8192, "a step has the size of the input at most")] = option(
         9, "pixels between neighbouring occluders; the paper has 11 and 3", flat="occluder_step", ge=1
     )
-    images: StrictInt = option(10, "strongest images that are occluded for a unit", flat="field_images", ge=1)
-    sample: StrictInt = option(64, "units of every layer whose receptive field is measured", flat="field_units", ge=1)
+    images: Annotated[StrictInt, at_most(1000, "each is occluded position by position for every unit")] = option(
+        10, "strongest images that are occluded for a unit", flat="field_images", ge=1
+    )
+    sample: Annotated[StrictInt, at_most(1_000_000, "more units than layers have")] = option(
+        64, "units of every layer whose receptive field is measured", flat="field_units", ge=1
+    )
     units: Annotated[StrictStr | None, BeforeValidator(_units)] = option(
         None,
         "the units of every layer that receptive-field measures, such as 3,17,40-47, not seeded ones",

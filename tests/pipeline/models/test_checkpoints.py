@@ -319,3 +319,9 @@ def test_other_weights_of_the_same_file_do_not_extend_a_run(tmp_path: Path) -> N
     other = audit_here(tmp_path / "other", **{**asked, "models": [{**model, "state_key": "ema"}]})
     raw, ema = (schemas.scan_units(at).collect()["maximum"] for at in (run, other))
     assert ema.to_list() == [2 * value for value in raw]
+
+
+def test_complex_weights_are_refused(tmp_path: Path) -> None:
+    torch.save({**RAW, "conv.weight": RAW["conv.weight"].to(torch.complex64)}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"have complex numbers in 1 key .*conv\.weight.* where .* real ones"):
+        open_model(ModelSpec(f"factory:tests.pipeline.models.test_checkpoints:Small@{tmp_path / 'w.pth'}"))

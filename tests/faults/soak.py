@@ -9,6 +9,7 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +20,13 @@ from typing import Any
 from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, settings_of, until
 
-FAULTS = ("none", "shard", "table", "marker", "memory", "full", "kill", "interrupt")
+FAULTS = (
+    "none", "shard", "table", "marker", "memory", "full", "kill", "interrupt", "terminate", "hang up", "stop", "bit", "image", "skew",
+)  # fmt: skip
+_SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM, "hang up": signal.SIGHUP}
+
+#: The distribution's library that moves a process's clock; without it the fault "skew" is none.
+_FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 #: Where Ray keeps its objects.
 _SHARED = Path("/dev/shm")
@@ -54,6 +61,7 @@ def main() -> None:
         print(f"{audits} audits of {options.minutes:.0f} minutes, seed {options.seed}: tables and files as undisturbed")
         print(f"faults: {dict(faults)}; exit codes: {dict(codes)}; processes left: 0")
         print(f"largest process: {memory[0]:.0f} MB after the first audit, {memory[-1]:.0f} MB after the last")
+        print("clocks were moved" if _FAKETIME else "no libfaketime in /usr/lib: no clock was moved")
         print(f"files left in {_SHARED}: {len(set(_SHARED.iterdir()) - shared)}")
 
 
@@ -64,8 +72,11 @@ def finish(run: Path, settings: dict[str, Any], dice: random.Random, faults: Cou
         code, text = disturbed(run, settings, fault, dice)
         faults[fault] += 1
         codes[code] += 1
-        assert code in (0, 1, 130, -signal.SIGKILL), text
+        assert code in (0, 1, 129, 130, 143, -signal.SIGKILL), text
         assert "Traceback" not in text, text
+        if fault == "bit" and code:
+            repaired = subprocess.run([sys.executable, "-m", "filterscope", "doctor", run, "--repair"], check=False)
+            assert repaired.returncode == 0
         if code == 0:
             return
     raise AssertionError(f"{run} is not finished:\n{text}")
@@ -81,14 +92,45 @@ def disturbed(run: Path, settings: dict[str, Any], fault: str, dice: random.Rand
         arm(run.parent, fault, times=dice.randint(1, 3))
     if fault == "full":
         (run.parent / "full").touch()
+    if fault == "bit":
+        _flip(run, dice)
+    image = dice.choice(sorted((Path(settings["data"]) / "images").iterdir()))
+    pixels = image.read_bytes()
+    if fault == "image":
+        image.write_bytes(dice.choice([pixels[::-1], pixels + b"x", b""]))
+    moved = {}
+    if fault == "skew" and _FAKETIME is not None:
+        moved = {
+            "LD_PRELOAD": str(_FAKETIME),
+            "FAKETIME": dice.choice(["-90", "+90", "-400d", "+400d"]),
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
     lock = run / "lock.json"
     before = _text(lock)  # of a run that was killed
-    driver = Driver(run, settings, FAULT=fault, FAULT_DELAY="0.1")
-    if fault in ("kill", "interrupt"):
+    driver = Driver(run, settings, FAULT=fault, FAULT_DELAY="0.1", **moved)
+    if fault in (*_SIGNALS, "stop"):
         until(driver, lambda: _text(lock) not in ("", before))
         time.sleep(dice.uniform(0, 9))
-        driver.process.send_signal(signal.SIGKILL if fault == "kill" else signal.SIGINT)
-    return driver.wait()
+        driver.process.send_signal(_SIGNALS.get(fault, signal.SIGSTOP))
+    if fault == "stop":
+        time.sleep(dice.uniform(0, 9))
+        driver.process.send_signal(signal.SIGCONT)
+    try:
+        return driver.wait()
+    finally:
+        image.write_bytes(pixels)
+
+
+def _flip(run: Path, dice: random.Random) -> None:
+    """Flip a bit of a file that the run has promised, if it has one."""
+    files = sorted(
+        path for folder in ("activations.zarr", "masks") for path in (run / folder).rglob("*") if path.is_file()
+    )
+    if files:
+        path = dice.choice(files)
+        content = bytearray(path.read_bytes())
+        content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+        path.write_bytes(content)
 
 
 def _text(path: Path) -> str:

@@ -21,7 +21,8 @@ from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, settings_of, until
 
 FAULTS = (
-    "none", "shard", "table", "marker", "memory", "full", "kill", "interrupt", "terminate", "hang up", "stop", "bit", "image", "skew",
+    "none", "shard", "table", "marker", "memory", "full", "kill", "interrupt", "terminate", "hang up", "stop", "bit",
+    "image", "skew",
 )  # fmt: skip
 _SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM, "hang up": signal.SIGHUP}
 

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import polars as pl
+
 from filterscope import schemas
 from filterscope.jobs.terminal import plain
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.dissection.findings import faint_units, layer_summary
+from filterscope.pipeline.methods.dissection.findings import faint_units, layer_summary, vanished_units
+from filterscope.pipeline.methods.extraction.scale import FLOAT16
 from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.methods.significance.findings import sentences
 from filterscope.pipeline.run.folder import RunFolder
@@ -29,8 +32,14 @@ def warnings(run: str | Path) -> list[str]:
         "the scale stays below 65504"
         for row in faint_units(run).iter_rows(named=True)
     ]
+    lines += [
+        f"{row['model']} {row['layer']}: {row['vanished']} of {row['dead']} dead units are so only because float16 makes their "
+        f"activations 0; a larger --activation-scale keeps them, as long as {row['largest']:.3g}, the layer's largest, times "
+        "the scale stays below 65504"
+        for row in vanished_units(run).iter_rows(named=True)
+    ]
     lines += sentences(run)
-    rejects = schemas.scan_rejects(run).collect()
+    rejects = schemas.scan_rejects(run).filter(pl.col("stage") != FLOAT16).collect()
     small = (rejects["stage"] == "views").sum()
     for count, what in ((rejects.height - small, "images were rejected"), (small, "objects make no view")):
         if count:

@@ -71,7 +71,13 @@ def last_errors(run: str | Path) -> list[str]:
     runs = schemas.scan(run, "runs").filter(pl.col("outcome") != "done").sort("started", descending=True)
     stops = runs.head(_ERRORS).collect().iter_rows(named=True)
     lines = [f"{row['outcome']} {row['started']:%Y-%m-%d %H:%M:%S} after {row['seconds']:.0f} s" for row in stops]
-    reasons = schemas.scan(run, "rejects").group_by("reason").len().sort("len", "reason", descending=[True, False])
+    reasons = (
+        schemas.scan(run, "rejects")
+        .filter(pl.col("stage") != "float16")
+        .group_by("reason")
+        .len()
+        .sort("len", "reason", descending=[True, False])
+    )
     return lines + [
         f"{row['len']} rejected: {row['reason'][:200]}" for row in reasons.head(_ERRORS).collect().to_dicts()
     ]

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 #: How far the centre of a change moves at least along an axis that is rows or columns, as a share of the axis.
 _FOLLOWS = 0.02
 
+#: How much farther it moves at most along one of the two than along the other. The heads of an attention map may move a
+#: little with its columns, which leave the order of the tokens nearly as it is.
+_ALIKE = 4
+
 
 def quartered(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return an image and four copies with a quarter of `other`: upper left, upper right, lower left, lower right.
@@ -48,7 +52,10 @@ def axes_of(outputs: NDArray[np.float32]) -> tuple[int, int] | None:
         moves.append(((lower_left - upper_left, lower_right - upper_right),
                       (upper_right - upper_left, lower_right - lower_left)))  # fmt: skip
     row, column = (_clear([pair[which] for pair in moves]) for which in (0, 1))
-    return (row, column) if row and column and row != column else None
+    if not row or not column or row == column:
+        return None
+    down, right = sum(moves[row - 1][0]), sum(moves[column - 1][1])
+    return (row, column) if max(down, right) <= _ALIKE * min(down, right) else None
 
 
 def _clear(moves: Sequence[tuple[float, float]]) -> int | None:

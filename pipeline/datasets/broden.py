@@ -21,6 +21,7 @@ from filterscope.pipeline.datasets.reading import (
     BadRowError,
     ImportNote,
     Progress,
+    is_ignored,
     is_no_label,
     join_inside,
     read_rgb,
@@ -55,9 +56,10 @@ def import_broden(
     Masks are kept at the size of their image: pixel (r, c) of H x W takes the label at row floor((r + .5) h / H) and
     column floor((c + .5) w / W) of the h x w label image. Sampling back to h x w gives the label image again, unless it
     is larger than the image. Several layers of one image are united; a concept's category is the first in its category
-    cell in label.csv; label 0 is never a concept, and an
-    `ImportNote` tells if it has a name. The categories are those that category.csv names, or without that file all
-    columns but the fixed six. A bad label image or cell is rejected and the image keeps its other labels.
+    cell in label.csv; label 0 is never a concept, and an `ImportNote` tells if it has a name. The categories are those that
+    category.csv names, or without that file all columns but the fixed six. A bad label image or cell is rejected and the
+    image keeps its other labels; it is ignored for that category. Pixels of a label named `void` or the like are ignored for
+    the category of their label image.
 
     Parameters
     ----------
@@ -196,7 +198,10 @@ class _Reader:
             for part in _parts(row, category):
                 try:
                     for number, mask in self._labelled(part, layer_size, self.writer.size(image)):
-                        self._unite(masks, number, mask, f"{item}, {category} {part}")
+                        if number in self.labels and is_ignored(self.labels[number].name):
+                            self.writer.ignore(image, mask, categories=(category,))
+                        else:
+                            self._unite(masks, number, mask, f"{item}, {category} {part}")
                 except BadRowError as bad:
                     self.writer.reject(f"{item}, {category} {part}", str(bad))
                     self.writer.ignore(image, None, categories=(category,))

@@ -23,6 +23,7 @@ import json
 import os.path
 from collections import defaultdict
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -40,12 +41,16 @@ from pydantic import (
 
 from filterscope.pipeline.datasets.colors import ColorLabels
 from filterscope.pipeline.datasets.grouping import grouped_writer
+from filterscope.pipeline.datasets.images import SUFFIXES
 from filterscope.pipeline.datasets.landmarks import point_inside
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.names import normal
+from filterscope.pipeline.datasets.names import existing, near_pair, normal
 from filterscope.pipeline.datasets.reading import BadRowError, Progress, is_ignored, join_inside, told
 from filterscope.pipeline.datasets.regions import Polygon, RunLengths, box_pixels, clip_box, encode_region
 from filterscope.pipeline.engine.errors import InputError
+
+#: Files that are looked at in search of a name that nearly matches.
+_LOOKED = 10_000
 
 
 def _as_text(value: Any) -> Any:
@@ -215,10 +220,13 @@ def _find_images(path: Path, rows: list[Any]) -> Path:
     stated = [_with_name(row) for row in rows]
     names = [row["file_name"] for row in stated if isinstance(row, dict) and isinstance(row.get("file_name"), str)]
     for folder in places:
-        if any(os.path.isfile(folder / name) for name in names):
+        if any(os.path.isfile(existing(folder, name)) for name in names):
             return folder
     tried = ", ".join(map(str, places))
-    raise InputError(f"none of the {len(rows)} images of {path} lies in {tried}; name their folder with --images")
+    there = (file.relative_to(folder).as_posix() for folder in places for file in folder.rglob("*.*"))
+    pair = near_pair(names, (name for name in islice(there, _LOOKED) if name.lower().endswith(SUFFIXES)))
+    near = f". Nearly matching names: {pair[0]!r} is wanted, {pair[1]!r} is there" if pair else ""
+    raise InputError(f"none of the {len(rows)} images of {path} lies in {tried}; name their folder with --images{near}")
 
 
 def _parse(
@@ -341,9 +349,8 @@ def _ignore_rest(
 def _ignore(image: int, name: str, mask: dict[str, Any] | None, box: _Box | None, writer: DatasetWriter) -> None:
     """Ignore a region for a category, or for all if the category is what is ignored: the mask, else the box, else the image."""
     pixels = None if mask is None else rle.decode(mask).astype(bool)
-    if pixels is None and box is not None:
-        with suppress(BadRowError):
-            pixels = box_pixels(clip_box(box, *writer.size(image)), *writer.size(image))
+    if pixels is None and box is not None and min(box[2:]) > 0:
+        pixels = box_pixels((box[0], box[1], box[0] + box[2], box[1] + box[3]), *writer.size(image))
     writer.ignore(image, pixels, **({"categories": ("object",)} if is_ignored(name) else {"concept": name}))
 
 

@@ -123,6 +123,11 @@ def _extent(shape: ElementTree.Element) -> Points:
         if shape.tag == "mask":
             left, top, width, height = (_whole(shape, name) for name in ("left", "top", "width", "height"))
             return [(left, top), (left + width, top + height)]
+        if shape.tag == "box":
+            return _corners(shape)
+        if shape.tag == "ellipse":
+            x, y, rx, ry = _ellipse(shape)
+            return _turned(((x - rx, y - ry), (x + rx, y - ry), (x + rx, y + ry), (x - rx, y + ry)), _turn(shape))
         return _points(shape.get("points", ""))
     except BadRowError:
         return []
@@ -151,7 +156,6 @@ def _points(text: str) -> Points:
 def _draw(shape: ElementTree.Element, alone: str, shapes: Shapes) -> None:
     label, group = _label(shape), shape.get("group_id") or ""
     group = alone if group in ("", "0") else f"group {group}"
-    turn = number(shape.get("rotation", "0"))
     if shape.tag == "polygon":
         shapes.polygon(label, _points(shape.get("points", "")), group)
     elif shape.tag == "points":
@@ -159,16 +163,29 @@ def _draw(shape: ElementTree.Element, alone: str, shapes: Shapes) -> None:
             for x, y in _points(shape.get("points", "")):
                 shapes.point(label, x, y, group)
     elif shape.tag == "box":
-        x0, y0, x1, y1 = (number(shape.get(name, "")) for name in ("xtl", "ytl", "xbr", "ybr"))
-        shapes.box(label, _turned(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), turn), group)
+        shapes.box(label, _corners(shape), group)
     elif shape.tag == "ellipse":
-        x, y, rx, ry = (number(shape.get(name, "")) for name in ("cx", "cy", "rx", "ry"))
-        shapes.ellipse(label, x, y, (rx, ry), turn, group)
+        x, y, rx, ry = _ellipse(shape)
+        shapes.ellipse(label, x, y, (rx, ry), _turn(shape), group)
     elif shape.tag == "mask":
         left, top, width, height = (_whole(shape, name) for name in ("left", "top", "width", "height"))
         shapes.mask(label, _runs(shape.get("rle", ""), height, width, shapes), left, top, group)
     else:
         raise BadRowError(f"a {shape.tag} covers no area")
+
+
+def _turn(shape: ElementTree.Element) -> float:
+    return number(shape.get("rotation", "0"))
+
+
+def _corners(shape: ElementTree.Element) -> Points:
+    x0, y0, x1, y1 = (number(shape.get(name, "")) for name in ("xtl", "ytl", "xbr", "ybr"))
+    return _turned(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), _turn(shape))
+
+
+def _ellipse(shape: ElementTree.Element) -> tuple[float, float, float, float]:
+    x, y, rx, ry = (number(shape.get(name, "")) for name in ("cx", "cy", "rx", "ry"))
+    return x, y, rx, ry
 
 
 def _turned(corners: Points, degrees: float) -> Points:

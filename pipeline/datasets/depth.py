@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from filterscope.pipeline.datasets.images import UNDECODABLE, is_deep, open_image
+from filterscope.pipeline.datasets.images import UNDECODABLE, is_deep, is_deep_colour, open_image
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.stores.places import readable
 
@@ -21,16 +21,18 @@ def depth_note(dataset: Dataset) -> str | None:
         return None
     bits = int(highest).bit_length()
     return (
-        f"16-bit images use a fraction of their range: the highest value of {len(levels)} of them is {highest}, which fits "
+        f"16-bit images use a fraction of their range: no value of {len(levels)} of them is above {highest}, which fits "
         f"{bits} bits, but white is {WHITE}: networks see them nearly black. Unless that is intended, multiply their values by "
         f"{2 ** (16 - bits)} and import them again"
     )
 
 
 def _highest(dataset: Dataset, uri: str) -> int:
-    """Return the highest value of a 16-bit image; 0 for all others, and for those that cannot be read."""
+    """Return the highest value of a 16-bit image, of colours as far as the upper 8 bits tell; 0 for others and damaged ones."""
     try:
         with open_image(readable(dataset.path(uri))) as image:
+            if is_deep_colour(image):
+                return 256 * int(np.asarray(image)[..., :3].max()) + 255
             return int(np.asarray(image).max()) if is_deep(image) else 0
     except UNDECODABLE:
         return 0

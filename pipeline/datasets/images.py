@@ -19,13 +19,27 @@ _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+_COLOURS = ("RGB", "RGBA", "RGBX")
 #: Tags that exchange height and width.
 _SIDEWAYS = (5, 6, 7, 8)
 
 
 def open_image(source: Path | IO[bytes]) -> Image.Image:
     """Open an image file without decoding it; one of more pixels than PIL allows (about 179 million) is refused."""
-    return Image.open(source, formats=FORMATS)
+    image = Image.open(source, formats=FORMATS)
+    if image.format == "TIFF" and _samples_in_planes(image):
+        image.close()
+        raise ValueError(
+            "a TIFF file of 16 bits with each colour in a plane of its own; save it with colours interleaved"
+        )
+    return image
+
+
+def _samples_in_planes(image: Image.Image) -> bool:
+    """Tell whether PIL would take the bytes of 16-bit colours, each in a plane of its own, for pixels of 8 bits."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    deep = image.mode in _COLOURS and max(tags.get(258, (8,))) > 8
+    return deep and tags.get(284, 1) == 2 and not is_deep_colour(image)
 
 
 #: How files begin that people take for images of a format that is read; HEIC and AVIF are told apart by their brand.
@@ -95,6 +109,12 @@ def shown_size(size: tuple[int, int], orientation: int | None) -> tuple[int, int
 def is_deep(image: Image.Image) -> bool:
     """Tell whether an image has 16 bits a pixel."""
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
+def is_deep_colour(image: Image.Image) -> bool:
+    """Tell whether an opened colour image has 16 bits for each colour; PIL keeps the upper 8."""
+    raw = image.tile[0][3] if image.mode in _COLOURS and getattr(image, "tile", None) else ""
+    return ";16" in str(raw[0] if isinstance(raw, tuple) else raw)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

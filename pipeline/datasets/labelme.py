@@ -140,7 +140,11 @@ def _lose(row: Any, shapes: Shapes) -> None:
         if isinstance(label, str) and label:
             shapes.lost(label, ())
     else:
-        if shape.shape_type != "point":
+        (x, y), rim = shape.points[0], shape.points[-1]
+        if shape.shape_type == "circle":
+            radius = math.dist((x, y), rim)
+            shapes.lost(shape.label, [(x - radius, y - radius), (x + radius, y + radius)])
+        elif shape.shape_type != "point":
             shapes.lost(shape.label, shape.points)
 
 

@@ -20,13 +20,14 @@ class Painting:
     index: dict[int, int] | None
 
     def read(self, rgb: np.ndarray) -> tuple[np.ndarray, str]:
-        """Return the indices (uint16, shape (H, W)) of painted pixels (uint8, shape (H, W, 3)), and a colour without one."""
+        """Return the indices (uint8 or uint16, (H, W)) of painted pixels (uint8, (H, W, 3)), and a colour without one."""
         red, green, blue = (rgb[..., band].astype(np.int64) for band in range(3))
         if self.index is None:
             return (red // 10 * 256 + green).astype(np.uint16), ""
         colors, where = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
         unknown = next((f"#{color:06x}" for color in colors.tolist() if color not in self.index), "")
-        indices = np.array([self.index.get(color, 0) for color in colors.tolist()], np.uint16)
+        dtype = np.min_scalar_type(max(self.index.values()))
+        indices = np.array([self.index.get(color, 0) for color in colors.tolist()], dtype)
         return indices[where].reshape(rgb.shape[:2]), unknown
 
 
@@ -46,8 +47,8 @@ def painting_of(painted: str | None, rows: _Rows, path: Path) -> Painting | None
     if painted == "ade20k":
         return Painting(None)
     if painted == "voc":
-        # 255 is the pale edge between objects, which VOC ignores: as the highest index of 16 bits
-        return Painting({voc_color(index): 65535 if index == 255 else index for index in range(256)})
+        # 255 is the pale edge between objects, which VOC ignores
+        return Painting({voc_color(index): index for index in range(256)})
     if painted != "listed":
         raise InputError(f"--painted is {painted!r}; give voc, ade20k, listed or index")
     index: dict[int, int] = {0: 0}

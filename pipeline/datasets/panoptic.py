@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from filterscope.pipeline.datasets.grouping import grouped_writer
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.datasets.reading import BadRowError, Progress, join_inside, read_rgb, told
+from filterscope.pipeline.datasets.reading import BadRowError, Progress, is_ignored, join_inside, read_rgb, told
 from filterscope.pipeline.engine.errors import InputError
 
 
@@ -58,7 +58,7 @@ def import_panoptic(
 
     A pixel belongs to the segment R + 256 G + 65536 B. Segments of a category in an image make one segment, their union.
     Things are objects with the extent of their segment as box; stuff is not. Pixels of a crowd are ignored for its category,
-    those of no listed segment, such as 0 ("void"), for all.
+    those of no listed segment, such as 0 ("void"), and of categories named `void` or the like for all.
 
     Parameters
     ----------
@@ -146,10 +146,14 @@ def _add(
     if image is None:
         return
     masks: dict[int, np.ndarray] = {}
+    void = ~np.isin(ids, [segment.id for segment in row.segments_info if segment.id != 0])
     for segment in row.segments_info:
         category, mask = categories.get(segment.category_id), ids == segment.id
         if category is None or segment.id == 0 or not mask.any():
             writer.reject(f"segment {segment.id} of image {listed.id}", "it has no pixel, or no category in the list")
+            continue
+        if is_ignored(category.name):
+            void |= mask
             continue
         if segment.iscrowd:
             writer.ignore(image, mask, concept=category.name)
@@ -158,7 +162,6 @@ def _add(
             rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
             box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
             writer.object(image, category.name, box)
-    void = ~np.isin(ids, [segment.id for segment in row.segments_info if segment.id != 0])
     writer.ignore(image, void, categories=("object", "stuff"))
     for number, mask in masks.items():
         category = categories[number]

@@ -343,6 +343,8 @@ class DatasetWriter:
             return
         what = "no image can be used" if not self._sizes else "nothing labels a pixel, an object, a point or an image"
         told = "; nothing was rejected either: the source holds no annotation"
+        if self._ignored:
+            told = "; what it annotates is ignored, such as 255 or void, and nothing besides"
         if self._reasons:
             rejects = max(self._reasons.values(), key=len)
             item, reason = rejects[0]

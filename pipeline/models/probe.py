@@ -196,7 +196,7 @@ def prove(model: Model, layers: Sequence[Layer], device: str = "cpu") -> list[La
     both = _batch(model, images(model, 2), device)
     try:
         with torch.inference_mode(), _exact_convolutions(), _settled(model, device):
-            found = taps(both)
+            found = taps(both.clone())  # a network may work in place on what it is handed
             _check(model, taps, both, found)
             return [replace(layer, values=_sketch(found[layer.name])) for layer in layers]
     finally:
@@ -214,7 +214,7 @@ def _check(model: Model, taps: Taps, both: Tensor, found: Mapping[str, Tensor]) 
     noise = _NOISE[dtype_of(model.module)]
     mixed = next((name for name in found if _differ(found[name], swapped[name].flip(0), noise)), None)
     if mixed is not None:
-        again = taps(both)
+        again = taps(both.clone())
         if any(_differ(found[name], again[name], noise) for name in found):
             where = _culprit(taps.module, both, both, noise)
             raise InputError(
@@ -224,7 +224,7 @@ def _check(model: Model, taps: Taps, both: Tensor, found: Mapping[str, Tensor]) 
         where = _culprit(taps.module, both, both.flip(0), noise)
         raise InputError(_company(mixed, model, where))
     try:
-        alone = taps(both[:1])
+        alone = taps(both[:1].clone())
     except Exception as error:
         where = _without_statistics(model.module) or f"its forward pass ({type(error).__name__}: {error})"
         raise InputError(_company(next(iter(found)), model, where)) from error
@@ -259,7 +259,7 @@ def _culprit(module: nn.Module, one: Tensor, other: Tensor, noise: float) -> str
     for batch, row in ((one, 0), (other, len(other) - 1 if flipped else 0)):
         calls: list[tuple[str, str, tuple[float, ...], tuple[float, ...]]] = []
         hooks = {name: _noting(calls, name, len(batch), row) for name, _ in module.named_modules() if name}
-        run_hooked(module, batch, hooks)
+        run_hooked(module, batch.clone(), hooks)
         runs.append(calls)
     for (name, kind, taken, given), (_, _, taken_then, given_then) in zip(*runs, strict=False):
         if alike(taken, taken_then, noise) and not alike(given, given_then, noise):

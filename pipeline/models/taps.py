@@ -217,7 +217,8 @@ def _exact(pattern: str, layers: Sequence[Layer], what: str) -> list[Layer]:
     calls = [layer for layer in layers if _module_of(layer) == pattern]
     if calls and not exact:
         names = ", ".join(layer.name for layer in calls)
-        raise InputError(f"layer {pattern!r} of {what} is called {len(calls)} times; name a call: {names}")
+        times = f"{len(calls)} times" if len(calls) > 1 else "more than once"  # not every call need give maps
+        raise InputError(f"layer {pattern!r} of {what} is called {times}; name a call: {names}")
     return exact
 
 

@@ -29,6 +29,9 @@ _OTHERS = (
     ),
     (rb"<\?xml", "is an XML text, such as a store returns when access is denied; download the file itself"),
     (rb"\x1f\x8b", "is a gzip archive; unpack it and give the file inside"),
+    (rb"(?s)\{.*\"weight_map\"", "is the index of weights in pieces; join them into one file and give that"),
+    (rb"\{[\s\"}]", "is a JSON text, such as a store returns when access is denied; download the file itself"),
+    (rb"\x89HDF", "is an HDF5 file, such as Keras writes; convert it to PyTorch's names and shapes"),
 )
 
 
@@ -109,13 +112,14 @@ def read_state(
 
 def _read(path: Path) -> Any:
     with path.open("rb") as file:
-        begin = file.read(64)
+        begin = file.read(1024)
+    # a header of JSON after the eight bytes of its length, whatever the file is called
+    if begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") <= path.stat().st_size:
+        return _read_safetensors(path)
     for pattern, what in _OTHERS:
         if re.match(pattern, begin.removeprefix(b"\xef\xbb\xbf").lstrip()):
             raise InputError(f"weights {path}: the file {what}")
-    # a header of JSON after eight bytes, whatever the file is called
-    is_safetensors = path.suffix.lower() == ".safetensors" or begin[8:9] == b"{"
-    return _read_safetensors(path) if is_safetensors else _read_pickle(path)
+    return _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_pickle(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

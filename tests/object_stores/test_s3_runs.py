@@ -124,3 +124,13 @@ def test_the_journal_has_every_unit(runs):
     assert lines[-1]["event"] == "run done"
     done = [line["key"] for line in lines if line["event"] == "work done"]
     assert len(done) == len(set(done)) == sum(1 for _ in (runs[1] / "ledger").rglob("*.json"))
+
+
+def test_ignored_pixels_are_read_from_a_store_as_from_a_folder(bucket, tmp_path):
+    planted.write_shapes(tmp_path / "data", images=12, seed=5, ignore=0.5)
+    upload(tmp_path / "data", bucket / "data")
+    assert Dataset(bucket / "data").rows("ignored") > 0
+    assert Dataset(bucket / "data").content == Dataset(tmp_path / "data").identity
+    for place in (tmp_path, bucket):
+        audit(load_config(**{**settings(place), "min_images": 2}, metrics="dissection"))
+    assert_same(tmp_path / "run", bucket / "run")

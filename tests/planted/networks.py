@@ -95,12 +95,17 @@ def small() -> nn.Module:
     return tiny(factor=1e-6)
 
 
-def partly_small() -> nn.Module:
-    """Return `network` with the weights of unit 0 times 1e-5: all that it finds is the same."""
+def partly_small(factor: float = 1e-5) -> nn.Module:
+    """Return `network` with the weights of unit 0 times a small factor: all that it finds is the same."""
     module = network()
     with torch.no_grad():
-        module[0].weight[0] *= 1e-5
+        module[0].weight[0] *= factor
     return module
+
+
+def partly_tiny() -> nn.Module:
+    """Return `network` with the weights of unit 0 so small that float16 knows nothing of it."""
+    return partly_small(2.0**-27)
 
 
 def binary() -> nn.Module:

@@ -7,6 +7,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.operators.dissection.scores import DETECTOR_IOU, unique_per_category, unique_top1
 from filterscope.operators.numerics.scale import NORMAL
+from filterscope.pipeline.methods.extraction.scale import FLOAT16
 from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.run.folder import RunFolder
 
@@ -78,6 +79,36 @@ def faint_units(run: str | Path) -> pl.DataFrame:
     )
 
 
+def vanished_units(run: str | Path) -> pl.DataFrame:
+    """Count the dead units that are dead because float16 makes their activations 0.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per (model, layer) that has such units, sorted: `vanished`, `dead` and the `largest` activation of its units.
+    """
+    known = schemas.scan_rejects(run).filter(pl.col("stage") == FLOAT16).select("item").collect()["item"]
+    name = pl.concat_str("model", "layer", "unit", separator="/")
+    dead = pl.col("status") == "dead"
+    return (
+        schemas.scan_units(run)
+        .group_by("model", "layer")
+        .agg(
+            (dead & name.is_in(known.to_list())).sum().cast(pl.Int64).alias("vanished"),
+            dead.sum().cast(pl.Int64).alias("dead"),
+            pl.col("maximum").max().alias("largest"),
+        )
+        .filter(pl.col("vanished") > 0)
+        .sort("model", "layer")
+        .collect()
+    )
+
+
 def strongest_units(run: str | Path, count: int = 5) -> pl.DataFrame:
     """Return the units of highest IoU in each layer, `count` a layer."""
     columns = ["model", "layer", "unit", "concept", "category", "iou", "runner_up", "association"]
@@ -133,4 +164,4 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "faint_units", "images_above", "layer_summary", "strongest_units"]
+__all__ = ["FINDINGS", "faint_units", "images_above", "layer_summary", "strongest_units", "vanished_units"]

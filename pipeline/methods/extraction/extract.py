@@ -17,7 +17,7 @@ from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAPS, MAXIMA
-from filterscope.pipeline.methods.extraction.scale import refuse_lost
+from filterscope.pipeline.methods.extraction.scale import refuse_lost, tell_vanished
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, grids, planned_views, start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -108,6 +108,8 @@ class _Extractor:
             checksums = store.write(task.start, maps[layer], maxima)
             outputs.append(Output(key, len(maxima), images, whole_images_in(task, rejected), checksums))
         refuse_lost(network, task.model.name, maps, pixels, ~rejected)
+        if task.start == 0:
+            tell_vanished(network, task.plan, task.model.name, maps, pixels, ~rejected)
         write_rejects(task, reasons)
         return outputs
 

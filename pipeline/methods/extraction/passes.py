@@ -20,7 +20,7 @@ from filterscope.pipeline.methods.extraction.extract import (
     forward_step,
     write_rejects,
 )
-from filterscope.pipeline.methods.extraction.scale import refuse_lost
+from filterscope.pipeline.methods.extraction.scale import refuse_lost, tell_vanished
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import Planner, grids, planned_views
 from filterscope.pipeline.run.plan import Plan
@@ -95,5 +95,7 @@ class ForwardPass:
             maps = network.maps(decoded.pixels)
             settled = {layer: (maps[layer], finished(maps[layer], part, layer, rejected)) for layer in layers}
             refuse_lost(network, task.model.name, maps, decoded.pixels, ~rejected)
+            if start == 0:
+                tell_vanished(network, plan, task.model.name, maps, decoded.pixels, ~rejected)
             write_rejects(part, decoded.reasons)
             yield name, part, rejected, settled

@@ -4,17 +4,22 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
-from filterscope.operators.numerics.scale import lost, peak, scale_for, written
+from filterscope.operators.numerics.scale import lost, peak, scale_for, vanished, written
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.run.options import AUTO
 from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.tables import table_path, write_table
+from filterscope.schemas.results import TABLES
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.network import Network
 
 #: Images that tell the factor, or what a block of images lost.
 IMAGES = 16
+#: What `rejects` calls the stage of units that float16 makes 0.
+FLOAT16 = "float16"
 
 
 def settle_scale(plan: Plan, before: Plan | None) -> Plan:
@@ -76,4 +81,27 @@ def refuse_lost(
             )
 
 
-__all__ = ["IMAGES", "refuse_lost", "settle_scale"]
+def tell_vanished(
+    network: "Network", plan: Plan, model: str, maps: dict[str, np.ndarray], pixels: np.ndarray, seen: np.ndarray
+) -> None:
+    """Write into `rejects` which units of each layer are dead on the first views because float16 makes them 0.
+
+    Nothing is computed where no unit is 0 on all of them. The other parameters are those of `refuse_lost`.
+    """
+    zero = {layer: not found[seen].any(axis=(0, 2, 3)).all() for layer, found in maps.items()}
+    exact = network.exact(pixels[seen][:IMAGES]) if seen.any() and any(zero.values()) else {}
+    for layer, found in maps.items():
+        units = vanished(exact[layer] * np.float32(network.scale)) if zero[layer] and exact else ()
+        rows = [
+            {"stage": FLOAT16, "item": f"{model}/{layer}/{unit}", "reason": "its activations become 0 in float16"}
+            for unit in units
+            if not found[seen, unit].any()
+        ]
+        place = (model, layer, FLOAT16)
+        if rows:
+            write_table(plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
+        else:
+            table_path(plan.run, "rejects", place).unlink(missing_ok=True)
+
+
+__all__ = ["FLOAT16", "IMAGES", "refuse_lost", "settle_scale", "tell_vanished"]

@@ -26,6 +26,22 @@ def test_axes_are_found_in_any_order(order):
     assert axes_of(MAPS.transpose(0, *order)) == (order.index(1) + 1, order.index(2) + 1)
 
 
+def heads(tokens):
+    """Two heads over tokens in one axis, of which one looks a little more at the left, the other at the right."""
+    right = np.tile(np.linspace(-1, 1, 12), tokens.shape[1] // 12)
+    return np.stack([tokens * (1 - 0.2 * right), tokens * (1 + 0.2 * right)], axis=1)[..., None].astype(np.float32)
+
+
+def test_heads_that_move_a_little_are_no_columns():
+    one, other = np.random.default_rng(1).integers(0, 256, (2, 96, 12, 1), np.uint8)
+    tokens = quartered(one, other).astype(np.float32).reshape(5, -1)
+    outputs = heads(tokens)
+    change = abs(outputs[1:] - outputs[:1]).sum((2, 3))
+    share = change[:, 1] / change.sum(1)
+    assert (share[[1, 3]] - share[[0, 2]] > 0.05).all()
+    assert axes_of(outputs) is None
+
+
 @pytest.mark.parametrize(
     "outputs",
     [

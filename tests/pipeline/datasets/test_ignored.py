@@ -113,6 +113,11 @@ def test_the_pale_edge_of_voc_is_ignored(tmp_path, target):
     )
     (source / "labels.csv").write_text("index,name\n1,aeroplane\n")
     same(opened(import_masks, source, target, painted="voc"), {(0, ("object",)): box(3, 0, 4, 3)})
+    # with a name of its own, it is a concept like others
+    (source / "labels.csv").write_text("index,name\n1,aeroplane\n255,edge\n")
+    named = opened(import_masks, source, tmp_path / "named", painted="voc")
+    assert named.concepts["name"].to_pylist() == ["aeroplane", "edge"]
+    assert not named.has_ignored
 
 
 def annotation(number, category, segmentation=None, **more):
@@ -152,6 +157,9 @@ CAT, DOG = annotation(1, 1, square(0, 0, 2, 2)), annotation(2, 2, square(5, 3, 7
         (annotation(9, 1, {"size": [W, H], "counts": [48]}, bbox=[0, 0, 1, 1]), box(0, 0, 1, 1)),
         (annotation(9, 1, [[1, 1, 2, 2, 3, 3, 4]]), WHOLE),
         (annotation(9, 1, "nothing", bbox=[0, 0, float("nan"), 1]), WHOLE),
+        (annotation(9, 1, "nothing", bbox=[3, 3, 0, 0]), WHOLE),
+        (annotation(9, 1, "nothing", bbox=[-3, 3, 5, 2]), box(0, 3, 2, 5)),
+        (annotation(9, 1, "nothing", bbox=[W + 1, 3, 5, 2]), None),
     ],
     ids=[
         "crowd",
@@ -163,11 +171,14 @@ CAT, DOG = annotation(1, 1, square(0, 0, 2, 2)), annotation(2, 2, square(5, 3, 7
         "runs of another size",
         "no box",
         "nan",
+        "empty box",
+        "box over the edge",
+        "box outside",
     ],
 )
 def test_of_coco_a_category_is_ignored_where_it_may_be(tmp_path, row, pixels):
     data = coco(tmp_path, [CAT, DOG, row])
-    same(data, {(0, "cat"): pixels})
+    same(data, {} if pixels is None else {(0, "cat"): pixels})
     assert data.table("objects")["category"].to_pylist().count("cat") == 1 + (
         row.keys() == {"id", "image_id", "category_id", "bbox"}
     )
@@ -221,6 +232,27 @@ def test_of_panoptic_crowds_and_void_are_ignored(tmp_path, target):
     same(data, {(0, "cat"): box(0, 0, 3, 3), (0, ("object",)): void, (0, ("stuff",)): void})
 
 
+@pytest.mark.parametrize("name", ["void", "Ignored regions"])
+def test_of_panoptic_a_category_named_so_is_ignored_for_all(tmp_path, target, name):
+    picture(tmp_path / "images" / "a.png")
+    ids = np.where(box(0, 0, 3, 6), 5, np.where(box(3, 0, 5, 6), 7, 9))
+    picture(tmp_path / "panoptic" / "a.png", np.stack([ids, 0 * ids, 0 * ids], axis=2).astype(np.uint8))
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": H, "width": W}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": name}, {"id": 3, "name": "sky", "isthing": 0}],
+        "annotations": [{
+            "image_id": 1,
+            "file_name": "a.png",
+            "segments_info": [{"id": 5, "category_id": 1}, {"id": 7, "category_id": 2}, {"id": 9, "category_id": 3}],
+        }],
+    }  # fmt: skip
+    (tmp_path / "panoptic.json").write_text(json.dumps(content))
+    data = opened(import_panoptic, tmp_path / "panoptic.json", target)
+    assert data.concepts["name"].to_pylist() == ["cat", "sky"]
+    assert data.table("objects")["category"].to_pylist() == ["cat"]
+    same(data, {(0, ("object",)): box(3, 0, 5, 6), (0, ("stuff",)): box(3, 0, 5, 6)})
+
+
 def shape(label, points, kind="polygon", group=None):
     return {"label": label, "points": points, "shape_type": kind, "group_id": group}
 
@@ -238,10 +270,24 @@ SQUARE = [[0, 0], [2, 0], [2, 2], [0, 2]]
         (shape("cat", [[1, 1], [5, 3]], "line"), {"cat": box(1, 1, 5, 3)}),
         (shape("cat", [[1, 1], [5, 3]]), {"cat": box(1, 1, 5, 3)}),
         (shape("cat", "nowhere"), {"cat": WHOLE}),
+        (shape("cat", [[4, 3], [4, 9 * H]], "circle"), {"cat": WHOLE}),
+        (shape("cat", [[-3, -3], [-1, -1]], "rectangle"), {}),
         (shape("cat", [[1, 1]], "point"), {}),
         (shape("horse", [[1, 1], [5, 3]], "line"), {}),
     ],
-    ids=["ignore", "ignored box", "box", "box of a region", "line", "two points", "no points", "point", "no concept"],
+    ids=[
+        "ignore",
+        "ignored box",
+        "box",
+        "box of a region",
+        "line",
+        "two points",
+        "no points",
+        "circle",
+        "box outside",
+        "point",
+        "no concept",
+    ],
 )
 def test_of_labelme_and_cvat_pixels_are_ignored_alike(tmp_path, row, expected):
     picture(tmp_path / "own" / "a.png")
@@ -262,9 +308,12 @@ def test_of_labelme_and_cvat_pixels_are_ignored_alike(tmp_path, row, expected):
         ('<polyline label="cat" points="1,1;5,3"/>', {"cat": box(1, 1, 5, 3)}),
         ('<cuboid label="cat" xtl1="3" ytl1="1"/>', {"cat": WHOLE}),
         ('<mask label="cat" rle="1,2" left="1" top="1" width="4" height="2"/>', {"cat": box(1, 1, 5, 3)}),
+        ('<box label="cat" xtl="-4" ytl="0" xbr="-1" ybr="2"/>', {}),
+        ('<box label="cat" xtl="4" ytl="0" xbr="here" ybr="2"/>', {"cat": WHOLE}),
+        ('<ellipse label="cat" cx="2" cy="-99" rx="2" ry="101" rotation="0"/>', {"cat": box(0, 0, 4, 2)}),
         ('<points label="cat" points="here"/>', {}),
     ],
-    ids=["ignore", "box", "polyline", "cuboid", "mask", "points"],
+    ids=["ignore", "box", "polyline", "cuboid", "mask", "box outside", "bad box", "ellipse", "points"],
 )
 def test_of_cvat_pixels_are_ignored(tmp_path, element, expected):
     picture(tmp_path / "images" / "a.png")
@@ -289,6 +338,19 @@ def test_of_broden_a_category_is_ignored_where_its_labels_are_lost(tmp_path, tar
     )
     (source / "label.csv").write_text("number,name,category\n1,cat,object(1)\n2,dotted,texture(2)\n")
     same(opened(import_broden, source, target), {(1, ("object",)): WHOLE})
+
+
+def test_of_broden_pixels_of_a_label_named_so_are_ignored_for_its_category(tmp_path, target):
+    source = tmp_path / "broden"
+    picture(source / "images" / "a.png")
+    layer = np.zeros((H, W, 3), np.uint8)
+    layer[:2, :2, 0], layer[2:, 4:, 0] = 1, 3
+    picture(source / "images" / "a_object.png", layer)
+    (source / "index.csv").write_text("image,object,scene\na.png,a_object.png,2\n")
+    (source / "label.csv").write_text("number,name,category\n1,cat,object(1)\n2,street,scene(1)\n3,void,object(1)\n")
+    data = opened(import_broden, source, target)
+    assert data.concepts["name"].to_pylist() == ["cat", "street"]
+    same(data, {(0, ("object",)): box(4, 2, 8, 6)})
 
 
 def test_a_data_set_without_ignored_pixels_is_what_it_was_and_one_that_lost_them_is_damaged(tmp_path):

@@ -53,12 +53,48 @@ def test_masks_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
     assert "nothing labels a pixel" in told
 
 
+def test_masks_of_ignored_pixels_alone_are_refused_as_such(tmp_path: Path) -> None:
+    told = refusal(import_masks, write(tmp_path / "source", value=255), tmp_path / "data")
+    assert told.endswith("; what it annotates is ignored, such as 255 or void, and nothing besides")
+
+
 def test_landmarks_of_other_images_are_refused_with_a_pair(tmp_path: Path) -> None:
     save(tmp_path / "source" / "images" / "frame_0001.png")
     (tmp_path / "source" / "landmarks.csv").write_text("image,landmark,x,y\nframe_1.png,eye,1,1\nframe_2.png,eye,1,1\n")
     told = refusal(import_landmarks, tmp_path / "source", tmp_path / "data")
     assert "the commonest of 2 reasons (2 times): landmarks.csv line 2: no usable image 'frame_1.png'" in told
     assert "'frame_1.png' is wanted, 'frame_0001.png' is there" in told
+
+
+def write_json(source: Path, name: str) -> Path:
+    annotation = {
+        "id": "a",
+        "image_id": "i",
+        "category_id": "c",
+        "segmentation": [[0, 0, 2, 0, 2, 2]],
+        "bbox": [0, 0, 2, 2],
+    }
+    content = {
+        "images": [{"id": "i", "file_name": name, "height": 6, "width": 8}],
+        "categories": [{"id": "c", "name": "cat"}],
+        "annotations": [annotation],
+    }
+    (source / "instances.json").write_text(json.dumps(content))
+    return source
+
+
+def test_a_folder_is_found_by_names_whose_accents_are_encoded_in_another_way(tmp_path: Path) -> None:
+    save(tmp_path / "source" / "images" / unicodedata.normalize("NFC", "été") / "é.png")
+    import_coco(write_json(tmp_path / "source", unicodedata.normalize("NFD", "été/é.png")), tmp_path / "data")
+    assert Dataset.open(tmp_path / "data").images.num_rows == 1
+
+
+def test_images_of_a_json_that_lie_nowhere_are_refused_with_a_pair(tmp_path: Path) -> None:
+    save(tmp_path / "source" / "images" / "a.png")
+    told = refusal(import_coco, write_json(tmp_path / "source", "A.PNG"), tmp_path / "data")
+    assert told.endswith(
+        "name their folder with --images. Nearly matching names: 'A.PNG' is wanted, 'images/a.png' is there"
+    )
 
 
 def test_missing_images_of_a_json_are_refused_with_a_pair(tmp_path: Path) -> None:

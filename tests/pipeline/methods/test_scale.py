@@ -135,3 +135,22 @@ def test_a_few_units_that_lose_digits_are_told(settings, unscaled, tmp_path):
     assert not [line for line in warnings(unscaled) if "float16" in line]
     scaled = audit_here(tmp_path / "scaled", **settings, models=[model("partly_small")], activation_scale=2**10)
     assert not [line for line in warnings(scaled) if "float16" in line]
+
+
+@pytest.mark.parametrize("store", ["zarr", "none"])
+def test_units_that_float16_makes_0_are_told_apart_from_dead_ones(settings, unscaled, tmp_path, store):
+    run = audit_here(tmp_path / "run", **settings, models=[model("partly_tiny")], store=store)
+    (told,) = [line for line in warnings(run) if "float16" in line]
+    assert told.startswith(
+        "planted 1: 1 of 2 dead units are so only because float16 makes their activations 0; a larger --activation-scale"
+    )
+    assert not [line for line in warnings(run) if "rejected" in line]
+    rows = schemas.scan_rejects(run).collect().rows()
+    assert rows == [("float16", "planted/1/0", "its activations become 0 in float16")]
+    # scaled, they are what they are without the factor
+    scaled = audit_here(
+        tmp_path / "scaled", **settings, models=[model("partly_tiny")], activation_scale=2.0**12, store=store
+    )
+    assert not [line for line in warnings(scaled) if "makes their activations 0" in line]
+    assert schemas.scan_units(scaled).collect()["status"].to_list() == ["live", "live", "dead"]
+    assert not [line for line in warnings(unscaled) if "float16" in line]

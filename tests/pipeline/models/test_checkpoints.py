@@ -289,6 +289,13 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c
         (b"\xef\xbb\xbf\r\n  <HTML lang=en>", "is an HTML page"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied", "is an XML text"),
         (b"\x1f\x8b\x08\x00rest", "is a gzip archive"),
+        (b'{"error": "Access to the model is restricted"}', "is a JSON text"),
+        (b'{"meta":{"total_size": 1}, "weight_map": {"a": "b"}}', "is the index of weights in pieces"),
+        (
+            b'{\n  "metadata": {\n    "total_size": 102000000\n  },\n  "weight_map": {',
+            "is the index of weights in pieces",
+        ),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
     ],
 )
 def test_what_is_no_checkpoint_is_named(tmp_path: Path, name: str, content: bytes, named: str) -> None:
@@ -296,6 +303,15 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, name: str, content: byte
     with pytest.raises(InputError) as error:
         opened(tmp_path / name)
     assert str(error.value).startswith(f"weights {tmp_path / name}: the file {named}")
+
+
+def test_a_header_whose_length_reads_like_json_is_one_of_safetensors(tmp_path: Path) -> None:
+    path, length = tmp_path / "w.bin", int.from_bytes(b'{"', "little")
+    save_file(RAW, path)
+    header = path.read_bytes()[8:].partition(b"}}")[0] + b"}}"
+    body = path.read_bytes()[8 + int.from_bytes(path.read_bytes()[:8], "little") :]
+    path.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + body)
+    assert torch.equal(opened(path).module.state_dict()["conv.weight"], RAW["conv.weight"])
 
 
 def test_a_choice_without_a_checkpoint_is_refused() -> None:

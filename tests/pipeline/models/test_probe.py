@@ -141,6 +141,12 @@ def test_passes_that_do_not_agree_are_refused(make: Callable[[], nn.Module], cul
     )
 
 
+def test_a_network_that_works_in_place_on_its_input_is_fine() -> None:
+    model = opened(lambda: named(scale=Changed(lambda x: x.mul_(2).add_(1)), last=conv()))
+    (layer,) = proven(model, "last")
+    assert same_forward(model, proven(model, "last")[0], layer)
+
+
 def test_dropout_that_heeds_the_mode_and_what_comes_behind_the_layer_are_fine() -> None:
     late = nn.BatchNorm2d(8, track_running_stats=False)
     model = opened(lambda: named(a=conv(), drop=nn.Dropout(0.5), last=conv(8), late=late))

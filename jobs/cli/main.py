@@ -42,7 +42,11 @@ def main(arguments: list[str] | None = None) -> Any:
         raise SystemExit(1) from None
     except OSError as error:
         from filterscope.pipeline.stores.places import StoreError
+        from filterscope.pipeline.stores.promises import DamagedError
 
+        if isinstance(error, DamagedError):
+            sys.stderr.write(f"error: {error}\n")
+            raise SystemExit(1) from None
         if isinstance(error, StoreError):
             advice = "Look at AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment"
         elif is_full(error):

@@ -5,14 +5,16 @@ masks are checked here, at once; run lengths are checked where a mask is drawn.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.layout import Dataset, files_of
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.stores.places import signature
 
 #: Pixels of an image: those that are decoded have at most about 179 million.
 _MOST_PIXELS = 1 << 28
@@ -27,6 +29,9 @@ _STATED = {
     "attributes": ("image", "attribute", "value"),
     "ignored": ("image",),
 }
+
+#: Files of the data sets that this process checked, with size and time of each.
+_checked: dict[Path, tuple[tuple[str | int, ...], ...]] = {}
 
 #: Of a table, what is wrong with which rows of a column: column, bool of shape (rows,), and why.
 _Findings = Iterator[tuple[str, np.ndarray, str]]
@@ -47,18 +52,22 @@ def check_dataset(dataset: Dataset, identity: str | None = None) -> None:
     InputError
         With the table, and the first row and value that is wrong.
     """
+    files = tuple((str(path), *signature(path)) for path in files_of(dataset.folder))
     if identity is not None and dataset.identity != identity:
         raise InputError(
             f"{dataset.folder} holds another data set (identity {dataset.identity[:8]}) than the one that was audited "
             f"({identity[:8]}); put that one back, or audit this one into another --out"
         )
+    if files == _checked.get(dataset.folder):
+        return
     if changed := dataset.changed:
-        files = ("one or more of " if len(changed) > 1 else "") + ", ".join(map(str, changed))
+        told = ("one or more of " if len(changed) > 1 else "") + ", ".join(map(str, changed))
         raise InputError(
-            f"the data set {dataset.folder} was changed after it was imported: {files}; put back what was there, or "
+            f"the data set {dataset.folder} was changed after it was imported: {told}; put back what was there, or "
             "import again into another folder and audit that into another --out"
         )
     refuse_invalid(dataset)
+    _checked[dataset.folder] = files
 
 
 def refuse_invalid(dataset: Dataset) -> None:

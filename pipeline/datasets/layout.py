@@ -26,7 +26,7 @@ from filterscope.pipeline.datasets.writer import (
     encode_mask,
 )
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.stores.places import digest_of, is_local, path_of, readable
+from filterscope.pipeline.stores.places import digest_of, is_local, path_of, readable, signature
 from filterscope.schemas.dataset import TABLES
 
 #: What an audit may need of a data set beside its images.
@@ -142,8 +142,7 @@ class Dataset:
 
     def _file_digest(self, name: str) -> str:
         with self._opened(name) as path:
-            status = path.stat()
-            return _digest_of(path, status.st_size, status.st_mtime_ns)
+            return _digest_of(path, *signature(path))
 
     def _rows_digest(self, name: str) -> str:
         rows = hashlib.sha256()

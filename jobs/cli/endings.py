@@ -72,7 +72,10 @@ def _said(error: Exception) -> str:
         return f"out of memory ({error}); use fewer --actors or a smaller --batch-size; {_SAVED}"
     if isinstance(error, OSError):
         from filterscope.pipeline.stores.places import StoreError
+        from filterscope.pipeline.stores.promises import DamagedError
 
+        if isinstance(error, DamagedError):
+            return str(error)
         if isinstance(error, StoreError):
             return f"{error}\nLook at AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment; {_SAVED}."
         if is_full(error):

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from filterscope.pipeline.run.folder import signature
+from filterscope.pipeline.stores.places import signature
 
 Folder = tuple[str, ...]
 

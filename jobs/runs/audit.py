@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from filterscope.jobs.config.audit import AuditConfig, settings_of
 from filterscope.jobs.runs.progress import Progress
 from filterscope.jobs.terminal import say
+from filterscope.pipeline.datasets.checks import check_dataset
 from filterscope.pipeline.datasets.layout import Dataset, files_of
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
@@ -95,6 +96,8 @@ def _recorded_plan(run: RunFolder, request: dict[str, Any], factories: Factories
     if not unchanged(recorded["files"]) or not _same(recorded["request"], request):
         return None
     plan = run.plan()
+    if not {str(path) for path in files_of(plan.data)} <= recorded["files"].keys():
+        check_dataset(Dataset(plan.data), plan.data_identity)  # an earlier version recorded the manifest alone
     live = {model.name: factories[model.spec.source] for model in plan.models if model.spec.source in factories}
     plan = replace(plan, factories=live)
     return plan if not live or _runs_as_recorded(plan) else None
@@ -253,6 +256,8 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     write_plan_tables(plan)
     readmit(run, stages)
     left = _left(run, stages)
+    if any(missing for _, _, missing in left):
+        check_dataset(Dataset(plan.data), plan.data_identity)
     _tell_costs(plan, {name for name, _, missing in left if missing})
     with Journal(run.path) as journal, native_messages_to(run.path / "ray.log"), Progress(left) as progress:
         runner: Runner = LocalRunner(run.ledger)

@@ -5,18 +5,18 @@ A reader writes it through `DatasetWriter`; an audit reads it through `Dataset`.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pycocotools import mask as rle
 
+from filterscope.operators.images.run_lengths import draw_runs
 from filterscope.pipeline.datasets.writer import (
     ALL_TABLES,
     MANIFEST,
@@ -26,7 +26,7 @@ from filterscope.pipeline.datasets.writer import (
     encode_mask,
 )
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.stores.places import is_local, path_of, readable
+from filterscope.pipeline.stores.places import digest_of, is_local, path_of, readable, signature
 from filterscope.schemas.dataset import TABLES
 
 #: What an audit may need of a data set beside its images.
@@ -37,8 +37,8 @@ NEGATIVE = "negative"
 
 
 def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
-    """Decode COCO compressed run lengths into a mask (bool, shape (height, width))."""
-    return rle.decode({"size": [height, width], "counts": counts}).astype(bool)
+    """Decode COCO compressed run lengths into a mask (bool, shape (height, width)); ValueError if they are of another size."""
+    return draw_runs(counts, height, width)
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,51 @@ class Dataset:
     @property
     def content(self) -> str:
         """The identity computed again from the tables; another one than the manifest states if they were edited."""
-        digest = hashlib.sha256()
-        for name in filter(self._has, ALL_TABLES):
-            rows = hashlib.sha256()
-            for batch in self.table(name).to_batches(max_chunksize=ROWS_PER_GROUP):
-                absorb(rows, name, batch)
-            digest.update(rows.digest())
-        return digest.hexdigest()
+        return _joined(self._rows_digest(name) for name in self._names)
+
+    @property
+    def changed(self) -> list[Path]:
+        """The files of the tables that are not what was imported; of a data set of before 0.2 all, if any is not.
+
+        Files that are byte for byte what was written are not looked into; others are if they have the same rows.
+        """
+        noted = self._noted
+        if not noted:
+            return [] if self.content == self.identity else [self._file(name) for name in self._names]
+        return [
+            self._file(name)
+            for name, (rows, file) in noted.items()
+            if self._file_digest(name) != file and self._rows_digest(name) != rows
+        ]
+
+    @property
+    def _noted(self) -> dict[str, tuple[str, str]]:
+        """SHA-256 of the rows and of the file of each table, as the manifest states them; none where it does not."""
+        try:
+            found = {
+                str(name): (str(of["rows"]), str(of["file"])) for name, of in dict(self.manifest["tables"]).items()
+            }
+            whole = _joined(found[name][0] for name in self._names)
+        except (LookupError, TypeError, ValueError):
+            return {}
+        return found if whole == self.identity and set(found) == set(self._names) else {}
+
+    @property
+    def _names(self) -> list[str]:
+        return list(filter(self._has, ALL_TABLES))
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.parquet"
+
+    def _file_digest(self, name: str) -> str:
+        with self._opened(name) as path:
+            return _digest_of(path, *signature(path))
+
+    def _rows_digest(self, name: str) -> str:
+        rows = hashlib.sha256()
+        for batch in self.table(name).to_batches(max_chunksize=ROWS_PER_GROUP):
+            absorb(rows, name, batch)
+        return rows.hexdigest()
 
     @cached_property
     def images(self) -> pa.Table:
@@ -138,13 +176,14 @@ class Dataset:
         """Table of concepts, in order of their numbers."""
         return self.table("concepts")
 
-    def table(self, name: str) -> pa.Table:
-        """Read a whole table of `schemas.dataset.TABLES`; InputError if its file is damaged."""
-        schema = ALL_TABLES[name]
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a table of `schemas.dataset.TABLES`, or some of its columns; InputError if its file is damaged."""
+        schema, asked = ALL_TABLES[name], None if columns is None else list(columns)
         if not self._has(name):
-            return schema.empty_table()
+            empty = schema.empty_table()
+            return empty if asked is None else empty.select(asked)
         with self._opened(name) as path:
-            return pq.read_table(readable(path), schema=schema)
+            return pq.read_table(readable(path), schema=schema, columns=asked)
 
     def _has(self, name: str) -> bool:
         # the manifest counts their rows, so that a file that got lost is missed
@@ -152,7 +191,7 @@ class Dataset:
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[Path]:
-        path = self.folder / f"{name}.parquet"
+        path = self._file(name)
         try:
             yield path
         except (OSError, pa.ArrowException) as error:
@@ -197,9 +236,23 @@ class Dataset:
             return pq.read_metadata(readable(path)).num_rows
 
 
+def _joined(digests: Iterable[str]) -> str:
+    """Return the identity of a data set whose tables have these digests of their rows."""
+    return hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests)).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _digest_of(path: Path, size: int, time: int) -> str:
+    """Return the SHA-256 of a file, read once in a process while its size and time stay."""
+    with path.open("rb") as file:
+        return digest_of(file)
+
+
 def files_of(folder: str | Path) -> list[Path]:
-    """Return the files whose size and time tell whether a data set changed."""
-    return [path_of(folder) / MANIFEST]
+    """Return the files whose size and time tell whether a data set changed: its manifest and its tables."""
+    place = path_of(folder)
+    tables = (place / f"{name}.parquet" for name in ALL_TABLES)
+    return [place / MANIFEST, *(path for path in tables if path.is_file())]
 
 
 __all__ = ["MANIFEST", "NEGATIVE", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of"]

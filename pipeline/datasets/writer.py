@@ -18,7 +18,7 @@ from pycocotools import mask as rle
 from filterscope.pipeline.datasets.images import UNDECODABLE, named_format, open_image, orientation_of, shown_size
 from filterscope.pipeline.datasets.names import near_pair, normal
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.stores.places import is_local, path_of
+from filterscope.pipeline.stores.places import digest_of, is_local, path_of
 from filterscope.schemas.dataset import OPTIONAL, TABLES
 
 MANIFEST = "dataset.json"
@@ -403,16 +403,19 @@ class DatasetWriter:
 
     def _commit(self) -> None:
         self._add_ignored()
-        digest = hashlib.sha256()
+        digest, tables = hashlib.sha256(), {}
         for name in ALL_TABLES:
             self._flush(name)
             self._files[name].close()
+            path = self._partial / f"{name}.parquet"
             if name in TABLES or self._written[name]:
                 digest.update(self._contents[name].digest())
+                with path.open("rb") as file:
+                    tables[name] = {"rows": self._contents[name].hexdigest(), "file": digest_of(file)}
             else:
-                (self._partial / f"{name}.parquet").unlink()
+                path.unlink()
         counts = {name: self._written[name] for name in OPTIONAL if self._written[name]}
-        manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source, **counts}
+        manifest = {"format": 1, "identity": digest.hexdigest(), "source": self._source, "tables": tables, **counts}
         (self._partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         if self.folder.exists():
             self.folder.rmdir()

@@ -19,6 +19,7 @@ from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
+from filterscope.pipeline.stores.promises import DamagedError
 
 #: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
 _SPARE_CPUS = 2
@@ -297,6 +298,8 @@ def _failure(keys: tuple[Key, ...], error: Exception) -> RunError:
     """Return the message for an unexpected error."""
     if is_full(error):
         return _full_disk(keys, error)
+    if isinstance(error, DamagedError):
+        return RunError(f"{_names(keys)} stopped: {error}")
     if is_out_of_memory(error):
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return _NoMemoryError(

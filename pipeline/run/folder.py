@@ -17,7 +17,7 @@ from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.lock import LOCK
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.places import path_of, write_atomically
+from filterscope.pipeline.stores.places import path_of, signature, write_atomically
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
@@ -109,12 +109,6 @@ class RunFolder:
         }
         name = f"run-{began:%Y%m%dT%H%M%S%f}"
         write_table(self.path, "runs", (name,), [pa.Table.from_pylist([row], schema=TABLES["runs"])])
-
-
-def signature(path: Path) -> list[int]:
-    """Return size and modification time of a file: cheap to compare, kept beside its digest."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
 
 
 def unchanged(files: dict[str, list[int]]) -> bool:

@@ -89,8 +89,12 @@ def inspect_data(plan: Plan) -> Iterator[Problem]:
     """Yield the images, and the tables, that are not those of the data set that a run was planned on; reads every image."""
     dataset = Dataset(plan.data)
     means = "results come from the original; put it back, or import again into another folder and audit that"
-    if dataset.identity != plan.data_identity or dataset.content != plan.data_identity:
+    if dataset.identity != plan.data_identity:
         yield Problem(plan.data / MANIFEST, "the data set is not the one that was audited", means, ours=False)
+        return
+    if changed := dataset.changed:
+        for path in changed:
+            yield Problem(path, "the table is not the one that was audited", means, ours=False)
         return
     for path, reason in altered_images(dataset):
         yield Problem(path, reason, means, ours=False)

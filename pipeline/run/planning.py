@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filterscope.pipeline.datasets.checks import check_dataset
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.runner import cluster_named, cores
@@ -91,6 +92,7 @@ def make_plan(asked: Asked, before: Plan | None, tell: Callable[[str], None]) ->
 
     options, settings = RunOptions.of(asked.settings), dict(asked.settings)
     dataset = Dataset.open(asked.data, need=None)
+    check_dataset(dataset)
     for method, need in asked.needs:
         need.check_data(method, dataset, settings)
     views = Views.of(dataset, options.view_settings)

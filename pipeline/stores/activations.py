@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.stores.map_arrays import MapArray, fits, padded
+from filterscope.pipeline.stores.map_arrays import MapArray, at_block, fits, padded
 from filterscope.pipeline.stores.places import Place, remove_tree
+from filterscope.pipeline.stores.promises import DamagedError, Promise
 from filterscope.pipeline.stores.zarr_arrays import create_array, open_array, quick
 
 
@@ -46,8 +47,15 @@ class ActivationStore:
         )
 
     def write(self, start: int, activations: np.ndarray, maxima: np.ndarray) -> dict[str, str]:
-        """Write one image block, whole; return the SHA-256 of the shard as `maps`, and of the maxima as `write_maxima` does."""
-        return {"maps": self._maps.write(start, activations), **self.write_maxima(start, maxima)}
+        """Write one image block, whole.
+
+        Returns
+        -------
+        dict of str to str
+            SHA-256 of the shard as ``maps``, the checksums of its chunks as ``chunks``, and what `write_maxima` returns.
+        """
+        digest, chunks = self._maps.write(start, activations)
+        return {"maps": digest, "chunks": chunks, **self.write_maxima(start, maxima)}
 
     def write_maxima(self, start: int, maxima: np.ndarray) -> dict[str, str]:
         """Write the maxima of one image block (float16, shape (views, units)); what an interrupted writer left is removed.
@@ -77,13 +85,42 @@ class ActivationStore:
         return self._maps.read(start, stop, units)
 
     def read_maxima(self, start: int, stop: int, units: slice) -> np.ndarray:
-        """Read the maxima of some units on views [start, stop): float16 of shape (views, units)."""
-        with quick(self.run):
-            return np.asarray(self._maxima[start:stop, units])
+        """Read the maxima of some units on views [start, stop): float16 of shape (views, units).
+
+        Raises
+        ------
+        DamagedError
+            If a file of them is missing, or is not what was written.
+        """
+        block = self._maxima.chunks[0]
+        first = start - start % block
+        parts = [self._maxima_of(here)[:, units] for here in range(first, stop, block)]
+        found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return found[start - first : stop - first]
+
+    def _maxima_of(self, start: int) -> np.ndarray:
+        """Return the maxima of the image block that begins at a view; NaN where no view of it was decoded."""
+        from numcodecs import blosc
+
+        shape, promise = self._maxima.chunks, at_block(self._promise, start)
+        block = str(start // shape[0])
+        name, path = f"maxima/{block}", self.maxima_path(block)
+        try:
+            data = promise.read(name, path)
+        except DamagedError:
+            if path.exists() or promise.stated(name):
+                raise
+            return np.full(shape, np.nan, np.float16)
+        values = np.empty(shape, "<f2")
+        try:
+            blosc.decompress(data, values)
+        except (RuntimeError, ValueError):
+            raise promise.broken(path, "is damaged") from None
+        return values
 
     @property
     def removed(self) -> bool:
-        """Whether the maps were deleted, so that reading would give zeros."""
+        """Whether the maps were deleted, so that they cannot be read."""
         return (self._place("activations") / "removed").exists()
 
     def remove_activations(self) -> None:
@@ -108,7 +145,11 @@ class ActivationStore:
 
     @cached_property
     def _maps(self) -> MapArray:
-        return MapArray(self._place("activations"))
+        return MapArray(self._place("activations"), self._promise, "chunks")
+
+    @property
+    def _promise(self) -> Promise:
+        return Promise(self.run, ("extract", "histograms"), (self.model, self.layer, "images-000000"))
 
     @cached_property
     def _maxima(self) -> Any:

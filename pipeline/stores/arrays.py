@@ -1,12 +1,18 @@
 """Arrays in files: several of them as npz, or one as npy; nothing that is read can hold code."""
 
+import io
+import mmap
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from filterscope.pipeline.stores.places import Place, digest_of, open_writing, readable
+
+#: A file, or its bytes.
+Source = Place | bytes | mmap.mmap
+#: Bytes that the header of an array fits into.
+_HEADER = 4096
 
 
 def write_arrays(path: Place, arrays: Mapping[str, Any], *, compressed: bool = True) -> str:
@@ -16,8 +22,15 @@ def write_arrays(path: Place, arrays: Mapping[str, Any], *, compressed: bool = T
         return digest_of(file)
 
 
-def read_arrays(path: Place, *names: str) -> dict[str, np.ndarray]:
+def read_arrays(source: Source, *names: str) -> dict[str, np.ndarray]:
     """Read what `write_arrays` wrote: all arrays, or those of the given names.
+
+    Parameters
+    ----------
+    source : Place or bytes
+        The file, or its bytes as `promises.Promise.read` returns them.
+    names : str
+        The arrays.
 
     Raises
     ------
@@ -28,7 +41,8 @@ def read_arrays(path: Place, *names: str) -> dict[str, np.ndarray]:
     ValueError
         If an array holds Python objects.
     """
-    with np.load(readable(path), allow_pickle=False) as stored:
+    file = io.BytesIO(source) if isinstance(source, bytes | mmap.mmap) else readable(source)
+    with np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in names or stored.files}
 
 
@@ -39,11 +53,12 @@ def write_array(path: Place, array: np.ndarray) -> str:
         return digest_of(file)
 
 
-def map_array(path: Place) -> np.ndarray:
-    """Open what `write_array` wrote, read-only: mapped into memory on this machine, read from an object store."""
-    file = readable(path)
-    array: np.ndarray = np.load(file, mmap_mode="r" if isinstance(file, Path) else None, allow_pickle=False)
-    return array
+def map_array(data: bytes | mmap.mmap) -> np.ndarray:
+    """Return what `write_array` wrote as an array over the bytes of the file: mapped into memory where these are."""
+    header = io.BytesIO(data[:_HEADER])
+    np.lib.format.read_magic(header)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(header)
+    return np.frombuffer(data, dtype, offset=header.tell()).reshape(shape)
 
 
 __all__ = ["map_array", "read_arrays", "write_array", "write_arrays"]

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.stores.map_arrays import MapArray, fits, padded
+from filterscope.pipeline.stores.map_arrays import MapArray, at_block, fits, padded
 from filterscope.pipeline.stores.places import Place, write_atomically
-from filterscope.pipeline.stores.zarr_arrays import create_array, open_array, quick
+from filterscope.pipeline.stores.promises import Promise
+from filterscope.pipeline.stores.zarr_arrays import create_array, open_array
 
 #: The largest magnitude of a view is stored as at least 2^14 and below 2^15, half of what float16 holds.
 _EXPONENT = 15
@@ -64,14 +65,14 @@ class GradientStore:
         Returns
         -------
         dict of str to str
-            SHA-256 of the files that `files` names.
+            SHA-256 of the files that `files` names, and the checksums of the chunks of maps as ``chunks``.
         """
-        digest = self._maps.write(start, maps)
+        digest, chunks = self._maps.write(start, maps)
         chunk = np.full(self._scales.chunks, np.nan, "<f4")
         chunk[: len(scales)] = scales
         files = self.files(start)
         write_atomically(files["scales"], chunk.tobytes())
-        return {"maps": digest, "scales": hashlib.sha256(chunk.tobytes()).hexdigest()}
+        return {"maps": digest, "chunks": chunks, "scales": hashlib.sha256(chunk.tobytes()).hexdigest()}
 
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
         """Read the gradients of some units on views [start, stop).
@@ -85,8 +86,17 @@ class GradientStore:
 
     def read_scales(self, start: int, stop: int) -> np.ndarray:
         """Read the scales of views [start, stop): float32 of shape (views,)."""
-        with quick(self.run):
-            return np.asarray(self._scales[start:stop])
+        (block,) = self._scales.chunks
+        first = start - start % block
+        found = np.concatenate([self._scales_of(here) for here in range(first, stop, block)])
+        return found[start - first : stop - first]
+
+    def _scales_of(self, start: int) -> np.ndarray:
+        promise, path = at_block(self._promise, start), self.files(start)["scales"]
+        data = promise.read("gradients/scales", path)
+        if len(data) != 4 * self._scales.chunks[0]:
+            raise promise.broken(path, "is damaged")
+        return np.frombuffer(data, "<f4")
 
     def files(self, start: int) -> dict[str, Place]:
         """Return the files of the image block that begins at a view, by the names `maps` and `scales`."""
@@ -98,7 +108,11 @@ class GradientStore:
 
     @cached_property
     def _maps(self) -> MapArray:
-        return MapArray(self._place("gradients"))
+        return MapArray(self._place("gradients"), self._promise, "gradients/chunks")
+
+    @property
+    def _promise(self) -> Promise:
+        return Promise(self.run, ("gradients",), (self.model, self.layer, "images-000000"))
 
     @cached_property
     def _scales(self) -> Any:

@@ -1,15 +1,16 @@
 """Zarr arrays of maps, written by image and read by unit: what activations and gradients are stored in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from filterscope.pipeline.stores.places import Place
+from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.stores.shards import read_chunk, write_shard
-from filterscope.pipeline.stores.zarr_arrays import create_array, exists, open_array, quick
+from filterscope.pipeline.stores.zarr_arrays import create_array, exists, open_array
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,15 @@ class MapArray:
     ----------
     place : Place
         Folder of the array.
+    promise : Promise
+        Of the work that writes its first block; the others follow.
+    checksums : str
+        What markers call the checksums of the chunks.
     """
 
     place: Place
+    promise: Promise
+    checksums: str
 
     def create(self, views: int, units: int, height: int, width: int, *, image_block: int, unit_block: int) -> None:
         """Create the array if it is not there."""
@@ -48,19 +55,42 @@ class MapArray:
             attributes={"views": views},
         )
 
-    def write(self, start: int, maps: np.ndarray) -> str:
-        """Write one image block, whole, in place of what an interrupted writer left there; return the file's SHA-256."""
+    def write(self, start: int, maps: np.ndarray) -> tuple[str, str]:
+        """Write one image block, whole, in place of what an interrupted writer left there.
+
+        Returns
+        -------
+        (str, str)
+            The file's SHA-256, and the checksums of its chunks as `shards.write_shard` returns them.
+        """
         return write_shard(self.shard(start), maps, self._array.chunks)
 
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
-        """Read the maps of some units on views [start, stop): float16 of shape (views, units, height, width)."""
+        """Read the maps of some units on views [start, stop): float16 of shape (views, units, height, width).
+
+        Raises
+        ------
+        DamagedError
+            If a shard is missing, or is not what was written.
+        """
+        views, block = self._array.chunks[:2]
+        firsts = range(start - start % views, stop, views)
+        if len(firsts) == 1 and not units.start % block and units.stop - units.start <= block:
+            chunk = self._chunk(firsts[0], units.start // block)
+            return chunk[start - firsts[0] : stop - firsts[0], : units.stop - units.start]
+        numbers = range(units.start // block, -(-units.stop // block))
+        skipped = units.start - numbers[0] * block
+        rows = []
+        for first in firsts:
+            part = np.concatenate([self._chunk(first, number) for number in numbers], axis=1)
+            here = slice(max(start - first, 0), stop - first)
+            rows.append(part[here, skipped : skipped + units.stop - units.start])
+        return np.concatenate(rows)
+
+    def _chunk(self, start: int, number: int) -> np.ndarray:
         array = self._array
-        views, block = array.chunks[:2]
-        if start % views or stop - start > views or units.start % block or units.stop - units.start > block:
-            with quick(self.place):
-                return np.asarray(array[start:stop, units])
-        chunk = read_chunk(self.shard(start), units.start // block, array.shards[1] // block, array.chunks)
-        return chunk[: stop - start, : units.stop - units.start]
+        count, promise = array.shards[1] // array.chunks[1], at_block(self.promise, start)
+        return read_chunk(self.shard(start), number, count, array.chunks, promise, self.checksums)
 
     def read_block(self, start: int) -> np.ndarray:
         """Read all maps of the image block that begins at a view."""
@@ -81,6 +111,11 @@ class MapArray:
         return open_array(self.place, "r+")
 
 
+def at_block(promise: Promise, start: int) -> Promise:
+    """Return what is promised of the work on the image block that begins at a view."""
+    return replace(promise, place=(*promise.place[:-1], f"images-{start:06d}"))
+
+
 def padded(views: int, image_block: int) -> int:
     """Return the length of an axis of views that is made of whole image blocks."""
     return -(-views // image_block) * image_block
@@ -94,4 +129,4 @@ def fits(place: Place, shape: Sequence[int], image_block: int) -> bool:
     return (there.shape, (there.shards or there.chunks)[0]) == (tuple(shape), image_block)
 
 
-__all__ = ["MapArray", "fits", "padded"]
+__all__ = ["MapArray", "at_block", "fits", "padded"]

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from filterscope.operators.dissection.masks import MaskBlock
-from filterscope.pipeline.stores.places import Place, read_mapped, write_atomically
+from filterscope.pipeline.stores.places import Place, write_atomically
+from filterscope.pipeline.stores.promises import Promise
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class MaskStore:
         return hashlib.sha256(sink.getvalue()).hexdigest()
 
     def read(self, block: str) -> MaskBlock:
-        """Read the labels of one image block."""
-        with pa.BufferReader(read_mapped(self.path(block))) as file:
+        """Read the labels of one image block; DamagedError if they are missing, or not what was written."""
+        promise = Promise(self.run, ("masks",), (self.key, block))
+        with pa.BufferReader(promise.read("masks", self.path(block))) as file:
             table = pyarrow.ipc.open_file(file).read_all()
         notes = {key.decode(): int(value) for key, value in table.schema.metadata.items()}
         column = {name: table[name].to_numpy() for name in ("image", "concept", "area", "top", "bottom")}

@@ -131,6 +131,12 @@ def open_writing(place: Place) -> Iterator[IO[bytes]]:
         draft.unlink(missing_ok=True)  # a full disk needs the space
 
 
+def signature(place: Place) -> list[int]:
+    """Return size and modification time of a file: cheap to compare, kept beside its digest."""
+    status = place.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
 def digest_of(file: IO[bytes]) -> str:
     """Return the SHA-256 of a whole file that is open for reading, as `open_writing` opens it."""
     file.seek(0)
@@ -255,5 +261,6 @@ __all__ = [
     "remove_tree",
     "renew",
     "scan_files",
+    "signature",
     "write_atomically",
 ]

@@ -1,6 +1,7 @@
 """Zarr shards written whole and read by chunk, without Zarr's machinery, which costs more than the bytes.
 
-The store stays plain Zarr 3: a shard is its chunks, then an index of (offset, length) pairs and the index's CRC-32C.
+The store stays plain Zarr 3: a shard is its chunks, then an index of (offset, length) pairs and the index's CRC-32C. The
+CRC-32C of each chunk is in the marker of the work that wrote the shard, so that a chunk of another shard is noticed too.
 """
 
 import hashlib
@@ -10,12 +11,13 @@ import google_crc32c
 import numpy as np
 
 from filterscope.pipeline.stores.places import Place, open_ranges, write_atomically
+from filterscope.pipeline.stores.promises import Promise
 
 #: Offset and length of a chunk that was not written: it holds the fill value.
 _ABSENT = 2**64 - 1
 
 
-def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> str:
+def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> tuple[str, str]:
     """Write the chunks along the second axis of one image block, compressed by Blosc, all at once or not at all.
 
     Parameters
@@ -29,8 +31,8 @@ def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> str:
 
     Returns
     -------
-    str
-        SHA-256 of the file.
+    (str, str)
+        SHA-256 of the file, and the CRC-32C of each chunk as 8 hexadecimal digits, one behind the other.
     """
     from numcodecs import blosc
 
@@ -44,11 +46,11 @@ def write_shard(shard: Place, values: np.ndarray, shape: Sequence[int]) -> str:
     index = np.stack([np.cumsum([0, *sizes[:-1]]), sizes], axis=1).astype("<u8").tobytes()
     content = b"".join([*parts, index, google_crc32c.value(index).to_bytes(4, "little")])
     write_atomically(shard, content)
-    return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(content).hexdigest(), "".join(f"{google_crc32c.value(part):08x}" for part in parts)
 
 
-def read_chunk(shard: Place, number: int, chunks: int, shape: Sequence[int]) -> np.ndarray:
-    """Read a chunk that Blosc compressed; zeros where it, or the whole shard, was never written.
+def read_chunk(shard: Place, number: int, chunks: int, shape: Sequence[int], promise: Promise, name: str) -> np.ndarray:
+    """Read a chunk that Blosc compressed; zeros where version 0.1 did not write it.
 
     Parameters
     ----------
@@ -58,29 +60,45 @@ def read_chunk(shard: Place, number: int, chunks: int, shape: Sequence[int]) -> 
         Which of how many chunks.
     shape : sequence of int
         Shape of a chunk of float16.
+    promise : Promise
+        Of the work that wrote it.
+    name : str
+        What its marker calls the checksums of the chunks.
 
     Raises
     ------
-    OSError
-        If the index does not match its checksum.
+    DamagedError
+        If the shard is missing, or does not match its checksums.
     """
     from numcodecs import blosc
 
     blosc.set_nthreads(1)  # parallelism is Ray's
+    damaged = promise.broken(shard, "is damaged")
     try:
         with open_ranges(shard) as file:
             size = 16 * chunks + 4
             index = file.read_end(size)
             if len(index) != size or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
-                raise OSError(f"{shard} is damaged; `filterscope doctor RUN --repair` computes it again")
+                raise damaged
             offset, length = np.frombuffer(index[:-4], "<u8").reshape(chunks, 2)[number].tolist()
             if offset == _ABSENT:
+                promise.hold(name, shard, lambda stated: False)
                 return np.zeros(shape, np.float16)
-            values = np.empty(shape, "<f2")
-            blosc.decompress(file.read_range(offset, offset + length), values)
-            return values
+            chunk = file.read_range(offset, offset + length)
     except FileNotFoundError:
-        return np.zeros(shape, np.float16)
+        raise promise.broken(shard, "is missing") from None
+    except (OverflowError, MemoryError):  # of an offset or a length from another file
+        raise damaged from None
+    checksum = f"{google_crc32c.value(chunk):08x}"
+    promise.hold(
+        name, shard, lambda stated: len(stated) == 8 * chunks and stated[8 * number : 8 * number + 8] == checksum
+    )
+    values = np.empty(shape, "<f2")
+    try:
+        blosc.decompress(chunk, values)
+    except (RuntimeError, ValueError):
+        raise damaged from None
+    return values
 
 
 __all__ = ["read_chunk", "write_shard"]

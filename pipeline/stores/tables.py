@@ -1,6 +1,6 @@
 """Result tables on disk: one Parquet file for each piece of work, in Hive folders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import IO, TypeVar
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filterscope.pipeline.stores.places import Place, digest_of, open_writing
+from filterscope.pipeline.stores.promises import Promise
 from filterscope.schemas.results import TABLES
 
 AnyPlace = TypeVar("AnyPlace", bound=PurePath)
@@ -35,6 +36,21 @@ def write_table(
         return count, digest_of(file)
 
 
+def read_table(
+    run: Place, table: str, place: Sequence[str], *, stage: str, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Read a key's part of a table, or some of its columns.
+
+    Raises
+    ------
+    DamagedError
+        If the part is missing, or is not what the stage wrote.
+    """
+    path = table_path(run, table, place)
+    with pa.BufferReader(Promise(run, (stage,), tuple(place)).read(table, path)) as file:
+        return pq.read_table(file, columns=None if columns is None else list(columns))
+
+
 def _write_rows(file: IO[bytes], table: str, rows: Iterable[pa.RecordBatch | pa.Table]) -> int:
     count = 0
     with pq.ParquetWriter(file, TABLES[table], compression="zstd") as writer:
@@ -44,4 +60,4 @@ def _write_rows(file: IO[bytes], table: str, rows: Iterable[pa.RecordBatch | pa.
     return count
 
 
-__all__ = ["table_path", "write_table"]
+__all__ = ["read_table", "table_path", "write_table"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from filterscope.pipeline.stores.objects import object_store
 from filterscope.pipeline.stores.places import ObjectPath, Place
+from filterscope.pipeline.stores.promises import DamagedError
 
 # zarrs is the Rust codec pipeline; one thread, because parallelism is Ray's.
 _ZARRS = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
@@ -24,10 +25,14 @@ def create_array(place: Place, **options: Any) -> None:
 
 
 def open_array(place: Place, mode: str = "r") -> Any:
-    """Open an array, a `zarr.Array`."""
+    """Open an array, a `zarr.Array`; DamagedError if what is there is no array."""
     import zarr
 
-    return zarr.open_array(_store(place), mode=mode)
+    try:
+        return zarr.open_array(_store(place), mode=mode)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        why = f"{place / 'zarr.json'} is damaged: {error}; `filterscope doctor RUN --repair` computes the array again"
+        raise DamagedError(why) from error
 
 
 def _store(place: Place) -> Any:

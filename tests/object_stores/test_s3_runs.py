@@ -12,6 +12,7 @@ from filterscope.jobs.runs.doctor import examine, repair
 from filterscope.jobs.runs.status import run_status
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.datasets.sequences import sequence_note
+from filterscope.pipeline.engine.errors import RunError
 from tests import planted
 from tests.audits import assert_same, audit_here
 from tests.object_stores.server import new_bucket, upload
@@ -134,3 +135,28 @@ def test_ignored_pixels_are_read_from_a_store_as_from_a_folder(bucket, tmp_path)
     for place in (tmp_path, bucket):
         audit(load_config(**{**settings(place), "min_images": 2}, metrics="dissection"))
     assert_same(tmp_path / "run", bucket / "run")
+
+
+def test_a_damaged_object_stops_who_reads_it_and_is_repaired(local, store, runs):
+    """Every chunk and file is checked where it lies: nothing of a store is taken on trust."""
+    run = store / "damaged"
+    once = {**settings(store), "out": run}
+    audit(load_config(**once, metrics="dissection"))
+    shard = run / "activations.zarr" / "planted" / "1" / "c" / "0" / "0" / "0" / "0"
+    mask = next(path for path in (run / "masks").rglob("*.arrow"))
+    table = run / "tables" / "thresholds" / "model=planted" / "layer=1" / "units-000000.parquet"
+    asked = load_config(**once, metrics="dissection,stability")
+    for path in (shard, mask, table):
+        whole = path.read_bytes()
+        for damaged in (bytes([whole[0] ^ 1]) + whole[1:], whole[:-9], None):
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            with pytest.raises(RunError, match=f"{path}, an output of .*`filterscope doctor {run} --repair`"):
+                audit(asked)
+            [problem] = examine(run)
+            assert problem.path == path
+        path.write_bytes(whole)
+    shard.unlink()
+    repair(run, examine(run))
+    audit(asked)
+    expected = schemas.scan(local / "run", "label_stability").collect()
+    assert schemas.scan(str(run), "label_stability").collect().equals(expected)

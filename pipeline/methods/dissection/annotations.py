@@ -21,7 +21,8 @@ from filterscope.pipeline.methods.tasks import ModelTask
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.masks import MaskStore
-from filterscope.pipeline.stores.places import digest_of, open_writing, read_mapped
+from filterscope.pipeline.stores.places import digest_of, open_writing
+from filterscope.pipeline.stores.promises import Promise
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ _COLUMNS = ("concept", "area", "bitmap", "band")
 
 def open_annotations(run: Path, key: str) -> Annotations:
     """Open the annotations of a geometry."""
-    path, mapped = annotation_paths(run, key)
-    index = read_arrays(path)
-    words = np.frombuffer(read_mapped(mapped), "<u8").reshape(index["shape"].tolist())
+    (path, mapped), promise = annotation_paths(run, key), Promise(run, ("annotations",), (key,))
+    index = read_arrays(promise.read(f"{ANNOTATIONS.name}/{path.name}", path))
+    drawn = promise.read(f"{ANNOTATIONS.name}/{mapped.name}", mapped)
+    words = np.frombuffer(drawn, "<u8").reshape(index["shape"].tolist())
     columns = {name: index[name] for name in _COLUMNS}
     masks = MaskBlock(first=index["first"].astype(np.int64), words=words, **columns)
     return Annotations(masks, index["decoded"])

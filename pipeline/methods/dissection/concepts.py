@@ -23,6 +23,7 @@ from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.masks import MaskStore
+from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.pipeline.views.whole_images import whole_images
 from filterscope.schemas.dataset import CATEGORIES
@@ -75,13 +76,17 @@ def by_geometry(call: Callable[[ModelTask], Any]) -> Planner:
 
 def read_labels(run: Path, key: str) -> Labels:
     """Read the label counts of a geometry."""
-    stored = read_arrays(label_path(run, key))
+    stored = _stored(run, key)
     return Labels(int(stored["views"]), *(stored[name] for name in _COUNTS))
 
 
 def read_eligible(run: Path, key: str) -> np.ndarray:
     """Read which concepts are in enough images to label a unit: bool of shape (concepts,)."""
-    return read_arrays(label_path(run, key), "eligible")["eligible"]
+    return _stored(run, key, "eligible")["eligible"]
+
+
+def _stored(run: Path, key: str, *names: str) -> dict[str, np.ndarray]:
+    return read_arrays(Promise(run, ("concepts",), (key,)).read(LABELS.name, label_path(run, key)), *names)
 
 
 def count_labels(task: ModelTask) -> list[Output]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from filterscope.operators.dissection.masks import Regions, leave_out, mask_block
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
+from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.methods.dissection.artifacts import MASKS
@@ -95,7 +96,11 @@ def _sample(task: MaskTask, dataset: Dataset, views: list[tuple[int, Window]], r
     regions: list[Regions] = [{} for _ in views]
     for image, number, counts in rows:
         here = shown.get(image, ())
-        mask = None if counts is None or not here else decode_mask(counts, **sizes[image - first])
+        try:
+            mask = None if counts is None or not here else decode_mask(counts, **sizes[image - first])
+        except ValueError as error:
+            what = f"a mask of image {image} in the data set {dataset.folder} is damaged: {error}"
+            raise InputError(f"{what}; import the data set again") from None
         for view in here:
             sampled = None if mask is None else task.geometry.mask(mask, task.size, views[view][1])
             _unite(regions[view], number, sampled)

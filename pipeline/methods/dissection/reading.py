@@ -3,22 +3,20 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.methods.dissection.options import mask_key
 from filterscope.pipeline.methods.tasks import BlockTask
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.masks import MaskStore
-from filterscope.pipeline.stores.places import readable
-from filterscope.pipeline.stores.tables import table_path
+from filterscope.pipeline.stores.tables import read_table
 from filterscope.pipeline.views.whole_images import Part, whole_images
 
 
 def read_thresholds(task: BlockTask) -> np.ndarray:
     """Read T of a block's units, float32 of shape (U,), as it was compared with stored values."""
-    path = table_path(task.plan.run, "thresholds", task.key.place)
-    table = pq.read_table(readable(path), columns=["unit", "threshold"], partitioning=None)
+    columns = ("unit", "threshold")
+    table = read_table(task.plan.run, "thresholds", task.key.place, stage="dissect", columns=columns)
     natural = table.sort_by("unit")["threshold"].to_numpy()
     return natural * np.float32(task.plan.options.activation_scale)
 

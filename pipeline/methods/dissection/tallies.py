@@ -22,7 +22,8 @@ from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.masks import MaskStore
-from filterscope.pipeline.stores.places import digest_of, open_writing, readable
+from filterscope.pipeline.stores.places import digest_of, open_writing
+from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.views.whole_images import Part, whole_images
 
 
@@ -87,8 +88,9 @@ def dissect_tallies(task: BlockTask) -> list[Output]:
     def unit_image() -> Iterator[pa.Table]:
         for span, _, _ in spans(task.plan):
             path = left_path(task.plan.run, "tallies", (model, layer, block, span))
-            second.merge(read_arrays(path))
-            yield pq.read_table(readable(path.with_suffix(".parquet")), partitioning=None)
+            promise, rows = Promise(task.plan.run, ("tallies",), (model, layer, span)), path.with_suffix(".parquet")
+            second.merge(read_arrays(promise.read(tally_name(path), path)))
+            yield pq.read_table(pa.BufferReader(promise.read(tally_name(rows), rows)))
 
     return write_findings(task, second, unit_image())
 

@@ -19,6 +19,7 @@ from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
+from filterscope.pipeline.stores.promises import Promise
 
 
 def find_thresholds(task: BlockTask) -> list[Output]:
@@ -39,7 +40,9 @@ def find_thresholds(task: BlockTask) -> list[Output]:
 
 def read_statistics(plan: Plan, model: str, layer: str, block: str) -> Statistics:
     """Read what the first pass found of a block of units."""
-    return Statistics.of_arrays(read_arrays(left_path(plan.run, "thresholds", (model, layer, block))))
+    place = (model, layer, block)
+    promise = Promise(plan.run, ("thresholds",), place)
+    return Statistics.of_arrays(read_arrays(promise.read(STATISTICS.name, left_path(plan.run, "thresholds", place))))
 
 
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:

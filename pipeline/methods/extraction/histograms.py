@@ -13,6 +13,7 @@ from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
+from filterscope.pipeline.stores.promises import Promise
 
 #: Histograms of one span of views.
 HISTOGRAMS = Artifact.single("histograms", lambda run, place: left_path(run, "histograms", place), left_removed)
@@ -42,7 +43,9 @@ class _Histograms(ForwardPass):
 
 def read_histogram(plan: Plan, model: str, layer: str, span: str) -> SparseHistogram:
     """Read the histograms of a layer on one span of images."""
-    found = read_arrays(left_path(plan.run, "histograms", (model, layer, span)))
+    place = (model, layer, span)
+    promise = Promise(plan.run, ("histograms",), place)
+    found = read_arrays(promise.read(HISTOGRAMS.name, left_path(plan.run, "histograms", place)))
     return SparseHistogram(found["first"], found["bins"], found["counts"])
 
 

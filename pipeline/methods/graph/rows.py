@@ -1,20 +1,19 @@
 """Rows of an explanatory graph, from what was learned and back."""
 
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from filterscope.operators.explanatory_graph.edges import Candidates
 from filterscope.operators.explanatory_graph.learning import Learned
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.methods.graph.crops import GraphViews
-from filterscope.pipeline.stores.places import readable
-from filterscope.pipeline.stores.tables import table_path
+from filterscope.pipeline.stores.promises import Promise
+from filterscope.pipeline.stores.tables import read_table
 from filterscope.schemas.results import TABLES
 
 #: Model, layer and category.
@@ -179,20 +178,25 @@ def edge_rows(key: Key, found: Found, upper: Upper | None) -> pa.Table:
     )
 
 
-def parts_of(run: Path, table: str, model: str, layer: str, category: str) -> list[Path]:
-    folder = table_path(run, table, (model, layer, "any")).parent
-    own = re.compile(rf"{re.escape(category)}-units-\d+\.parquet")
-    parts = sorted(path for path in folder.iterdir() if own.fullmatch(path.name)) if folder.is_dir() else []
-    if not parts:
+def parts_of(
+    run: Path, table: str, model: str, layer: str, category: str, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Yield the parts of a table of a layer and category, in order: all that markers promise."""
+    start = f"{category}-units-"
+    found = [
+        name
+        for name in Promise(run, ("graph",), (model, layer, start)).names
+        if name.startswith(start) and name[len(start) :].isdigit()
+    ]
+    if not found:
         raise RunError(f"no {table} of {layer!r} of {model} for category {category!r}; --redo graph learns them again")
-    return parts
+    for name in found:
+        yield read_table(run, table, (model, layer, name), stage="graph", columns=columns)
 
 
 def read_nodes(run: Path, model: str, layer: str, category: str) -> pa.Table:
     """Return the nodes of a layer that stand for themselves, filter by filter."""
-    nodes = pa.concat_tables(
-        pq.read_table(readable(part)) for part in parts_of(run, "graph_nodes", model, layer, category)
-    )
+    nodes = pa.concat_tables(parts_of(run, "graph_nodes", model, layer, category))
     return nodes.filter(pc.is_null(nodes["merged_into"]))
 
 
@@ -203,8 +207,7 @@ def read_positions(
     wanted = {pair: rank for rank, pair in enumerate(_names(nodes.take(chosen)))}
     position = np.zeros((len(chosen), len(views.view), 2), np.float32)
     hits, columns = np.zeros(position.shape[:2], bool), ["unit", "node", "view", "y", "x", "triggered"]
-    for part in parts_of(run, "node_positions", model, layer, views.name):
-        rows = pq.read_table(readable(part), columns=columns)
+    for rows in parts_of(run, "node_positions", model, layer, views.name, columns):
         unit, node, view, y, x, hit = (rows[name].to_numpy() for name in columns)
         if not len(unit):
             continue
@@ -241,7 +244,7 @@ def candidate_rows(
 
 def read_candidates(run: Path, model: str, layer: str, views: GraphViews) -> Upper:
     """Return the candidates of a layer."""
-    rows = pq.read_table(readable(table_path(run, "graph_candidates", (model, layer, f"{views.name}-candidates"))))
+    rows = read_table(run, "graph_candidates", (model, layer, f"{views.name}-candidates"), stage="graph")
     count, shape = rows.num_rows, (rows.num_rows, len(views.view))
     y, x, hits = (
         np.asarray(rows[name].combine_chunks().flatten()).reshape(shape) if count else np.zeros(shape)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filterscope.operators.explanatory_graph.settings import nodes_per_filter
 from filterscope.pipeline.engine.stage import Output
@@ -13,7 +12,6 @@ from filterscope.pipeline.methods.graph.rows import parts_of
 from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.tasks import LayerTask, by_layer
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.places import readable
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
@@ -28,8 +26,7 @@ def summarise(task: LayerTask) -> list[Output]:
 
 def _row(task: LayerTask, views: GraphViews) -> dict[str, object]:
     layer, mode = task.layer, task.plan.of(GraphOptions).mode
-    parts = parts_of(task.plan.run, "graph_nodes", task.model.name, layer.name, views.name)
-    nodes = pa.concat_tables(pq.read_table(readable(part)) for part in parts)
+    nodes = pa.concat_tables(parts_of(task.plan.run, "graph_nodes", task.model.name, layer.name, views.name))
     unit, alone = nodes["unit"].to_numpy(), np.asarray(nodes["merged_into"].is_null())
     survives, images, mass = (nodes[name].to_numpy() for name in ("survives", "images", "mass"))
     units, first = np.unique(unit, return_index=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from filterscope.operators.localization.patches import Lattice
 from filterscope.pipeline.engine.errors import InputError, RunError
@@ -14,7 +13,6 @@ from filterscope.pipeline.methods.graph.rows import parts_of, read_nodes
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
-from filterscope.pipeline.stores.places import readable
 from filterscope.pipeline.views.sightings import Sightings, open_sightings
 
 
@@ -120,11 +118,12 @@ def read_found(
     total = sum(read_nodes(plan.run, model.name, layer.name, views.name).num_rows for layer in layers)
     position, score, done = np.empty((per, total, 2), np.float32), np.empty((per, total), np.float32), 0
     for layer in layers:
-        for part in parts_of(plan.run, "node_positions", model.name, layer.name, views.name):
-            rows = pq.read_table(readable(part), columns=["view", "y", "x", "score"])
+        columns = ("view", "y", "x", "score")
+        for rows in parts_of(plan.run, "node_positions", model.name, layer.name, views.name, columns):
             view, y, x, value = (column.to_numpy().reshape(-1, per) for column in rows.columns)
             if not (view == views.view).all():
-                raise RunError(f"{part} holds other crops than the run; --redo graph learns the graphs again")
+                what = f"node_positions of {layer.name!r} of {model.name} holds other crops than the run"
+                raise RunError(f"{what}; --redo graph learns the graphs again")
             stop = done + len(view)
             position[:, done:stop, 0], position[:, done:stop, 1], score[:, done:stop] = y.T, x.T, value.T
             done = stop

@@ -21,6 +21,7 @@ from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import map_array, write_array
 from filterscope.pipeline.stores.artifacts import Artifact
+from filterscope.pipeline.stores.promises import Promise
 
 
 def project(task: ViewsTask) -> list[Output]:
@@ -54,8 +55,9 @@ def read_features(task: LayerTask, view: np.ndarray, position: np.ndarray) -> np
     for block, start, stop in blocks("images", task.plan.view_count, task.plan.options.image_block):
         here = np.flatnonzero((view >= start) & (view < stop))
         if len(here):
-            path = features_path(task.plan.run, (task.model.name, task.layer.name, block))
-            stored = map_array(path)
+            place = (task.model.name, task.layer.name, block)
+            promise = Promise(task.plan.run, (LOCAL_FEATURES.name,), place)
+            stored = map_array(promise.read(FEATURES.name, features_path(task.plan.run, place)))
             found[here] = stored[view[here] - start, position[here]]
     return found
 

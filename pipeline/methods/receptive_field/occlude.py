@@ -31,6 +31,7 @@ from filterscope.pipeline.run.selection import units_in
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
+from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.views.decode import decode_views, view_files
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.
@@ -182,7 +183,8 @@ class Drops:
     @classmethod
     def read(cls, run: Path, place: Sequence[str]) -> "Drops":
         """Read one part."""
-        return cls(**read_arrays(drops_path(run, place)))
+        promise = Promise(run, ("occlude",), tuple(place))
+        return cls(**read_arrays(promise.read("occlusion", drops_path(run, place))))
 
     def write(self, run: Path, place: Sequence[str]) -> str:
         """Write one part; return its SHA-256."""

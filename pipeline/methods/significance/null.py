@@ -30,8 +30,9 @@ from filterscope.pipeline.methods.dissection.options import DissectionOptions, m
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.tasks import BlockTask, by_units
-from filterscope.pipeline.stores.arrays import write_arrays
+from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
+from filterscope.pipeline.stores.promises import Promise
 
 #: Permutations of the annotations, shifts of the masks, and folds of the images.
 PERMUTATIONS, SHIFTS, FOLDS = 50, 50, 8
@@ -233,6 +234,12 @@ def _folds(dataset: Dataset, identity: str) -> np.ndarray:
 
 #: What each block of units of a layer is pooled from.
 NULL = Artifact.single("null", null_path)
+
+
+def read_null(run: Path, place: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Read what the stage found of a block of units."""
+    return read_arrays(Promise(run, ("null",), place).read(NULL.name, null_path(run, place)))
+
 
 NULL_STAGE = StageKind(
     "null",

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.statistics.expectation import LEVEL, HeldOut, expected_iou
@@ -19,10 +18,8 @@ from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.significance import null
 from filterscope.pipeline.methods.significance.null import NULL
 from filterscope.pipeline.methods.tasks import LayerTask, by_layer
-from filterscope.pipeline.stores.arrays import read_arrays
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.places import readable
-from filterscope.pipeline.stores.tables import table_path, write_table
+from filterscope.pipeline.stores.tables import read_table, write_table
 from filterscope.schemas.results import TABLES
 from filterscope.schemas.significance import DEAD, NOT_STORED, NOT_TESTABLE, SATURATED
 
@@ -91,9 +88,8 @@ class _Layer:
         place, key = task.key.place[:-1], mask_key(plan, task.model)
         parts, status = [], []
         for name, _, _ in blocks("units", task.layer.channels, plan.options.unit_block):
-            parts.append(read_arrays(null.null_path(plan.run, (*place, name))))
-            path = table_path(plan.run, "units", (*place, name))
-            found = pq.read_table(readable(path), columns=["unit", "status"], partitioning=None)
+            parts.append(null.read_null(plan.run, (*place, name)))
+            found = read_table(plan.run, "units", (*place, name), stage="dissect", columns=["unit", "status"])
             status += found.sort_by("unit")["status"].to_pylist()
         self.share = parts[0]["share"]
         self.found = {

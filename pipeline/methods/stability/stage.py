@@ -6,7 +6,6 @@ gives is read from `units`.
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filterscope.operators.activations.quantile import Gathered, empty_histogram, upper_quantile
 from filterscope.operators.dissection.activated import add_drawn_to_tally
@@ -23,8 +22,7 @@ from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.tasks import BlockTask, by_units
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.places import readable
-from filterscope.pipeline.stores.tables import table_path, write_table
+from filterscope.pipeline.stores.tables import read_table, write_table
 from filterscope.schemas.results import TABLES
 
 #: Shares of activations above the threshold at which units are labelled, beside the run's own.
@@ -46,12 +44,8 @@ def _own_rows(task: BlockTask) -> pa.Table:
     """Return the rows at the run's quantile, as `dissect` found them."""
     run, place = task.plan.run, task.key.place
     keys = ["model", "layer", "unit"]
-    found = pq.read_table(
-        readable(table_path(run, "units", place)), columns=[*keys, "concept", "iou"], partitioning=None
-    )
-    limits = pq.read_table(
-        readable(table_path(run, "thresholds", place)), columns=[*keys, "quantile", "threshold"], partitioning=None
-    )
+    found = read_table(run, "units", place, stage="dissect", columns=[*keys, "concept", "iou"])
+    limits = read_table(run, "thresholds", place, stage="dissect", columns=[*keys, "quantile", "threshold"])
     joined = found.join(limits, keys=keys)
     return joined.select(TABLES["label_stability"].names).cast(TABLES["label_stability"])
 

@@ -56,7 +56,7 @@ def test_a_data_set_whose_tables_were_edited_is_told(audited, tmp_path, capsys):
     pq.write_table(segments.slice(1), data / "segments.parquet")
     assert doctor(run, "--repair") == 1
     told = capsys.readouterr().out
-    assert f"{data / 'dataset.json'}: the data set is not the one that was audited" in told
+    assert f"{data / 'segments.parquet'}: the table is not the one that was audited" in told
     assert told.endswith(f"{run}: 1 problem\n")
     pq.write_table(segments, data / "segments.parquet")
     assert doctor(run) == 0

@@ -6,6 +6,7 @@ import zarr
 from numpy.typing import NDArray
 
 from filterscope.pipeline.stores.activations import ActivationStore
+from filterscope.pipeline.stores.promises import DamagedError
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_any_reader_of_zarr_reads_the_store(store):
     np.testing.assert_array_equal(array[:130], store[1])
 
 
-def test_a_chunk_of_zeros_or_a_block_not_written_reads_as_zeros(tmp_path):
+def test_a_chunk_of_zeros_reads_as_zeros_and_a_block_that_was_not_written_is_missed(tmp_path):
     store = ActivationStore(tmp_path, "model", "layer")
     store.create(128, 8, 2, 2, image_block=64, unit_block=4)
     maps = np.zeros((64, 8, 2, 2), np.float16)
@@ -41,7 +42,10 @@ def test_a_chunk_of_zeros_or_a_block_not_written_reads_as_zeros(tmp_path):
     store.write(0, maps, maps.max(axis=(2, 3)))
     np.testing.assert_array_equal(store.read(0, 64, slice(0, 4)), maps[:, :4])
     np.testing.assert_array_equal(store.read(0, 64, slice(4, 8)), maps[:, 4:])
-    assert not store.read(64, 128, slice(0, 4)).any()
+    with pytest.raises(
+        DamagedError, match=r"an output of extract/model/layer/images-000064, is missing; `filterscope doc"
+    ):
+        store.read(64, 128, slice(0, 4))
 
 
 def test_a_damaged_shard_is_noticed(store):
@@ -54,21 +58,20 @@ def test_a_damaged_shard_is_noticed(store):
 
 
 def test_a_store_reads_the_same_wherever_it_lies(place):
-    """Written block by block, one of them twice; of the rest zeros and NaN."""
+    """Written block by block, one of them twice; of the rest there are no maps, and NaN for maxima."""
     maps = np.random.default_rng(1).standard_normal((64, 6, 3, 3)).astype(np.float16)
     store = ActivationStore(place, "model", "layer")
     for _ in range(2):
         store.create(100, 6, 3, 3, image_block=64, unit_block=4)
         store.write(0, maps, maps.max(axis=(2, 3)))
     np.testing.assert_array_equal(store.read(0, 64, slice(4, 6)), maps[:, 4:])
-    np.testing.assert_array_equal(
-        store.read(10, 70, slice(3, 6)), np.concatenate([maps[10:, 3:], np.zeros((6, 3, 3, 3))])
-    )
+    np.testing.assert_array_equal(store.read(10, 64, slice(3, 6)), maps[10:, 3:])
     np.testing.assert_array_equal(store.read_maxima(0, 64, slice(2, 6)), maps.max(axis=(2, 3))[:, 2:])
     assert np.isnan(store.read_maxima(64, 100, slice(0, 6))).all()
     store.remove_activations()
     assert store.removed
-    assert not store.read(0, 64, slice(0, 4)).any()
+    with pytest.raises(DamagedError, match="missing"):
+        store.read(0, 64, slice(0, 4))
     np.testing.assert_array_equal(store.read_maxima(0, 64, slice(0, 6)), maps.max(axis=(2, 3)))
     store.readmit()
     assert not store.removed

@@ -1,10 +1,13 @@
 """Gradients keep their digits however small they are, and are given back by view and unit."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import zarr
 
 from filterscope.pipeline.stores.gradients import GradientStore, scaled, unscaled
+from filterscope.pipeline.stores.promises import DamagedError
 
 
 def drawn(views=10, sizes=(1e-30, 1e-12, 1e-5, 1, 1e20)):
@@ -64,12 +67,13 @@ def test_a_store_reads_the_same_wherever_it_lies(place):
         digests = store.write(0, *scaled(gradients))
     expected = unscaled(*scaled(gradients))
     assert np.array_equal(store.read(0, 64, slice(4, 6)), expected[:, 4:])
-    found = store.read(10, 70, slice(3, 6))
-    assert np.array_equal(found[:54], expected[10:, 3:])
-    assert np.isnan(found[54:]).all()
-    assert np.isnan(store.read_scales(64, 100)).all()
-    assert digests.keys() == store.files(0).keys() == {"maps", "scales"}
-    assert len(set(digests.values())) == 2
+    assert np.array_equal(store.read(10, 64, slice(3, 6)), expected[10:, 3:])
+    for read in (partial(store.read, units=slice(3, 6)), store.read_scales):
+        with pytest.raises(DamagedError, match=r"gradients/model/layer/images-000064, is missing"):
+            read(60, 70)
+    assert store.files(0).keys() == {"maps", "scales"}
+    assert digests.keys() == {"maps", "chunks", "scales"}
+    assert len(set(digests.values())) == 3
 
 
 def test_any_reader_of_zarr_reads_the_store(tmp_path):
@@ -91,4 +95,5 @@ def test_other_blocks_take_the_place_of_those_before(tmp_path):
     store.write(0, *scaled(drawn(8)))
     other = GradientStore(tmp_path, "model", "layer")
     other.create(10, 6, 3, 4, image_block=4, unit_block=4)
-    assert np.isnan(other.read_scales(0, 10)).all()
+    with pytest.raises(DamagedError, match="missing"):
+        other.read_scales(0, 10)

@@ -63,7 +63,7 @@ def audit(
     plan = _recorded_plan(run, request, factories or {})
     if plan and not redo and not run.missing(Stages(plan).all()):
         return False
-    with RunLock(run.path, command) as lock:
+    with RunLock(run.path, command, say) as lock:
         if plan is None or redo:
             plan = _new_plan(run, config, factories or {}, anew=redo is not None)
             stages = Stages(plan)

@@ -5,6 +5,8 @@ sets need. Everything in which the two differ is a function here, so that no cal
 written to a file system is put in place by a rename; an object appears whole by the one PUT that writes it.
 """
 
+import errno
+import fcntl
 import hashlib
 import io
 import mmap
@@ -15,6 +17,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -194,12 +197,80 @@ def lengthen(place: Place) -> int:
     return before
 
 
-def renew(place: Place) -> None:
-    """Give a file the present time."""
+@dataclass(frozen=True)
+class Seen:
+    """What a file was at one look; another look gives an equal value only if nobody touched the file in between."""
+
+    data: bytes
+    version: str
+
+
+def see(place: Place) -> Seen | None:
+    """Look at a small file; None where there is none."""
+    try:
+        if isinstance(place, ObjectPath):
+            return Seen(*place.read_tagged())
+        # opening asks a file server anew, where a look at times alone may be answered from memory; links and pipes are no files
+        with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            return Seen(file.read(), f"{status.st_ino}-{status.st_mtime_ns}")
+    except FileNotFoundError:
+        return None
+
+
+def renew(place: Place, data: bytes, seen: Seen) -> None:
+    """Make others see another file: a new time on a file system, which takes no space; `data` in place of what was seen there.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError
+        If the object or file is not the one that was seen.
+    """
     if isinstance(place, ObjectPath):
-        place.put_again()
+        place.write_bytes(data, instead_of=seen.version)
     else:
         os.utime(place)
+
+
+def replace_seen(place: Place, data: bytes, seen: Seen) -> bool:
+    """Put a file in the place of one that is still as it was seen; return False if it is not, or another is replacing it."""
+    if isinstance(place, ObjectPath):
+        try:
+            place.write_bytes(data, instead_of=seen.version)
+        except (FileExistsError, FileNotFoundError):
+            return place.exists() and place.read_bytes() == data  # the answer to our own may have been lost
+        return True
+    with _only_one(place.with_name(f".{place.name}.claim")) as chosen:
+        if not chosen or see(place) != seen:
+            return False
+        write_atomically(place, data)
+        return True
+
+
+@contextmanager
+def _only_one(claim: Path) -> Iterator[bool]:
+    """Tell one process at a time that it may go on; the kernel frees the claim of one that dies."""
+    file = os.open(claim, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    chosen = False
+    try:
+        chosen = _claimed(file, claim)
+        yield chosen
+    finally:
+        if chosen:
+            claim.unlink(missing_ok=True)
+        os.close(file)
+
+
+def _claimed(file: int, claim: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # whoever had it before may have removed the very file that was locked here
+        return claim.stat().st_ino == os.fstat(file).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError as error:
+        # some network file systems lock nothing
+        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def remove_tree(folder: Place) -> None:
@@ -236,6 +307,7 @@ __all__ = [
     "ObjectPath",
     "Place",
     "Ranges",
+    "Seen",
     "StoreError",
     "absolute",
     "create",
@@ -254,6 +326,8 @@ __all__ = [
     "readable",
     "remove_tree",
     "renew",
+    "replace_seen",
+    "see",
     "scan_files",
     "write_atomically",
 ]

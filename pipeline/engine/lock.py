@@ -50,7 +50,7 @@ class RunLock:
     def __init__(self, run: Path, command: str = "", tell: Callable[[str], None] = lambda text: None) -> None:
         self._path = run / LOCK
         self._tell = tell
-        self._holder = {
+        self._holder: dict[str, Any] = {
             "token": uuid.uuid4().hex,
             "host": socket.gethostname(),
             "process": os.getpid(),

@@ -19,7 +19,7 @@ from filterscope.pipeline.run.folder import RunFolder, unchanged
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.places import remove_tree
+from filterscope.pipeline.stores.places import durable, remove_tree
 
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.schedule import Watcher
@@ -248,8 +248,9 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
 
     plan = _with_factories(plan)
     stages = Stages(plan)
-    stages.prepare()
-    write_plan_tables(plan)
+    with durable():
+        stages.prepare()
+        write_plan_tables(plan)
     readmit(run, stages)
     left = _left(run, stages)
     _tell_costs(plan, {name for name, _, missing in left if missing})

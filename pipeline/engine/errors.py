@@ -5,7 +5,6 @@ import errno
 from collections.abc import Iterable
 from itertools import islice
 
-
 #: Names that are compared with a wrong one, and characters of each: comparing takes time.
 _COMPARED, _LONGEST = 1000, 200
 

@@ -16,8 +16,12 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -124,14 +128,68 @@ def open_writing(place: Place) -> Iterator[IO[bytes]]:
         yield sink
         place.write_bytes(sink.getvalue())
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    made = _make_folder(place.parent)
     draft = draft_of(place)
     try:
         with draft.open("w+b") as file:
             yield file
-        draft.replace(place)
+        os.replace(draft, place)
     finally:
         draft.unlink(missing_ok=True)  # a full disk needs the space
+    written(place, *made)
+
+
+#: What `durable` will hand to the disk: files that were put in place, and the folders that tell of them; None outside.
+_WRITTEN: ContextVar[dict[Path, None] | None] = ContextVar("written", default=None)
+
+
+def written(place: Place, *folders: Place) -> None:
+    """Take note of a file that was put in place by other means than `open_writing`, and of folders made for it."""
+    noted = _WRITTEN.get()
+    if noted is not None and not isinstance(place, ObjectPath):
+        noted.update(dict.fromkeys((place, place.parent, *folders)))
+
+
+@contextmanager
+def durable() -> Iterator[None]:
+    """See to it that files written within, by this thread, outlive a loss of power; objects do as soon as they are put.
+
+    They are handed to the disk at the end and together, since each would wait for the disk alone.
+    """
+    token = _WRITTEN.set({})
+    try:
+        yield
+        noted = _WRITTEN.get() or {}
+        for _ in _disk().map(_to_disk, noted):
+            pass
+    finally:
+        _WRITTEN.reset(token)
+
+
+@cache
+def _disk() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "disk")
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder where there is none; return those above, which tell of what was made."""
+    made = list(takewhile(lambda above: not above.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return [above.parent for above in made]
+
+
+def _to_disk(path: Path) -> None:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # written, and removed since
+        return
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS, errno.EBADF):  # some network file systems sync no folders
+            raise
+    finally:
+        os.close(file)
 
 
 def digest_of(file: IO[bytes]) -> str:
@@ -140,13 +198,16 @@ def digest_of(file: IO[bytes]) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def write_atomically(place: Place, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
+def write_atomically(place: Place, data: bytes, *, last: bool = False) -> None:
+    """Write a file that appears whole or not at all; even at a loss of power if it is the `last`, which tells of others."""
     if isinstance(place, ObjectPath):
         place.write_bytes(data)
         return
     with open_writing(place) as file:
         file.write(data)
+        if last:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def draft_of(path: Path) -> Path:
@@ -313,6 +374,7 @@ __all__ = [
     "create",
     "digest_of",
     "draft_of",
+    "durable",
     "free_space",
     "is_local",
     "lengthen",
@@ -327,7 +389,8 @@ __all__ = [
     "remove_tree",
     "renew",
     "replace_seen",
-    "see",
     "scan_files",
+    "see",
     "write_atomically",
+    "written",
 ]

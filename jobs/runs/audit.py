@@ -21,7 +21,7 @@ from filterscope.pipeline.run.folder import RunFolder, unchanged
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.places import remove_tree
+from filterscope.pipeline.stores.places import durable, remove_tree
 
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.schedule import Watcher
@@ -65,7 +65,7 @@ def audit(
     plan = _recorded_plan(run, request, factories or {})
     if plan and not redo and not run.missing(Stages(plan).all()):
         return False
-    with RunLock(run.path, command) as lock:
+    with RunLock(run.path, command, say) as lock:
         if plan is None or redo:
             plan = _new_plan(run, config, factories or {}, anew=redo is not None)
             stages = Stages(plan)
@@ -252,8 +252,9 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
 
     plan = _with_factories(plan)
     stages = Stages(plan)
-    stages.prepare()
-    write_plan_tables(plan)
+    with durable():
+        stages.prepare()
+        write_plan_tables(plan)
     readmit(run, stages)
     left = _left(run, stages)
     if any(missing for _, _, missing in left):

@@ -41,7 +41,7 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
         If computing stopped.
     """
     folder = RunFolder.existing(run)
-    with RunLock(folder.path, "doctor --repair") as lock:
+    with RunLock(folder.path, "doctor --repair", say) as lock:
         for problem in (problem for problem in problems if problem.ours):
             problem.path.unlink(missing_ok=True)
         folder.ledger.forget(problem.key for problem in problems if problem.key is not None)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,15 +126,11 @@ def _duration(seconds: float) -> str:
 
 
 def _holder(run: Path) -> list[str]:
-    """Say who works on the run and when it was last heard of."""
-    from filterscope.pipeline.engine.lock import LOCK
+    """Say who works on the run."""
+    from filterscope.pipeline.engine.lock import dead, read_holder
 
-    path = run / LOCK
-    try:
-        holder = json.loads(path.read_text())
-        silent = datetime.now(UTC).timestamp() - path.stat().st_mtime
-        return [
-            f"process {holder['process']} on {holder['host']} is running this audit, last heard of {silent:.0f} s ago"
-        ]
-    except (OSError, ValueError, LookupError, TypeError):
+    holder = read_holder(run)
+    if holder is None:
         return []
+    who = f"process {holder['process']} on {holder['host']}"
+    return [f"{who} died while it ran this audit" if dead(holder) else f"{who} is running this audit"]

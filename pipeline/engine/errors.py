@@ -3,6 +3,10 @@
 import difflib
 import errno
 from collections.abc import Iterable
+from itertools import islice
+
+#: Names that are compared with a wrong one, and characters of each: comparing takes time.
+_COMPARED, _LONGEST = 1000, 200
 
 
 class InputError(ValueError):
@@ -30,5 +34,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest valid name, or an empty string."""
-    near = difflib.get_close_matches(wrong, list(valid), n=1)
+    near = difflib.get_close_matches(wrong[:_LONGEST], [name[:_LONGEST] for name in islice(valid, _COMPARED)], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -33,7 +33,7 @@ class Ledger:
             "parameters": dict(key.fingerprint.parameters),
             "inputs": dict(key.fingerprint.inputs),
         }
-        write_atomically(self.path(key), json.dumps(record, indent=1).encode())
+        write_atomically(self.path(key), json.dumps(record, indent=1).encode(), last=True)
 
     def missing(self, keys: Iterable[Key]) -> Iterator[Key]:
         """Yield the keys that have no marker of their present or former fingerprint, in the order given.

@@ -19,6 +19,7 @@ from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
+from filterscope.pipeline.stores.places import durable
 from filterscope.pipeline.stores.promises import DamagedError
 
 #: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
@@ -260,7 +261,8 @@ class _StepRunner:
             if self._call is None:
                 call = self._step.call
                 self._call = call() if isinstance(call, type) else call
-            result = self._call(work.task, **arrays)
+            with durable():
+                result = self._call(work.task, **arrays)
             if self._last:
                 self._mark(result, time.perf_counter() - began, time.thread_time() - began_cpu)
         except (InputError, RunError) as error:

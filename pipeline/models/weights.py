@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-import zipfile
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.models.pickled import CostError, refuse_costly
 
 #: Names that wrappers put into keys, in front of them or in the middle.
 WRAPPERS = ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 _SHOWN = 3
 _DEPTH = 3
+#: Keys of a file that a message names, and characters of each.
+_NAMED, _LONGEST_NAME = 20, 100
 #: Parts of a key that a prefix may have.
 _PREFIX_PARTS = 16
 #: What stands where weights should, by how the file begins.
@@ -133,7 +136,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        # what is compressed cannot be mapped: its bytes would be taken for numbers
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=refuse_costly(path))
+    except CostError as error:
+        raise InputError(f"weights {path} were not read: {error}") from error
     except Exception as error:  # a damaged file fails in any way
         foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
         if foreign or "TorchScript" in str(error):
@@ -168,16 +174,25 @@ def _refusal(path: Path, what: str) -> str:
     )
 
 
-def _state_dicts(content: Any, where: str = "", depth: int = _DEPTH) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    if not isinstance(content, Mapping):
-        return
+def _state_dicts(content: Any) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yield the state dicts of a file, each once: under the first of the shortest names that lead to it."""
+    seen, level = set(), [("", content)]
+    for _ in range(_DEPTH + 1):
+        below = []
+        for where, value in level:
+            if not isinstance(value, Mapping) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            if tensors := _tensors(value):
+                yield where, tensors
+            below += [(f"{where}.{key}".lstrip("."), inner) for key, inner in value.items() if isinstance(key, str)]
+        level = below
+
+
+def _tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     tensors = OrderedDict((k, v) for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor))
-    if tensors:
-        _keep_versions(content, tensors)
-        yield where, tensors
-    for key, value in content.items():
-        if isinstance(key, str) and depth:
-            yield from _state_dicts(value, f"{where}.{key}".lstrip("."), depth - 1)
+    _keep_versions(content, tensors)
+    return tensors
 
 
 def _keep_versions(source: Mapping[str, Any], target: Any, prefix: str = "") -> None:
@@ -188,7 +203,21 @@ def _keep_versions(source: Mapping[str, Any], target: Any, prefix: str = "") -> 
 
 
 def _follow(content: Any, state_key: str, path: Path) -> dict[str, dict[str, Tensor]]:
-    found = dict(_state_dicts(content, depth=state_key.count(".") + _DEPTH))
+    """Return the state dict of a name; a part of the name may have dots of its own."""
+    found = dict(_state_dicts(content))
+    level = {(id(content), state_key): (content, state_key)} if isinstance(content, Mapping) else {}
+    while level and state_key not in found:
+        below = {}
+        for value, rest in level.values():
+            for end in (place for place, letter in enumerate(f"{rest}.") if letter == "."):
+                inner = value.get(rest[:end])
+                if not isinstance(inner, Mapping):
+                    continue
+                if end < len(rest):
+                    below[id(inner), rest[end + 1 :]] = inner, rest[end + 1 :]
+                elif tensors := _tensors(inner):
+                    return {state_key: tensors}
+        level = below
     if state_key not in found:
         raise InputError(
             f"state_key {state_key!r} is no state dict of {path}, which holds {_contents(content)}."
@@ -257,7 +286,9 @@ def _with_prefix(found: Mapping[str, Collection[str]], copies: Sequence[_Copy], 
 
 def _misfit(found: Mapping[str, Collection[str]], copies: Sequence[_Copy]) -> _Copy:
     """Return what the message about missing keys should speak of: the fullest state dict, after what all its keys share."""
-    counts = {where: max((copy.count for copy in copies if copy.where == where), default=0) for where in found}
+    counts = dict.fromkeys(found, 0)
+    for copy in copies:
+        counts[copy.where] = max(counts[copy.where], copy.count)
     where = max(found, key=lambda where: (counts[where], len(found[where])))
     shared = [c.prefix for c in copies if c.where == where and all(key.startswith(c.prefix) for key in found[where])]
     return _Copy(where, min(shared, key=len, default=""), 0)
@@ -291,7 +322,9 @@ def _is_counter(key: str) -> bool:
 def _contents(content: Any) -> str:
     if not isinstance(content, Mapping):
         return f"a {type(content).__name__}"
-    return f"the keys {', '.join(map(str, content))}" if content else "nothing"
+    names = [str(key)[:_LONGEST_NAME] for key in islice(content, _NAMED)]
+    more = f" and {len(content) - _NAMED} more" if len(content) > _NAMED else ""
+    return f"the keys {', '.join(names)}{more}" if content else "nothing"
 
 
 def reshaped(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:

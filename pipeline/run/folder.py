@@ -77,14 +77,14 @@ class RunFolder:
             "files": {str(path): signature(path) for path in files},
             "plan": plan.as_dict(),
         }
-        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
+        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode(), last=True)
 
     def extend(self, plan: Plan) -> None:
         """Replace the plan in ``run.toml``; what was asked of the audit, its files and versions stay as recorded."""
         import tomli_w
 
         stated = {**self.recorded(), "plan": plan.as_dict()}
-        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
+        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode(), last=True)
 
     def refuse_foreign(self) -> None:
         """Stop if the folder holds something that is not a run."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from filterscope.pipeline.stores.map_arrays import MapArray, at_block, fits, padded
-from filterscope.pipeline.stores.places import Place, remove_tree
+from filterscope.pipeline.stores.places import Place, remove_tree, written
 from filterscope.pipeline.stores.promises import DamagedError, Promise
 from filterscope.pipeline.stores.zarr_arrays import create_array, open_array, quick
 
@@ -71,6 +71,7 @@ class ActivationStore:
         path.unlink(missing_ok=True)
         with quick(self.run):
             array[start : start + len(maxima)] = maxima
+        written(path, path.parents[1], path.parents[2])  # Zarr made their folders
         try:
             return {f"maxima/{block}": hashlib.sha256(path.read_bytes()).hexdigest()}
         except FileNotFoundError:

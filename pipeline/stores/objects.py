@@ -56,6 +56,14 @@ class ObjectPath(PurePosixPath):
 
         return bytes(obstore.get(*self._at).bytes())
 
+    @told
+    def read_tagged(self) -> tuple[bytes, str]:
+        """Return the object and its tag, which tells it from what is put in its place."""
+        import obstore
+
+        found = obstore.get(*self._at)
+        return bytes(found.bytes()), str(found.meta["e_tag"])
+
     def read_text(self, encoding: str = "utf-8") -> str:
         """Return the object as text."""
         return self.read_bytes().decode(encoding)
@@ -75,11 +83,15 @@ class ObjectPath(PurePosixPath):
         return bytes(obstore.get(*self._at, options={"range": {"suffix": size}}).bytes())
 
     @told
-    def write_bytes(self, data: bytes, *, new: bool = False) -> None:
-        """Put the object in place, at once; with `new`, raise FileExistsError if there is one."""
+    def write_bytes(self, data: bytes, *, new: bool = False, instead_of: str | None = None) -> None:
+        """Put the object in place, at once.
+
+        With `new`, FileExistsError if there is one; with `instead_of` a tag of `read_tagged`, if there is another.
+        """
         import obstore
 
-        obstore.put(*self._at, data, mode="create" if new else "overwrite", use_multipart=False)
+        mode: Any = {"e_tag": instead_of} if instead_of is not None else "create" if new else "overwrite"
+        obstore.put(*self._at, data, mode=mode, use_multipart=False)
 
     def write_text(self, text: str, encoding: str = "utf-8") -> None:
         """Put the object in place, at once."""
@@ -88,14 +100,6 @@ class ObjectPath(PurePosixPath):
     def touch(self, *, exist_ok: bool = True) -> None:
         """Put an empty object in place."""
         self.write_bytes(b"", new=not exist_ok)
-
-    @told
-    def put_again(self) -> None:
-        """Put what is there in place again, with a new time; FileExistsError if another changed it meanwhile."""
-        import obstore
-
-        found = obstore.get(*self._at)
-        obstore.put(*self._at, bytes(found.bytes()), mode={"e_tag": found.meta["e_tag"]}, use_multipart=False)
 
     def open(self, mode: str = "rb") -> IO[bytes]:
         """Open the object for reading."""

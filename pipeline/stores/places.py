@@ -5,6 +5,8 @@ sets need. Everything in which the two differ is a function here, so that no cal
 written to a file system is put in place by a rename; an object appears whole by the one PUT that writes it.
 """
 
+import errno
+import fcntl
 import hashlib
 import io
 import mmap
@@ -14,7 +16,12 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -121,14 +128,68 @@ def open_writing(place: Place) -> Iterator[IO[bytes]]:
         yield sink
         place.write_bytes(sink.getvalue())
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    made = _make_folder(place.parent)
     draft = draft_of(place)
     try:
         with draft.open("w+b") as file:
             yield file
-        draft.replace(place)
+        os.replace(draft, place)
     finally:
         draft.unlink(missing_ok=True)  # a full disk needs the space
+    written(place, *made)
+
+
+#: What `durable` will hand to the disk: files that were put in place, and the folders that tell of them; None outside.
+_WRITTEN: ContextVar[dict[Path, None] | None] = ContextVar("written", default=None)
+
+
+def written(place: Place, *folders: Place) -> None:
+    """Take note of a file that was put in place by other means than `open_writing`, and of folders made for it."""
+    noted = _WRITTEN.get()
+    if noted is not None and not isinstance(place, ObjectPath):
+        noted.update(dict.fromkeys((place, place.parent, *folders)))
+
+
+@contextmanager
+def durable() -> Iterator[None]:
+    """See to it that files written within, by this thread, outlive a loss of power; objects do as soon as they are put.
+
+    They are handed to the disk at the end and together, since each would wait for the disk alone.
+    """
+    token = _WRITTEN.set({})
+    try:
+        yield
+        noted = _WRITTEN.get() or {}
+        for _ in _disk().map(_to_disk, noted):
+            pass
+    finally:
+        _WRITTEN.reset(token)
+
+
+@cache
+def _disk() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "disk")
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder where there is none; return those above, which tell of what was made."""
+    made = list(takewhile(lambda above: not above.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return [above.parent for above in made]
+
+
+def _to_disk(path: Path) -> None:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # written, and removed since
+        return
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS, errno.EBADF):  # some network file systems sync no folders
+            raise
+    finally:
+        os.close(file)
 
 
 def signature(place: Place) -> list[int]:
@@ -143,13 +204,16 @@ def digest_of(file: IO[bytes]) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def write_atomically(place: Place, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
+def write_atomically(place: Place, data: bytes, *, last: bool = False) -> None:
+    """Write a file that appears whole or not at all; even at a loss of power if it is the `last`, which tells of others."""
     if isinstance(place, ObjectPath):
         place.write_bytes(data)
         return
     with open_writing(place) as file:
         file.write(data)
+        if last:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def draft_of(path: Path) -> Path:
@@ -200,12 +264,80 @@ def lengthen(place: Place) -> int:
     return before
 
 
-def renew(place: Place) -> None:
-    """Give a file the present time."""
+@dataclass(frozen=True)
+class Seen:
+    """What a file was at one look; another look gives an equal value only if nobody touched the file in between."""
+
+    data: bytes
+    version: str
+
+
+def see(place: Place) -> Seen | None:
+    """Look at a small file; None where there is none."""
+    try:
+        if isinstance(place, ObjectPath):
+            return Seen(*place.read_tagged())
+        # opening asks a file server anew, where a look at times alone may be answered from memory; links and pipes are no files
+        with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            return Seen(file.read(), f"{status.st_ino}-{status.st_mtime_ns}")
+    except FileNotFoundError:
+        return None
+
+
+def renew(place: Place, data: bytes, seen: Seen) -> None:
+    """Make others see another file: a new time on a file system, which takes no space; `data` in place of what was seen there.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError
+        If the object or file is not the one that was seen.
+    """
     if isinstance(place, ObjectPath):
-        place.put_again()
+        place.write_bytes(data, instead_of=seen.version)
     else:
         os.utime(place)
+
+
+def replace_seen(place: Place, data: bytes, seen: Seen) -> bool:
+    """Put a file in the place of one that is still as it was seen; return False if it is not, or another is replacing it."""
+    if isinstance(place, ObjectPath):
+        try:
+            place.write_bytes(data, instead_of=seen.version)
+        except (FileExistsError, FileNotFoundError):
+            return place.exists() and place.read_bytes() == data  # the answer to our own may have been lost
+        return True
+    with _only_one(place.with_name(f".{place.name}.claim")) as chosen:
+        if not chosen or see(place) != seen:
+            return False
+        write_atomically(place, data)
+        return True
+
+
+@contextmanager
+def _only_one(claim: Path) -> Iterator[bool]:
+    """Tell one process at a time that it may go on; the kernel frees the claim of one that dies."""
+    file = os.open(claim, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    chosen = False
+    try:
+        chosen = _claimed(file, claim)
+        yield chosen
+    finally:
+        if chosen:
+            claim.unlink(missing_ok=True)
+        os.close(file)
+
+
+def _claimed(file: int, claim: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # whoever had it before may have removed the very file that was locked here
+        return claim.stat().st_ino == os.fstat(file).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError as error:
+        # some network file systems lock nothing
+        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def remove_tree(folder: Place) -> None:
@@ -242,11 +374,13 @@ __all__ = [
     "ObjectPath",
     "Place",
     "Ranges",
+    "Seen",
     "StoreError",
     "absolute",
     "create",
     "digest_of",
     "draft_of",
+    "durable",
     "free_space",
     "is_local",
     "lengthen",
@@ -260,7 +394,10 @@ __all__ = [
     "readable",
     "remove_tree",
     "renew",
+    "replace_seen",
     "scan_files",
+    "see",
     "signature",
     "write_atomically",
+    "written",
 ]

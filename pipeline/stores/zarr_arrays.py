@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from filterscope.pipeline.stores.objects import object_store
-from filterscope.pipeline.stores.places import ObjectPath, Place
+from filterscope.pipeline.stores.places import ObjectPath, Place, written
 from filterscope.pipeline.stores.promises import DamagedError
 
 # zarrs is the Rust codec pipeline; one thread, because parallelism is Ray's.
@@ -22,6 +22,7 @@ def create_array(place: Place, **options: Any) -> None:
     import zarr
 
     zarr.create_array(_store(place), overwrite=True, **options)
+    written(place / "zarr.json", *place.parents[:3])
 
 
 def open_array(place: Place, mode: str = "r") -> Any:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from filterscope.jobs.cli import main as cli
 from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
+from filterscope.pipeline.engine import lock
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import all_kinds
 from filterscope.pipeline.models.vision import torchvision
@@ -158,7 +159,8 @@ def test_unknown_stage_to_redo(capsys, tmp_path, data):
     assert err == f"error: --redo extrat: no such stage; stages are {', '.join(stages)}\n"
 
 
-def test_a_run_that_another_audit_works_on(capsys, tmp_path, data):
+def test_a_run_that_another_audit_works_on(capsys, monkeypatch, tmp_path, data):
+    monkeypatch.setattr(lock, "BEAT", 0.1)
     with RunLock(tmp_path / "run"):
         arguments = ("--data", data, "--out", tmp_path / "run", "--model", "torchvision:resnet18@random:0")
         code, _, err = run(capsys, "audit", *arguments)

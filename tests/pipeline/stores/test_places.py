@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -129,13 +128,37 @@ def test_many_count_on_a_file_system(tmp_path):
     assert (tmp_path / "tries").stat().st_size == 400
 
 
-def test_a_renewed_file_is_younger_and_the_same(place):
+def test_a_renewed_file_is_seen_to_be_another(place):
+    assert places.see(place / "lock") is None
     places.write_atomically(place / "lock", b"mine")
-    before = (place / "lock").stat().st_mtime
-    time.sleep(1.1)  # stores keep whole seconds
-    places.renew(place / "lock")
-    assert (place / "lock").stat().st_mtime > before
-    assert (place / "lock").read_bytes() == b"mine"
+    seen = places.see(place / "lock")
+    assert seen == places.see(place / "lock")
+    places.renew(place / "lock", b"MINE", seen)
+    assert places.see(place / "lock") != seen
+    assert places.see(place / "lock").data.lower() == b"mine"
+
+
+def test_a_file_is_replaced_only_as_it_was_seen(place):
+    places.write_atomically(place / "lock", b"theirs")
+    seen = places.see(place / "lock")
+    assert places.replace_seen(place / "lock", b"mine", seen)
+    assert not places.replace_seen(place / "lock", b"too late", seen)
+    places.write_atomically(place / "lock", b"theirs")  # the same words, written again
+    now = places.see(place / "lock")
+    assert (now == seen) == (not places.is_local(place))
+    (place / "lock").unlink()
+    assert not places.replace_seen(place / "lock", b"gone", now)
+    assert places.listing(place) == set()
+
+
+def test_of_many_that_replace_a_file_one_does(place):
+    places.write_atomically(place / "lock", b"theirs")
+    seen = places.see(place / "lock")
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(lambda n: places.replace_seen(place / "lock", b"%d" % n, seen), range(24)))
+    assert sum(done) == 1
+    assert (place / "lock").read_bytes() == b"%d" % done.index(True)
+    assert places.listing(place) == {"lock"}
 
 
 def test_all_under_a_folder_is_removed_and_nothing_beside_it(place):

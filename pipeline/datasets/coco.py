@@ -70,7 +70,18 @@ def _with_name(row: Any) -> Any:
     return row
 
 
-class _Image(BaseModel):
+class _Stated(BaseModel):
+    """A row of which null says as little as a key that is not there; so does an empty list in place of a box."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        return {key: value for key, value in row.items() if value is not None and (key, value) != ("bbox", [])}
+
+
+class _Image(_Stated):
     id: _Id
     file_name: str
     height: int
@@ -84,7 +95,7 @@ class _Image(BaseModel):
         return _with_name(row)
 
 
-class _Category(BaseModel):
+class _Category(_Stated):
     id: _Id
     name: str = Field(min_length=1)
     supercategory: str | None = None
@@ -94,7 +105,7 @@ class _Category(BaseModel):
 _Box = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 
 
-class _Annotation(BaseModel):
+class _Annotation(_Stated):
     id: _Id | None = None
     image_id: _Id
     category_id: _Id

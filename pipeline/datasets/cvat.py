@@ -60,7 +60,10 @@ def import_cvat(
         If there is no such file, it is no XML or declares a document type (and so entities), or nothing can be used.
     """
     path = Path(source) / "annotations.xml" if Path(source).is_dir() else Path(source)
-    rows = list(read_xml(path).iter("image"))
+    root = read_xml(path)
+    rows = list(root.iter("image"))
+    if not rows and root.find("track") is not None:
+        raise InputError(f"{path} is in the format of CVAT for video (tracks); export the task as CVAT for images 1.1")
     pixels = Path(images) if images is not None else path.parent / "images"
     if images is None and not pixels.is_dir():
         pixels = path.parent

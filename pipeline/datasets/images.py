@@ -113,7 +113,8 @@ def is_deep(image: Image.Image) -> bool:
 
 def is_deep_colour(image: Image.Image) -> bool:
     """Tell whether an opened colour image has 16 bits for each colour; PIL keeps the upper 8."""
-    raw = image.tile[0][3] if image.mode in _COLOURS and getattr(image, "tile", None) else ""
+    tiles = getattr(image, "tile", None)
+    raw = tiles[0][3] if tiles and image.mode in _COLOURS else ""
     return ";16" in str(raw[0] if isinstance(raw, tuple) else raw)
 
 

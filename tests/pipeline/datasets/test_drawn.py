@@ -97,6 +97,7 @@ def test_segments_of_coco_panoptic(tmp_path: Path) -> None:
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotations/>', "declares a document type"),
         ("<annotations>", "is not XML"),
         ("<annotations/>", "no image can be used"),
+        ('<annotations><track label="cat"><box frame="0"/></track></annotations>', "the format of CVAT for video"),
     ],
 )
 def test_xml_that_is_unsafe_or_none_is_refused(tmp_path: Path, text: str, message: str) -> None:

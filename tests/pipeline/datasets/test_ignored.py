@@ -184,6 +184,14 @@ def test_of_coco_a_category_is_ignored_where_it_may_be(tmp_path, row, pixels):
     )
 
 
+@pytest.mark.parametrize("empty", [{"iscrowd": None, "ignore": None, "keypoints": None}, {"bbox": None}, {"bbox": []}])
+def test_of_coco_null_is_no_statement(tmp_path, empty):
+    data = coco(tmp_path, [{**CAT, **empty}], not_exhaustive_category_ids=None, neg_category_ids=None)
+    assert not data.has_ignored
+    assert data.table("rejects").num_rows == 0
+    assert data.table("objects")["box"].to_pylist() == [[0, 0, 2, 2]]
+
+
 def test_of_coco_what_is_called_ignored_regions_is_ignored_for_all(tmp_path):
     data = coco(tmp_path, [CAT, DOG, annotation(9, 3, square(3, 1, 5, 3)), annotation(10, 3, bbox=[0, 5, 8, 1])])
     same(data, {(0, ("object",)): box(3, 1, 5, 3) | box(0, 5, 8, 6)})

@@ -19,7 +19,8 @@ def _ends(text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], bool]:
         while more and place < len(text):
             bits = np.int64(text[place]) - 48
             place += 1
-            sound = sound and 0 <= bits < 64 and shift < 40
+            if bits < 0 or bits >= 64 or shift >= 40:
+                sound = False
             value |= (bits & 31) << min(shift, 59)
             shift += 5
             more = (bits & 32) != 0
@@ -27,7 +28,8 @@ def _ends(text: NDArray[np.uint8]) -> tuple[NDArray[np.int64], bool]:
                 value |= np.int64(-1) << min(shift, 59)
         if count > 2:
             value += length[count - 2]
-        sound = sound and not more and 0 <= value < _MOST and total < _MOST
+        if more or value < 0 or value >= _MOST or total >= _MOST:
+            sound = False
         length[count] = value
         total += max(value, np.int64(0))
         ends[count] = total

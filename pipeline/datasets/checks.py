@@ -31,7 +31,7 @@ _STATED = {
 }
 
 #: Files of the data sets that this process checked, with size and time of each.
-_checked: dict[Path, tuple[tuple[str | int, ...], ...]] = {}
+_checked: dict[Path, dict[Path, list[int]]] = {}
 
 #: Of a table, what is wrong with which rows of a column: column, bool of shape (rows,), and why.
 _Findings = Iterator[tuple[str, np.ndarray, str]]
@@ -52,7 +52,7 @@ def check_dataset(dataset: Dataset, identity: str | None = None) -> None:
     InputError
         With the table, and the first row and value that is wrong.
     """
-    files = tuple((str(path), *signature(path)) for path in files_of(dataset.folder))
+    files = {path: signature(path) for path in files_of(dataset.folder)}
     if identity is not None and dataset.identity != identity:
         raise InputError(
             f"{dataset.folder} holds another data set (identity {dataset.identity[:8]}) than the one that was audited "

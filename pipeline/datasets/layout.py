@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from filterscope.operators.images.run_lengths import draw_runs
 from filterscope.pipeline.datasets.writer import (
     ALL_TABLES,
     MANIFEST,
@@ -38,6 +37,8 @@ NEGATIVE = "negative"
 
 def decode_mask(counts: bytes, height: int, width: int) -> np.ndarray:
     """Decode COCO compressed run lengths into a mask (bool, shape (height, width)); ValueError if they are of another size."""
+    from filterscope.operators.images.run_lengths import draw_runs
+
     return draw_runs(counts, height, width)
 
 

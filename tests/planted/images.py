@@ -1,6 +1,7 @@
 """Images on which the planted networks must find what they were made for."""
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.layout import MANIFEST, Dataset, DatasetWriter
 from tests.planted.networks import SIZE
 
 
@@ -60,6 +61,10 @@ def spoil(data: Path, image: int, content: bytes) -> Path:
     rows = images.to_pylist()
     rows[image]["sha256"] = hashlib.sha256(content).hexdigest()
     pq.write_table(pa.Table.from_pylist(rows, schema=images.schema), data / "images.parquet")
+    # as if it had been imported so: of a manifest of before 0.2 the identity is what counts
+    manifest = json.loads((data / MANIFEST).read_text())
+    del manifest["tables"]
+    (data / MANIFEST).write_text(json.dumps({**manifest, "identity": Dataset(data).content}))
     path = data / rows[image]["uri"]
     path.write_bytes(content)
     return path

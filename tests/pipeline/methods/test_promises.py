@@ -1,5 +1,6 @@
 """Whatever happens to a file that stages read, the tables that follow are the same, or an error names the file."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,7 @@ class Chain:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.folder, (first, then, forgotten) = folder, _CHAINS[name]
-        self.forgotten, store = forgotten, {"store": "none"} if name in ("merged", "tallied") else {}
+        self.name, self.forgotten, store = name, forgotten, {"store": "none"} if name in ("merged", "tallied") else {}
         data, methods = every.write_data(folder / "data"), sorted({*first, *then})
         self.settings = every.settings(methods, data, **({} if "graph" in methods else {"image_block": 8}), **store)
         with pytest.MonkeyPatch.context() as patch:
@@ -177,3 +178,19 @@ def test_the_doctor_sees_every_damaged_file_and_repairs_it(chain: Chain, tmp_pat
     repair(run, found)
     assert examine(run) == []
     assert chain.tables(chain.follow(run)).keys() == chain.expected.keys()
+
+
+def test_runs_without_checksums_stay_readable_and_what_is_missing_is_missed(chain: Chain, tmp_path: Path) -> None:
+    """As version 0.1 left them."""
+    run = Path(shutil.copytree(chain.before, tmp_path / "run"))
+    for marker in (run / "ledger").rglob("*.json"):
+        record = json.loads(marker.read_bytes())
+        marker.write_text(json.dumps({**record, "checksums": {}}))
+    left = Path(shutil.copytree(run, tmp_path / "left"))
+    found = chain.tables(chain.follow(run))
+    assert all(frame.equals(found[name]) for name, frame in chain.expected.items())
+    read = {"fields": "occlusion", "merged": "tallies", "tallied": "histograms"}.get(chain.name, "activations.zarr")
+    lost = next(left / file for file in chain.files() if file.parts[0] == read)
+    lost.unlink()
+    with pytest.raises(RunError, match=rf"{lost}, an output of .*, is missing; `filterscope doctor {left} --repair`"):
+        chain.follow(left)

@@ -48,13 +48,20 @@ def main(arguments: list[str] | None = None) -> Any:
         elif is_full(error):
             advice = "Make space"
         else:
-            raise
+            advice = "If it is a file of a run, `filterscope doctor RUN` says what it means"
         sys.stderr.write(f"error: {error}\n{advice}; finished work is saved, the same command resumes it.\n")
         raise SystemExit(1) from None
     except SystemExit as end:  # typer makes one of a KeyboardInterrupt
         if end.code == 130:
             sys.stderr.write("interrupted; finished work is saved, the same command resumes it\n")
         raise
+    except BaseException as error:
+        # of who reads Parquet and Arrow files, which are imported where they are needed; a panic of Polars is no Exception
+        if type(error).__module__.partition(".")[0] not in ("polars", "pyarrow", "pyo3_runtime"):
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0][:300]
+        sys.stderr.write(f"error: a table cannot be read ({reason}); `filterscope doctor RUN` says which\n")
+        raise SystemExit(2) from None
 
 
 __all__ = ["app", "main"]

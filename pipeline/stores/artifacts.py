@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -98,7 +99,7 @@ def _problem(path: Path, digest: str | None) -> str | None:
         return CHANGED if digest is not None else None if path.exists() else MISSING
     except FileNotFoundError:
         return MISSING
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
         return "the file is cut off"
     except OSError as error:
         return f"the file cannot be read: {error}"

@@ -334,6 +334,14 @@ def _claimed(file: int, claim: Path) -> bool:
         return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+def remove(place: Place) -> None:
+    """Remove what is at a place, whatever it is; nothing where there is nothing."""
+    if not isinstance(place, ObjectPath) and place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
 def remove_tree(folder: Place) -> None:
     """Remove all under a folder, if there is anything."""
     if isinstance(folder, ObjectPath):
@@ -386,6 +394,7 @@ __all__ = [
     "path_of",
     "read_mapped",
     "readable",
+    "remove",
     "remove_tree",
     "renew",
     "replace_seen",

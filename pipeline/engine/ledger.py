@@ -15,7 +15,7 @@ from typing import Any
 from filterscope.pipeline.engine.errors import DamagedError
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output
-from filterscope.pipeline.stores.places import StoreError, listing, remove, write_atomically
+from filterscope.pipeline.stores.places import StoreError, listing, read_regular, remove, write_atomically
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ _LATER = {"rows": 0, "images": 0, "rejects": 0, "finished": "1970-01-01T00:00:00
 def _read(path: Path) -> dict[str, Any]:
     """Read a marker; those of version 0.1 call their key `unit`. DamagedError if it is not as it was written."""
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(read_regular(path))
         if record.get("seal", None) not in (None, _seal(record)):
             raise ValueError("its seal is broken")
         if "unit" in record:

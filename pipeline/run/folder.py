@@ -18,7 +18,7 @@ from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.lock import LOCK
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.places import StoreError, path_of, remove, write_atomically
+from filterscope.pipeline.stores.places import StoreError, path_of, read_regular, remove, write_atomically
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
@@ -68,7 +68,7 @@ class RunFolder:
         """
         path = self.path / "run.toml"
         try:
-            stated = tomllib.loads(path.read_text(encoding="utf-8"))
+            stated = tomllib.loads(read_regular(path).decode())
             version, sections = stated["format"], [stated[name] for name in ("request", "plan", "files")]
             if not all(isinstance(section, dict) for section in sections):
                 raise TypeError("a section is no table")

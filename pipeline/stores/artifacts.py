@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from filterscope.pipeline.stores.places import readable
+from filterscope.pipeline.stores.places import read_regular, readable
 from filterscope.pipeline.stores.tables import table_path
 
 #: Where a piece of work is: the folders and the block of its key.
@@ -90,7 +90,7 @@ def _part(name: str, run: Path, place: KeyPlace, checksums: Mapping[str, str]) -
 def _problem(path: Path, digest: str | None) -> str | None:
     """Say what is wrong with a file; without a digest, as from earlier versions, an archive is tested by its own checksums."""
     try:
-        if digest is not None and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+        if digest is not None and hashlib.sha256(read_regular(path)).hexdigest() == digest:
             return None
         if path.suffix == ".npz":
             with zipfile.ZipFile(readable(path)) as file:

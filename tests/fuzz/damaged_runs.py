@@ -12,6 +12,8 @@ from typing import Any
 
 import tomli_w
 
+from filterscope.pipeline.stores.places import remove
+
 #: Values of the wrong type or beyond reason.
 ODD = (
     None, True, 7, -1, 0, 2**63, 10**30, 1e308, float("nan"), "", "x", "../../x", "\0", "\x1b[2J", "é" * 300, [], {}, [7],
@@ -99,11 +101,11 @@ def damaged(run: Path, sound: Path, dice: random.Random) -> Iterator[str]:
     file = dice.choice(kinds[dice.choice(sorted(kinds))])
     path, data = run / file, (sound / file).read_bytes()
     change = dice.choice((*CHANGES, *CHANGES, *CHANGES, *OTHERS))
+    remove(path)  # an earlier damage may have left a link or a folder
     if callable(change):
         path.write_bytes(change(data, dice))
         what = change.__name__
     else:
-        path.unlink()
         if change == "folder":
             path.mkdir()
         elif change == "full folder":

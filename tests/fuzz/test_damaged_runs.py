@@ -149,6 +149,21 @@ def test_a_marker_with_a_wrong_field_is_named_and_written_again(sound, tmp_path,
     assert_same(sound, run)
 
 
+@pytest.mark.parametrize("kind", ["ledger/dissect", "null", "masks", "activations.zarr/planted/1/c"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_pipes_and_devices_are_not_read(sound, tmp_path, capsys, kind, make):
+    run = tmp_path / "run"
+    shutil.copytree(sound, run)
+    file = sorted(path for path in (run / kind).rglob("*") if path.is_file())[0]
+    file.unlink()
+    make(file)
+    assert call(capsys, "status", run)[0] == 0
+    assert [problem.path for problem in examine(run) if problem.key] == [file]
+    assert call(capsys, "doctor", run, "--repair")[0] == 0
+    assert examine(run) == []
+    assert_same(sound, run)
+
+
 def test_a_plan_that_is_damaged_is_refused_and_written_again(sound, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(sound, run)

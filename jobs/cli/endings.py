@@ -16,6 +16,9 @@ _SAVED = "finished work is saved, the same command resumes it"
 #: Signals that ask a command to stop, as batch systems, containers and closed terminals send them.
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
+#: Packages that read tables, and are imported where they are needed; a panic of Polars is no Exception.
+_TABLES = ("polars", "pyarrow", "pyo3_runtime")
+
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the command to stop; what Ctrl-C leaves undone is left undone."""
@@ -54,15 +57,23 @@ def ending() -> Iterator[None]:
         # nobody reads on, as in `| head`; what Python flushes at exit would fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(128 + signal.SIGPIPE) from None
-    except Exception as error:
-        say(f"error: {_said(error)}")
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
+    except BaseException as error:
+        table = type(error).__module__.partition(".")[0] in _TABLES
+        if not isinstance(error, Exception) and not table:
+            raise
+        say(f"error: {_of_table(error) if table else _said(error)}")
+        raise SystemExit(2 if table or isinstance(error, InputError) else 1) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _said(error: Exception) -> str:
+def _of_table(error: BaseException) -> str:
+    reason = (str(error) or type(error).__name__).splitlines()[0][:300]
+    return f"a table cannot be read ({reason}); `filterscope doctor RUN` says which"
+
+
+def _said(error: BaseException) -> str:
     """Return what went wrong and what to do; a fault of the program comes with its traceback."""
     if isinstance(error, InputError):
         return str(error)
@@ -83,6 +94,7 @@ def _said(error: Exception) -> str:
         if error.strerror:
             place = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
             return f"{error.strerror}{place}\nCheck the path, and who may read and write it; {_SAVED}."
+        return f"{error}\nIf it is a file of a run, `filterscope doctor RUN` says what it means; {_SAVED}."
     if isinstance(error, UnicodeEncodeError):
         return f"a name is not Unicode text ({error.object!r:.200}); rename the file or folder"
     traceback.print_exception(error)

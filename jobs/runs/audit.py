@@ -10,7 +10,7 @@ from filterscope.jobs.runs.progress import Progress
 from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.checks import check_dataset
 from filterscope.pipeline.datasets.layout import Dataset, files_of
-from filterscope.pipeline.engine.errors import InputError, RunError
+from filterscope.pipeline.engine.errors import DamagedRecordError, InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods import registry
@@ -92,10 +92,13 @@ def _recorded_plan(run: RunFolder, request: dict[str, Any], factories: Factories
     """Return the recorded plan if the same was asked then and no file changed since."""
     if not run.exists or any(not source.startswith(f"{LIVE}:") for source in factories):
         return None  # the source of a live network holds the digest of its weights; that of a factory does not
-    recorded = run.recorded()
+    try:
+        recorded, plan = run.recorded(), run.plan()
+    except DamagedRecordError as error:
+        say(f"{error}: planning anew")
+        return None
     if not unchanged(recorded["files"]) or not _same(recorded["request"], request):
         return None
-    plan = run.plan()
     if not {str(path) for path in files_of(plan.data)} <= recorded["files"].keys():
         check_dataset(Dataset(plan.data), plan.data_identity)  # an earlier version recorded the manifest alone
     live = {model.name: factories[model.spec.source] for model in plan.models if model.spec.source in factories}
@@ -153,9 +156,17 @@ def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories, *, anew
     from filterscope.pipeline.methods.space import bytes_left
     from filterscope.pipeline.run.planning import refuse_full_disk
 
-    plan = planned(config, run.plan() if run.exists else None, factories, anew=anew)
+    plan = planned(config, _before(run), factories, anew=anew)
     refuse_full_disk(plan, bytes_left(Stages(plan), run.ledger))
     return plan
+
+
+def _before(run: RunFolder) -> Plan | None:
+    """Return the plan that an audit extends; a damaged one is made anew."""
+    try:
+        return run.plan() if run.exists else None
+    except DamagedRecordError:
+        return None
 
 
 def _refuse_unready(config: AuditConfig) -> None:

@@ -9,7 +9,8 @@ from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.inspection import Problem, inspect, inspect_data
-from filterscope.pipeline.stores.places import path_of
+from filterscope.pipeline.stores.places import path_of, remove
+from filterscope.pipeline.stores.zarr_arrays import checking
 
 
 def examine(run: str | Path) -> list[Problem]:
@@ -23,7 +24,11 @@ def examine(run: str | Path) -> list[Problem]:
     folder = RunFolder.existing(run)
     plan = folder.plan()
     stages = Stages(plan)
-    found = list(inspect(folder, stages.all(), {kind.name: kind.writes for kind in stages.kinds}))
+    with checking() as wrong:
+        stages.prepare()
+    means = "how its numbers are laid out follows from the plan; it is written again"
+    found = [Problem(path, "the description of the array is missing or damaged", means) for path in wrong]
+    found += inspect(folder, stages.all(), {kind.name: kind.writes for kind in stages.kinds})
     if not (plan.data / MANIFEST).is_file():
         say(f"the data set is not at {plan.data}; its images were not looked at")
         return found
@@ -43,7 +48,7 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
     folder = RunFolder.existing(run)
     with RunLock(folder.path, "doctor --repair", say) as lock:
         for problem in (problem for problem in problems if problem.ours):
-            problem.path.unlink(missing_ok=True)
+            remove(problem.path)
         folder.ledger.forget(problem.key for problem in problems if problem.key is not None)
         carry_on(folder, folder.plan(), lock)
 

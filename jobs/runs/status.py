@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def run_status(run: str | Path) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for stage in Stages(folder.plan()).all():
         left = folder.ledger.count_missing(stage.keys)
-        records = list(_readable(folder, stage.name))
+        records = list(folder.ledger.records(stage.name))
         rate = tasks_a_minute([record["finished"] for record in records])
         rows.append(
             {
@@ -46,11 +45,6 @@ def run_status(run: str | Path) -> list[dict[str, object]]:
             }
         )
     return rows
-
-
-def _readable(folder: RunFolder, stage: str) -> Iterable[dict[str, Any]]:
-    """Yield the markers of a stage; `doctor` repairs a torn one."""
-    return (record for record in folder.ledger.all_records() if record["key"].split("/")[0] == stage)
 
 
 def tasks_a_minute(finished: list[str]) -> float | None:

@@ -13,6 +13,10 @@ class InputError(ValueError):
     """What was asked for cannot be done as asked; the message says what was received and what to do (exit code 2)."""
 
 
+class DamagedRecordError(InputError):
+    """A file that filterscope wrote is not as it was written; the message says which and how to get it back."""
+
+
 class RunError(RuntimeError):
     """A run stopped with its finished work saved (exit code 1)."""
 

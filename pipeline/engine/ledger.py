@@ -3,16 +3,19 @@
 A marker's name ends in the key's fingerprint, so that one listing of the folder tells what is done.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filterscope.pipeline.engine.errors import DamagedRecordError
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output
-from filterscope.pipeline.stores.places import listing, write_atomically
+from filterscope.pipeline.stores.places import StoreError, listing, read_regular, remove, write_atomically
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Ledger:
             "parameters": dict(key.fingerprint.parameters),
             "inputs": dict(key.fingerprint.inputs),
         }
+        record["seal"] = _seal(record)
         write_atomically(self.path(key), json.dumps(record, indent=1).encode(), last=True)
 
     def missing(self, keys: Iterable[Key]) -> Iterator[Key]:
@@ -67,7 +71,8 @@ class Ledger:
                     found[path.parent] = _by_key(listing(path.parent))
                 names = found[path.parent].get(path.name.rsplit(".", 2)[0])
                 if names and not _marked(key, path, names):
-                    return key, _read(path.parent / max(names))
+                    with suppress(DamagedRecordError):
+                        return key, _read(path.parent / max(names))
         return None
 
     def _untouched(self, grid: Grid) -> bool:
@@ -75,28 +80,27 @@ class Ledger:
         return not any(listing(self.folder.joinpath(grid.stage, *folder)) for folder in grid.folders)
 
     def record(self, key: Key) -> dict[str, Any]:
-        """Return what the marker of a key says; ValueError or KeyError where it is damaged."""
-        path = self.path(key)
-        if key.former and not path.exists():
-            path = path.with_name(_named(key, key.former))
-        return _read(path)
+        """Return what the marker of a key says; DamagedRecordError where it is not as it was written."""
+        path = self.marker(key)
+        record = _read(path)
+        if record["key"] != key.text:
+            raise DamagedRecordError(f"{path} is the marker of {record['key']!r}")
+        return record
 
-    def records(self, stage: str) -> Iterator[dict[str, Any]]:
-        """Yield what the markers of a stage say."""
+    def marker(self, key: Key) -> Path:
+        """Return the marker of a key that is there: of its present or former fingerprint."""
+        path = self.path(key)
+        return path.with_name(_named(key, key.former)) if key.former and not path.exists() else path
+
+    def records(self, stage: str = "") -> Iterator[dict[str, Any]]:
+        """Yield what the markers of a stage, or of all, say; damaged ones are left out, which `doctor` finds."""
         for path in sorted((self.folder / stage).rglob("*.json")):
-            yield _read(path)
+            with suppress(DamagedRecordError, FileNotFoundError):
+                yield _read(path)
 
     def holds(self, stage: str) -> bool:
         """Tell whether a stage has finished anything."""
         return any((self.folder / stage).rglob("*.json"))
-
-    def all_records(self) -> Iterator[dict[str, Any]]:
-        """Yield what the markers of all stages say, damaged ones left out."""
-        for path in sorted(self.folder.rglob("*.json")):
-            try:
-                yield _read(path)
-            except (ValueError, KeyError, TypeError):
-                continue
 
     def forget(self, keys: Iterable[Key]) -> int:
         """Remove the markers of keys, whatever their fingerprint; return how many there were."""
@@ -106,7 +110,7 @@ class Ledger:
             place = path.name.rsplit(".", 2)[0]
             for marker in path.parent.glob("*.json") if path.parent.is_dir() else ():
                 if marker.name.rsplit(".", 2)[0] == place:
-                    marker.unlink()
+                    remove(marker)
                     removed += 1
         return removed
 
@@ -146,12 +150,49 @@ def _by_key(names: set[str]) -> dict[str, set[str]]:
     return found
 
 
+def _seal(record: Mapping[str, Any]) -> str:
+    """Return a digest of what a marker says."""
+    stated = {name: value for name, value in record.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]
+
+
+#: What a marker must say, and what those of earlier versions may leave out.
+_TYPES = {
+    "key": str,
+    "checksums": dict,
+    "rows": int,
+    "images": int,
+    "rejects": int,
+    "finished": str,
+    "parameters": dict,
+}
+_LATER = {"rows": 0, "images": 0, "rejects": 0, "finished": "1970-01-01T00:00:00+00:00", "parameters": {}, "inputs": {}}
+
+
 def _read(path: Path) -> dict[str, Any]:
-    """Read a marker; those of version 0.1 call their key `unit`."""
-    record = json.loads(path.read_bytes())
-    record["key"] = record.pop("unit") if "unit" in record else record["key"]
-    record["checksums"] = dict(record["checksums"])
-    return dict(record)
+    """Read a marker; those of version 0.1 call their key `unit`. DamagedRecordError if it is not as it was written."""
+    try:
+        record = json.loads(read_regular(path))
+        if record.get("seal", None) not in (None, _seal(record)):
+            raise ValueError("its seal is broken")
+        if "unit" in record:
+            record["key"] = record.pop("unit")
+        record = {**_LATER, **record}
+        for name, kind in _TYPES.items():
+            if type(record[name]) is not kind:
+                raise TypeError(f"{name} is a {type(record[name]).__name__}")
+            if kind is int and not 0 <= record[name] < 2**63:
+                raise ValueError(f"{name} is no count")
+        if not all(type(digest) is str for digest in record["checksums"].values()):
+            raise TypeError("a checksum is no text")
+        datetime.fromisoformat(record["finished"])
+        return record
+    except (StoreError, FileNotFoundError):
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedRecordError(
+            f"{path} is damaged ({error}); `filterscope doctor RUN --repair` computes it again"
+        ) from error
 
 
 __all__ = ["Ledger"]

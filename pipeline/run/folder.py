@@ -1,5 +1,6 @@
 """The run folder: what a run was asked, what it planned, what it did."""
 
+import hashlib
 import json
 import platform
 import tomllib
@@ -12,12 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.errors import DamagedRecordError, InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.lock import LOCK
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.stores.places import path_of, signature, write_atomically
+from filterscope.pipeline.stores.places import StoreError, path_of, read_regular, remove, signature, write_atomically
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
@@ -56,15 +57,40 @@ class RunFolder:
         return Ledger(self.path / "ledger")
 
     def recorded(self) -> dict[str, Any]:
-        """Return what ``run.toml`` says: request, plan, files."""
-        stated = tomllib.loads((self.path / "run.toml").read_text(encoding="utf-8"))
-        if stated["format"] != _FORMAT:
+        """Return what ``run.toml`` says: request, plan, files.
+
+        Raises
+        ------
+        DamagedRecordError
+            If it is not as it was written.
+        InputError
+            If it was written by another version.
+        """
+        path = self.path / "run.toml"
+        try:
+            stated = tomllib.loads(read_regular(path).decode())
+            version, sections = stated["format"], [stated[name] for name in ("request", "plan", "files")]
+            if not all(isinstance(section, dict) for section in sections):
+                raise TypeError("a section is no table")
+            if version == _FORMAT and stated.get("seal", None) not in (None, _seal(stated["plan"])):
+                raise ValueError("its seal is broken")
+        except StoreError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise _damaged(path, error) from error
+        if version != _FORMAT:
             raise InputError(f"{self.path} was written by another version of filterscope; choose another --out")
         return stated
 
     def plan(self) -> Plan:
-        """Return the recorded plan."""
-        return Plan.from_dict(self.recorded()["plan"], self.path)
+        """Return the recorded plan; errors as of `recorded`."""
+        stated = self.recorded()
+        try:
+            plan = Plan.from_dict(stated["plan"], self.path)
+            _ = plan.options
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise _damaged(self.path / "run.toml", error) from error
+        return plan
 
     def record(self, request: dict[str, Any], plan: Plan, files: list[Path]) -> None:
         """Write ``run.toml``: what was asked, what is planned, and the files it was planned from."""
@@ -75,20 +101,24 @@ class RunFolder:
             "request": request,
             "versions": versions(),
             "files": {str(path): signature(path) for path in files},
-            "plan": plan.as_dict(),
+            **_sealed(plan),
         }
+        if (self.path / "run.toml").is_dir():  # what a damaged disk left
+            remove(self.path / "run.toml")
         write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode(), last=True)
 
     def extend(self, plan: Plan) -> None:
         """Replace the plan in ``run.toml``; what was asked of the audit, its files and versions stay as recorded."""
         import tomli_w
 
-        stated = {**self.recorded(), "plan": plan.as_dict()}
+        stated = {**self.recorded(), **_sealed(plan)}
         write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode(), last=True)
 
     def refuse_foreign(self) -> None:
         """Stop if the folder holds something that is not a run."""
         if self.exists or not self.path.exists():
+            return
+        if (self.path / "ledger").is_dir():  # its run.toml was lost, and is written again
             return
         if not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir()):
             raise InputError(f"{self.path} exists and is not a run folder; choose another --out")
@@ -109,6 +139,33 @@ class RunFolder:
         }
         name = f"run-{began:%Y%m%dT%H%M%S%f}"
         write_table(self.path, "runs", (name,), [pa.Table.from_pylist([row], schema=TABLES["runs"])])
+
+
+#: What of a plan may change beside the audit: places of folders, and what a network is asked again.
+_UNSEALED = frozenset({"run", "data", "values", "layout"})
+
+
+def _seal(plan: Any) -> str:
+    """Return a digest of a plan as ``run.toml`` states it, but for `_UNSEALED`."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: kept(inner) for name, inner in value.items() if name not in _UNSEALED}
+        return [kept(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+    return hashlib.sha256(json.dumps(kept(plan), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _sealed(plan: Plan) -> dict[str, Any]:
+    stated = plan.as_dict()
+    return {"seal": _seal(stated), "plan": stated}
+
+
+def _damaged(path: Path, error: Exception) -> DamagedRecordError:
+    reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+    return DamagedRecordError(
+        f"{path} is damaged ({reason}); `filterscope audit` with the run's own settings writes it again"
+    )
 
 
 def unchanged(files: dict[str, list[int]]) -> bool:

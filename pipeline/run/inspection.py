@@ -4,13 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from filterscope.pipeline.datasets.layout import MANIFEST, Dataset
+from filterscope.pipeline.engine.errors import DamagedRecordError
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.run.tables import plan_table_paths
 from filterscope.pipeline.stores.artifacts import Artifact
+from filterscope.pipeline.stores.places import StoreError, readable
 from filterscope.pipeline.stores.tables import table_path
 from filterscope.pipeline.views.decode import altered_images
 from filterscope.schemas import run as run_tables
@@ -61,28 +66,55 @@ def inspect(run: RunFolder, stages: Sequence[Stage], writes: Mapping[str, Sequen
         for key in stage.keys:
             if key not in missing:
                 yield from _problems(run, key, writes[stage.name])
-    yield from _without_plan_tables(run)
+    yield from _plan_tables(run)
     yield from _leftovers(run, {artifact.name for artifacts in writes.values() for artifact in artifacts})
 
 
 def _problems(run: RunFolder, key: Key, artifacts: Sequence[Artifact]) -> Iterator[Problem]:
     try:
         checksums = run.ledger.record(key)["checksums"]
-    except (ValueError, KeyError, TypeError):
-        damaged = run.ledger.path(key)
+    except DamagedRecordError:
+        damaged = run.ledger.marker(key)
         yield Problem(damaged, "the marker is damaged", "the work counts as done and may not be", key)
         return
     means = "what was computed is lost; it is computed again from what it depends on"
     for artifact in artifacts:
-        for path, what in artifact.problems(run.path, key.place, checksums):
+        try:
+            found = list(artifact.problems(run.path, key.place, checksums))
+        except StoreError:
+            raise
+        except Exception as error:  # what reads a damaged description of an array raises anything
+            found = [(run.ledger.marker(key), f"the {artifact.name} cannot be read: {type(error).__name__}")]
+        for path, what in found:
             yield Problem(path, what, means, key)
 
 
-def _without_plan_tables(run: RunFolder) -> Iterator[Problem]:
-    for path in plan_table_paths(run.plan()):
-        if not path.is_file():
-            means = "what the run is about; the next audit that computes anything writes it again, and so does --repair"
+def _plan_tables(run: RunFolder) -> Iterator[Problem]:
+    """Yield the tables without markers that are missing or cannot be read."""
+    means = "what the run is about; the next audit that computes anything writes it again, and so does --repair"
+    planned = plan_table_paths(run.plan())
+    for path in planned:
+        if not path.exists():
             yield Problem(path, "the file is missing", means)
+        elif what := _unreadable(path, path.relative_to(run.path).parts[1]):
+            yield Problem(path, what, means)
+    for path in sorted((run.path / "tables").rglob("*.parquet")):
+        table = path.relative_to(run.path).parts[1]
+        if table in set(tables_in(vars(run_tables))) and path not in planned and (what := _unreadable(path, table)):
+            yield Problem(
+                path, what, "what is in it is lost, of the history or the rejects of the run; --repair removes it"
+            )
+
+
+def _unreadable(path: Path, table: str) -> str | None:
+    """Say why a part of a table cannot be read."""
+    try:
+        pq.read_table(readable(path), schema=TABLES[table], partitioning=None)
+    except StoreError:
+        raise
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        return f"the file cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+    return None
 
 
 def inspect_data(plan: Plan) -> Iterator[Problem]:
@@ -108,7 +140,7 @@ def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
     unmarked = (set(tables_in(vars(run_tables))) | _FORMERLY_UNMARKED) - written
     promised = {
         table_path(run.path, name, record["key"].split("/")[1:])
-        for record in run.ledger.all_records()
+        for record in run.ledger.records()
         for name in record["checksums"]
         if name in TABLES
     }

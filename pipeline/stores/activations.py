@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.stores.map_arrays import MapArray, at_block, fits, padded
+from filterscope.pipeline.stores.map_arrays import MapArray, at_block, padded
 from filterscope.pipeline.stores.places import Place, remove_tree, written
 from filterscope.pipeline.stores.promises import DamagedError, Promise
 from filterscope.pipeline.stores.zarr_arrays import create_array, open_array, quick
@@ -32,8 +32,6 @@ class ActivationStore:
         if maps:
             self._maps.create(views, units, height, width, image_block=image_block, unit_block=unit_block)
         shape = (padded(views, image_block), units)
-        if fits(self._place("maxima"), shape, image_block):
-            return
         from zarr.codecs import BloscCodec
 
         create_array(

@@ -2,13 +2,14 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from filterscope.pipeline.stores.places import readable
+from filterscope.pipeline.stores.places import read_regular, readable
 from filterscope.pipeline.stores.tables import table_path
 
 #: Where a piece of work is: the folders and the block of its key.
@@ -89,7 +90,7 @@ def _part(name: str, run: Path, place: KeyPlace, checksums: Mapping[str, str]) -
 def _problem(path: Path, digest: str | None) -> str | None:
     """Say what is wrong with a file; without a digest, as from earlier versions, an archive is tested by its own checksums."""
     try:
-        if digest is not None and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+        if digest is not None and hashlib.sha256(read_regular(path)).hexdigest() == digest:
             return None
         if path.suffix == ".npz":
             with zipfile.ZipFile(readable(path)) as file:
@@ -98,7 +99,7 @@ def _problem(path: Path, digest: str | None) -> str | None:
         return CHANGED if digest is not None else None if path.exists() else MISSING
     except FileNotFoundError:
         return MISSING
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
         return "the file is cut off"
     except OSError as error:
         return f"the file cannot be read: {error}"

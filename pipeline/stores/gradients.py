@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.stores.map_arrays import MapArray, at_block, fits, padded
+from filterscope.pipeline.stores.map_arrays import MapArray, at_block, padded
 from filterscope.pipeline.stores.places import Place, write_atomically
 from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.stores.zarr_arrays import create_array, open_array
@@ -39,16 +39,15 @@ class GradientStore:
         """Create both arrays if they are not there."""
         self._maps.create(views, units, height, width, image_block=image_block, unit_block=unit_block)
         length = padded(views, image_block)
-        if not fits(self._place("gradient_scales"), (length,), image_block):
-            create_array(
-                self._place("gradient_scales"),
-                shape=(length,),
-                chunks=(image_block,),
-                dtype="float32",
-                compressors=None,  # a chunk is its numbers: written here without Zarr, at once or not at all
-                fill_value=np.nan,
-                attributes={"views": views},
-            )
+        create_array(
+            self._place("gradient_scales"),
+            shape=(length,),
+            chunks=(image_block,),
+            dtype="float32",
+            compressors=None,  # a chunk is its numbers: written here without Zarr, at once or not at all
+            fill_value=np.nan,
+            attributes={"views": views},
+        )
 
     def write(self, start: int, maps: np.ndarray, scales: np.ndarray) -> dict[str, str]:
         """Write one image block, whole.

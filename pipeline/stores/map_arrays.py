@@ -1,6 +1,5 @@
 """Zarr arrays of maps, written by image and read by unit: what activations and gradients are stored in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from filterscope.pipeline.stores.places import Place
 from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.stores.shards import read_chunk, write_shard
-from filterscope.pipeline.stores.zarr_arrays import create_array, exists, open_array
+from filterscope.pipeline.stores.zarr_arrays import create_array, open_array
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,6 @@ class MapArray:
 
         unit_block = min(unit_block, units)
         shape = (padded(views, image_block), units, height, width)
-        if fits(self.place, shape, image_block):
-            return
         create_array(
             self.place,
             shape=shape,
@@ -121,12 +118,4 @@ def padded(views: int, image_block: int) -> int:
     return -(-views // image_block) * image_block
 
 
-def fits(place: Place, shape: Sequence[int], image_block: int) -> bool:
-    """Tell whether there is such an array; one of another shape is left from before a --redo."""
-    if not exists(place):
-        return False
-    there = open_array(place)
-    return (there.shape, (there.shards or there.chunks)[0]) == (tuple(shape), image_block)
-
-
-__all__ = ["MapArray", "at_block", "fits", "padded"]
+__all__ = ["MapArray", "at_block", "padded"]

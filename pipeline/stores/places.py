@@ -13,6 +13,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -73,6 +74,16 @@ def free_space(place: Place) -> tuple[int, Path] | None:
 def readable(place: Place) -> Path | IO[bytes]:
     """Return what readers of files take: a path of this machine as it is, an object opened."""
     return place.open("rb") if isinstance(place, ObjectPath) else place
+
+
+def read_regular(place: Place) -> bytes:
+    """Return the bytes of a file; OSError for what is none, such as a pipe, or a link to a device, that has no end."""
+    if isinstance(place, ObjectPath):
+        return place.read_bytes()
+    with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(place))
+        return file.read()
 
 
 def read_mapped(place: Place) -> bytes | mmap.mmap:
@@ -340,6 +351,14 @@ def _claimed(file: int, claim: Path) -> bool:
         return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+def remove(place: Place) -> None:
+    """Remove what is at a place, whatever it is; nothing where there is nothing."""
+    if not isinstance(place, ObjectPath) and place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
 def remove_tree(folder: Place) -> None:
     """Remove all under a folder, if there is anything."""
     if isinstance(folder, ObjectPath):
@@ -391,7 +410,9 @@ __all__ = [
     "open_writing",
     "path_of",
     "read_mapped",
+    "read_regular",
     "readable",
+    "remove",
     "remove_tree",
     "renew",
     "replace_seen",

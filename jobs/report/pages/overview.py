@@ -36,6 +36,7 @@ OWN = (
     "layer_significance",
     "rejects",
     "runs",
+    "thresholds",
 )
 #: Layers up to which every one has a card of its own.
 CARDS = 12

@@ -92,9 +92,16 @@ class Ledger:
         path = self.path(key)
         return path.with_name(_named(key, key.former)) if key.former and not path.exists() else path
 
-    def records(self, stage: str = "") -> Iterator[dict[str, Any]]:
-        """Yield what the markers of a stage, or of all, say; damaged ones are left out, which `doctor` finds."""
-        for path in sorted((self.folder / stage).rglob("*.json")):
+    def records(self, stage: str) -> Iterator[dict[str, Any]]:
+        """Yield what the markers of a stage say; damaged ones are left out, which `doctor` finds."""
+        return self._sound(self.folder / stage)
+
+    def all_records(self) -> Iterator[dict[str, Any]]:
+        """Yield what the markers of all stages say, damaged ones left out."""
+        return self._sound(self.folder)
+
+    def _sound(self, folder: Path) -> Iterator[dict[str, Any]]:
+        for path in sorted(folder.rglob("*.json")):
             with suppress(DamagedError, FileNotFoundError):
                 yield _read(path)
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from filterscope.pipeline.stores.objects import object_store
-from filterscope.pipeline.stores.places import ObjectPath, Place, remove, write_atomically
+from filterscope.pipeline.stores.places import ObjectPath, Place, remove, remove_tree, write_atomically
 
 # zarrs is the Rust codec pipeline; one thread, because parallelism is Ray's.
 _ZARRS = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
@@ -29,19 +29,25 @@ def checking() -> Iterator[list[Place]]:
 
 
 def create_array(place: Place, **options: Any) -> None:
-    """Describe an array as `zarr.create_array` does, unless it is so described already; its shards stay, which others check."""
+    """Describe an array as `zarr.create_array` does, unless it is so described already.
+
+    Numbers of an array that was described otherwise are removed; those whose description was damaged stay.
+    """
     import zarr
     from zarr.storage import MemoryStore
 
     made: dict[str, Any] = {}
     zarr.create_array(MemoryStore(made), **options)
     wanted, path = made["zarr.json"].to_bytes(), place / "zarr.json"
-    if _essence(path.read_bytes() if path.is_file() else b"") == _essence(wanted):
+    there = _essence(path.read_bytes() if path.is_file() else b"")
+    if there == _essence(wanted):
         return
     wrong = _WRONG.get()
     if wrong is not None:
         wrong.append(path)
         return
+    if there is not None:  # of other blocks, as before a --redo
+        remove_tree(place / "c")
     remove(path)
     write_atomically(path, wanted)
 

@@ -92,15 +92,18 @@ class Ledger:
         path = self.path(key)
         return path.with_name(_named(key, key.former)) if key.former and not path.exists() else path
 
-    def records(self, stage: str = "") -> Iterator[dict[str, Any]]:
-        """Yield what the markers of a stage, or of all, say; damaged ones are left out, which `doctor` finds."""
-        for path in sorted((self.folder / stage).rglob("*.json")):
-            with suppress(DamagedRecordError, FileNotFoundError):
-                yield _read(path)
+    def records(self, stage: str) -> Iterator[dict[str, Any]]:
+        """Yield what the markers of a stage say; damaged ones are left out, which `doctor` finds."""
+        return self._sound(self.folder / stage)
 
     def all_records(self) -> Iterator[dict[str, Any]]:
         """Yield what the markers of all stages say, damaged ones left out."""
-        return self.records()
+        return self._sound(self.folder)
+
+    def _sound(self, folder: Path) -> Iterator[dict[str, Any]]:
+        for path in sorted(folder.rglob("*.json")):
+            with suppress(DamagedRecordError, FileNotFoundError):
+                yield _read(path)
 
     def holds(self, stage: str) -> bool:
         """Tell whether a stage has finished anything."""

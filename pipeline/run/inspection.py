@@ -140,7 +140,7 @@ def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
     unmarked = (set(tables_in(vars(run_tables))) | _FORMERLY_UNMARKED) - written
     promised = {
         table_path(run.path, name, record["key"].split("/")[1:])
-        for record in run.ledger.records()
+        for record in run.ledger.all_records()
         for name in record["checksums"]
         if name in TABLES
     }

@@ -54,7 +54,7 @@ def readers(run):
     return (
         ("status", run),
         ("query", run, "select * from units"),
-        ("find", run, "--concept", "disk"),
+        ("find", run, "--concept", "red"),
         ("compare", run, run),
         ("status", run, "--json"),
     )
@@ -91,7 +91,7 @@ def is_harmless(run, sound, what):
         return arrays[0].metadata.shape == arrays[1].metadata.shape
     if file.startswith("ledger"):
         # a marker that is gone is work that is not done
-        markers = [list(Ledger(place / "ledger").records()) for place in (run, sound)]
+        markers = [list(Ledger(place / "ledger").all_records()) for place in (run, sound)]
         return len(markers[0]) < len(markers[1]) or markers[0] == markers[1]
     return file.startswith("tables") and pq.read_table(run / file).equals(pq.read_table(sound / file))
 
@@ -184,7 +184,7 @@ def test_a_plan_that_is_damaged_is_refused_and_written_again(sound, tmp_path, ca
             record.mkdir()
         else:
             record.write_text(damage)
-        for verb in (("status", run), ("doctor", run), ("report", run), ("find", run, "--concept", "disk")):
+        for verb in (("status", run), ("doctor", run), ("report", run), ("find", run, "--concept", "red")):
             code, _ = call(capsys, *verb)
             assert code == 2
         audit_again(run, sound)

@@ -37,7 +37,7 @@ class Ledger:
             "inputs": dict(key.fingerprint.inputs),
         }
         record["seal"] = _seal(record)
-        write_atomically(self.path(key), json.dumps(record, indent=1).encode(), last=True)
+        write_atomically(self.path(key), json.dumps(record, indent=1).encode())
 
     def missing(self, keys: Iterable[Key]) -> Iterator[Key]:
         """Yield the keys that have no marker of their present or former fingerprint, in the order given.

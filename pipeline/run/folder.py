@@ -105,14 +105,14 @@ class RunFolder:
         }
         if (self.path / "run.toml").is_dir():  # what a damaged disk left
             remove(self.path / "run.toml")
-        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode(), last=True)
+        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
 
     def extend(self, plan: Plan) -> None:
         """Replace the plan in ``run.toml``; what was asked of the audit, its files and versions stay as recorded."""
         import tomli_w
 
         stated = {**self.recorded(), **_sealed(plan)}
-        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode(), last=True)
+        write_atomically(self.path / "run.toml", tomli_w.dumps(stated).encode())
 
     def refuse_foreign(self) -> None:
         """Stop if the folder holds something that is not a run."""

@@ -215,14 +215,14 @@ def digest_of(file: IO[bytes]) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def write_atomically(place: Place, data: bytes, *, last: bool = False) -> None:
-    """Write a file that appears whole or not at all; even at a loss of power if it is the `last`, which tells of others."""
+def write_atomically(place: Place, data: bytes) -> None:
+    """Write a file that appears whole or not at all: outside `durable`, which does more, even at a loss of power."""
     if isinstance(place, ObjectPath):
         place.write_bytes(data)
         return
     with open_writing(place) as file:
         file.write(data)
-        if last:
+        if _WRITTEN.get() is None:
             file.flush()
             os.fsync(file.fileno())
 

@@ -72,9 +72,10 @@ def test_folders_that_were_made_are_on_the_disk_with_their_files(tmp_path, recor
     assert synced == {tmp_path / "a" / "b" / "file", tmp_path / "a" / "b", tmp_path / "a", tmp_path}
 
 
-def test_nothing_is_synced_that_nobody_marks(tmp_path, recorded):
-    places.write_atomically(tmp_path / "page.html", b"1")
-    assert [event[0] for event in recorded] == ["replace"]
+def test_a_file_that_tells_of_others_is_on_the_disk_before_it_has_its_name(tmp_path, recorded):
+    places.write_atomically(tmp_path / "marker", b"1")
+    (synced, draft), (replaced, source, target) = recorded
+    assert (synced, replaced, draft, target) == ("fsync", "replace", source, str(tmp_path / "marker"))
 
 
 def test_a_file_that_is_removed_again_is_not_missed(tmp_path):

@@ -27,7 +27,10 @@ def problem(detail: Any, names: Mapping[Any, str] | None = None) -> str:
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if not key:
         return str(message)
-    received = repr(detail["input"])
+    try:
+        received = repr(detail["input"])
+    except ValueError:  # Python writes no number of more than 4300 digits
+        received = "a number of thousands of digits"
     received = received if len(received) <= 80 else f"{received[:77]}..."
     return f"{key}: received {received}; expected {_EXPECTED.get(detail['type'], message)}"
 

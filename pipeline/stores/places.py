@@ -144,7 +144,7 @@ def open_writing(place: Place) -> Iterator[IO[bytes]]:
     try:
         with draft.open("w+b") as file:
             yield file
-        os.replace(draft, place)
+        draft.replace(place)
     finally:
         draft.unlink(missing_ok=True)  # a full disk needs the space
     written(place, *made)

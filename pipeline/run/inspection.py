@@ -1,5 +1,6 @@
 """What is wrong with the files of a run: outputs that a marker promises but are missing or damaged, and leftovers."""
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan
-from filterscope.pipeline.run.tables import plan_table_paths
-from filterscope.pipeline.stores.artifacts import Artifact
-from filterscope.pipeline.stores.places import StoreError, readable
+from filterscope.pipeline.run.tables import model_tables, plan_table_paths, view_tables
+from filterscope.pipeline.stores.artifacts import CHANGED, Artifact
+from filterscope.pipeline.stores.places import StoreError, read_regular
 from filterscope.pipeline.stores.tables import table_path
 from filterscope.pipeline.views.decode import altered_images
 from filterscope.schemas import run as run_tables
@@ -90,31 +91,34 @@ def _problems(run: RunFolder, key: Key, artifacts: Sequence[Artifact]) -> Iterat
 
 
 def _plan_tables(run: RunFolder) -> Iterator[Problem]:
-    """Yield the tables without markers that are missing or cannot be read."""
+    """Yield the tables without markers that are missing, cannot be read, or do not say what the plan says."""
+    plan = run.plan()
     means = "what the run is about; the next audit that computes anything writes it again, and so does --repair"
-    planned = plan_table_paths(run.plan())
-    for path in planned:
-        if not path.exists():
-            yield Problem(path, "the file is missing", means)
-        elif what := _unreadable(path, path.relative_to(run.path).parts[1]):
+    planned = dict.fromkeys(plan_table_paths(plan))
+    has_data = (plan.data / MANIFEST).is_file()
+    wanted = [*model_tables(plan), *(view_tables(plan) if has_data else ())]
+    planned |= {table_path(run.path, table, place): rows for table, place, rows in wanted}
+    for path, rows in planned.items():
+        if what := _wrong(path, path.relative_to(run.path).parts[1], rows):
             yield Problem(path, what, means)
+    lost = "what is in it is lost, of the history or the rejects of the run; --repair removes it"
     for path in sorted((run.path / "tables").rglob("*.parquet")):
         table = path.relative_to(run.path).parts[1]
-        if table in set(tables_in(vars(run_tables))) and path not in planned and (what := _unreadable(path, table)):
-            yield Problem(
-                path, what, "what is in it is lost, of the history or the rejects of the run; --repair removes it"
-            )
+        if table in tables_in(vars(run_tables)) and path not in planned and (what := _wrong(path, table)):
+            yield Problem(path, what, lost)
 
 
-def _unreadable(path: Path, table: str) -> str | None:
-    """Say why a part of a table cannot be read."""
+def _wrong(path: Path, table: str, rows: pa.Table | None = None) -> str | None:
+    """Say why a part of a table cannot be read, or that it does not hold these rows."""
     try:
-        pq.read_table(readable(path), schema=TABLES[table], partitioning=None)
+        found = pq.read_table(io.BytesIO(read_regular(path)), schema=TABLES[table])
     except StoreError:
         raise
+    except FileNotFoundError:
+        return "the file is missing"
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         return f"the file cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
-    return None
+    return None if rows is None or found.equals(rows) else CHANGED
 
 
 def inspect_data(plan: Plan) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Tables that say what a run is about, written as soon as it is planned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,12 @@ from filterscope.schemas.results import TABLES
 def write_plan_tables(plan: Plan) -> None:
     """Write the tables `views`, `models` and `layers`, one part per model."""
     write_views(plan)
+    for table, place, rows in model_tables(plan):
+        write_table(plan.run, table, place, [rows])
+
+
+def model_tables(plan: Plan) -> Iterator[tuple[str, tuple[str, str], pa.Table]]:
+    """Yield the parts of the tables `models` and `layers`, with their places."""
     for model in plan.models:
         height, width = model.transform.input_size
         row = {
@@ -27,7 +33,7 @@ def write_plan_tables(plan: Plan) -> None:
             "input_width": width,
             "parameters": model.parameters,
         }
-        write_table(plan.run, "models", (model.name, "model"), [_table("models", [row])])
+        yield "models", (model.name, "model"), _table("models", [row])
         layers = [
             {
                 "model": model.name,
@@ -41,7 +47,16 @@ def write_plan_tables(plan: Plan) -> None:
             }
             for layer in model.layers
         ]
-        write_table(plan.run, "layers", (model.name, "layers"), [_table("layers", layers)])
+        yield "layers", (model.name, "layers"), _table("layers", layers)
+
+
+def view_tables(plan: Plan) -> Iterator[tuple[str, tuple[str], pa.Table]]:
+    """Yield the table `views`; its data set must be at hand."""
+    yield "views", ("views",), pa.concat_tables([_as_table(piece) for piece in plan.views.tables()])
+
+
+def _as_table(piece: pa.RecordBatch | pa.Table) -> pa.Table:
+    return pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece
 
 
 def plan_table_paths(plan: Plan) -> list[Path]:

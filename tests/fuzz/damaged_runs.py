@@ -29,7 +29,7 @@ def flipped(data: bytes, dice: random.Random) -> bytes:
 
 
 def cut(data: bytes, dice: random.Random) -> bytes:
-    return data[: dice.randrange(len(data) + 1)]
+    return data[: dice.randrange(len(data) or 1)]
 
 
 def overwritten(data: bytes, dice: random.Random) -> bytes:

@@ -81,6 +81,8 @@ def test_every_damage_is_harmless_or_named(sound, tmp_path, capsys):
 def is_harmless(run, sound, what):
     """Tell whether a damage that `doctor` passes over changes nothing that the run has found."""
     file = what.partition(": ")[0]
+    if (run / file).is_file() and (run / file).read_bytes() == (sound / file).read_bytes():
+        return True  # flipped back, or replaced by itself
     if file in ("journal.jsonl", "ray.log", "masks/squash-16/annotations/words") or file.startswith("tables/runs"):
         return True
     if file == "run.toml":

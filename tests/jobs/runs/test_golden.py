@@ -146,6 +146,7 @@ def test_efficientnet_on_clothing_is_golden(audited, test_data, tmp_path):
     assert_golden("efficientnet-lite0 on ccp250", run)
 
 
+@pytest.mark.slow
 def test_checkpoints_of_a_users_own_network_at_32_pixels(audited, test_data, tmp_path):
     """Two CIFAR ResNets by a factory and a glob, on images with a whole-image label each."""
     labels = (test_data / "cifar10_200" / "labels.csv").read_text().split()[1:]

@@ -88,6 +88,15 @@ class Activated(NamedTuple):
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
+@inlined
+def pixels_labelled(drawn: Activated, pair: int, masks: MaskBlock, label: int) -> np.int64:
+    """Count the activated pixels of a pair inside one mask of a block."""
+    bitmap = masks.bitmap[label]
+    if bitmap < 0:
+        return np.int64(drawn.area[pair])
+    return np.int64(common_pixels(drawn.words[pair], drawn.span[pair], masks.words[bitmap]))
+
+
 @njit(cache=True, nogil=True)
 def _draw_pairs(
     patterns: NDArray[np.int16], half: NDArray[np.float64], thresholds: NDArray[np.float32], orders: NDArray[np.int16],

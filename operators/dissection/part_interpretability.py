@@ -13,8 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from filterscope.operators.dissection.activated import Activated
-from filterscope.operators.dissection.drawing import inlined, popcount
+from filterscope.operators.dissection.activated import Activated, pixels_labelled
 from filterscope.operators.dissection.masks import MaskBlock
 
 #: IoU on one image above which a unit meets a part.
@@ -43,17 +42,6 @@ class Matches:
         return cls(np.zeros((units, parts), np.int64), np.zeros((units, parts)), np.zeros((units, parts)))
 
 
-@inlined
-def _common(drawn: Activated, pair: int, masks: MaskBlock, label: int) -> np.int64:
-    if masks.bitmap[label] < 0:
-        return np.int64(drawn.area[pair])
-    common, first, last = np.int64(0), masks.band[label, 0], masks.band[label, 1]
-    for word in range(drawn.words.shape[1]):
-        for row in range(max(first, drawn.span[pair, word, 0]), min(last, drawn.span[pair, word, 1])):
-            common += popcount(drawn.words[pair, word, row] & masks.words[masks.bitmap[label], word, row])
-    return common
-
-
 @njit(cache=True, nogil=True)
 def _match(
     drawn: Activated, masks: MaskBlock, category: NDArray[np.int64], numerator: int, denominator: int,
@@ -67,12 +55,12 @@ def _match(
             unit = drawn.unit[pair]
             for region in range(begin, end):
                 if masks.concept[region] >= parts:
-                    lost[masks.concept[region]] = _common(drawn, pair, masks, region)
+                    lost[masks.concept[region]] = pixels_labelled(drawn, pair, masks, region)
             for label in range(begin, end):
                 part = masks.concept[label]
                 if part >= parts:
                     continue
-                common = _common(drawn, pair, masks, label)
+                common = pixels_labelled(drawn, pair, masks, label)
                 known = drawn.area[pair] - lost[parts + part] - lost[2 * parts + category[part]]
                 union = known + masks.area[label] - common
                 matched[unit, part] += common * denominator > numerator * union

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from filterscope.operators.dissection.activated import Activated, common_pixels
+from filterscope.operators.dissection.activated import Activated, pixels_labelled
 from filterscope.operators.dissection.masks import MaskBlock
 
 #: Random words of 64 bits come in fours.
@@ -45,15 +45,6 @@ def _find(concept: NDArray[np.int32], begin: int, end: int, wanted: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _meet(drawn: Activated, pair: int, masks: MaskBlock, labelled: int) -> np.int64:
-    """Count the activated pixels of a pair inside one labelled mask."""
-    bitmap = masks.bitmap[labelled]
-    if bitmap < 0:
-        return np.int64(drawn.area[pair])
-    return np.int64(common_pixels(drawn.words[pair], drawn.span[pair], masks.words[bitmap]))
-
-
-@njit(cache=True, nogil=True)
 def _overlap(
     drawn: Activated, masks: MaskBlock, images: NDArray[np.int64], chosen: NDArray[np.int64], common: NDArray[np.int64]
 ) -> None:
@@ -64,7 +55,7 @@ def _overlap(
             labelled = _find(masks.concept, begin, end, chosen[place, unit])
             if labelled < 0:
                 continue
-            common[place, unit] = _meet(drawn, pair, masks, labelled)
+            common[place, unit] = pixels_labelled(drawn, pair, masks, labelled)
 
 
 def overlaps(
@@ -104,7 +95,7 @@ def _overlap_draws(
                     continue
                 labelled = _find(masks.concept, begin, end, chosen[draw, unit])
                 if labelled >= 0:
-                    common[draw, unit] += _meet(drawn, pair, masks, labelled)
+                    common[draw, unit] += pixels_labelled(drawn, pair, masks, labelled)
 
 
 def add_overlaps(

@@ -86,9 +86,12 @@ class Driver:
 
 
 def markers(run: Path) -> int:
-    """Count the finished units of a run; folders of attempts come and go beside the markers."""
-    walked = os.walk(run / "ledger")  # passes over what is gone
-    return sum(name.endswith(".json") for folder, _, names in walked if ".attempts" not in folder for name in names)
+    """Count the finished units of a run, on a file system or an object store."""
+    while True:
+        try:
+            return sum(".attempts" not in path.parts for path in (run / "ledger").rglob("*.json"))
+        except FileNotFoundError:  # a folder of attempts went while its parent was listed
+            continue
 
 
 def until(driver: Driver, condition: Callable[[], bool]) -> None:

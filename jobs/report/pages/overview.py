@@ -13,7 +13,7 @@ from filterscope.jobs.report.pages.layers import headline_of
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
 from filterscope.jobs.report.sections.cells import About
-from filterscope.jobs.report.sections.charts import Trend, shares, trend
+from filterscope.jobs.report.sections.charts import Lines, stacked, trend
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import images_at_hand
@@ -95,7 +95,7 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
                 "headline": headline_of(run, *key),
                 "instability": steady.get(key),
                 "groups": groups,
-                "shares": shares(groups),
+                "shares": stacked(groups),
                 "strongest": strongest.get(key, []),
             }
         )
@@ -114,7 +114,7 @@ def _instability(where: ReportPlace) -> dict[tuple[str, str], float]:
     return {(model, layer): value for model, layer, value in means.iter_rows()}
 
 
-def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Trend]]:
+def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Lines]]:
     drawn = []
     for model in where.plan.models:
         layers = [

@@ -81,9 +81,9 @@ filterscope.layer = (data) => {
       ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
     ];
     if (more.length) who.append(element("span", { class: "more" }, more.join(" · ")));
-    const filled = element("span", { class: c < 0 ? "" : data.kinds[c] });
+    const filled = element("span");
     filled.style.width = `${Math.min(100, (100 * data.iou[i]) / largest).toFixed(1)}%`;
-    const score = element("div", { class: "score" }, element("b", {}, data.iou[i].toFixed(4)), element("span", { class: "meter" }, filled));
+    const score = element("div", { class: "score" }, element("b", {}, data.iou[i].toFixed(4)), element("span", { class: `gauge ${c < 0 ? "" : data.kinds[c]}`, title: `IoU; a full bar is ${largest.toFixed(4)}, the highest of this layer` }, filled));
     const made = element("li", { class: "row", "data-unit": String(unit) }, who, score);
     if (data.images) {
       const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");

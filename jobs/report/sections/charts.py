@@ -398,7 +398,7 @@ def field(extent: Sequence[int], theoretical: Box | None, empirical: Box | None,
 
 def _seen(extent: Box, field: Box) -> str:
     over = [
-        what for what, a, b in (("high", field.height, extent.height), ("wide", field.width, extent.width)) if a > b
+        what for what, a, b in (("taller", field.height, extent.height), ("wider", field.width, extent.width)) if a > b
     ]
     size = f"{field.height:.0f} × {field.width:.0f} pixels"
     if len(over) == 2:
@@ -407,7 +407,7 @@ def _seen(extent: Box, field: Box) -> str:
     rows = min(field.y + field.height, extent.height) - max(field.y, 0)
     share = max(columns, 0) * max(rows, 0) / (extent.width * extent.height)
     part = f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1g} %"
-    beyond = f" It is more {over[0]} than the input." if over else ""
+    beyond = f" It is {over[0]} than the input." if over else ""
     return f"The middle position sees {size} at most, {part} of the input.{beyond}"
 
 

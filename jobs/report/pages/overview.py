@@ -12,6 +12,7 @@ from filterscope.jobs.report.pages.concepts import detectors
 from filterscope.jobs.report.pages.layers import headline_of
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import Lines, stacked, trend
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts
@@ -51,6 +52,8 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         where.site,
         ("index.html",),
         "overview.html",
+        run=str(run),
+        queries=queries,
         plan=plan,
         rows=rows,
         cards=rows if len(rows) <= CARDS else [],
@@ -67,7 +70,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         cutoff=DETECTOR_IOU,
         dissection=plan.of(DissectionOptions),
     )
-    write_page(where.site, ("concepts.html",), "concepts.html", rows=concept_rows(where))
+    write_page(where.site, ("concepts.html",), "concepts.html", run=str(run), queries=queries, rows=concept_rows(where))
     return 2
 
 

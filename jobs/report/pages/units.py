@@ -9,6 +9,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
 from filterscope.jobs.report.render import url, write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.axes import Box
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import Field, field, histogram
@@ -64,6 +65,7 @@ def write_units(where: ReportPlace, block: UnitBlock) -> int:
             where.site,
             unit_place(model, layer, unit),
             "unit.html",
+            run=str(where.plan.run),
             model=block.model,
             layer=block.layer,
             unit=unit,
@@ -146,6 +148,9 @@ class _Shown:
             "concepts": self.concepts.get(unit, []),
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
+            "queries": queries,
+            "geometry": mask_key(self.where.plan, model),
+            "shown_concepts": CONCEPTS,
             "occluded": fields[0]["images"] if fields else None,
         }
 

@@ -138,6 +138,36 @@ filterscope.layer = (data) => {
     if (hash !== window.location.hash.slice(1)) window.history.replaceState(null, "", hash ? `#${hash}` : window.location.pathname.split("/").pop());
   }
 
+  /* The list as it is filtered and sorted, for download.js: its rows, and the SQL that gives them. */
+  const COLUMNS = ["unit", "status", "concept", "category", "detector", "evidence", "iou", "runner_up", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_images", "lift", "instability", "association"];
+  const cell = (i, key) => {
+    if (key === "category") return data.concept[i] < 0 ? null : data.categories[data.concept[i]];
+    if (key === "concept" || key === "runner_up") return data[key][i] < 0 ? null : data.concepts[data[key][i]];
+    return data[key][i];
+  };
+  function sql(found) {
+    const text = (value) => `'${value.replaceAll("'", "''")}'`;
+    const said = Object.fromEntries(NAMES.map((key) => [key, field(key).value]));
+    const search = said.search.trim().toLowerCase();
+    const expressed = new Set(["search", "category", "concept", "least", "sort"]);
+    const conditions = [
+      ...(search ? [`(strpos(lower(u.concept), ${text(search)}) > 0${/^(0|[1-9]\d{0,8})$/.test(search) ? ` or u.unit = ${search}` : ""})`] : []),
+      ...(said.category ? [`u.category = ${text(said.category)}`] : []),
+      ...(said.concept ? [`u.concept = ${text(said.concept)}`] : []),
+      ...(Number(said.least) > 0 ? [`u.iou >= ${Number(said.least)}`] : []),
+      // a verdict is no column: its units are listed
+      ...(NAMES.some((key) => said[key] && !expressed.has(key)) ? [found.length ? `u.unit in (${found.map((i) => data.unit[i]).sort((a, b) => a - b).join(", ")})` : "u.unit < 0"] : []),
+    ];
+    const tables = { iou: "u", unit: "u", concept: "u", q_value: "s", expected_iou: "s", iou_heldout: "s", effective_images: "c", lift: "c", instability: "l" };
+    const way = ASCENDING.has(said.sort) === field("reverse").checked ? "desc" : "asc";
+    const order = [...(tables[said.sort] ? [`${tables[said.sort]}.${said.sort} ${way} nulls last`] : []), ...(said.sort === "iou" ? [] : ["u.iou desc"]), ...(said.sort === "unit" ? [] : ["u.unit"])];
+    return `${[data.sql, ...conditions].join(" and ")} order by ${order.join(", ")}`;
+  }
+  rows.listed = () => {
+    const found = sorted(chosen());
+    return { head: COLUMNS, rows: found.map((i) => COLUMNS.map((key) => cell(i, key))), sql: sql(found) };
+  };
+
   const largest = data.iou.reduce((a, b) => Math.max(a, b), 1e-9);
   const labels = [...new Set(data.concept)].filter((c) => c >= 0);
   choices(field("category"), [...new Set(labels.map((c) => data.categories[c]))].sort());

@@ -138,7 +138,8 @@
     const tables = inside("table");
     const lists = inside("ol[data-columns], ol[data-listed]");
     const chart = several(charts);
-    for (const svg of charts) offer(`Chart as SVG${chart(svg.dataset.chart)}`, () => save(`${file(svg.dataset.chart)}.svg`, "image/svg+xml", standalone(svg, `${svg.dataset.chart} · ${document.title}`)));
+    const named = (svg) => svg.dataset.chart.slice(svg.dataset.chart.lastIndexOf(": ") + 1).trim();
+    for (const svg of charts) offer(`Chart as SVG${chart(named(svg))}`, () => save(`${file(svg.dataset.chart)}.svg`, "image/svg+xml", standalone(svg, `${svg.dataset.chart} · ${document.title}`)));
     const name = (source) => source.closest("details")?.querySelector("summary").textContent.trim() || source.dataset.name || heading;
     const source = several([...tables, ...lists]);
     const content = (found) => (found.tagName === "TABLE" ? tabled(found) : found.listed ? found.listed() : itemised(found));

@@ -223,12 +223,12 @@ def row(counts, low, high):
 
 def test_a_histogram_stands_over_round_numbers_on_a_logarithmic_scale():
     chart = histogram(row([999, 0, 99, 9], -1.0, 3.0), 1.5)
-    assert [bin.height for bin in chart.bins] == pytest.approx(
+    assert [one.height for one in chart.bins] == pytest.approx(
         [110, 110 * 2 / 3, 110 / 3]
     )  # log(1 + 999) is three times log(1 + 9)
-    assert [bin.x for bin in chart.bins] == pytest.approx([0, chart.width / 2, chart.width * 3 / 4])
-    assert [bin.above for bin in chart.bins] == [False, False, True]
-    assert [bin.text for bin in chart.bins] == ["-1 to 0: 999", "1 to 2: 99", "2 to 3: 9"]
+    assert [one.x for one in chart.bins] == pytest.approx([0, chart.width / 2, chart.width * 3 / 4])
+    assert [one.above for one in chart.bins] == [False, False, True]
+    assert [one.text for one in chart.bins] == ["-1 to 0: 999", "1 to 2: 99", "2 to 3: 9"]
     assert [(tick.text, tick.at / chart.width) for tick in chart.x.ticks] == [
         ("-1", 0), ("0", 0.25), ("1", 0.5), ("2", 0.75), ("3", 1),
     ]  # fmt: skip

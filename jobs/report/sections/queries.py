@@ -64,12 +64,12 @@ def concepts() -> str:
     )
 
 
-def units_with(concept: str) -> str:
-    """Return the query of the units that detect a concept best of its category, best first."""
+def units_with(concept: str, *, labelled: bool) -> str:
+    """Return the query of the units labelled with a concept, or labelled otherwise and best at it of all of its category."""
     return (
         "select model, layer, unit, b.iou, concept as label from (select model, layer, unit, concept, "
         f"unnest(best_per_category) as b from units) as u where b.concept = {literal(concept)} and b.iou > {DETECTOR_IOU} "
-        "order by b.iou desc, model, layer, unit"
+        f"and concept {'=' if labelled else '<>'} {literal(concept)} order by b.iou desc, model, layer, unit"
     )
 
 

@@ -30,9 +30,10 @@
 
   /* A table as it is filtered and sorted: marks beside a name become columns of their own, a dash for what is not known is empty. */
   function tabled(table) {
-    const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
+    const all = [...table.tBodies[0].rows];
+    const rows = all.filter((row) => !row.hidden);
     const beside = [["category", ".category"], ["note", ".badge"]];
-    const marks = [...table.tHead.rows[0].cells].map((_, n) => beside.filter(([, mark]) => rows.some((row) => row.cells[n].querySelector(mark))));
+    const marks = [...table.tHead.rows[0].cells].map((_, n) => beside.filter(([, mark]) => all.some((row) => row.cells[n].querySelector(mark))));
     const text = (node) => node.textContent.replace(/\s+/g, " ").trim();
     const value = (cell) => {
       const bare = cell.cloneNode(true);

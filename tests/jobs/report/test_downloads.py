@@ -17,7 +17,7 @@ from filterscope import schemas
 from filterscope.jobs.findings.query import as_csv, query
 from filterscope.jobs.report.render import HERE, slug
 from filterscope.jobs.report.sections.facts import units_of
-from tests.jobs.report.test_browser import CHROMIUM, Opened, browser  # noqa: F401
+from tests.jobs.report.test_browser import CHROMIUM, Opened, browser, comparison  # noqa: F401
 from tests.planted.hostile import CATEGORY, CONCEPT
 
 pytest.importorskip("playwright", reason="playwright is not installed")
@@ -192,6 +192,20 @@ def test_the_layers_are_downloaded_and_queried(opened, hostile_run):
         column = {"over 0.04": "over_cutoff"}.get(name, name)
         assert [row[head.index(name)] for row in rows] == [str(value) for value in frame[column]], name
     assert [f"{value:.4f}" for value in frame["median_iou"]] == [row[head.index("median IoU")] for row in rows]
+
+
+def test_a_comparison_is_downloaded_as_it_is_filtered(browser, comparison):  # noqa: F811
+    opened = Opened(browser, comparison.as_uri(), viewport={"width": 1280, "height": 900})
+    page = opened.goto("index.html")
+    page.get_by_label("Search").fill("rim")
+    found = section(page, "Units matched by concept")
+    head, *rows = table(page, found, "Table as CSV")
+    assert head[:2] == ["concept", "category"]
+    assert [row[:2] for row in rows] == [["wheel rim", "part"]]
+    assert rows[0][2:5] == visible(page, "#concept-table")[0][1:4]
+    assert found.get_by_role("button", name="Copy query").count() == 0  # of two runs there is no query
+    opened.assert_quiet()
+    page.context.close()
 
 
 def test_the_tables_of_findings_are_downloaded_and_name_the_table_behind_them(opened, hostile_run):

@@ -89,13 +89,10 @@ def starting() -> Iterator[None]:
     except Exception as error:
         if type(error) not in (Exception, RuntimeError, ConnectionError, TimeoutError):
             raise
-        load = (
-            f"; {os.getloadavg()[0]:.0f} processes wait for {os.cpu_count()} processors"
-            if hasattr(os, "getloadavg")
-            else ""
-        )
+        said = " ".join(str(error).split())[:300]
         raise RunError(
-            f"Ray did not start{load}: {' '.join(str(error).split())[:300]} Finished work is saved; the same command resumes it."
+            f"Ray did not start, with a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors: {said} Finished work "
+            "is saved; the same command resumes it."
         ) from error
 
 

@@ -14,11 +14,14 @@ from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.statistics.comparison import Overlap, overlap, rarefied
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.dissection.differences import differences, refuse_disjoint
-from filterscope.pipeline.methods.dissection.sides import Side, sides_of
+from filterscope.pipeline.methods.dissection.sides import ALL, STAND, Side, sides_of
+from filterscope.pipeline.methods.significance.trust import STANDINGS
 from filterscope.pipeline.run.folder import RunFolder
 
 #: Probability, at most, at which two layers are said to share more concepts than chance.
 LEVEL = 0.05
+#: What `stands` says of a concept that stands on no side.
+NOWHERE = "no side"
 
 
 @dataclass(frozen=True)
@@ -28,20 +31,26 @@ class Comparison:
     Attributes
     ----------
     sides : polars.DataFrame
-        One row per side: images, units, over_cutoff, expected_by_chance, significant, replicating, eligible concepts, concepts
-        detected, `rarefied` (concepts that every side could detect, at the number of units of the narrowest), and units over
-        the cut-off in each category.
+        One row per side: images, units, `strong` and `tentative` ones, over_cutoff, expected_by_chance, significant,
+        replicating, eligible concepts, concepts detected, `rarefied` (concepts that every side could detect, at the number of
+        units of the narrowest), and units over the cut-off in each category.
     pairs : polars.DataFrame
-        One row per other side, over the concepts eligible on both sides: shared, gained and lost concepts, expected_shared,
+        One row per other side, over the concepts eligible on both sides: concepts that stand on both, that `stand_gained` and
+        that `stand_lost`, and what that says; shared, gained and lost concepts whether they stand or not, expected_shared,
         p_shared, and what that says. Where the units are the same network's: `labelled`, units with such a label on both
         sides, how many of them `keep` it, how many would if the labels of one side were shuffled among them, and what that
         says; else null.
     concepts : polars.DataFrame
-        One row per concept that any side detects: category, and for every side whether it is eligible, its units, its best
-        unit and that unit's IoU and whether it is significant; `change` from the first side to the last.
+        One row per concept that any side detects, those that stand first: category; `stands`, on which sides units of it
+        stand; `change` from the first side to the last, whether it stands or not; and for every side whether it is eligible,
+        its units, how many of them stand, its best unit (one that stands before others), that unit's IoU, standing and
+        whether it is significant; and how much more units and IoU that is than on the first side.
     units : polars.DataFrame
-        One row per unit and other side with the same network's units, where it is a detector on either side: concept, IoU and
-        whether it is a detector on the first side and on the other, and whether it keeps its label.
+        One row per unit and other side with the same network's units, where it is a detector on either side: concept, IoU,
+        whether it is a detector and its standing on the first side and on the other, and whether it keeps its label.
+    verdicts : polars.DataFrame
+        One row per side and category of concepts detected on any side: units over the cut-off, and how many of them are of
+        each standing.
     differences : polars.DataFrame
         One row per other side and thing that its audit has different: side, against, says.
     members : list of Side
@@ -52,6 +61,7 @@ class Comparison:
     pairs: pl.DataFrame
     concepts: pl.DataFrame
     units: pl.DataFrame
+    verdicts: pl.DataFrame
     differences: pl.DataFrame
     members: list[Side]
 
@@ -61,8 +71,8 @@ class Comparison:
         return self.sides.columns[self.sides.columns.index("rarefied") + 1 :]
 
 
-def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
-    """Compare one layer of every model of the given runs, in the order given.
+def compare(runs: Sequence[str | Path], layer: str | Sequence[str] | None = None) -> Comparison:
+    """Compare a layer, or several, of every model of the given runs, in the order given.
 
     The data of the runs may differ: concepts are matched by name, and only those that could label units of both sides are
     compared.
@@ -70,9 +80,10 @@ def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
     Parameters
     ----------
     runs : sequence of path
-        One run with several models, or several runs.
-    layer : str, optional
-        Name of the layer; by default the last that all models have, and where they have none in common each model's last.
+        One run with several models or layers, or several runs.
+    layer : str or sequence of str, optional
+        Names of layers, or ``all`` for those that all models have; by default the last that all models have, and where they
+        have none in common each model's last.
 
     Returns
     -------
@@ -86,7 +97,10 @@ def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
     """
     sides = sides_of([RunFolder.existing(run).plan() for run in runs], layer)
     if len(sides) < 2:
-        raise InputError("nothing to compare: one model in one run; give more runs, or a run with more models")
+        raise InputError(
+            "nothing to compare: one layer of one model in one run; give more runs, a run with more models, or several layers "
+            f"(--layer A --layer B, or --layer {ALL})"
+        )
     first, others = sides[0], sides[1:]
     for other in others:
         refuse_disjoint(first, other)
@@ -101,6 +115,7 @@ def compare(runs: Sequence[str | Path], layer: str | None = None) -> Comparison:
         pl.DataFrame(list(map(partial(_pair, first), others, same)), infer_schema_length=None),
         _concepts(sides),
         pl.concat(compared) if compared else pl.DataFrame(schema=_UNITS),
+        _verdicts(sides),
         pl.DataFrame(
             [(side.name, first.name, says) for side in others for says in differences(first, side)],
             ["side", "against", "says"],
@@ -118,6 +133,7 @@ def _summary(side: Side, width: int, everywhere: frozenset[str]) -> dict[str, An
         "side": side.name,
         "images": side.images,
         "units": side.units.height,
+        **{name: side.units.filter(standing=name).height for name in STAND},
         "over_cutoff": known.get("over_cutoff", side.units["detector"].sum()),
         "expected_by_chance": known.get("expected_by_chance"),
         "significant": known.get("significant"),
@@ -132,15 +148,43 @@ def _categories(side: Side) -> dict[str, int]:
     return dict(side.units.filter("detector").group_by("category").len().iter_rows())
 
 
+def _verdicts(sides: list[Side]) -> pl.DataFrame:
+    """Count the units over the cut-off by side, category and standing; 0 where a side has none of a category."""
+    names = sorted({name for side in sides for name in _categories(side)})
+    rows = []
+    for side in sides:
+        over = side.units.filter("detector")
+        counts = Counter(over.select("category", "standing").iter_rows())
+        for category in names:
+            by_standing = {_column(name): counts[category, name] for name in STANDINGS if name != "no label"}
+            rows.append(
+                {"side": side.name, "category": category, "over_cutoff": sum(by_standing.values()), **by_standing}
+            )
+    return pl.DataFrame(rows)
+
+
+def _column(standing: str) -> str:
+    return standing.replace(" ", "_")
+
+
 def _pair(first: Side, other: Side, same: pl.DataFrame | None) -> dict[str, Any]:
     eligible = first.eligible & other.eligible
     one, two = (side.counts.keys() & eligible for side in (first, other))
     shared = len(one & two)
     chance = overlap(len(eligible), len(one), len(two), shared)
+    stand_one, stand_two = (side.stand.keys() & eligible for side in (first, other))
+    both, gained, lost = (len(names) for names in (stand_one & stand_two, stand_two - stand_one, stand_one - stand_two))
     return {
         "side": other.name,
         "against": first.name,
         "eligible": len(eligible),
+        "stand_on_both": both,
+        "stand_gained": gained,
+        "stand_lost": lost,
+        "stands_say": (
+            f"{both:,} {'concept stands' if both == 1 else 'concepts stand'} on both sides, {gained:,} in {other.name} only, "
+            f"{lost:,} in {first.name} only"
+        ),
         "shared": shared,
         "gained": len(two - one),
         "lost": len(one - two),
@@ -178,14 +222,15 @@ def _kept(same: pl.DataFrame | None, eligible: frozenset[str]) -> dict[str, Any]
 
 _UNITS = {
     "side": pl.String, "unit": pl.Int32, "concept_1": pl.String, "iou_1": pl.Float64, "detector_1": pl.Boolean,
-    "concept_2": pl.String, "iou_2": pl.Float64, "detector_2": pl.Boolean, "keeps": pl.Boolean,
+    "standing_1": pl.String, "concept_2": pl.String, "iou_2": pl.Float64, "detector_2": pl.Boolean, "standing_2": pl.String,
+    "keeps": pl.Boolean,
 }  # fmt: skip
 
 
 def _same_units(first: Side, other: Side) -> pl.DataFrame:
     """Return the units that detect a concept on either side, those of highest IoU first."""
     one, two = (
-        side.units.select("unit", pl.col("concept", "iou", "detector").name.suffix(f"_{number}"))
+        side.units.select("unit", pl.col("concept", "iou", "detector", "standing").name.suffix(f"_{number}"))
         for number, side in enumerate((first, other), start=1)
     )
     keeps = pl.col("detector_1") & pl.col("detector_2") & (pl.col("concept_1") == pl.col("concept_2")).fill_null(False)
@@ -199,35 +244,83 @@ def _same_units(first: Side, other: Side) -> pl.DataFrame:
 
 
 def _concepts(sides: list[Side]) -> pl.DataFrame:
-    """Return one row per concept that any side detects, by category and name."""
+    """Return one row per concept that any side detects: those that stand first, then by category and name."""
     found = [_best(side) for side in sides]
     categories = {concept: str(row["category"]) for best in found for concept, row in best.items()}
     rows = []
-    for concept in sorted(categories, key=lambda name: (categories[name], name)):
-        first, last = concept in found[0], concept in found[-1]
-        change = "kept" if first and last else "gained" if last else "lost" if first else "between"
-        if change != "between" and not all(concept in side.eligible for side in (sides[0], sides[-1])):
-            change = "eligible on one side"
-        row: dict[str, Any] = {"concept": concept, "category": categories[concept], "change": change}
-        for number, best in enumerate(found, start=1):
-            known = best.get(concept, {})
-            row |= {
-                f"eligible_{number}": concept in sides[number - 1].eligible,
-                f"units_{number}": known.get("units", 0),
-                f"best_{number}": known.get("unit"),
-                f"iou_{number}": known.get("iou"),
-                f"significant_{number}": known.get("significant"),
-            }
+    for concept, category in categories.items():
+        row: dict[str, Any] = {
+            "concept": concept,
+            "category": category,
+            "stands": _stands(concept, sides),
+            "change": _change(concept, sides[0], sides[-1]),
+        }
+        for number, (side, best) in enumerate(zip(sides, found, strict=True), start=1):
+            row |= {f"{name}_{number}": value for name, value in _here(concept, side, best).items()}
+            if number > 1:
+                row |= {f"{name}_{number}": value for name, value in _more(row, number).items()}
         rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None)
+    rows.sort(key=lambda row: (row["stands"] == NOWHERE, row["category"], row["concept"]))
+    kinds = {f"{name}_{number}": kind for name, kind in _HERE.items() for number in range(1, len(sides) + 1)}
+    kinds = {"concept": pl.String, "category": pl.String, "stands": pl.String, "change": pl.String, **kinds}
+    return pl.DataFrame(rows, {name: kinds[name] for name in (rows[0] if rows else kinds)})
+
+
+#: What `concepts` holds for every side, and beside each other side for what it has more than the first.
+_HERE = {
+    "eligible": pl.Boolean, "units": pl.Int64, "stand": pl.Int64, "best": pl.Int32, "iou": pl.Float64,
+    "standing": pl.String, "significant": pl.Boolean, "more_units": pl.Int64, "more_stand": pl.Int64,
+    "more_iou": pl.Float64,
+}  # fmt: skip
+
+
+def _stands(concept: str, sides: list[Side]) -> str:
+    """Say on which sides units of a concept stand; what could not label units elsewhere is not missing there."""
+    count = sum(concept in side.stand for side in sides)
+    if not count:
+        return NOWHERE
+    if sum(concept in side.eligible for side in sides) == 1:
+        return "eligible on one side"
+    return "every side" if count == len(sides) else "one side only" if count == 1 else "some sides"
+
+
+def _change(concept: str, first: Side, last: Side) -> str:
+    one, two = concept in first.counts, concept in last.counts
+    if (one or two) and not (concept in first.eligible and concept in last.eligible):
+        return "eligible on one side"
+    return "kept" if one and two else "gained" if two else "lost" if one else "between"
+
+
+def _here(concept: str, side: Side, best: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    known = best.get(concept, {})
+    return {
+        "eligible": concept in side.eligible,
+        "units": side.counts.get(concept, 0),
+        "stand": side.stand.get(concept, 0),
+        "best": known.get("unit"),
+        "iou": known.get("iou"),
+        "standing": known.get("standing"),
+        "significant": known.get("significant"),
+    }
+
+
+def _more(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return how many more units a concept has than on the first side, and how much higher its best IoU is."""
+    if not (row["eligible_1"] and row[f"eligible_{number}"]):
+        return {"more_units": None, "more_stand": None, "more_iou": None}
+    one, other = row["iou_1"], row[f"iou_{number}"]
+    return {
+        "more_units": row[f"units_{number}"] - row["units_1"],
+        "more_stand": row[f"stand_{number}"] - row["stand_1"],
+        "more_iou": None if one is None or other is None else other - one,
+    }
 
 
 def _best(side: Side) -> dict[str, dict[str, Any]]:
-    """Return the row of the best unit of each concept that a side detects, with how many units detect it."""
-    best: dict[str, dict[str, Any]] = {}
-    for row in side.units.filter("detector").sort(["iou", "unit"], descending=[True, False]).to_dicts():
-        best.setdefault(row["concept"], {**row, "units": 0})["units"] += 1
-    return best
+    """Return the best unit of each concept that a side detects: one that stands before others, then that of highest IoU."""
+    stand = pl.col("standing").is_in(STAND)
+    ordered = side.units.filter("detector").sort(stand, "iou", "unit", descending=[True, True, False])
+    return {row["concept"]: row for row in reversed(ordered.to_dicts())}
 
 
-__all__ = ["Comparison", "Side", "compare"]
+__all__ = ["NOWHERE", "Comparison", "Side", "compare"]

@@ -47,8 +47,9 @@ def _concepts(found: Comparison) -> Iterator[str]:
     stand = found.concepts.filter(pl.col("stands") != NOWHERE)
     if stand.height:
         rows = [_row(row, len(found.members)) for row in stand.to_dicts()]
-        yield shown(pl.DataFrame(rows, infer_schema_length=None), limit=_CONCEPTS)
-        yield "units that stand, and the best one's IoU, by side; the signs are against side 1\n"
+        yield as_table(pl.DataFrame(rows[:_CONCEPTS], infer_schema_length=None))
+        first = f"the first {_CONCEPTS} of {len(rows):,} concepts that stand, by IoU; " if len(rows) > _CONCEPTS else ""
+        yield f"{first}units that stand and the best unit's IoU on each side; +/- is the last side less the first\n"
     if without := found.concepts.height - stand.height:
         yield (
             f"{without:,} {'concept stands' if without == 1 else 'concepts stand'} on no side: the labels are chance or rest "
@@ -57,15 +58,16 @@ def _concepts(found: Comparison) -> Iterator[str]:
 
 
 def _row(concept: dict[str, Any], sides: int) -> dict[str, Any]:
-    row = {"concept": concept["concept"], "stands": concept["stands"]}
+    on = [str(number) for number in range(1, sides + 1) if concept[f"stand_{number}"]]
+    row = {"concept": concept["concept"], "stands on": ", ".join(on)}
     for number in range(1, sides + 1):
         iou = concept[f"iou_{number}"]
-        row[f"units {number}"] = concept[f"stand_{number}"] if concept[f"eligible_{number}"] else None
-        row[f"IoU {number}"] = None if iou is None else f"{iou:.3f}"
+        row[f"units {number}"] = str(concept[f"stand_{number}"]) if concept[f"eligible_{number}"] else "–"
+        row[f"IoU {number}"] = "–" if iou is None else f"{iou:.3f}"
         if number == sides:
             more_units, more_iou = concept[f"more_stand_{number}"], concept[f"more_iou_{number}"]
-            row["units +/-"] = None if more_units is None else f"{more_units:+d}"
-            row["IoU +/-"] = None if more_iou is None else f"{more_iou:+.3f}"
+            row["units +/-"] = "–" if more_units is None else f"{more_units:+d}"
+            row["IoU +/-"] = "–" if more_iou is None else f"{more_iou:+.3f}"
     return row
 
 

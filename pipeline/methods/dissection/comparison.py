@@ -41,10 +41,10 @@ class Comparison:
         sides, how many of them `keep` it, how many would if the labels of one side were shuffled among them, and what that
         says; else null.
     concepts : polars.DataFrame
-        One row per concept that any side detects, those that stand first: category; `stands`, on which sides units of it
-        stand; `change` from the first side to the last, whether it stands or not; and for every side whether it is eligible,
-        its units, how many of them stand, its best unit (one that stands before others), that unit's IoU, standing and
-        whether it is significant; and how much more units and IoU that is than on the first side.
+        One row per concept that any side detects, those that stand first, then by the best IoU on any side: category;
+        `stands`, on which sides units of it stand; `change` from the first side to the last, whether it stands or not; and
+        for every side whether it is eligible, its units, how many of them stand, its best unit (one that stands before
+        others), that unit's IoU, standing and whether it is significant; and how much more of each than on the first side.
     units : polars.DataFrame
         One row per unit and other side with the same network's units, where it is a detector on either side: concept, IoU,
         whether it is a detector and its standing on the first side and on the other, and whether it keeps its label.
@@ -244,7 +244,7 @@ def _same_units(first: Side, other: Side) -> pl.DataFrame:
 
 
 def _concepts(sides: list[Side]) -> pl.DataFrame:
-    """Return one row per concept that any side detects: those that stand first, then by category and name."""
+    """Return one row per concept that any side detects: those that stand first, then by the best IoU anywhere."""
     found = [_best(side) for side in sides]
     categories = {concept: str(row["category"]) for best in found for concept, row in best.items()}
     rows = []
@@ -260,7 +260,8 @@ def _concepts(sides: list[Side]) -> pl.DataFrame:
             if number > 1:
                 row |= {f"{name}_{number}": value for name, value in _more(row, number).items()}
         rows.append(row)
-    rows.sort(key=lambda row: (row["stands"] == NOWHERE, row["category"], row["concept"]))
+    highest = {name: max(best[name]["iou"] for best in found if name in best) for name in categories}
+    rows.sort(key=lambda row: (row["stands"] == NOWHERE, -highest[row["concept"]], row["concept"]))
     kinds = {f"{name}_{number}": kind for name, kind in _HERE.items() for number in range(1, len(sides) + 1)}
     kinds = {"concept": pl.String, "category": pl.String, "stands": pl.String, "change": pl.String, **kinds}
     return pl.DataFrame(rows, {name: kinds[name] for name in (rows[0] if rows else kinds)})

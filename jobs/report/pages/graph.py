@@ -105,7 +105,7 @@ def read_graph(run: Path, model: PlannedModel, category: str, most: int = NODES)
     each, chosen = most // max(len(names), 1), everything.clear().with_columns(pl.lit(None, pl.Int32).alias("rank"))
     for name in reversed(names):
         below = edges.join(chosen, on=_KEY, how="semi").select(pl.col(f"upper_{key}").alias(key) for key in _KEY)
-        chosen = pl.concat([chosen, _chosen(everything.filter("survives", layer=name), below, each)])
+        chosen = pl.concat([chosen, ranked(everything.filter("survives", layer=name), below, each)])
     rows = pl.DataFrame({"layer": names, "row": range(len(names))}, {"layer": pl.String, "row": pl.Int32})
     ordered = chosen.join(rows, on="layer").sort("row", *_USED, descending=[False, *_FALLING])
     nodes = ordered.with_row_index("place")
@@ -131,8 +131,8 @@ def read_graph(run: Path, model: PlannedModel, category: str, most: int = NODES)
 _USED, _FALLING = ("images", "mean_score", "unit", "node"), (True, True, False, False)
 
 
-def _chosen(surviving: pl.DataFrame, below: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return `count` surviving nodes of a layer, given the upper ends of the ties of the nodes chosen below."""
+def ranked(surviving: pl.DataFrame, below: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return `count` surviving nodes of a layer with their `rank`, given the upper ends of the ties of nodes chosen below."""
     ordered = surviving.sort(*_USED, descending=list(_FALLING))
     used = ordered.head(count - count // 2)
     tied = below.group_by(_KEY).len("tied")

@@ -106,7 +106,7 @@ def compare(runs: Sequence[str | Path], layer: str | Sequence[str] | None = None
         refuse_disjoint(first, other)
     width = min(side.units.height for side in sides)
     everywhere = frozenset.intersection(*(side.eligible for side in sides))
-    summary = pl.DataFrame([_summary(side, width, everywhere) for side in sides])
+    summary = pl.DataFrame([_summary(side, width, everywhere) for side in sides], schema_overrides=_JUDGED)
     categories = pl.DataFrame([_categories(side) for side in sides]).fill_null(0)
     same = [_same_units(first, other) if other.has_units_of(first) else None for other in others]
     compared = [units for units in same if units is not None]
@@ -123,6 +123,10 @@ def compare(runs: Sequence[str | Path], layer: str | Sequence[str] | None = None
         ),
         sides,
     )
+
+
+#: Columns that are null where no side was compared with chance.
+_JUDGED = {"expected_by_chance": pl.Float64, "significant": pl.Int64, "replicating": pl.Int64}
 
 
 def _summary(side: Side, width: int, everywhere: frozenset[str]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def compare(
     from filterscope.jobs.findings.compare import said
     from filterscope.jobs.findings.query import shown
     from filterscope.jobs.report.pages.comparison import write_comparison
-    from filterscope.pipeline.methods.dissection.comparison import compare as run_compare
+    from filterscope.pipeline.methods.comparison.comparison import compare as run_compare
 
     found = run_compare(runs, layer)
     if format == "table":

@@ -7,7 +7,7 @@ import polars as pl
 
 from filterscope.jobs.findings.query import as_table, shown
 from filterscope.operators.dissection.scores import DETECTOR_IOU
-from filterscope.pipeline.methods.dissection.comparison import NOWHERE, Comparison
+from filterscope.pipeline.methods.comparison.comparison import NOWHERE, Comparison
 
 #: Concepts, and units of the same network, that the terminal lists.
 _CONCEPTS, _UNITS = 20, 10

@@ -8,8 +8,8 @@ import polars as pl
 from filterscope.jobs.report.sections.compared import charts, short_names, write_strips
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.dissection.comparison import NOWHERE, Comparison, Side
-from filterscope.pipeline.methods.dissection.sides import STAND
+from filterscope.pipeline.methods.comparison.comparison import NOWHERE, Comparison, Side
+from filterscope.pipeline.methods.comparison.sides import STAND
 from filterscope.pipeline.stores.places import is_local
 
 #: Tables of a comparison, by the names of its attributes.

@@ -17,7 +17,7 @@ from filterscope.jobs.report.sections.graph_layout import layered
 from filterscope.jobs.report.sections.graph_pictures import write_pictures
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.tables import TableFiles
-from filterscope.pipeline.methods.dissection.sides import STAND
+from filterscope.pipeline.methods.comparison.sides import STAND
 from filterscope.pipeline.methods.graph.crops import graph_layers
 from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.run.plan import Plan, PlannedModel

@@ -20,7 +20,7 @@ from filterscope.jobs.report.thumbnails import (
     images_at_hand,
     write_sprites,
 )
-from filterscope.pipeline.methods.dissection.comparison import Comparison, Side
+from filterscope.pipeline.methods.comparison.comparison import Comparison, Side
 from filterscope.pipeline.run.plan import Plan
 
 #: Top images of a unit.

@@ -10,7 +10,7 @@ import pytest
 
 from filterscope.jobs.report.pages.comparison import write_comparison
 from filterscope.jobs.report.render import slug
-from filterscope.pipeline.methods.dissection.comparison import compare
+from filterscope.pipeline.methods.comparison.comparison import compare
 from tests.planted.hostile import CATEGORY, CONCEPT
 
 CHROMIUM = Path("/usr/bin/chromium")

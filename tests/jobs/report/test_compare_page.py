@@ -15,7 +15,7 @@ from filterscope.jobs.report.sections.compared import IMAGES, charts, short_name
 from filterscope.jobs.report.sections.multiples import HIGH, TOP, Counted, multiples, round_top
 from filterscope.jobs.report.thumbnails import Look
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.dissection.comparison import compare
+from filterscope.pipeline.methods.comparison.comparison import compare
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES

@@ -13,8 +13,8 @@ from filterscope import schemas
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.operators.statistics.comparison import Overlap, overlap, rarefied
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.dissection.differences import differences, refuse_disjoint
-from filterscope.pipeline.methods.dissection.sides import ALL, STAND, Side, sides_of
+from filterscope.pipeline.methods.comparison.differences import differences, refuse_disjoint
+from filterscope.pipeline.methods.comparison.sides import ALL, STAND, Side, sides_of
 from filterscope.pipeline.methods.significance.trust import STANDINGS
 from filterscope.pipeline.run.folder import RunFolder
 

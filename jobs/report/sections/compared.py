@@ -22,6 +22,7 @@ from filterscope.jobs.report.thumbnails import (
 )
 from filterscope.pipeline.methods.comparison.comparison import Comparison, Side
 from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.stores.places import is_local
 
 #: Top images of a unit.
 IMAGES = 3
@@ -96,6 +97,8 @@ def _drawn(top: Mapping[str, Any], slots: Slots, folder: str) -> dict[str, Any]:
 def _from_report(run: Path, look: Look, views: Sequence[int]) -> NDArray[np.uint8] | None:
     """Return views as a report of the run shows them, as `Look.pictures` does; None unless it has all of them."""
     folder = run / "report" / "thumbnails" / look.key
+    if not is_local(folder):  # a report is written to a file system
+        return None
     try:
         held = np.load(folder / "views.npy", allow_pickle=False)
         slots = {int(view): slot for slot, view in enumerate(held)}

@@ -129,7 +129,7 @@ def multiples(
         count = None if side is None else kind.counts[side]
         if side is None or count is None:
             return None
-        says = f"{places[place]}: {count:,} of {units[side]:,} units ({100 * count / units[side]:.2g} %)"
+        says = f"{places[place]}: {count:,} of {units[side]:,} units ({100 * count / units[side]:.3g} %)"
         return Point(round(across[place], 1), round(TOP + HIGH * (1 - 100 * count / units[side] / top), 1), says)
 
     charts = [

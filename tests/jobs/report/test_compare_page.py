@@ -214,7 +214,7 @@ def test_charts_over_depth_and_checkpoints_show_shares_on_one_scale(run, epoch2)
     assert [series.name for series in time.charts[0].series] == ["0", "1"]
     red = concepts.charts[0].series[0]  # two of three units, then one of three, on an axis up to 100 %
     assert [point.y for point in red.points] == [round(TOP + HIGH * (1 - share), 1) for share in (2 / 3, 1 / 3)]
-    assert red.points[0].says == "0: 2 of 3 units (67 %)"
+    assert red.points[0].says == "0: 2 of 3 units (66.7 %)"
     assert concepts.levels == [(TOP + HIGH, "0 %"), (TOP + HIGH / 2, "50 %"), (TOP, "100 %")]
     assert charts(compare([run], "all")) == []  # two sides stand in a table
 

@@ -112,7 +112,8 @@ def test_a_unit_that_stands_is_better_than_one_of_higher_iou_that_does_not(run, 
 def test_the_page_heads_what_stands_and_folds_the_rest(written):
     page = Page(written / "index.html")
     assert "1 concept stands on both sides, 1 only in 1, 0 only in 0." in page.text
-    heading, striped, red, rest, grey = page.sections["matched"]
+    heading, striped, red = page.sections["matched"]
+    rest, grey = page.sections["nowhere"]
     assert heading == ["concept", "0", "1", "units ±", "IoU ±"]
     assert [" ".join(cell.split()) for cell in striped] == [
         "striped texture only in 1",
@@ -176,7 +177,8 @@ def test_where_nothing_stands_nothing_is_headlined(run, tmp_path):
         pl.read_parquet(file).with_columns(significant=False, label_replicates=False).write_parquet(file)
     page = Page(write_comparison(compare([chance], "all"), tmp_path / "compared"))
     assert "No concept stands on any side." in page.text
-    assert [row[0].split()[0] for row in page.sections["matched"]] == ["concept", "striped", "grey", "red"]
+    assert page.sections["matched"] == []
+    assert [row[0].split()[0] for row in page.sections["nowhere"]] == ["concept", "striped", "grey", "red"]
     assert "3 concepts stand on no side" in page.text
     assert "categories" not in page.sections
     assert not any(tag == "image" for tag, _ in page.tags)

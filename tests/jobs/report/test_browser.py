@@ -10,7 +10,7 @@ import pytest
 
 from filterscope.jobs.report.pages.comparison import write_comparison
 from filterscope.jobs.report.render import slug
-from filterscope.pipeline.methods.dissection.comparison import compare
+from filterscope.pipeline.methods.comparison.comparison import compare
 from tests.planted.hostile import CATEGORY, CONCEPT
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -233,7 +233,7 @@ def test_a_comparison_sorts_filters_and_leads_to_units(browser, comparison, site
     page.get_by_label("Search").fill("RIM")
     assert rows.evaluate_all(names) == ["wheel rim"]
     opened.assert_quiet()  # nothing outside of its own folder, until a link is followed
-    rows.locator("visible=true").get_by_role("link", name="1", exact=True).first.click()
+    rows.locator("visible=true").get_by_role("link", name="unit 1", exact=True).first.click()
     page.wait_for_url(f"{site.as_uri()}/m/planted/1/1.html")
     assert opened.said == opened.failed == []
     page.context.close()

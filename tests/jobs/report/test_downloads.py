@@ -194,15 +194,16 @@ def test_the_layers_are_downloaded_and_queried(opened, hostile_run):
     assert [f"{value:.4f}" for value in frame["median_iou"]] == [row[head.index("median IoU")] for row in rows]
 
 
-def test_a_comparison_is_downloaded_as_it_is_filtered(browser, comparison):  # noqa: F811
+def test_a_comparison_is_downloaded_as_it_is_filtered(browser, comparison, hostile_run):  # noqa: F811
     opened = Opened(browser, comparison.as_uri(), viewport={"width": 1280, "height": 900})
     page = opened.goto("index.html")
     page.get_by_label("Search").fill("rim")
-    found = section(page, "Units matched by concept")
+    found = section(page, "Concepts that stand")
     head, *rows = table(page, found, "Table as CSV")
-    assert head[:2] == ["concept", "category"]
-    assert [row[:2] for row in rows] == [["wheel rim", "part"]]
-    assert rows[0][2:5] == visible(page, "#concept-table")[0][1:4]
+    assert head[:3] == ["concept", "category", "note"]
+    assert [row[:3] for row in rows] == [["wheel rim", "part", "on both sides"]]
+    (iou,) = units_of(hostile_run, "planted", "1").filter(unit=1)["iou"]
+    assert rows[0][3:5] == [f"unit 1 IoU {iou:.3f} 1 unit stands", "strong"]
     assert found.get_by_role("button", name="Copy query").count() == 0  # of two runs there is no query
     opened.assert_quiet()
     page.context.close()

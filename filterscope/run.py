@@ -66,6 +66,19 @@ class Run:
 
         return query(self.path, sql)
 
+    def labels(self) -> pl.DataFrame:
+        """Return every unit with what is known of its label, and what that is worth: the column `standing`.
+
+        Returns
+        -------
+        polars.DataFrame
+            The columns of `units` and `unit_significance`, null where the run has not computed them, and `standing`:
+            strong, tentative, few images, chance or no label. Sorted by model, layer and unit.
+        """
+        from filterscope.pipeline.methods.significance.findings import labels
+
+        return labels(self.path)
+
     def report(self, out: str | PurePath | None = None) -> Path:
         """Write the report, or what of it is missing or out of date, and return its first page.
 

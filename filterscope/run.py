@@ -73,11 +73,12 @@ class Run:
         -------
         polars.DataFrame
             The columns of `units` and `unit_significance`, null where the run has not computed them, and `standing`:
-            strong, tentative, few images, chance or no label. Sorted by model, layer and unit.
+            strong, tentative, few images, chance or no label, which sort in this order. Sorted by model, layer and unit.
         """
         from filterscope.pipeline.methods.significance.findings import labels
+        from filterscope.pipeline.methods.significance.trust import STANDINGS
 
-        return labels(self.path)
+        return labels(self.path).with_columns(pl.col("standing").cast(pl.Enum(STANDINGS)))
 
     def report(self, out: str | PurePath | None = None) -> Path:
         """Write the report, or what of it is missing or out of date, and return its first page.

@@ -33,7 +33,7 @@ PREPARED = (
     "filterscope report runs/graphs",
 )
 #: Concepts whose best units the first picture shows, the first of them on the picture of a unit's page.
-SHOWN = ("eye", "lamp", "coffee", "spoon", "rocket")
+SHOWN = ("eye", "spoon", "lamp")
 _WIDTH, _QUALITY, _INK, _GREY = 1180, 80, (24, 28, 32), (95, 99, 104)
 
 

@@ -48,5 +48,9 @@ def test_python_on_the_page_is_python(page):
 def test_the_configuration_on_the_first_page_is_read(tmp_path):
     (text,) = re.findall(r"```toml\n(.*?)```", START, re.DOTALL)
     (tmp_path / "zoo.toml").write_text(text)
+    (tmp_path / "checkpoints").mkdir()
+    for epoch in (1, 2):
+        (tmp_path / "checkpoints" / f"epoch_{epoch}.pth").touch()
     config = load_config(tmp_path / "zoo.toml", elsewhere=True)
-    assert len(config.models) >= 2
+    assert len(config.models) == 3
+    assert config.models[0].layers == ("features.18", "features.1?")

@@ -14,7 +14,6 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 import filterscope
-from filterscope.jobs.report.render import slug
 from tests.docs.photographs import write_photographs
 from tests.docs.results import ROOT, Runner
 
@@ -99,8 +98,8 @@ def draw_all(folder: Path) -> None:
     _save(strips(units), PICTURES / "units.webp")
     with browser() as opened:
         for name, pages, height in (
-            ("unit", f"photographs/report/m/*/{slug(LAYER)}/{units[0].unit}.html", 1000),
-            ("report", f"sample/report/m/*/{slug('_bn1')}/index.html", 1000),
+            ("unit", f"photographs/report/m/*/{LAYER}/{units[0].unit}.html", 1000),
+            ("report", "sample/report/m/*/_bn1/index.html", 1000),
             ("graph", "graphs/report/g/*/*.html", 1100),
         ):
             (page,) = (folder / "runs").glob(pages)

@@ -22,7 +22,7 @@ MODEL, LAYER = "--model package:efficientnet-lite0", "_blocks.10"
 #: Runs that are shown: of drawn images, of photographs, and explanatory graphs of a drawn object.
 PREPARED = (
     "make audit",
-    "filterscope import masks photographs data/photographs --colors",
+    "test -e data/photographs/dataset.json || filterscope import masks photographs data/photographs --colors",
     f"filterscope audit {MODEL} --data data/photographs --layers {LAYER} --methods dissection,significance "
     "--out runs/photographs",
     "filterscope report runs/photographs",

@@ -24,9 +24,10 @@ test: setup
 results: setup
 	$(BIN)/python -m tests.docs.results
 
-# the pictures on the pages of the methods, drawn again
+# the pictures on the pages of the methods, drawn again, and those of README and report, which needs Chromium
 pictures: setup
 	$(BIN)/python -m tests.docs.pictures
+	$(BIN)/python -m tests.docs.screenshots
 
 faults: setup
 	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters tests/object_stores

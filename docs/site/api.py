@@ -32,7 +32,7 @@ def pages() -> dict[str, str]:
     rooms = operators()
     found = {"api/filterscope.md": _FRONT.format(contents=_rst("\n".join(map(_entry, _front()))))}
     found["api/method.md"] = (
-        "# The contract of a method\n\nWhat the author of a method imports; [Write a method](../write_a_method.md) is the guide.\n"
+        "# The contract of a method\n\nWhat a method's author imports; the guide is [Write a method](../write_a_method.md).\n"
         + "".join(map(_module, CONTRACT))
     )
     for room, modules in rooms.items():
@@ -82,9 +82,7 @@ def _module(name: str) -> str:
     module = import_module(name)
     path = name.removeprefix("filterscope.").replace(".", "/")
     members = ", ".join(_public(module))
-    text = f".. automodule:: {name}\n   :members: {members}\n   :no-index:\n" if not members else (
-        f".. automodule:: {name}\n   :members: {members}\n"
-    )
+    text = f".. automodule:: {name}\n   :members: {members}\n"
     return f"\n## {name.rpartition('.')[2].replace('_', ' ')}\n\n`{path}.py`\n\n{_rst(text)}\n"
 
 
@@ -92,7 +90,11 @@ def _public(module: ModuleType) -> list[str]:
     """Return the functions and classes that a module exports and defines."""
     names = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
     values = {name: getattr(module, name) for name in names}
-    return [name for name, value in values.items() if getattr(value, "__module__", None) == module.__name__ and callable(value)]
+    return [
+        name
+        for name, value in values.items()
+        if getattr(value, "__module__", None) == module.__name__ and callable(value)
+    ]
 
 
 def _first_line(module: ModuleType) -> str:

@@ -5,21 +5,23 @@ the code: command line, options, methods, API. They are put together in ``build/
 errors, and nothing is fetched.
 """
 
+import fnmatch
 import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # compiled functions hide their signatures
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # this very tree, whatever is installed
 
-from sphinx.cmd.build import build_main  # noqa: E402
-
-import api  # noqa: E402
-import links  # noqa: E402
-import methods  # noqa: E402
-import options  # noqa: E402
-import verbs  # noqa: E402
+import api
+import links
+import methods
+import options
+import verbs
+from sphinx.cmd.build import build_main
 
 #: Pages of the repository's root, as the site names them.
 ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
@@ -31,7 +33,7 @@ def written() -> dict[str, bytes]:
     found = {}
     docs, own = ROOT / "docs", ROOT / "docs" / "site"
     for path in [*sorted(docs.rglob("*")), *(ROOT / name for name in ROOT_PAGES)]:
-        if path.is_file() and path.suffix in COPIED and "static" not in path.parts:
+        if path.is_file() and path.suffix in COPIED and own / "static" not in path.parents:
             base = own if own in path.parents else docs if docs in path.parents else ROOT
             name = path.relative_to(base).as_posix()
             found[name.lower() if base == ROOT else name] = links.relinked(path, ROOT)
@@ -43,10 +45,21 @@ def made(pages: dict[str, bytes]) -> dict[str, str]:
     return {**verbs.pages(), **options.pages(), **api.pages(), **methods.pages(pages)}
 
 
+def listed(page: bytes, names: Iterable[str]) -> bytes:
+    """Return a page in which ``<!-- pages: PATTERN -->`` is replaced by the pages that are there, such as all notebooks."""
+
+    def entries(found: re.Match[bytes]) -> bytes:
+        files = fnmatch.filter(sorted(names), found[1].decode())
+        return "\n".join(name.rpartition(".")[0] for name in files).encode()
+
+    return re.sub(rb"<!-- pages: (\S+) -->", entries, page)
+
+
 def assemble(folder: Path) -> None:
     """Bring a folder up to date; files that are as they should be stay untouched, so that Sphinx reads only what changed."""
     pages = written()
     pages |= {name: text.encode() for name, text in made(pages).items()}
+    pages["guides.md"] = listed(pages["guides.md"], pages)
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         if path.relative_to(folder).as_posix() not in pages:
             path.unlink()

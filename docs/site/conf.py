@@ -11,6 +11,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT)]
 
+import links
+
 project = "filterscope"
 author = "the filterscope authors"
 project_copyright = "the filterscope authors"
@@ -27,15 +29,16 @@ extensions = [
 ]
 
 # Markdown as GitHub reads it
-myst_enable_extensions = ["colon_fence", "dollarmath", "html_image"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath", "html_image"]
 myst_fence_as_directive = ["math"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # notebooks are shown as they were kept; a test executes them
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 highlight_language = "text"
+smartquotes = False  # --flags stay --flags
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
-# docstrings: a single backtick is a name, linked where it is on the site; types are prose, such as "float32 ndarray of shape (U,)"
+# docstrings: a single backtick is a name, linked where it is on the site; types are prose: "float32 ndarray of shape (U,)"
 default_role = "py:obj"
 napoleon_google_docstring = False
 napoleon_use_param = False
@@ -74,9 +77,10 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_sidebars = {"index": [], "gallery": [], "changelog": [], "start": []}
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "filterscope"},
-    "github_url": "https://github.com/filterscope/filterscope",
+    "github_url": links.REPOSITORY,
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "show_toc_level": 2,

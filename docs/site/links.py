@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-SOURCES = "https://github.com/filterscope/filterscope/blob/main/"
+REPOSITORY = "https://github.com/filterscope/filterscope"
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _CODE = re.compile(r"(^(`{3,}|~{3,}).*?^\2[ \t]*$|(?<!`)`[^`\n]+`(?!`))", re.MULTILINE | re.DOTALL)
 
@@ -57,7 +57,7 @@ def _target(link: str, path: Path, root: Path) -> str:
         raise FileNotFoundError(f"{path.relative_to(root)} links to {link}, which is not there")
     here = place(file, root)
     if here is None:
-        return f"{SOURCES}{file.relative_to(root).as_posix()}{hash_}{anchor}"
+        return f"{REPOSITORY}/blob/main/{file.relative_to(root).as_posix()}{hash_}{anchor}"
     return os.path.relpath(here, Path(place(path, root) or ".").parent) + hash_ + anchor
 
 

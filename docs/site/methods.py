@@ -28,7 +28,7 @@ def _methods(texts: dict[str, str]) -> str:
             f":::::{{grid-item-card}} {method.name}\n:link: {method.name}\n:link-type: doc\n{image}\n{method.about}.\n\n"
             f":::{{card-footer}}\n{method.source}\n:::\n:::::\n"
         )
-    names = "\n".join(method.name for method in registry.METHODS)
+    names = "\n".join(f"{method.name} <{method.name}>" for method in registry.METHODS)
     defaults = ", ".join(f"`{name}`" for name in registry.defaults())
     return (
         "# Methods\n\nWhat an audit can compute: `--methods NAME,NAME`, or `methods = [...]` in a TOML file. An audit that "

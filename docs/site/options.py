@@ -1,21 +1,21 @@
 """The page of all options: keys of a TOML file and of `run.toml`, from the models that check them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic.fields import FieldInfo
 
-from filterscope.jobs.config.audit import AuditConfig, ModelConfig
+from filterscope.jobs.config.audit import AuditConfig, ModelConfig, attribute
 from filterscope.jobs.config.flags import Flag, flags
 from filterscope.pipeline.methods import registry
 
-_HEAD = ("| {} | takes | default | is |", "| --- | --- | --- | --- |")
+_STATED = ("key", "default", "is")
+_CHOSEN = ("takes", "default", "is")
 _INTRO = """# Options
 
-What an audit can be asked, as keys of a TOML file (`filterscope audit zoo.toml`); what a run was asked stands in its `run.toml`
-under the same keys. On the command line each is a flag, `--max-rejects` for `max_rejects`, and in
-`filterscope.audit(...)` an argument. An option of a method is a key of the method's table, a flag by its flat name and by
-METHOD.OPTION:
+What an audit can be asked, as keys of a TOML file (`filterscope audit zoo.toml`); a run records them in its `run.toml`. On
+the command line each is a flag (`--max-rejects` for `max_rejects`), and in `filterscope.audit(...)` an argument. An option of a
+method is a key of the table of that method, and a flag:
 
 ```toml
 data = "data/sample"
@@ -38,47 +38,50 @@ def pages() -> dict[str, str]:
 
 def _page() -> Iterator[str]:
     made = flags()
-    known = {flag.key.replace(".", "__") for flag in made} | {flag.key for flag in made}
-    own = {name: field for name, field in AuditConfig.model_fields.items() if not _is_option(name, known)}
-    yield from (_INTRO, "## What is audited", "", *_table("key", _fields(own)))
-    yield from ("", "## Models", "", "Keys of a table `[[models]]`. Instead of `source` it may state `factory`, and with")
+    known = {attribute(flag.key) for flag in made}
+    own = {name: field for name, field in AuditConfig.model_fields.items() if name not in known}
+    yield from (_INTRO, "## What is audited", "", *_table(_STATED, _fields(own)))
+    yield from (
+        "",
+        "## Models",
+        "",
+        "Keys of a table `[[models]]`. Instead of `source` it may state `factory`, and with",
+    )
     yield from ("`checkpoints`, a glob, it stands for one model per file ([checkpoints](checkpoints.md)).", "")
-    yield from _table("key", _fields(ModelConfig.model_fields))
-    yield from ("", "## The run", "", *_table("key", _flags(flag for flag in made if not flag.group)))
+    yield from _table(_STATED, _fields(ModelConfig.model_fields))
+    yield from ("", "## The run", "", *_table(("key, flag", *_CHOSEN), _flags(flag for flag in made if not flag.group)))
     for method in registry.METHODS:
         its = [flag for flag in made if flag.group == method.name]
         if its:
             yield from ("", f"## {method.name}", "", f"{method.about}: [{method.name}]({method.name}.md).", "")
-            yield from _table(f"key of `[{method.name}]`", _flags(its))
+            yield from _table((f"key of `[{method.name}]`, flag", *_CHOSEN), _flags(its))
 
 
-def _is_option(name: str, known: Iterable[str]) -> bool:
-    from filterscope.jobs.config.audit import attribute
-
-    return name in known or name in {attribute(flag.key) for flag in flags()}
-
-
-def _table(first: str, rows: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
-    yield from (_HEAD[0].format(first), _HEAD[1])
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"| {' | '.join('---' for _ in heads)} |"
     for row in rows:
         yield "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\|", cell) for cell in row) + " |"
 
 
-def _fields(fields: dict[str, FieldInfo]) -> Iterator[tuple[str, str, str, str]]:
+def _fields(fields: Mapping[str, FieldInfo]) -> Iterator[Sequence[str]]:
     for name, field in fields.items():
         default = "**required**" if field.is_required() else _value(field.default)
-        yield f"`{name}`", _limits(field), default, field.description or ""
+        yield f"`{name}`", default, _said(field)
 
 
-def _flags(some: Iterable[Flag]) -> Iterator[tuple[str, str, str, str]]:
-    from filterscope.jobs.config.audit import attribute
+def _said(field: FieldInfo) -> str:
+    """Return the help of an option, with its flags and placeholders as they are, not as Markdown."""
+    return re.sub(r"([*_<>\[\]$])", r"\\\1", field.description or "")
 
+
+def _flags(some: Iterable[Flag]) -> Iterator[Sequence[str]]:
     for flag in some:
         field = AuditConfig.model_fields[attribute(flag.key)]
         key = _key(flag)
         takes = "true or false" if flag.switch else f"`{flag.metavar}`"
         limits = _limits(field)
-        yield f"`{key}`<br>`{flag.names[0]}`", f"{takes} {limits}".strip(), _value(field.default), field.description or ""
+        yield f"`{key}`<br>`{flag.names[0]}`", f"{takes} {limits}".strip(), _value(field.default), _said(field)
 
 
 def _key(flag: Flag) -> str:
@@ -91,8 +94,8 @@ def _key(flag: Flag) -> str:
 
 def _limits(field: FieldInfo) -> str:
     signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    found = [(sign, getattr(one, sign)) for one in field.metadata for sign in signs if hasattr(one, sign)]
-    return ", ".join(f"{signs[sign]} {limit:g}" for sign, limit in found)
+    found = ((sign, getattr(one, sign)) for one in field.metadata for sign in signs if hasattr(one, sign))
+    return ", ".join(dict.fromkeys(f"{signs[sign]} {limit:g}" for sign, limit in found))  # a field may state one twice
 
 
 def _value(default: object) -> str:

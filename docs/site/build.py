@@ -49,7 +49,7 @@ def listed(page: bytes, names: Iterable[str]) -> bytes:
     """Return a page in which ``<!-- pages: PATTERN -->`` is replaced by the pages that are there, such as all notebooks."""
 
     def entries(found: re.Match[bytes]) -> bytes:
-        files = fnmatch.filter(sorted(names), found[1].decode())
+        files = sorted(fnmatch.filter(names, found[1].decode()), key=lambda name: ("/index." not in name, name))
         return "\n".join(name.rpartition(".")[0] for name in files).encode()
 
     return re.sub(rb"<!-- pages: (\S+) -->", entries, page)

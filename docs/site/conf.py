@@ -46,14 +46,13 @@ napoleon_use_rtype = False
 napoleon_custom_sections = [("Attributes", "params_style")]
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"show-inheritance": False}
 nitpick_ignore_regex = [("py:.*", ".*")]
 add_module_names = False
 
 
 def _readable(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Keep what reStructuredText would take for a substitution, such as the size of a set, ``|A|``."""
-    lines[:] = [re.sub(r"(?<![`\\])\|(?!`)", r"\\|", line) for line in lines]
+    """Keep what reStructuredText would take for a substitution, such as the size of a set, ``|A|``; draw dashes."""
+    lines[:] = [re.sub(r"(?<![`\\])\|(?!`)", r"\\|", line).replace(" -- ", " \u2013 ") for line in lines]
 
 
 def _skipped(app: object, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:

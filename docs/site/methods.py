@@ -1,5 +1,6 @@
 """The page of all methods and the gallery."""
 
+import posixpath
 import re
 
 from filterscope.pipeline.methods import registry
@@ -41,7 +42,8 @@ def _gallery(texts: dict[str, str]) -> str:
     cards, seen = [], set()
     for name, text in texts.items():
         title = next(line for line in text.splitlines() if line.startswith("# ")).removeprefix("# ")
-        for about, file in _PICTURE.findall(text):
+        for about, link in _PICTURE.findall(text):
+            file = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
             if file not in seen:
                 seen.add(file)
                 cards.append(

@@ -62,7 +62,7 @@ def _page(name: str, command: Any, context: Any) -> Iterator[str]:
     for panel, parameters in panels.items():
         records = [record for one in parameters if (record := one.get_help_record(context))]
         if records:
-            yield from (f"## {_prose(panel)}", "", f"| {parameters[0].param_type_name} | |", "| --- | --- |")
+            yield from (f"## {_prose(panel)}", "", f"| {parameters[0].param_type_name} | is |", "| --- | --- |")
             yield from (f"| {_names(names)} | {_meaning(text)} |" for names, text in records)
             yield ""
 

@@ -56,10 +56,14 @@ class Run:
 
     @property
     def labels(self) -> pl.DataFrame:
-        """Every unit with its label and its `standing`, beside the columns of `units` and `unit_significance`."""
-        from filterscope.pipeline.methods.significance.findings import labels
+        """Every unit with its label and its `standing`, beside the columns of `units` and `unit_significance`.
 
-        return labels(self.path)
+        `standing` is an enumeration that sorts by what labels are worth: strong, tentative, few images, chance, no label.
+        """
+        from filterscope.pipeline.methods.significance.findings import labels
+        from filterscope.pipeline.methods.significance.trust import STANDINGS
+
+        return labels(self.path).with_columns(pl.col("standing").cast(pl.Enum(STANDINGS)))
 
     def query(self, sql: str) -> pl.DataFrame:
         """Answer one SQL statement that reads the tables, as `filterscope query` does.
@@ -72,20 +76,6 @@ class Run:
         from filterscope.jobs.findings.query import query
 
         return query(self.path, sql)
-
-    def labels(self) -> pl.DataFrame:
-        """Return every unit with what is known of its label, and what that is worth: the column `standing`.
-
-        Returns
-        -------
-        polars.DataFrame
-            The columns of `units` and `unit_significance`, null where the run has not computed them, and `standing`:
-            strong, tentative, few images, chance or no label, which sort in this order. Sorted by model, layer and unit.
-        """
-        from filterscope.pipeline.methods.significance.findings import labels
-        from filterscope.pipeline.methods.significance.trust import STANDINGS
-
-        return labels(self.path).with_columns(pl.col("standing").cast(pl.Enum(STANDINGS)))
 
     def report(self, out: str | PurePath | None = None) -> Path:
         """Write the report, or what of it is missing or out of date, and return its first page.

@@ -117,13 +117,6 @@ class Unit:
 
         return verdict(self.facts)
 
-    @property
-    def standing(self) -> str:
-        """What its label is worth: strong, tentative, few images, chance or no label."""
-        from filterscope.pipeline.methods.significance.trust import standing
-
-        return standing(self.facts)
-
     @cached_property
     def top_rows(self) -> pl.DataFrame:
         """Its rows of the table `top_images`, strongest first."""

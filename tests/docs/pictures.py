@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from PIL import Image, ImageDraw, ImageFont
 
 import filterscope
 from filterscope.jobs.report.render import slug
-from filterscope.pipeline.methods.significance.trust import STANDINGS
 from tests.docs.photographs import write_photographs
 from tests.docs.results import ROOT, Runner
 
@@ -39,9 +37,8 @@ _WIDTH, _QUALITY, _INK, _GREY = 1180, 80, (24, 28, 32), (95, 99, 104)
 
 def best_unit(run: filterscope.Run, concept: str) -> filterscope.Unit:
     """Return the unit that is labelled with a concept and most to be believed, by standing, then IoU."""
-    rank = pl.col("standing").replace_strict({name: place for place, name in enumerate(STANDINGS)})
-    found = run.labels().filter(pl.col("layer") == LAYER, pl.col("concept") == concept, pl.col("detector"))
-    row = found.sort(rank, -pl.col("iou")).row(0, named=True)
+    found = run.labels.filter("detector", layer=LAYER, concept=concept)
+    row = found.sort("standing", "iou", descending=[False, True]).row(0, named=True)
     return run.unit(LAYER, row["unit"])
 
 

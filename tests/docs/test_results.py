@@ -11,8 +11,7 @@ from tests.docs.results import MARKED, PAGES, ROOT, executed, looks_alike, recip
 COMMANDS = ("filterscope", "make", "python", "pip", "export", "aws")
 #: Blocks without a language that neither commands nor their outputs are, by page and first word, and what they are.
 OTHERS = {
-    ("docs/start.md", "data"): "drawing of the dataflow",
-    ("docs/start.md", "mine/images/0001.jpg"): "files of a user's own, and the commands that import them",
+    ("docs/how_it_works.md", "data"): "drawing of the dataflow",
     ("docs/graph.md", "top_patches(run,"): "calls in Python, without their results",
     ("docs/write_a_method.md", "Lifetime"): "checked by test_write_a_method.py",
 }

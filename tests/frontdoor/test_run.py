@@ -194,10 +194,10 @@ def test_a_unit_and_the_list_of_all_say_the_same_of_a_label(hostile, tmp_path, c
         for file in (tmp_path / "run" / "tables" / "unit_significance").rglob("*.parquet"):
             pl.read_parquet(file).with_columns(effective_groups=pl.lit(None, pl.Float64)).write_parquet(file)
         run = filterscope.open(tmp_path / "run")
-    rows = run.labels().filter(layer="1")
+    rows = run.labels.filter(layer="1")
     assert rows["unit"].to_list() == [0, 1, 2]
     assert [run.unit("1", number).standing for number in range(3)] == rows["standing"].to_list()
-    assert rows["standing"].to_list() == hostile.labels().filter(layer="1")["standing"].to_list()
+    assert rows["standing"].to_list() == hostile.labels.filter(layer="1")["standing"].to_list()
     assert rows["standing"][2] == "no label" != rows["standing"][0]
     assert rows.sort("standing")["standing"][-1] == "no label"
 

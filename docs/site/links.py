@@ -51,8 +51,6 @@ def _target(link: str, path: Path, root: Path) -> str:
     if not name or re.match(r"[a-z]+:", name):
         return link
     file = Path(os.path.normpath(path.parent / name))
-    if root / "docs" / "site" in path.parents:
-        return link  # pages of the site's own know its other pages, some of which are made
     if not file.exists():
         raise FileNotFoundError(f"{path.relative_to(root)} links to {link}, which is not there")
     here = place(file, root)

@@ -14,7 +14,6 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 import filterscope
-from filterscope.jobs.report.render import slug
 from tests.docs.photographs import write_photographs
 from tests.docs.results import ROOT, Runner
 
@@ -23,7 +22,7 @@ MODEL, LAYER = "--model package:efficientnet-lite0", "_blocks.10"
 #: Runs that are shown: of drawn images, of photographs, and explanatory graphs of a drawn object.
 PREPARED = (
     "make audit",
-    "filterscope import masks photographs data/photographs --colors",
+    "test -e data/photographs/dataset.json || filterscope import masks photographs data/photographs --colors",
     f"filterscope audit {MODEL} --data data/photographs --layers {LAYER} --methods dissection,significance "
     "--out runs/photographs",
     "filterscope report runs/photographs",
@@ -99,8 +98,8 @@ def draw_all(folder: Path) -> None:
     _save(strips(units), PICTURES / "units.webp")
     with browser() as opened:
         for name, pages, height in (
-            ("unit", f"photographs/report/m/*/{slug(LAYER)}/{units[0].unit}.html", 1000),
-            ("report", f"sample/report/m/*/{slug('_bn1')}/index.html", 1000),
+            ("unit", f"photographs/report/m/*/{LAYER}/{units[0].unit}.html", 1000),
+            ("report", "sample/report/m/*/_bn1/index.html", 1000),
             ("graph", "graphs/report/g/*/*.html", 1100),
         ):
             (page,) = (folder / "runs").glob(pages)

@@ -36,6 +36,11 @@ def relinked(path: Path, root: Path) -> bytes:
     return path.read_bytes()
 
 
+def prose(text: str) -> str:
+    """Return Markdown without its code."""
+    return "".join(_CODE.split(text)[::3])
+
+
 def _page(text: str, path: Path, root: Path) -> str:
     """Return Markdown with its links rewritten, those in code aside."""
     parts = _CODE.split(text)

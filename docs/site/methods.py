@@ -3,6 +3,8 @@
 import posixpath
 import re
 
+import links
+
 from filterscope.pipeline.methods import registry
 
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+\.(?:webp|png|svg))\)")
@@ -16,7 +18,11 @@ def pages(written: dict[str, bytes]) -> dict[str, str]:
     written : mapping
         Content of the pages that people wrote, by name: pictures in them are what the gallery shows.
     """
-    texts = {name: content.decode() for name, content in written.items() if name.endswith(".md") and name != "index.md"}
+    texts = {
+        name: links.prose(content.decode())
+        for name, content in written.items()
+        if name.endswith(".md") and name != "index.md"
+    }
     return {"methods.md": _methods(texts), "gallery.md": _gallery(texts)}
 
 

@@ -167,6 +167,41 @@ def test_every_page_of_the_folder_is_on_the_site(pages):
     assert {"index.html", "changelog.html", "contributing.html", "security.html", "gallery.html"} <= set(pages)
 
 
+def test_the_gallery_shows_every_picture_of_the_pages(site, pages):
+    shown = {Path(load).name for load in pages["gallery.html"].loads}
+    pictures = {
+        Path(load).name
+        for name, page in pages.items()
+        if name not in ("gallery.html", "index.html", "methods.html")
+        for load in page.loads
+        if "_images/" in load and (ROOT / "docs" / "pictures" / Path(load).name).exists()
+    }
+    assert pictures
+    assert pictures <= shown
+    assert all((site / "_images" / name).is_file() for name in pictures)
+
+
+def test_formulas_are_drawn_without_a_script(site, tmp_path):
+    page = "---\norphan: true\n---\n# Sum\n\nWith $x_u$ as above,\n\n$$\n\\frac{1}{B} \\sum_{b=1}^{B} x_b\n$$\n"
+    (tmp_path / "index.md").write_text(page, encoding="utf-8")
+    (tmp_path / "security.md").write_text("# Security\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-c",
+        str(ROOT / "docs" / "site"),
+        str(tmp_path),
+        str(tmp_path / "out"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    made = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "<mfrac>" in made
+    assert "<msub>" in made
+    assert [load for load in Page(made).loads if "mathjax" in load.lower()] == []
+
+
 def test_notebooks_show_the_outputs_that_were_kept(pages):
     seen = 0
     for path in (ROOT / "docs").glob("*.ipynb"):

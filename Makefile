@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test results pictures faults lint bench soak vulnerabilities
+.PHONY: setup audit test docs results pictures faults lint bench soak vulnerabilities
 
 setup: .venv/.ready
 
@@ -19,6 +19,10 @@ audit: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# the documentation site, into build/docs; warnings are errors, and nothing is fetched
+docs: setup
+	$(BIN)/python docs/site/build.py
 
 # what commands print on the pages of documentation, made again; about five minutes
 results: setup

@@ -74,4 +74,18 @@ def concept_place(concept: str) -> Place:
     return "c", f"{slug(concept)}.html"
 
 
-__all__ = ["Place", "ReportPlace", "concept_place", "graph_place", "layer_place", "strips_place", "unit_place"]
+def image_place(image: int) -> Place:
+    """Return the place of the page of an image, by its row in the data set."""
+    return "i", f"{image}.html"
+
+
+__all__ = [
+    "Place",
+    "ReportPlace",
+    "concept_place",
+    "graph_place",
+    "image_place",
+    "layer_place",
+    "strips_place",
+    "unit_place",
+]

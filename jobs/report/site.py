@@ -240,7 +240,11 @@ class _Pages:
     def categories(self, pages: Iterable[graph.GraphPage]) -> Iterator[ReportTask]:
         """Yield the categories of each model."""
         for page in pages:
-            inputs = {"tables": self._tables.state(depends("graphs"), page.model.name), **self._linked(page.model.name)}
+            inputs = {
+                "tables": self._tables.state(depends("graphs"), page.model.name),
+                "thumbnails": str(self.where.digests),  # which images have pages
+                **self._linked(page.model.name),
+            }
             yield self._task(("graphs", page.model.name, slug(page.category)), inputs, graph.write_graph, page)
 
     def of_the_run(self) -> Iterator[ReportTask]:

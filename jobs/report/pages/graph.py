@@ -10,6 +10,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.jobs.report.declared import declared
+from filterscope.jobs.report.pictures import shown_images
 from filterscope.jobs.report.place import Place, ReportPlace, graph_place
 from filterscope.jobs.report.render import slug, url, write_page
 from filterscope.jobs.report.sections.cells import About
@@ -207,6 +208,7 @@ def _data(
         }
         for row in graph.nodes.iter_rows(named=True)
     ]
+    shown, geometry = frozenset(shown_images(where)), page.model.geometry(where.plan.options.geometry)
     weights = graph.ties.select("weight", "together").iter_rows()
     first = set(drawn.select("place", "upper_place").iter_rows())
     return {
@@ -226,8 +228,9 @@ def _data(
             [low, high, weight, together, (low, high) in first]
             for (low, high), (weight, together) in zip(ties, weights, strict=True)
         ],
-        "parses": [{**parse, "pictured": pictures is not None} for parse in parses],
-        "input": list(page.model.geometry(where.plan.options.geometry).size),
+        "parses": [{**parse, "pictured": pictures is not None, "opens": parse["image"] in shown} for parse in parses],
+        "input": list(geometry.size),
+        "seen": geometry.mask_key,
     }
 
 

@@ -18,12 +18,11 @@ from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.dissection.options import mask_size
 from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.methods.significance.trust import STANDINGS
-from filterscope.schemas.dataset import CATEGORIES
 
 #: Tables that pages of images show.
 OWN = ("unit_image", "top_images", "units", "unit_significance", "unit_concept", "concepts", "views")
 #: Units on the page of an image.
-UNITS = 100
+UNITS = 40
 
 _UNIT = ["model", "layer", "unit"]
 
@@ -58,7 +57,7 @@ def write_images(where: ReportPlace, block: ImageBlock) -> int:
             row=row,
             name=file_name(row["uri"]),
             drawn=drawn_size(row["height"], row["width"]),
-            annotations=[_listed(found, concepts) for found in sorted(held[image], key=_by_category)],
+            annotations=[_listed(found, concepts) for found in held[image]],
             units=units[image][1],
             total=units[image][0],
             views=views[image],
@@ -67,11 +66,6 @@ def write_images(where: ReportPlace, block: ImageBlock) -> int:
             following=walk[n + 2],
         )
     return len(images)
-
-
-def _by_category(found: Annotation) -> tuple[int, str, int, str]:
-    known = CATEGORIES.index(found.category) if found.category in CATEGORIES else len(CATEGORIES)
-    return known, found.category, -found.pixels, found.concept
 
 
 def _listed(found: Annotation, concepts: frozenset[str]) -> dict[str, Any]:

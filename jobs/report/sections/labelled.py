@@ -15,10 +15,12 @@ from filterscope.operators.images.run_lengths import count_runs, draw_runs, samp
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.places import scan_files
+from filterscope.schemas.dataset import CATEGORIES
 
-#: Samples along the longer side of an image whose annotations are outlined.
-FINE = 160
+#: Samples along the longer side of an image whose annotations are outlined; the latter where that makes a long path.
+FINE = (128, 64)
 
+_TOLERANCE, _LONG = 0.5, 800
 _AT_ONCE = 2048
 
 
@@ -87,20 +89,24 @@ class Annotation:
     masks: tuple[bytes, ...]
 
     def path(self, shape: tuple[int, int], size: tuple[int, int]) -> str:
-        """Outline it in a picture of `size` (width, height) of the image of `shape` (height, width); empty for all of it."""
-        if not self.masks:
-            return ""
-        scale = max(*size, FINE) / FINE
-        rows, columns = (
-            sample_positions(0.0, float(native), max(round(pixels / scale), 1), native)
-            for native, pixels in zip(shape, size[::-1], strict=True)
-        )
-        found = np.any([sample_runs(counts, shape[0], rows, columns) for counts in self.masks], axis=0)
-        return path_of(outline(found.astype(np.float64), 0.5), size)
+        """Outline it in a picture of `size` (width, height) of the image of `shape` (height, width); empty for all of it.
+
+        What is scattered over an image, as colours are, is outlined more coarsely.
+        """
+        drawn = ""
+        for fine in FINE if self.masks else ():
+            sampled = [max(round(side * fine / max(size)), 1) for side in size[::-1]]
+            axes = zip(shape, sampled, strict=True)
+            rows, columns = (sample_positions(0.0, float(native), pixels, native) for native, pixels in axes)
+            found = np.any([sample_runs(counts, shape[0], rows, columns) for counts in self.masks], axis=0)
+            drawn = path_of(outline(found.astype(np.float64), 0.5, _TOLERANCE), size)
+            if len(drawn) <= _LONG:
+                break
+        return drawn
 
 
 def annotations(dataset: Dataset, images: Sequence[int], concepts: Sequence[str] | None = None) -> Iterator[Annotation]:
-    """Yield what images hold, or what they hold of some concepts: by image, and of each the concepts with most pixels first."""
+    """Yield what images hold, or what they hold of some concepts: by image, by category, those with most pixels first."""
     sizes = dataset.images.select(["height", "width"])
     for start in range(0, len(images), _AT_ONCE):
         here = pl.Series(images[start : start + _AT_ONCE], dtype=pl.Int32)
@@ -112,7 +118,12 @@ def annotations(dataset: Dataset, images: Sequence[int], concepts: Sequence[str]
             coded = () if None in masks else tuple(masks)
             pixels = _pixels(coded, shape)
             found.append(Annotation(image, concept, category, pixels, pixels / (shape[0] * shape[1]), coded))
-        yield from sorted(found, key=lambda held: (held.image, -held.pixels, held.concept))
+        yield from sorted(found, key=_order)
+
+
+def _order(found: Annotation) -> tuple[int, int, str, int, str]:
+    known = CATEGORIES.index(found.category) if found.category in CATEGORIES else len(CATEGORIES)
+    return found.image, known, found.category, -found.pixels, found.concept
 
 
 def _pixels(masks: tuple[bytes, ...], shape: tuple[int, int]) -> int:

@@ -43,7 +43,7 @@ pictures.grid = (data) => {
     if (names.length === 1) grid.dataset.concept = names[0];
     else delete grid.dataset.concept;
     const [some, all] = [places.length.toLocaleString("en"), data.images.length.toLocaleString("en")];
-    const said = names.length === 1 ? `, those with most ${names[0]} first` : names.length ? `, of ${names.length} concepts` : "";
+    const said = names.length === 1 ? `, those with most of it first` : names.length ? `, of ${names.length} concepts` : "";
     document.getElementById("count").textContent = places.length ? (places.length === data.images.length && !names.length ? `${all} images` : `${some} of ${all} images${said}`) : "No image matches.";
     const turn = (label, to) => {
       const made = element("button", { type: "button" }, label);

@@ -229,7 +229,7 @@ const pictures = (() => {
   function legendOf(map) {
     const digits = (value) => Number(value.toPrecision(3)).toLocaleString("en");
     const made = element("p", { class: "scale" }, digits(map.low), element("span", {}), digits(map.high));
-    if (map.threshold !== null) made.append(` T = ${digits(map.threshold)}`);
+    if (map.threshold !== null) made.append(element("b", {}, `T = ${digits(map.threshold)}`));
     return made;
   }
 
@@ -301,7 +301,7 @@ const pictures = (() => {
     const paint = () => {
       drawing.querySelectorAll(".outline").forEach((path) => path.remove());
       for (const box of boxes) {
-        const found = box.checked && image.concepts.find(([name]) => name === box.dataset.outlines);
+        const found = box.checked && image.concepts[Number(box.dataset.outlines)];
         if (found) drawing.append(svg("path", { class: `outline ${found[1]}`, d: found[3] }, svg("title", {}, document.createTextNode(found[0]))));
       }
     };

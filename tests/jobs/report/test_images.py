@@ -1,6 +1,7 @@
 """Pages of images: annotations are those of the data set, units those of the tables; large pictures and what lies over them."""
 
 import base64
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_every_image_shown_has_a_page_with_the_annotations_of_the_data_set(hosti
         stated = {name: [f"{mask.sum():,}", f"{100 * mask.mean():.2f}"] for name, mask in masks.items()}
         assert len(listed) == len(stated) >= 1
         for name, cells in stated.items():
-            assert [found for said, found in listed.items() if said.startswith(f"outline of {name} {name} ")] == [cells]
+            assert [found for said, found in listed.items() if said.strip().startswith(f"{name} ")] == [cells]
         assert FILE.format(image) in page.texts["annotations"] + page.text
         assert f"Image {image} · 32 × 32" in page.text
 
@@ -153,7 +154,7 @@ def test_maps_are_the_tables_in_256_levels(hostile_run, site):
     for path in (site / "m" / "planted" / "1").glob("maps-*.js"):
         _, block = called(path)
         assert block["shape"] == [32, 32]
-        assert block["grid"] == pytest.approx([[1 / 64, 1 / 32]] * 2)
+        assert block["grid"] == [[1 / 64, 1 / 32]] * 2
         for offset, (low, high, threshold, views, text) in enumerate(block["units"]):
             mine = tops.filter(unit=block["first"] + offset)
             assert views == mine["view"].to_list()
@@ -215,8 +216,8 @@ def test_pixels_of_a_concept_are_counted_once_where_its_masks_overlap(amounts):
     ]
     assert found == [
         (0, "some", 25, 25 / 400, True),
-        (1, "all", 1600, 1.0, False),
         (1, "some", 36, 36 / 1600, True),
+        (1, "all", 1600, 1.0, False),
         (2, "some", 81, 81 / 400, True),
         (3, "some", 4, 4 / 400, True),
     ]
@@ -250,15 +251,15 @@ def test_the_grid_holds_every_image_shown_and_what_each_holds(hostile_run, site)
 
 
 def test_pages_of_images_are_written_again_when_their_tables_change_but_their_pictures_are_not(hostile_run, tmp_path):
-    import shutil
-
     run = tmp_path / "run"
     shutil.copytree(hostile_run, run, ignore=shutil.ignore_patterns("activations.zarr", "report"))
     before = {(key.place, key.fingerprint.digest) for key in report_stage(plan_of(run), tmp_path / "site").keys}
     file = next((run / "tables" / "unit_image").rglob("*.parquet"))
     pl.read_parquet(file).head(1).write_parquet(file)
     after = {(key.place, key.fingerprint.digest) for key in report_stage(plan_of(run), tmp_path / "site").keys}
-    assert {place[0] for place, _ in after - before} == {"images"}
+    anew = {place[0] for place, _ in after - before}
+    assert "images" in anew
+    assert not {"pictures", "grid", "thumbnails"} & anew
 
 
 def test_where_the_data_set_is_gone_no_image_is_shown(hostile_run, tmp_path, monkeypatch):

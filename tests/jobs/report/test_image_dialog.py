@@ -65,7 +65,7 @@ def test_from_a_unit_to_an_image_opened_large_to_its_page_and_back(desktop, site
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
     assert page.url.endswith(UNIT)
-    assert page.evaluate("document.activeElement.href").endswith(f"/i/{images[0]}.html")
+    page.wait_for_function(f"(document.activeElement.href || '').endsWith('/i/{images[0]}.html')")
     page.keyboard.press("Enter")
     wait_for(page, 1)
     page.locator("dialog h2 a").click()
@@ -150,7 +150,7 @@ def test_strips_take_one_stop_of_the_keyboard_and_the_arrows_lead_on(desktop):
     assert "scale(1.4)" in page.locator(".stage svg").get_attribute("style")
     page.keyboard.press("0")
     page.keyboard.press("Escape")
-    assert strip.locator("a.opens").nth(5).evaluate("link => link === document.activeElement")
+    page.wait_for_function("document.activeElement === document.querySelectorAll('.strip.ready a.opens')[5]")
 
 
 def test_fingers_step_pinch_and_close(phone):

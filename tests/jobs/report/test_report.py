@@ -220,8 +220,9 @@ def test_strips_draw_the_region_above_the_threshold(hostile_run, site):
     threshold = schemas.scan_thresholds(hostile_run).filter(layer="1", unit=0).collect()["threshold"][0]
     plan = RunFolder.existing(hostile_run).plan()
     slots = slots_of(plan, Look.of(plan, plan.models[0]))
-    slot, path = block["units"][0][0]
-    assert slots.view[slot] == top["view"]
+    slot, path, image, view = block["units"][0][0]
+    assert slots.view[slot] == view == top["view"]
+    assert image == top["image"]
     assert (block["width"], block["height"], block["first"]) == (160, 160, 0)
     above = (
         upsample(np.frombuffer(top["map"], "<f2").reshape(32, 32), resize_axis(32, 160), resize_axis(32, 160))

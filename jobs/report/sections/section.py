@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from filterscope.jobs.report.declared import shown_beside
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, with_bars, with_heat
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import strips
@@ -32,6 +33,8 @@ class Section:
         The frame as a table.
     cut : str
         Says what is left out; empty if nothing is.
+    table, sql : str
+        The table that the frame is made of, and the query of those of its rows that the page is about.
     """
 
     id: str
@@ -42,6 +45,8 @@ class Section:
     drawn: Any
     columns: list[Any]
     cut: str
+    table: str
+    sql: str
 
 
 def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
@@ -50,9 +55,10 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     look, drawn = _drawn(finding.look, frame, about)
     shown = frame.head(ROWS)
     columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
-    return Section(
-        anchor(title), title, subtitle, finding.note, look, drawn, columns, _cut(look, frame, drawn, finding)
-    )
+    table = finding.tables[0]
+    sql = queries.table_of(table, model=about.model, layer=about.layer, unit=about.unit, category=about.category)
+    cut = _cut(look, frame, drawn, finding)
+    return Section(anchor(title), title, subtitle, finding.note, look, drawn, columns, cut, table, sql)
 
 
 def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:

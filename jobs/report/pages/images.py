@@ -54,6 +54,7 @@ def write_images(where: ReportPlace, block: ImageBlock) -> int:
             where.site,
             image_place(image),
             "image.html",
+            run=str(plan.run),
             row=row,
             name=file_name(row["uri"]),
             drawn=drawn_size(row["height"], row["width"]),
@@ -134,7 +135,7 @@ def _views(where: ReportPlace, images: list[int]) -> dict[int, list[dict[str, An
 def write_grid(where: ReportPlace, _: None = None) -> int:
     """Write the page that shows every image that has a page, and its data."""
     images = shown_images(where)
-    write_page(where.site, ("images.html",), "images.html", images=len(images))
+    write_page(where.site, ("images.html",), "images.html", run=str(where.plan.run), images=len(images))
     if images:
         write_script(where.site, ("images.js",), "pictures.grid", grid_of(where, images))
     return 1

@@ -1,6 +1,7 @@
 """How pages are made: templates with every value escaped, numbers as people read them, links that survive any name."""
 
 import hashlib
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -96,6 +97,16 @@ def write_page(site: Path, place: tuple[str, ...], template: str, **values: Any)
     write_atomically(site.joinpath(*place), text.encode())
 
 
+def write_script(site: Path, place: tuple[str, ...], function: str, *arguments: Any) -> None:
+    """Write data as a script that calls a function with them; a page that is read from disk can load no other data.
+
+    No name in the data can end the script, wherever it is put: `<` and what is not ASCII are escaped.
+    """
+    said = ",".join(json.dumps(value, separators=(",", ":"), allow_nan=False) for value in arguments)
+    escaped = said.replace("<", "\\u003c")
+    write_atomically(site.joinpath(*place), f"{function}({escaped});\n".encode())
+
+
 @lru_cache(maxsize=1)
 def digest() -> str:
     """Return 16 hexadecimal digits that change with the code of the report and its findings, its templates and its style."""
@@ -106,4 +117,16 @@ def digest() -> str:
     return found.hexdigest()[:16]
 
 
-__all__ = ["NOTHING", "coded", "digest", "kind", "number", "significant", "slug", "url", "whole", "write_page"]
+__all__ = [
+    "NOTHING",
+    "coded",
+    "digest",
+    "kind",
+    "number",
+    "significant",
+    "slug",
+    "url",
+    "whole",
+    "write_page",
+    "write_script",
+]

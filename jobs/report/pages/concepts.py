@@ -100,6 +100,7 @@ def _images(where: ReportPlace, names: list[str]) -> dict[str, list[dict[str, An
         name: [
             {
                 "image": image,
+                "view": shown[image],
                 "file": uris[image].as_py().rsplit("/", 1)[-1],
                 "thumbnail": Thumbnail.at(int(slots.slot[shown[image]]), look),
                 "labelled": paths[shown[image], name],

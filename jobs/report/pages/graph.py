@@ -10,6 +10,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.jobs.report.declared import declared
+from filterscope.jobs.report.pictures import shown_images
 from filterscope.jobs.report.place import Place, ReportPlace, graph_place
 from filterscope.jobs.report.render import slug, url, write_page
 from filterscope.jobs.report.sections.cells import About
@@ -224,6 +225,7 @@ def _data(
         }
         for row in graph.nodes.iter_rows(named=True)
     ]
+    shown, geometry = frozenset(shown_images(where)), page.model.geometry(where.plan.options.geometry)
     return {
         "folder": url(*graph_place(page.model.name, page.category)[:-1], slug(page.category)),
         "layers": [
@@ -240,8 +242,9 @@ def _data(
         "ties": list(graph.ties.select("place", "upper_place", "weight", "together").iter_rows()),
         "steps": steps,
         "first": max((n for n, step in enumerate(steps) if len(step["places"]) <= FIRST), default=0),
-        "parses": [{**parse, "pictured": pictures is not None} for parse in parses],
-        "input": list(page.model.geometry(where.plan.options.geometry).size),
+        "parses": [{**parse, "pictured": pictures is not None, "opens": parse["image"] in shown} for parse in parses],
+        "input": list(geometry.size),
+        "seen": geometry.mask_key,
     }
 
 

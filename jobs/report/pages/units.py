@@ -1,19 +1,19 @@
 """Pages of units, and the strips of top images that other pages show of them."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
-from filterscope.jobs.report.render import url, write_page
+from filterscope.jobs.report.place import ReportPlace, maps_place, strips_place, unit_place
+from filterscope.jobs.report.render import url, write_page, write_script
 from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.axes import Box
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import Field, field, histogram
 from filterscope.jobs.report.sections.facts import best_concepts, concepts_of, units_of
+from filterscope.jobs.report.sections.heat import heat_maps
 from filterscope.jobs.report.sections.labelled import labelled_paths
 from filterscope.jobs.report.sections.section import UnitSections
 from filterscope.jobs.report.sections.strips import top_images
@@ -23,7 +23,6 @@ from filterscope.pipeline.methods.dissection.options import mask_key
 from filterscope.pipeline.methods.significance.trust import verdict
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
-from filterscope.pipeline.stores.places import write_atomically
 from filterscope.pipeline.views.decode import view_files
 
 #: Tables that the page of a unit shows where its layer was dissected, beside those of its findings.
@@ -91,21 +90,26 @@ def _dissected(where: ReportPlace, block: UnitBlock) -> dict[int, dict[str, Any]
 
 
 def _write_strips(where: ReportPlace, block: UnitBlock, tops: pl.DataFrame, slots: Slots) -> None:
+    """Write the strips of a block of units, and the maps of their images, which are read when someone asks for them."""
+    plan, model, layer, look = where.plan, block.model, block.layer, slots.look
     strips: list[list[list[Any]]] = [[] for _ in range(block.stop - block.start)]
-    if len(slots.slot):
-        for unit, view, path in tops.filter(pl.col("rank") < STRIP).select("unit", "view", "path").iter_rows():
-            strips[unit - block.start].append([int(slots.slot[view]), path])
-    place = strips_place(block.model.name, block.layer.name, block.start)
-    look = slots.look
+    rows = tops.filter(pl.col("rank") < STRIP).select("unit", "view", "path", "image")
+    for unit, view, path, image in rows.iter_rows() if len(slots.slot) else []:
+        strips[unit - block.start].append([int(slots.slot[view]), path, image, view])
+    place, maps = (of(model.name, layer.name, block.start) for of in (strips_place, maps_place))
     facts = {
         "thumbnails": url("thumbnails", look.key),
+        "seen": look.seen,
+        "maps": url(*maps),
         "width": look.width,
         "height": look.height,
         "first": block.start,
         "units": strips,
     }
-    text = f"filterscope.strips({json.dumps(url(*place))},{json.dumps(facts, separators=(',', ':'))});\n"
-    write_atomically(where.site.joinpath(*place), text.encode())
+    write_script(where.site, place, "filterscope.strips", url(*place), facts)
+    if len(slots.slot):
+        drawn = heat_maps(plan, model, layer, block.start, block.stop)
+        write_script(where.site, maps, "pictures.maps", url(*maps), drawn)
 
 
 class _Shown:
@@ -143,6 +147,7 @@ class _Shown:
         fields = self.fields.get(unit, [])
         return {
             "u": row,
+            "maps": url(*maps_place(model.name, layer.name, self.block.start)),
             "verdict": verdict(row),
             "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
             "concepts": self.concepts.get(unit, []),
@@ -160,6 +165,7 @@ class _Shown:
         return {
             "rank": top["rank"],
             "image": top["image"],
+            "view": view,
             "maximum": top["maximum"],
             "path": top["path"],
             "labelled": self.labelled.get((view, concept)) if concept else None,

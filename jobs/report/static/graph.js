@@ -194,7 +194,7 @@ const filterscope = { graph: (data) => {
   }
 
   function parsed(k, choosing) {
-    const { view, image, hits, pictured } = data.parses[k];
+    const { view, image, hits, pictured, opens } = data.parses[k];
     const [height, width] = data.input;
     const places = new Set(hits.map(([place]) => place));
     const between = [];
@@ -217,7 +217,8 @@ const filterscope = { graph: (data) => {
       button.addEventListener("click", () => choose(place, true));
       return element("li", {}, element("span", { class: `dot k-${data.layers[data.nodes[place].layer].colour}` }), button);
     }));
-    document.getElementById("parse").replaceChildren(drawing, list);
+    const link = { class: "opens", href: `${root}i/${image}.html`, "data-view": view, "data-seen": data.seen };
+    document.getElementById("parse").replaceChildren(opens ? element("a", link, drawing) : drawing, list);
   }
 
   function address() {

@@ -86,8 +86,8 @@ filterscope.layer = (data) => {
     if (data.images) {
       const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");
       const strip = element("div", {
-        class: "strip", role: "img", "aria-label": `strongest images of unit ${unit}`,
-        "data-strips": `${data.folder}/strips-${start}.js`, "data-unit": String(unit),
+        class: "strip", role: "group", "aria-label": `strongest images of unit ${unit}`,
+        "data-strips": `${data.folder}/strips-${start}.js`, "data-unit": String(unit), ...(c < 0 ? {} : { "data-concept": data.concepts[c] }),
       });
       made.append(strip);
       filterscope.watch(strip);

@@ -28,7 +28,7 @@ from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
 from filterscope.pipeline.methods.significance.trust import figure, standing, trust
 from filterscope.pipeline.run.folder import RunFolder
-from tests.jobs.report.pages import Page, called, written_here
+from tests.jobs.report.pages import Page, called, filled, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
 
 UNIT_PAGE = ("m", "planted", "1")
@@ -222,14 +222,15 @@ def test_strips_draw_the_region_above_the_threshold(hostile_run, site):
     threshold = schemas.scan_thresholds(hostile_run).filter(layer="1", unit=0).collect()["threshold"][0]
     plan = RunFolder.existing(hostile_run).plan()
     slots = slots_of(plan, Look.of(plan, plan.models[0]))
-    slot, path = block["units"][0][0]
-    assert slots.view[slot] == top["view"]
+    slot, path, image, view = block["units"][0][0]
+    assert slots.view[slot] == view == top["view"]
+    assert image == top["image"]
     assert (block["width"], block["height"], block["first"]) == (160, 160, 0)
     above = (
         upsample(np.frombuffer(top["map"], "<f2").reshape(32, 32), resize_axis(32, 160), resize_axis(32, 160))
         > threshold
     )
-    drawn = _filled(path, 160)
+    drawn = filled(path, 160)
     assert above.any()
     assert (above != drawn).mean() < 0.02
 
@@ -246,21 +247,7 @@ def test_strips_draw_receptive_fields_where_the_run_did(hostile_run):
     drawn = survey_drawing(survey, model, layer)(activation, activation.max(axis=(2, 3)).astype(np.float32), threshold)
     mask = unpack(drawn.words, 16)[0]
     assert mask.any()
-    assert (np.kron(mask, np.ones((10, 10), bool)) != _filled(top["path"], 160)).mean() < 0.02
-
-
-def _filled(path, size):
-    """Fill path data by the even-odd rule, pixel centre by pixel centre."""
-    inside = np.zeros((size, size), bool)
-    y, x = np.mgrid[0.5:size, 0.5:size]
-    for part in path.split("z")[:-1]:
-        start, steps = re.fullmatch(r"M(\d+ \d+)l(.*)", part).groups()
-        numbers = np.array(re.findall(r"-?\d+", steps), int).reshape(-1, 2)
-        points = np.array(start.split(), int) + np.vstack([[0, 0], numbers.cumsum(axis=0)])
-        for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-            if y0 != y1:
-                inside ^= ((y0 <= y) != (y1 <= y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-    return inside
+    assert (np.kron(mask, np.ones((10, 10), bool)) != filled(top["path"], 160)).mean() < 0.02
 
 
 def test_thumbnails_are_the_images_as_the_network_sees_them(hostile_run, site):
@@ -285,7 +272,7 @@ def test_a_finished_report_is_left_alone_and_a_lost_unit_is_written_again(hostil
     write_report(hostile_run)
     written = {path.relative_to(site) for path in site.rglob("*.html") if path.stat().st_mtime_ns != before[path]}
     assert written == {Path("m/planted/0/2.html")}
-    assert len(list(Ledger(site / "ledger").records("report"))) == 9
+    assert len(list(Ledger(site / "ledger").records("report"))) == 12
 
 
 def test_units_of_work_need_neither_each_other_nor_an_order(hostile_run, site, tmp_path):

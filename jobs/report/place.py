@@ -74,4 +74,18 @@ def concept_place(concept: str) -> Place:
     return "c", f"{slug(concept)}.html"
 
 
-__all__ = ["Place", "ReportPlace", "concept_place", "graph_place", "layer_place", "strips_place", "unit_place"]
+def search_place(name: str) -> Place:
+    """Return the place of a file that the search box looks through."""
+    return "search", f"{name}.js"
+
+
+__all__ = [
+    "Place",
+    "ReportPlace",
+    "concept_place",
+    "graph_place",
+    "layer_place",
+    "search_place",
+    "strips_place",
+    "unit_place",
+]

@@ -276,13 +276,14 @@ def test_pages_are_accessible_and_fit_the_screen(browser, site, place, scheme, w
     assert_accessible(browser, site, place, scheme, width)
 
 
-def assert_accessible(browser, folder, place, scheme, width, click=None):
+def assert_accessible(browser, folder, place, scheme, width, click=None, before=lambda page: None):
     """No serious violation by axe; nothing is wider than the screen."""
     axe = pytest.importorskip("axe_core_python.sync_playwright", reason="axe-core-python is not installed")
     opened = Opened(browser, folder.as_uri(), viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = opened.goto(place)
     for button in page.locator(click).all() if click else []:
         button.click()
+    before(page)
     page.evaluate("document.querySelectorAll('details').forEach(found => { found.open = true; })")
     serious = [
         (violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])

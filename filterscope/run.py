@@ -54,6 +54,13 @@ class Run:
         """What the run computes: models, layers, options."""
         return RunFolder(self.path).plan()
 
+    @property
+    def labels(self) -> pl.DataFrame:
+        """Every unit with its label and `standing`, what that is worth, beside the columns of `units` and `unit_significance`."""
+        from filterscope.pipeline.methods.significance.findings import labels
+
+        return labels(self.path)
+
     def query(self, sql: str) -> pl.DataFrame:
         """Answer one SQL statement that reads the tables, as `filterscope query` does.
 

@@ -98,6 +98,13 @@ class Unit:
         return float(self.facts["iou"])
 
     @property
+    def standing(self) -> str:
+        """What its label is worth: strong, tentative, few images, chance or no label."""
+        from filterscope.pipeline.methods.significance.trust import standing
+
+        return standing(self.facts)
+
+    @property
     def verdict(self) -> str:
         """What it detects, whether to believe it, and what to expect on new images, in a few sentences."""
         from filterscope.pipeline.methods.significance.trust import verdict

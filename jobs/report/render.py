@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from filterscope.jobs.report.declared import sources
-from filterscope.pipeline.methods.significance.trust import figure
+from filterscope.pipeline.methods.significance.trust import MEANINGS, figure
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.schemas.dataset import CATEGORIES
 
@@ -86,7 +86,7 @@ def _environment() -> Any:
         "kind": kind,
         "slug": slug,
     }
-    environment.globals |= {"url": url}
+    environment.globals |= {"url": url, "meanings": MEANINGS}
     return environment
 
 

@@ -14,14 +14,15 @@ from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import Trend, shares, trend
-from filterscope.jobs.report.sections.facts import concepts_of, label_counts
+from filterscope.jobs.report.sections.facts import concepts_of, label_counts, worth
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import images_at_hand
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.methods.dissection.findings import layer_summary, strongest_units
+from filterscope.pipeline.methods.dissection.findings import layer_summary
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
-from filterscope.pipeline.methods.significance.findings import sentences
+from filterscope.pipeline.methods.significance.findings import BY_STANDING, labels, sentences
+from filterscope.pipeline.methods.significance.trust import STANDINGS
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import PlannedModel
@@ -75,12 +76,8 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
     """Return a row for every layer that was dissected, model by model, layers from the first to the last."""
     run = where.plan.run
     summary = {(row["model"], row["layer"]): row for row in layer_summary(run).to_dicts()}
-    units = schemas.scan_units(run).select("model", "layer", "unit", "concept", "category", "iou", "detector").collect()
-    parts = dict(units.group_by("model", "layer"))
+    parts = dict(labels(run).group_by("model", "layer"))
     steady = _instability(where)
-    strongest: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in strongest_units(run, _STRONGEST).to_dicts() if units.height else []:
-        strongest.setdefault((row["model"], row["layer"]), []).append({**row, "strips": where.strips(row)})
     rows = []
     for model, layer in in_order(where.plan.models):
         key = (model.name, layer.name)
@@ -92,14 +89,21 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
                 **summary[key],
                 "type": layer.type,
                 "median_iou": parts[key]["iou"].median(),
-                "headline": headline_of(run, *key),
+                "headline": headline_of(run, *key, parts[key]),
+                "worth": worth(parts[key]),
                 "instability": steady.get(key),
                 "groups": groups,
                 "shares": shares(groups),
-                "strongest": strongest.get(key, []),
+                "strongest": [{**unit, "strips": where.strips(unit)} for unit in _strongest(parts[key])],
             }
         )
     return rows
+
+
+def _strongest(units: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the units of a layer to show first: strong labels, then tentative ones; others head nothing."""
+    ranked = units.filter(pl.col("standing").is_in(STANDINGS[:2])).sort(BY_STANDING, -pl.col("iou"), "unit")
+    return ranked.head(_STRONGEST).to_dicts()
 
 
 def in_order(models: Sequence[PlannedModel]) -> list[tuple[PlannedModel, Layer]]:
@@ -172,16 +176,19 @@ def _settings(where: ReportPlace) -> dict[str, Any]:
 
 
 def concept_rows(where: ReportPlace) -> list[dict[str, Any]]:
-    """Return every concept with the number of units that detect it and the best of them; those most detected first."""
+    """Return every concept with the number of units labelled with it, of strong ones, and the best; the most strong first."""
     found = detectors(where.plan.run)
-    labelled = dict(found.filter("label").group_by("concept").len().iter_rows())
-    ranked = found.sort("iou", "model", "layer", "unit", descending=[True, False, False, False])
-    best = {row["concept"]: row for row in ranked.unique("concept", keep="first", maintain_order=True).to_dicts()}
+    labelled = found.filter("label")
+    units = dict(labelled.group_by("concept").len().iter_rows())
+    strong = dict(labelled.filter(pl.col("standing") == STANDINGS[0]).group_by("concept").len().iter_rows())
+    best = {row["concept"]: row for row in labelled.unique("concept", keep="first", maintain_order=True).to_dicts()}
     rows = [
-        {**row, "units": labelled.get(row["concept"], 0), "best": best.get(row["concept"])}
+        {**row, "units": units.get(name, 0), "strong": strong.get(name, 0), "best": best.get(name)}
         for row in concepts_of(where.plan.run).to_dicts()
+        for name in [row["concept"]]
     ]
-    return sorted(rows, key=lambda row: (-row["units"], -(row["best"] or {"iou": 0})["iou"], row["concept"]))
+    first = {"iou": 0.0}
+    return sorted(rows, key=lambda row: (-row["strong"], -row["units"], -(row["best"] or first)["iou"], row["concept"]))
 
 
 __all__ = ["CARDS", "OWN", "concept_rows", "in_order", "layer_rows", "write_overview"]

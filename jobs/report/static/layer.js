@@ -6,16 +6,10 @@ filterscope.layer = (data) => {
   const form = document.getElementById("controls");
   const rows = document.getElementById("rows");
   const field = (name) => form.elements.namedItem(name);
-  const NAMES = ["search", "category", "concept", "evidence", "least", "sort"];
-  const DEFAULTS = { sort: "iou" };
-  const ASCENDING = new Set(["q_value", "unit", "concept", "instability"]);
-  const MATCHES = {
-    "": () => true,
-    detector: (i) => data.detector[i],
-    significant: (i) => data.evidence[i] === "significant" || data.evidence[i] === "both",
-    replicates: (i) => data.evidence[i] === "replicates" || data.evidence[i] === "both",
-    both: (i) => data.evidence[i] === "both",
-  };
+  const NAMES = ["search", "category", "concept", "verdict", "least", "sort"];
+  const DEFAULTS = { sort: "standing" };
+  const ASCENDING = new Set(["standing", "q_value", "unit", "concept", "instability"]);
+  const NO_LABEL = data.standings.length - 1;
   const name = (i) => (data.concept[i] < 0 ? "" : data.concepts[data.concept[i]]);
   let page = 0;
 
@@ -33,13 +27,17 @@ filterscope.layer = (data) => {
   function chosen() {
     const search = field("search").value.trim().toLowerCase();
     const [category, concept, least] = [field("category").value, field("concept").value, Number(field("least").value) || 0];
-    const matches = MATCHES[field("evidence").value] || MATCHES[""];
+    const verdict = field("verdict").value;
+    const worth = data.standings.indexOf(verdict);
     const found = [];
     for (let i = 0; i < data.unit.length; i += 1) {
-      if (category && (data.concept[i] < 0 || data.categories[data.concept[i]] !== category)) continue;
-      if (concept && name(i) !== concept) continue;
-      if (data.iou[i] < least || !matches(i)) continue;
-      if (search && String(data.unit[i]) !== search && !name(i).toLowerCase().includes(search)) continue;
+      const labelled = data.standing[i] !== NO_LABEL;
+      if (verdict === "labelled" ? !labelled : worth >= 0 && data.standing[i] !== worth) continue;
+      const named = labelled || worth === NO_LABEL ? data.concept[i] : -1;  // the nearest concept of a unit is no label
+      if (category && (named < 0 || data.categories[named] !== category)) continue;
+      if (concept && (named < 0 || data.concepts[named] !== concept)) continue;
+      if (data.iou[i] < least) continue;
+      if (search && String(data.unit[i]) !== search && !(named >= 0 && name(i).toLowerCase().includes(search))) continue;
       found.push(i);
     }
     return found;
@@ -68,13 +66,13 @@ filterscope.layer = (data) => {
     if (data.status[i] !== "live") who.append(element("span", { class: "none" }, data.status[i]));
     else if (c < 0) who.append(element("span", { class: "none" }, "no concept"));
     else {
+      if (data.standing[i] === NO_LABEL) who.append(element("span", { class: "none" }, "no label, nearest"));
       who.append(element("a", { class: "label", href: root + data.pages[c] }, data.concepts[c]));
       who.append(element("span", { class: `category ${data.kinds[c]}` }, data.categories[c]));
     }
     const badges = element("span", { class: "badges" });
-    const e = data.evidence[i];
-    if (e === "both" || e === "significant") badges.append(element("span", { class: "badge" }, "significant"));
-    if (e === "both" || e === "replicates") badges.append(element("span", { class: "badge" }, "replicates"));
+    const worth = data.standings[data.standing[i]];
+    if (data.standing[i] !== NO_LABEL) badges.append(element("span", { class: `badge v-${worth.replace(" ", "-")}` }, worth));
     if (badges.childElementCount) who.append(badges);
     const more = [
       ...number("q", data.q_value[i], 3), ...number("expected", data.expected_iou[i], 4),
@@ -142,7 +140,6 @@ filterscope.layer = (data) => {
   const labels = [...new Set(data.concept)].filter((c) => c >= 0);
   choices(field("category"), [...new Set(labels.map((c) => data.categories[c]))].sort());
   choices(field("concept"), labels.map((c) => data.concepts[c]).sort((a, b) => a.localeCompare(b)));
-  if (!data.compared) field("evidence").querySelectorAll("option").forEach((o) => { if (o.value && o.value !== "detector") o.remove(); });
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => { page = 0; show(); });

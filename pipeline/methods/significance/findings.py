@@ -10,6 +10,11 @@ from filterscope.pipeline.methods.significance.trust import MEANINGS, STANDINGS,
 
 _UNIT = ["model", "layer", "unit"]
 
+#: Sorts units by what their labels are worth, best first.
+BY_STANDING = pl.col("standing").replace_strict(
+    {name: place for place, name in enumerate(STANDINGS)}, return_dtype=pl.Int8
+)
+
 
 def labels(run: str | Path) -> pl.DataFrame:
     """Return every unit of a run with what is known of its label, and its `standing`.
@@ -76,13 +81,10 @@ def standing_units(run: str | Path, count: int = 5) -> pl.DataFrame:
     """
     if not schemas.scan_unit_significance(run).head(1).collect().height:
         return pl.DataFrame()
-    rank = pl.col("standing").replace_strict(
-        {name: place for place, name in enumerate(STANDINGS)}, return_dtype=pl.Int8
-    )
     return (
         labels(run)
         .filter(pl.col("standing").is_in(STANDINGS[:2]))
-        .with_columns(rank.alias("rank"))
+        .with_columns(BY_STANDING.alias("rank"))
         .sort("model", "layer", "rank", "iou", "unit", descending=[False, False, False, True, False])
         .group_by("model", "layer", maintain_order=True)
         .head(count)
@@ -92,7 +94,9 @@ def standing_units(run: str | Path, count: int = 5) -> pl.DataFrame:
 
 def sentences(run: str | Path) -> list[str]:
     """Return for each layer which of its numbers to trust."""
-    rows = schemas.scan_layer_significance(run).sort("model", "layer").collect().iter_rows(named=True)
+    layers = schemas.scan_layer_significance(run).sort("model", "layer").collect()
+    strong = labels(run).group_by("model", "layer").agg((pl.col("standing") == STANDINGS[0]).sum().alias("strong"))
+    rows = layers.join(strong, on=["model", "layer"], how="left", maintain_order="left").iter_rows(named=True)
     return [f"{row['model']} {row['layer']}: {trust(row)}" for row in rows]
 
 
@@ -107,4 +111,4 @@ FINDINGS = (
     Finding("Labels to believe first", ("units", "unit_significance"), standing_units),
 )
 
-__all__ = ["FINDINGS", "headline", "labels", "sentences", "standing_units"]
+__all__ = ["BY_STANDING", "FINDINGS", "headline", "labels", "sentences", "standing_units"]

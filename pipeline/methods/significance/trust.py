@@ -85,7 +85,8 @@ def trust(row: Mapping[str, Any]) -> str:
     Parameters
     ----------
     row : mapping
-        A row of `layer_significance`; what runs of earlier versions did not count is None.
+        A row of `layer_significance`; what runs of earlier versions did not count is None. With `strong`, how many of its
+        labels are, it is these that are to be trusted.
 
     Returns
     -------
@@ -99,7 +100,16 @@ def trust(row: Mapping[str, Any]) -> str:
         return f"{_none_significant(row)}{_replicating(row)}" if over else _NO_LABEL
     known = row["significant_over_cutoff"]
     below = 0 if known is None else significant - known
-    those = f"trust the {'one significant unit' if significant == 1 else f'{significant:,} significant units'}"
+    strong = row.get("strong")
+    if strong is None:
+        those = f"trust the {'one significant unit' if significant == 1 else f'{significant:,} significant units'}"
+    else:
+        those = (
+            f"trust the {_are(strong, 'one strong label', f'{strong:,} strong labels')}"
+            if strong
+            else "no label is strong"
+        )
+        those += f"; {significant:,} {_are(significant, 'unit is', 'units are')} significant"
     if below == significant:
         those += f", though {'it lies' if significant == 1 else 'all of them lie'} below {DETECTOR_IOU}"
     elif below:

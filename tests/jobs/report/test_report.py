@@ -26,7 +26,7 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.trust import figure, trust
+from filterscope.pipeline.methods.significance.trust import figure, standing, trust
 from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.report.pages import Page, called, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
@@ -67,7 +67,8 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
         assert data[name] == units[name].to_list(), name
     names = [data["concepts"][c] if c >= 0 else None for c in data["concept"]]
     assert names == units["concept"].to_list()
-    assert data["evidence"] == ["both", "both", "none"]
+    worth = [standing(row) for row in units.to_dicts()]
+    assert [data["standings"][number] for number in data["standing"]] == worth == ["strong", "strong", "no label"]
     located = (
         schemas.scan_location_instability(hostile_run).filter(pl.col("layer") == "1", pl.col("unit") == 0).collect()
     )

@@ -126,6 +126,25 @@ NEVER = "none is expected by chance (0 in each of 50 permutations)"
             "trust the 120 significant units; 300 units are over 0.04, where 90 are expected by chance",
         ),
         (layer(0, 0.0, 2), "trust the 2 significant units; no unit is over 0.04"),
+        # where it is known what the labels are worth
+        (
+            layer(3, 0.0, 11, spread=NONE, below=8, again=(3, 0.0, 0)) | {"strong": 2},
+            f"trust the 2 strong labels; 11 units are significant, 8 of which lie below 0.04; 3 units are over 0.04, where "
+            f"{NEVER}; 3 labels replicate, none by chance",
+        ),
+        (
+            layer(2, 0.0, 1, spread=NONE, again=(1, 0.0, 0)) | {"strong": 1},
+            f"trust the one strong label; 1 unit is significant; 2 units are over 0.04, where {NEVER}; 1 label replicates, "
+            "none by chance",
+        ),
+        (
+            layer(0, 0.0, 1, spread=NONE, below=1) | {"strong": 0},
+            "no label is strong; 1 unit is significant, though it lies below 0.04; no unit is over 0.04",
+        ),
+        (
+            layer(4, 9.1, 0, spread=(3.1, 4, 16)) | {"strong": 0},
+            f"trust none of the 4 labels over 0.04: 9.1 are expected by chance ({WIDE})",
+        ),
     ],
 )  # fmt: skip
 def test_a_layer_is_summed_up_in_a_sentence(row, sentence):

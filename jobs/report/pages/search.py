@@ -57,8 +57,8 @@ def write_search(where: ReportPlace, _: None = None) -> int:
 
 
 def _labelled(where: ReportPlace, layers: dict[tuple[str, str], int]) -> pl.DataFrame:
-    """Return units over the cut-off with the numbers of their layers and standings, the best label first."""
-    units = labels(where.plan.run).filter("detector")
+    """Return units that have a label with the numbers of their layers and standings, the best label first."""
+    units = labels(where.plan.run).filter(pl.col("standing") != STANDINGS[-1])
     numbers = pl.DataFrame(
         [(*layer, number) for layer, number in layers.items()],
         {"model": pl.String, "layer": pl.String, "number": pl.Int32},

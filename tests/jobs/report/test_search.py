@@ -86,7 +86,7 @@ def test_units_of_a_concept_are_its_best(hostile_run, site):
 
 def test_files_of_the_index_are_of_bounded_size(hostile_run, site, tmp_path, monkeypatch):
     """Images and concepts are cut into files; all of them together are what one file would hold."""
-    from filterscope.jobs.report.site import _Pages, report_stage  # noqa: F401
+    from filterscope.jobs.report.site import report_stage
 
     whole = index(site, "images-0"), index(site, "units-0")
     monkeypatch.setattr(search, "IMAGES", 5)
@@ -98,9 +98,9 @@ def test_files_of_the_index_are_of_bounded_size(hostile_run, site, tmp_path, mon
     assert written == len(list((tmp_path / "site" / "search").iterdir()))
     parts = [index(tmp_path / "site", f"images-{n}") for n in range(names["images"])]
     assert max(map(len, parts)) == 5
-    assert sum(parts, []) == whole[0]
+    assert [image for part in parts for image in part] == whole[0]
     blocks = [index(tmp_path / "site", f"units-{n}") for n in range(-(-len(names["concepts"]) // 2))]
-    assert sum(blocks, []) == whole[1]
+    assert [units for block in blocks for units in block] == whole[1]
     assert names["block"] == 2
 
 

@@ -56,7 +56,7 @@ class Run:
 
     @property
     def labels(self) -> pl.DataFrame:
-        """Every unit with its label and `standing`, what that is worth, beside the columns of `units` and `unit_significance`."""
+        """Every unit with its label and its `standing`, beside the columns of `units` and `unit_significance`."""
         from filterscope.pipeline.methods.significance.findings import labels
 
         return labels(self.path)

@@ -5,6 +5,7 @@ filterscope.layer = (data) => {
   const root = document.documentElement.dataset.root;
   const form = document.getElementById("controls");
   const rows = document.getElementById("rows");
+  const says = JSON.parse(form.dataset.says);
   const field = (name) => form.elements.namedItem(name);
   const NAMES = ["search", "category", "concept", "verdict", "least", "sort"];
   const FILTERS = NAMES.slice(0, -1);
@@ -57,7 +58,7 @@ filterscope.layer = (data) => {
   }
 
   function number(label, value, digits) {
-    return value === null ? [] : [`${label} ${value.toFixed(digits)}`];
+    return value === null ? [] : [element("span", { class: "term", title: says[label] }, `${label} ${value.toFixed(digits)}`)];
   }
 
   function row(i) {
@@ -79,10 +80,10 @@ filterscope.layer = (data) => {
       ...number("q", data.q_value[i], 3), ...number("expected", data.expected_iou[i], 4),
       ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
     ];
-    if (more.length) who.append(element("span", { class: "more" }, more.join(" · ")));
+    if (more.length) who.append(element("span", { class: "more" }, ...more.flatMap((part, n) => (n ? [" · ", part] : [part]))));
     const filled = element("span", { class: c < 0 ? "" : data.kinds[c] });
     filled.style.width = `${Math.min(100, (100 * data.iou[i]) / largest).toFixed(1)}%`;
-    const score = element("div", { class: "score" }, element("b", {}, data.iou[i].toFixed(4)), element("span", { class: "meter" }, filled));
+    const score = element("div", { class: "score" }, element("b", { class: "term", title: says.IoU }, data.iou[i].toFixed(4)), element("span", { class: "meter" }, filled));
     const made = element("li", { class: "row", "data-unit": String(unit) }, who, score);
     if (data.images) {
       const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");

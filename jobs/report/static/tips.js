@@ -53,8 +53,9 @@
     else if (name !== shown) timer = setTimeout(() => show(name, event.target), WAIT);
   });
   document.addEventListener("focusin", (event) => {
+    if (!event.target.matches(":focus-visible")) return; // a touch focuses, too
     const name = event.target.closest("th, dt, abbr, .term")?.closest(NAMES);
-    if (name && event.target.matches(":focus-visible")) show(name, event.target); else hide();
+    if (name) show(name, event.target); else hide();
   });
   document.addEventListener("pointerup", (event) => {
     const name = event.pointerType === "touch" && !event.target.closest("a") && named(event.target);

@@ -228,19 +228,22 @@ def test_graphs_are_found(browser, graph_site):
 
 
 @needs_browser
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
-@pytest.mark.parametrize("text", ["rim", "nothing of the kind"])
-def test_results_are_accessible_and_fit_the_screen(browser, site, scheme, width, text):
+@pytest.mark.parametrize(("text", "scheme", "width"), [("rim", "light", 390), ("nothing of the kind", "dark", 1280)])
+def test_results_are_accessible_and_fit_the_screen(browser, site, text, scheme, width):
     def search(page):
         page.keyboard.press("/")
         page.keyboard.type(text)
         page.wait_for_selector(".found:not([hidden])")
 
-    assert_accessible(browser, site, "m/planted/1/index.html", scheme, width, before=search)
-    assert_accessible(browser, site, "index.html", scheme, width, before=lambda page: choices(page))
+    assert_accessible(browser, site, "concepts.html", scheme, width, before=search)
 
 
-def test_a_run_without_units_has_an_index_of_its_layers(graph_site):
+@needs_browser
+def test_the_menu_is_accessible_and_fits_a_phone(browser, site):
+    assert_accessible(browser, site, "concepts.html", "dark", 390, before=choices)
+
+
+def test_a_run_with_a_graph_has_it_in_its_index(graph_site):
     names = index(graph_site, "names")
     assert [graph[1] for graph in names["graphs"]] == [CATEGORY]
     assert pl.Series([layer[1] for layer in names["layers"]]).is_in(["1", "3"]).all()

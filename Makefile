@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test results faults lint bench soak vulnerabilities
+.PHONY: setup audit test results pictures faults lint bench soak vulnerabilities
 
 setup: .venv/.ready
 
@@ -23,6 +23,10 @@ test: setup
 # what commands print on the pages of documentation, made again; about five minutes
 results: setup
 	$(BIN)/python -m tests.docs.results
+
+# the pictures on the pages of the methods, drawn again
+pictures: setup
+	$(BIN)/python -m tests.docs.pictures
 
 faults: setup
 	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters tests/object_stores

@@ -120,7 +120,7 @@ def test_the_search_finds_concepts_units_layers_and_images_by_keyboard(opened):
     page = opened.goto("concepts.html")
     assert not [url for url in opened.asked if "/search/" in url]  # nothing is loaded before it is used
     page.keyboard.press("/")
-    box = page.get_by_role("combobox", name="Search units")
+    box = page.get_by_role("combobox", name="Find units")
     assert box.evaluate("box => box === document.activeElement")
     box.press_sequentially("RIM")
     assert found(page)["Concepts"] == ["wheel rim"]
@@ -160,7 +160,7 @@ def test_what_is_not_there_is_said(opened):
     assert page.locator(".found [role=status]").inner_text() == "0 matches for “<b>zebra</b>”"
     page.keyboard.press("Escape")
     assert page.locator(".found").is_hidden()
-    page.get_by_role("combobox", name="Search units").fill("")
+    page.get_by_role("combobox", name="Find units").fill("")
     page.keyboard.type(CONCEPT)
     assert found(page)["Concepts"] == [CONCEPT]
 
@@ -173,7 +173,7 @@ def test_everything_that_is_found_has_a_page(site, browser):
     page.keyboard.press("/")
     names = index(site, "names")
     for name in [row[0] for row in names["concepts"]] + [row[1] for row in names["layers"]]:
-        page.get_by_role("combobox", name="Search units").fill(name)
+        page.get_by_role("combobox", name="Find units").fill(name)
         page.wait_for_function("name => [...document.querySelectorAll('#found [role=option] span:first-child')]"
                                ".some(span => span.textContent === name)", arg=name)  # fmt: skip
         for href in page.locator("#found [role=option]").evaluate_all("options => options.map(option => option.href)"):

@@ -11,7 +11,7 @@ _OVER = f"over {DETECTOR_IOU}"
 _INSTABILITY = "deviation of the distance to a landmark, in diagonals; lower is steadier"
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
-TERMS = {
+TERMS: dict[str, str] = {
     **MEANINGS,
     "IoU": "intersection over union of the unit's mask and its label, over the whole data set; 0 where none",
     "labelled": f"units with a label: their best concept has an IoU {_OVER}",

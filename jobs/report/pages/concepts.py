@@ -11,6 +11,7 @@ import polars as pl
 
 from filterscope.jobs.report.place import ReportPlace, concept_place
 from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.sections.labelled import images_with, labelled_paths
 from filterscope.jobs.report.thumbnails import Thumbnail, looks_of
@@ -46,6 +47,8 @@ def write_concepts(where: ReportPlace, block: ConceptBlock) -> int:
             where.site,
             concept_place(concept["concept"]),
             "concept.html",
+            run=str(run),
+            queries=queries,
             concept=concept,
             rows=[{**row, "strips": where.strips(row)} for row in own[:UNITS]],
             total=len(own),

@@ -138,6 +138,7 @@ def write_graph(where: ReportPlace, page: GraphPage) -> int:
         where.site,
         graph_place(model.name, category),
         "graph.html",
+        run=str(where.plan.run),
         model=model,
         category=category,
         sections=sections_of("category", OWN if learned else (), about),

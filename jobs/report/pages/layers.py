@@ -10,6 +10,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, concept_place, layer_place
 from filterscope.jobs.report.render import kind, url, write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import bar_graph
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of, worth
@@ -47,6 +48,7 @@ def write_layer(where: ReportPlace, page: LayerPage) -> int:
         where.site,
         layer_place(model.name, layer.name),
         "layer.html",
+        run=str(plan.run),
         model=model,
         layer=layer,
         row=_row(plan.run, model.name, layer.name),
@@ -64,6 +66,7 @@ def _labelled(where: ReportPlace, page: LayerPage) -> dict[str, Any]:
     data = {
         **unit_columns(units),
         "block": plan.options.unit_block,
+        "sql": queries.units_of_layer(model.name, layer.name, located=units["instability"].count() > 0),
         "folder": url(*place[:-1]),
         "images": bool(len(where.slots(Look.of(plan, model)).slot)),
     }

@@ -14,8 +14,9 @@ from filterscope.jobs.report.pages.concepts import detectors
 from filterscope.jobs.report.pages.layers import headline_of
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
-from filterscope.jobs.report.sections.charts import Trend, shares, trend
+from filterscope.jobs.report.sections.charts import Lines, stacked, trend
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts, worth
 from filterscope.jobs.report.sections.opening import opening
 from filterscope.jobs.report.sections.section import sections_of
@@ -55,6 +56,8 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         where.site,
         ("index.html",),
         "overview.html",
+        run=str(run),
+        queries=queries,
         plan=plan,
         opening=opening(labels(run)) if any(row["headline"] for row in rows) else None,
         rows=deepest_first(rows),
@@ -72,7 +75,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         cutoff=DETECTOR_IOU,
         dissection=plan.of(DissectionOptions),
     )
-    write_page(where.site, ("concepts.html",), "concepts.html", rows=concept_rows(where))
+    write_page(where.site, ("concepts.html",), "concepts.html", run=str(run), queries=queries, rows=concept_rows(where))
     return 2
 
 
@@ -97,7 +100,7 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
                 "worth": worth(parts[key]),
                 "instability": steady.get(key),
                 "groups": groups,
-                "shares": shares(groups),
+                "shares": stacked(groups),
                 "strongest": [{**unit, "strips": where.strips(unit)} for unit in _strongest(parts[key])],
             }
         )
@@ -127,7 +130,7 @@ def _instability(where: ReportPlace) -> dict[tuple[str, str], float]:
     return {(model, layer): value for model, layer, value in means.iter_rows()}
 
 
-def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Trend]]:
+def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Lines]]:
     drawn = []
     for model in where.plan.models:
         layers = [

@@ -9,8 +9,10 @@ import polars as pl
 from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
 from filterscope.jobs.report.render import url, write_page
+from filterscope.jobs.report.sections import queries
+from filterscope.jobs.report.sections.axes import Box
 from filterscope.jobs.report.sections.cells import About
-from filterscope.jobs.report.sections.charts import histogram
+from filterscope.jobs.report.sections.charts import Field, field, histogram
 from filterscope.jobs.report.sections.facts import best_concepts, concepts_of, units_of
 from filterscope.jobs.report.sections.labelled import labelled_paths
 from filterscope.jobs.report.sections.section import UnitSections
@@ -63,6 +65,7 @@ def write_units(where: ReportPlace, block: UnitBlock) -> int:
             where.site,
             unit_place(model, layer, unit),
             "unit.html",
+            run=str(where.plan.run),
             model=block.model,
             layer=block.layer,
             unit=unit,
@@ -145,6 +148,10 @@ class _Shown:
             "concepts": self.concepts.get(unit, []),
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
+            "queries": queries,
+            "geometry": mask_key(self.where.plan, model),
+            "shown_concepts": CONCEPTS,
+            "occluded": fields[0]["images"] if fields else None,
         }
 
     def _image(self, top: dict[str, Any], concept: str | None) -> dict[str, Any]:
@@ -161,38 +168,27 @@ class _Shown:
         }
 
 
-def drawn_field(model: PlannedModel, layer: Layer, measured: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the receptive field of a layer's middle position in input pixels, and the measured one of a unit beside it.
-
-    Boxes are (x, y, width, height), clipped to the input; None where there is none.
-    """
-    height, width = model.transform.input_size
-    drawn: dict[str, Any] = {
-        "height": height,
-        "width": width,
-        "theoretical": None,
-        "empirical": None,
-        **(measured or {}),
-    }
+def drawn_field(model: PlannedModel, layer: Layer, measured: dict[str, Any] | None) -> Field:
+    """Draw the receptive field of a layer's middle position in the input, and the measured one of a unit beside it."""
+    extent = model.transform.input_size
     if layer.field is None:
-        return drawn
+        return field(extent, None, None)
     middle = [
         c + (n // 2) * s
         for c, n, s in zip(layer.field.centre, (layer.height, layer.width), layer.field.stride, strict=True)
     ]
-    drawn["theoretical"] = _box(middle, layer.field.size, (height, width))
-    drawn["size"] = layer.field.size
+    empirical = None
     if measured and measured["empirical_size"] is not None:
         offset = (measured["offset_y"] or 0.0, measured["offset_x"] or 0.0)
         centre = [c + o for c, o in zip(middle, offset, strict=True)]
-        drawn["empirical"] = _box(centre, (measured["empirical_size"],) * 2, (height, width))
-    return drawn
+        empirical = _box(centre, (measured["empirical_size"],) * 2)
+    return field(extent, _box(middle, layer.field.size), empirical)
 
 
-def _box(centre: Any, size: Any, extent: Any) -> tuple[float, ...]:
-    low = [max(c - s / 2 + 0.5, 0.0) for c, s in zip(centre, size, strict=True)]
-    high = [min(c + s / 2 + 0.5, float(e)) for c, s, e in zip(centre, size, extent, strict=True)]
-    return tuple(round(float(v), 1) for v in (low[1], low[0], max(high[1] - low[1], 0), max(high[0] - low[0], 0)))
+def _box(centre: Any, size: Any) -> Box:
+    """Return the box of a size about the centre of a pixel."""
+    (y, x), (height, width) = centre, size
+    return Box(float(x - width / 2 + 0.5), float(y - height / 2 + 0.5), float(width), float(height))
 
 
 def _by_unit(frame: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:

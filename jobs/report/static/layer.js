@@ -81,9 +81,9 @@ filterscope.layer = (data) => {
       ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
     ];
     if (more.length) who.append(element("span", { class: "more" }, ...more.flatMap((part, n) => (n ? [" · ", part] : [part]))));
-    const filled = element("span", { class: c < 0 ? "" : data.kinds[c] });
+    const filled = element("span");
     filled.style.width = `${Math.min(100, (100 * data.iou[i]) / largest).toFixed(1)}%`;
-    const score = element("div", { class: "score" }, element("b", { class: "term", title: says.IoU }, data.iou[i].toFixed(4)), element("span", { class: "meter" }, filled));
+    const score = element("div", { class: "score" }, element("b", { class: "term", title: says.IoU }, data.iou[i].toFixed(4)), element("span", { class: `gauge ${c < 0 ? "" : data.kinds[c]}`, title: `IoU; a full bar is ${largest.toFixed(4)}, the highest of this layer` }, filled));
     const made = element("li", { class: "row", "data-unit": String(unit) }, who, score);
     if (data.images) {
       const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");
@@ -142,6 +142,37 @@ filterscope.layer = (data) => {
     const hash = state();
     if (hash !== window.location.hash.slice(1)) window.history.replaceState(null, "", hash ? `#${hash}` : window.location.pathname.split("/").pop());
   }
+
+  /* The list as it is filtered and sorted, for download.js: its rows, and the SQL that gives them. */
+  const COLUMNS = ["unit", "status", "concept", "category", "detector", "standing", "iou", "runner_up", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_images", "lift", "instability", "association"];
+  const cell = (i, key) => {
+    if (key === "standing") return data.standings[data.standing[i]];
+    if (key === "category") return data.concept[i] < 0 ? null : data.categories[data.concept[i]];
+    if (key === "concept" || key === "runner_up") return data[key][i] < 0 ? null : data.concepts[data[key][i]];
+    return data[key][i];
+  };
+  function sql(found) {
+    const text = (value) => `'${value.replaceAll("'", "''")}'`;
+    const said = Object.fromEntries(NAMES.map((key) => [key, field(key).value]));
+    const search = said.search.trim().toLowerCase();
+    const labelled = "u.detector and u.status = 'live'";
+    // what a label is worth is no column: the units of a verdict are listed
+    const conditions = said.verdict && said.verdict !== "labelled" ? [`u.unit in (${found.length ? found.map((i) => data.unit[i]).sort((a, b) => a - b).join(", ") : "-1"})`] : [
+      ...(said.verdict || said.category || said.concept ? [labelled] : []),
+      ...(said.category ? [`u.category = ${text(said.category)}`] : []),
+      ...(said.concept ? [`u.concept = ${text(said.concept)}`] : []),
+      ...(Number(said.least) > 0 ? [`u.iou >= ${Number(said.least)}`] : []),
+      ...(search ? [`(${labelled} and strpos(lower(u.concept), ${text(search)}) > 0${/^(0|[1-9]\d{0,8})$/.test(search) ? ` or u.unit = ${search}` : ""})`] : []),
+    ];
+    const tables = { iou: "u", unit: "u", concept: "u", q_value: "s", expected_iou: "s", iou_heldout: "s", effective_images: "c", lift: "c", instability: "l" };
+    const way = ASCENDING.has(said.sort) === field("reverse").checked ? "desc" : "asc";
+    const order = [...(tables[said.sort] ? [`${tables[said.sort]}.${said.sort} ${way} nulls last`] : []), ...(said.sort === "iou" ? [] : ["u.iou desc"]), ...(said.sort === "unit" ? [] : ["u.unit"])];
+    return `${[data.sql, ...conditions].join(" and ")} order by ${order.join(", ")}`;
+  }
+  rows.listed = () => {
+    const found = sorted(chosen());
+    return { head: COLUMNS, rows: found.map((i) => COLUMNS.map((key) => cell(i, key))), sql: sql(found) };
+  };
 
   const largest = data.iou.reduce((a, b) => Math.max(a, b), 1e-9);
   const labels = [...new Set(data.concept)].filter((c) => c >= 0);

@@ -142,7 +142,7 @@ def test_a_layer_sorts_filters_searches_and_keeps_it_in_the_address(opened):
     page.get_by_label("IoU from").fill("1")
     assert units_shown(page) == []
     page.get_by_label("IoU from").fill("")
-    page.locator("summary", has_text="Units of each concept").click()
+    page.locator(".fold > summary").click()
     page.locator("a.bar", has_text=CONCEPT[:10]).locator("rect.hit").click()
     page.wait_for_function("document.querySelectorAll('#rows .row').length === 1")
     assert units_shown(page) == ["0"]

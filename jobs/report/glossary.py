@@ -12,7 +12,7 @@ _INSTABILITY = "deviation of the distance to a landmark, in diagonals; lower is 
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
-    **MEANINGS,
+    **{str(name): meaning for name, meaning in MEANINGS.items()},
     "IoU": "intersection over union of the unit's mask and its label, over the whole data set; 0 where none",
     "labelled": f"units with a label: their best concept has an IoU {_OVER}",
     "over 0.04": f"units whose best concept has an IoU {_OVER}; those of all verdicts but no label",

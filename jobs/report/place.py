@@ -84,6 +84,11 @@ def image_place(image: int) -> Place:
     return "i", f"{image}.html"
 
 
+def search_place(name: str) -> Place:
+    """Return the place of a file that the search box looks through."""
+    return "search", f"{name}.js"
+
+
 __all__ = [
     "Place",
     "ReportPlace",
@@ -92,6 +97,7 @@ __all__ = [
     "image_place",
     "layer_place",
     "maps_place",
+    "search_place",
     "strips_place",
     "unit_place",
 ]

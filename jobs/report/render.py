@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from filterscope.jobs.report.declared import sources
+from filterscope.jobs.report.glossary import says
 from filterscope.pipeline.methods.significance.trust import MEANINGS, figure
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.schemas.dataset import CATEGORIES
@@ -87,7 +88,7 @@ def _environment() -> Any:
         "kind": kind,
         "slug": slug,
     }
-    environment.globals |= {"url": url, "meanings": MEANINGS}
+    environment.globals |= {"url": url, "says": says, "meanings": MEANINGS}
     return environment
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from filterscope.jobs.report.declared import declared, tables_of
-from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, units
+from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, search, units
 from filterscope.jobs.report.pictures import shown_images, write_pictures
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
@@ -48,7 +48,7 @@ def depends(pages: str) -> tuple[str, ...]:
     Parameters
     ----------
     pages : str
-        The first part of their keys: units or layers, graphs, concepts, images or overview.
+        The first part of their keys: units or layers, graphs, concepts, images, search or overview.
     """
     if pages in ("units", "layers"):
         return tables_of(_LAYERS, (*layers.OWN, *units.OWN))
@@ -56,6 +56,8 @@ def depends(pages: str) -> tuple[str, ...]:
         return tables_of(("category",), graph.OWN)
     if pages == "images":
         return images.OWN
+    if pages == "search":
+        return search.OWN
     return concepts.OWN if pages == "concepts" else tables_of(("run",), (*overview.OWN, *concepts.OWN))
 
 
@@ -248,12 +250,14 @@ class _Pages:
             yield self._task(("graphs", page.model.name, slug(page.category)), inputs, graph.write_graph, page)
 
     def of_the_run(self) -> Iterator[ReportTask]:
-        """Yield the concepts in blocks, and the overview."""
+        """Yield the concepts in blocks, what the search box looks through, and the overview."""
         common = {"thumbnails": str(self.where.digests), **self._linked()}
         inputs = {"tables": self._tables.state(depends("concepts")), **common}
         for name, start, stop in blocks("concepts", concepts_of(self.where.plan.run).height, CONCEPTS):
             block = concepts.ConceptBlock(start, stop)
             yield self._task(("concepts", name), inputs, concepts.write_concepts, block)
+        inputs = {"tables": self._tables.state(depends("search")), **common}
+        yield self._task(("search",), inputs, search.write_search, None)
         inputs = {"tables": self._tables.state(depends("overview")), **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
 

@@ -14,6 +14,7 @@ from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import bar_graph
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of, worth
+from filterscope.jobs.report.sections.opening import opening
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import Look
 from filterscope.pipeline.methods.significance.trust import STANDINGS, trust
@@ -75,6 +76,7 @@ def _labelled(where: ReportPlace, page: LayerPage) -> dict[str, Any]:
     return {
         "units": units,
         "headline": headline_of(plan.run, model.name, layer.name, units),
+        "opening": opening(units),
         "graph": bar_graph(groups),
         "groups": groups,
         "counted": units["detector"].sum(),

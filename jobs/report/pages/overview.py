@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -16,6 +18,7 @@ from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import Lines, stacked, trend
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts, worth
+from filterscope.jobs.report.sections.opening import opening
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import images_at_hand
 from filterscope.operators.dissection.scores import DETECTOR_IOU
@@ -56,8 +59,9 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         run=str(run),
         queries=queries,
         plan=plan,
-        rows=rows,
-        cards=rows if len(rows) <= CARDS else [],
+        opening=opening(labels(run)) if any(row["headline"] for row in rows) else None,
+        rows=deepest_first(rows),
+        cards=deepest_first(rows) if len(rows) <= CARDS else [],
         trends=_trends(where, rows),
         notes=[line for line in warnings(run) if line not in said],
         others=sorted(where.layers - {(row["model"], row["layer"]) for row in rows}),
@@ -101,6 +105,11 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def deepest_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of layers model by model as they are, those of each from the last to the first."""
+    return [row for _, found in groupby(rows, key=itemgetter("model")) for row in reversed(list(found))]
 
 
 def _strongest(units: pl.DataFrame) -> list[dict[str, Any]]:
@@ -194,4 +203,4 @@ def concept_rows(where: ReportPlace) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["strong"], -row["units"], -(row["best"] or first)["iou"], row["concept"]))
 
 
-__all__ = ["CARDS", "OWN", "concept_rows", "in_order", "layer_rows", "write_overview"]
+__all__ = ["CARDS", "OWN", "concept_rows", "deepest_first", "in_order", "layer_rows", "write_overview"]

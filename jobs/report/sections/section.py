@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from filterscope.jobs.report.declared import shown_beside
+from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.sections import queries
-from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, with_bars, with_heat
+from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import strips
 from filterscope.jobs.report.sections.ties import TIES, tied
@@ -55,6 +56,8 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     look, drawn = _drawn(finding.look, frame, about)
     shown = frame.head(ROWS)
     columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
+    said = {heading(name): column_says(name, finding) for name in frame.columns}
+    columns = [replace(column, says=said[column.name]) for column in columns]
     table = finding.tables[0]
     sql = queries.table_of(table, model=about.model, layer=about.layer, unit=about.unit, category=about.category)
     cut = _cut(look, frame, drawn, finding)

@@ -5,8 +5,10 @@ filterscope.layer = (data) => {
   const root = document.documentElement.dataset.root;
   const form = document.getElementById("controls");
   const rows = document.getElementById("rows");
+  const says = JSON.parse(form.dataset.says);
   const field = (name) => form.elements.namedItem(name);
   const NAMES = ["search", "category", "concept", "verdict", "least", "sort"];
+  const FILTERS = NAMES.slice(0, -1);
   const DEFAULTS = { sort: "standing" };
   const ASCENDING = new Set(["standing", "q_value", "unit", "concept", "instability"]);
   const NO_LABEL = data.standings.length - 1;
@@ -56,7 +58,7 @@ filterscope.layer = (data) => {
   }
 
   function number(label, value, digits) {
-    return value === null ? [] : [`${label} ${value.toFixed(digits)}`];
+    return value === null ? [] : [element("span", { class: "term", title: says[label] }, `${label} ${value.toFixed(digits)}`)];
   }
 
   function row(i) {
@@ -78,10 +80,10 @@ filterscope.layer = (data) => {
       ...number("q", data.q_value[i], 3), ...number("expected", data.expected_iou[i], 4),
       ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
     ];
-    if (more.length) who.append(element("span", { class: "more" }, more.join(" · ")));
+    if (more.length) who.append(element("span", { class: "more" }, ...more.flatMap((part, n) => (n ? [" · ", part] : [part]))));
     const filled = element("span");
     filled.style.width = `${Math.min(100, (100 * data.iou[i]) / largest).toFixed(1)}%`;
-    const score = element("div", { class: "score" }, element("b", {}, data.iou[i].toFixed(4)), element("span", { class: `gauge ${c < 0 ? "" : data.kinds[c]}`, title: `IoU; a full bar is ${largest.toFixed(4)}, the highest of this layer` }, filled));
+    const score = element("div", { class: "score" }, element("b", { class: "term", title: says.IoU }, data.iou[i].toFixed(4)), element("span", { class: `gauge ${c < 0 ? "" : data.kinds[c]}`, title: `IoU; a full bar is ${largest.toFixed(4)}, the highest of this layer` }, filled));
     const made = element("li", { class: "row", "data-unit": String(unit) }, who, score);
     if (data.images) {
       const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");
@@ -120,6 +122,8 @@ filterscope.layer = (data) => {
     for (const key of NAMES) {
       const value = said.get(key) || DEFAULTS[key] || "";
       field(key).value = value;
+      // a link from another page may ask for what no unit here has: it gets an empty list, not all units
+      if (value && key !== "sort" && field(key).value !== value && field(key).options) { choices(field(key), [value]); field(key).value = value; }
     }
     field("reverse").checked = said.get("reverse") === "1";
     page = Math.max(0, (Number(said.get("page")) || 1) - 1);
@@ -129,8 +133,11 @@ filterscope.layer = (data) => {
     const found = sorted(chosen());
     page = Math.min(page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
     rows.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map(row));
+    rows.dataset.total = String(found.length);
     const all = data.unit.length;
-    document.getElementById("count").textContent = found.length === all ? `${all.toLocaleString("en")} units` : `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} units`;
+    document.getElementById("count").textContent = found.length === all ? `${all.toLocaleString("en")} units`
+      : found.length ? `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} units` : `0 matches among ${all.toLocaleString("en")} units`;
+    document.getElementById("clear").hidden = !FILTERS.some((key) => field(key).value);
     pager(found.length);
     const hash = state();
     if (hash !== window.location.hash.slice(1)) window.history.replaceState(null, "", hash ? `#${hash}` : window.location.pathname.split("/").pop());
@@ -172,6 +179,12 @@ filterscope.layer = (data) => {
   choices(field("category"), [...new Set(labels.map((c) => data.categories[c]))].sort());
   choices(field("concept"), labels.map((c) => data.concepts[c]).sort((a, b) => a.localeCompare(b)));
   form.hidden = false;
+  document.getElementById("clear").addEventListener("click", () => {
+    for (const key of FILTERS) field(key).value = "";
+    page = 0;
+    show();
+    field("search").focus(); // the button is gone
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => { page = 0; show(); });
   window.addEventListener("hashchange", () => { read(); show(); document.getElementById("list").scrollIntoView(); });

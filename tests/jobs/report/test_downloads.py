@@ -39,6 +39,7 @@ def opened(browser, site, request):  # noqa: F811
 def section(page, heading):
     """Return the section under a heading, with its menu open."""
     found = page.locator("main section", has=page.locator("h2", has_text=re.compile(f"^{re.escape(heading)}$")))
+    found.evaluate("section => section.closest('details')?.setAttribute('open', '')")  # the bars of a layer are folded
     menu = found.locator("> details.get")
     if menu.get_attribute("open") is None:
         menu.locator("summary").click()
@@ -187,6 +188,8 @@ def test_the_layers_are_downloaded_and_queried(opened, hostile_run):
     found = section(page, "Layers")
     head, *rows = table(page, found, "Table as CSV")
     frame = query(hostile_run, copied(found)[1])
+    assert [row[head.index("layer")] for row in rows] == ["1", "0"]  # the deepest first; the query sorts by name
+    rows.reverse()
     assert [row[head.index("layer")] for row in rows] == frame["layer"].to_list()
     for name in ("units", "over 0.04", "unique", "dead", "saturated"):
         column = {"over 0.04": "over_cutoff"}.get(name, name)

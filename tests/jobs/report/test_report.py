@@ -26,7 +26,8 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.trust import figure, standing, trust
+from filterscope.pipeline.methods.significance.findings import labels
+from filterscope.pipeline.methods.significance.trust import STANDINGS, figure, standing, trust
 from filterscope.pipeline.run.folder import RunFolder
 from tests.jobs.report.pages import Page, called, filled, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
@@ -77,19 +78,31 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
 
 def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     page = Page(site / "index.html")
-    table = [cells for cells in page.rows if len(cells) == 13]
-    assert [cells[0] for cells in table[1:]] == ["0", "1"]
-    judged = schemas.scan_layer_significance(hostile_run).sort("layer").collect().to_dicts()
+    table = [cells for cells in page.rows if len(cells) == 14]
+    assert [cells[0] for cells in table[1:]] == ["1", "0"]  # the deepest layer first
+    judged = schemas.scan_layer_significance(hostile_run).sort("layer", descending=True).collect().to_dicts()
+    counted = (
+        labels(hostile_run)
+        .group_by("layer")
+        .agg(*(pl.col("standing").eq(name).sum().alias(name) for name in STANDINGS))
+    )
+    strong = dict(counted.select("layer", STANDINGS[0]).iter_rows())
     for cells, row in zip(table[1:], judged, strict=True):
-        over, significant, replicating = (str(row[name]) for name in ("over_cutoff", "significant", "replicating"))
-        by_chance = (figure(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
-        assert cells[2:7] == [over, next(by_chance), significant, replicating, next(by_chance)]
+        worth = counted.row(by_predicate=pl.col("layer") == row["layer"], named=True)
+        assert cells[2:6] == [str(worth[name]) for name in STANDINGS[:-1]]
+        assert cells[6:8] == [str(row["over_cutoff"]), figure(row["expected_by_chance"])]
         # said once, on the layer's card, and not among the notes again
-        assert page.text.count(trust(row)[1:]) == 1
+        assert page.text.count(trust({**row, "strong": strong[row["layer"]]})[1:]) == 1
     (model,) = (cells for cells in page.rows if len(cells) == 6 and cells[0] == "planted")
     assert model[2] == "native"
-    median = schemas.scan_units(hostile_run).group_by("layer").agg(pl.col("iou").median()).sort("layer").collect()
-    assert [cells[9] for cells in table[1:]] == [number(value) for value in median["iou"]]
+    median = (
+        schemas.scan_units(hostile_run)
+        .group_by("layer")
+        .agg(pl.col("iou").median())
+        .sort("layer", descending=True)
+        .collect()
+    )
+    assert [cells[10] for cells in table[1:]] == [number(value) for value in median["iou"]]
 
 
 def test_of_units_that_detect_a_concept_equally_well_the_first_is_best(hostile_run, site):
@@ -114,7 +127,7 @@ def test_every_name_is_text(site):
     for name in (CONCEPT, CATEGORY, LANDMARK, "onerror=alert(2)", "<u>unreadable</u>", "<b>bad</b>.png"):
         assert name in found, name
     for path in site.rglob("*.js"):
-        assert "</script" not in path.read_text().lower() or path.name == "units.js"
+        assert "</script" not in path.read_text().lower() or path.name in ("units.js", "names.js")
 
 
 def test_no_page_asks_for_anything_outside_its_folder(site):

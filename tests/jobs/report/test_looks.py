@@ -148,6 +148,7 @@ def test_strips_show_views_in_their_order(about):
     model = SimpleNamespace(name="a", transform=transform, geometry=lambda kind: _geometry())
     where.plan.model = lambda name: model
     where.plan.options = SimpleNamespace(geometry="squash")
+    where.plan.views = SimpleNamespace(image=[7, 5, 6])
     where.slots = lambda look: SimpleNamespace(slot=[-1, 17, 3])
     frame = pl.DataFrame(
         {

@@ -10,6 +10,9 @@ from filterscope.pipeline.models.spec import ModelSpec
 
 def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
     """Open a network and print every module with a 4-D output, in order of execution: a line each, or one JSON object."""
+    from filterscope.pipeline.models.names import refuse_unknown
+
+    refuse_unknown(spec)  # at once, before what opens networks is imported
     from filterscope.pipeline.models.model import open_model
     from filterscope.pipeline.run.planning import layers_of
 

@@ -3,13 +3,17 @@
 import json
 from typing import Any
 
-from filterscope.jobs.terminal import say, show
+from filterscope.jobs.grid import folded, grid
+from filterscope.jobs.terminal import answer, say, show
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
 
 
-def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
-    """Open a network and print every module with a 4-D output, in order of execution: a line each, or one JSON object."""
+def print_layers(spec: ModelSpec, format: str = "table") -> None:  # noqa: A002
+    """Open a network and print every module with a 4-D output, in order of execution, in a format of `query.FORMATS`.
+
+    As JSON it is one object, with what is said of the network.
+    """
     from filterscope.pipeline.models.names import refuse_unknown
 
     refuse_unknown(spec)  # at once, before what opens networks is imported
@@ -21,31 +25,31 @@ def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
         say(f"note: {note}")
     height, width = model.transform.input_size
     layers = layers_of(model)
-    if as_json:
+    if format == "json":
         stated = {"model": model.name, "input": [height, width], "parameters": model.parameters, "notes": model.notes}
         show(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2))
-        return
-    lines = [f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", *_table(layers)]
-    lines.append("stride, receptive field, centre of the first position: input pixels; + also sees the whole input")
-    lines += [f"{mark} no field: {reason}" for reason, mark in _marks(layers).items()]
-    show("\n".join(lines))
+    elif format == "table":
+        show(f"{model.name}: input {height} x {width}, {model.parameters:,} parameters\n\n{_table(layers)}")
+        answer(
+            folded("stride, receptive field, centre of the first position: input pixels; + also sees the whole input")
+        )
+        for reason, mark in _marks(layers).items():
+            answer(folded(f"{mark} no field: {reason}"))
+    else:
+        import polars as pl
+
+        from filterscope.jobs.findings.query import shown
+
+        answer(shown(pl.DataFrame([_stated(layer) for layer in layers], infer_schema_length=None), format))
 
 
-def _table(layers: list[Layer]) -> list[str]:
-    """Return the layers as lines of columns that are as wide as what they hold: a narrow terminal folds, and nothing is cut."""
+def _table(layers: list[Layer]) -> str:
     marks = _marks(layers)
-    rows = [("layer", "type", "maps", "stride", "field", "centre")]
+    rows = []
     for layer in layers:
         maps = f"{layer.channels} x {layer.height} x {layer.width}"
-        rows.append((layer.name, layer.type, maps, *_geometry(layer, marks)))
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(size) if number < 2 else cell.rjust(size)
-            for number, (cell, size) in enumerate(zip(row, wide, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+        rows.append((layer.name, maps, *_geometry(layer, marks), layer.type))
+    return grid(("layer", "maps", "stride", "field", "centre", "type"), rows)
 
 
 def _marks(layers: list[Layer]) -> dict[str, str]:

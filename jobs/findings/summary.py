@@ -5,7 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.terminal import plain
+from filterscope.jobs.findings.query import fitted
+from filterscope.jobs.grid import folded
+from filterscope.jobs.terminal import answer, show
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.dissection.findings import faint_units, layer_summary, vanished_units
 from filterscope.pipeline.methods.extraction.scale import FLOAT16
@@ -55,35 +57,17 @@ def findings_of(run: str | Path) -> list[Finding]:
 
 def print_summary(run: str | Path) -> None:
     """Print the findings and where the tables are."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140
     for finding in findings_of(run):
         frame = finding.frame(run)
-        if not frame.height:
-            continue
-        table = Table(title=Text(finding.title), title_justify="left", box=SIMPLE_HEAD)
-        for name, kind in zip(frame.columns, frame.dtypes, strict=True):
-            table.add_column(Text(name), justify="right" if kind.is_numeric() else "left")
-        for row in frame.iter_rows():
-            table.add_row(*(Text(plain(_text(value))) for value in row))
-        console.print(table)
-        if finding.note:
-            console.print(Text(finding.note, style="dim"))
+        if frame.height:
+            answer(f"{finding.title}\n\n{fitted(frame)}{folded(finding.note) if finding.note else ''}\n")
     for line in warnings(run):
-        console.print(Text(plain(f"note: {line}")))
-    console.print(Text(plain(f"tables: {path_of(run) / 'tables'}")))
+        answer(folded(f"note: {line}"))
+    show(f"tables: {path_of(run) / 'tables'}")
+
+
+def report_line(run: str | Path) -> str:
+    """Return where the report of a run is, or what writes it."""
     page = path_of(run) / "report" / "index.html"
     write = f"filterscope report {run}{'' if is_local(page) else ' --out FOLDER'}"
-    console.print(Text(plain(f"report: {page if page.exists() else f'`{write}` writes it'}")))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 1 else f"{value:.1f}"
-    return "" if value is None else str(value)
+    return f"report: {page if page.exists() else f'`{write}` writes it'}"

@@ -16,6 +16,7 @@ from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import Method, StageKind
 from filterscope.pipeline.methods.stages import Stages, all_kinds, with_sources
+from filterscope.pipeline.models.names import refuse_unknown
 from filterscope.pipeline.models.spec import LIVE
 from filterscope.pipeline.run.folder import RunFolder, unchanged
 from filterscope.pipeline.run.options import RunOptions
@@ -65,6 +66,8 @@ def audit(
     plan = _recorded_plan(run, request, factories or {})
     if plan and not redo and not run.missing(Stages(plan).all()):
         return False
+    for model in config.models:
+        refuse_unknown(config.spec_of(model))
     with RunLock(run.path, command, say) as lock:
         if plan is None or redo:
             plan = _new_plan(run, config, factories or {}, anew=redo is not None)
@@ -153,12 +156,18 @@ def planned(
 
 
 def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories, *, anew: bool) -> Plan:
+    # at once: to import what opens networks takes seconds
+    say(f"opening {_counted(len(config.models), 'network')} and the data set...")
     from filterscope.pipeline.methods.space import bytes_left
     from filterscope.pipeline.run.planning import refuse_full_disk
 
     plan = planned(config, _before(run), factories, anew=anew)
     refuse_full_disk(plan, bytes_left(Stages(plan), run.ledger))
     return plan
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _before(run: RunFolder) -> Plan | None:
@@ -275,7 +284,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
         runner: Runner = LocalRunner(run.ledger)
         watchers: list[Watcher] = [progress, journal]
         if plan.options.actors:
-            start_ray()
+            start_ray(tell=say)
             runner = Runner(run.ledger)
             watchers.append(Telemetry(run.path.name, {name: missing for name, _, missing in left}))
         Schedule(runner, _Limit(run, stages, watchers, lock)).run(

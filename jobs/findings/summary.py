@@ -41,12 +41,26 @@ def warnings(run: str | Path) -> list[str]:
         for row in vanished_units(run).iter_rows(named=True)
     ]
     lines += sentences(run)
+    lines += _baseline(run)
     rejects = schemas.scan_rejects(run).filter(pl.col("stage") != FLOAT16).collect()
     small = (rejects["stage"] == "views").sum()
     for count, what in ((rejects.height - small, "images were rejected"), (small, "objects make no view")):
         if count:
             lines.append(f'{count} {what}; `filterscope query {run} "select * from rejects"` says why')
     return lines
+
+
+def _baseline(run: str | Path) -> list[str]:
+    """Say what a run is good for whose networks all have random weights."""
+    models = RunFolder.existing(run).plan().models
+    if any(model.spec.seed is None for model in models):
+        return []
+    names = ", ".join(model.name for model in models)
+    return [
+        f"{names}: weights are random, so these numbers are a baseline, what units show before anything was learned; add the "
+        f"trained network to the run (--model SCHEME:ARCH@WEIGHTS), and `filterscope compare {run}` holds the two against "
+        "each other"
+    ]
 
 
 def findings_of(run: str | Path) -> list[Finding]:

@@ -14,6 +14,7 @@ from filterscope.pipeline.engine.errors import DamagedRecordError, InputError, R
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.method import Method, StageKind
 from filterscope.pipeline.methods.stages import Stages, all_kinds, with_sources
 from filterscope.pipeline.models.names import refuse_unknown
@@ -26,6 +27,9 @@ from filterscope.pipeline.stores.places import durable, remove_tree
 
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.schedule import Watcher
+
+#: Fewer images than this are told to be few.
+FEW = 100
 
 #: What builds the networks of the user's own, by source.
 Factories = Mapping[str, Callable[[], Any]]
@@ -311,8 +315,19 @@ def _tell_data(run: RunFolder, plan: Plan) -> None:
 
     with native_messages_to(run.path / "ray.log"):
         notes = sequence_note(Dataset(plan.data)), depth_note(Dataset(plan.data))
-    for note in filter(None, notes):
+    for note in filter(None, (*notes, _few_note(plan))):
         say(note)
+
+
+def _few_note(plan: Plan) -> str | None:
+    """Say what to expect of labels from few images."""
+    images, labels = plan.views.image_count, any(kind.name == "dissect" for kind in Stages(plan).kinds)
+    if images >= FEW or not labels:
+        return None
+    return (
+        f"note: {images} images are few: only concepts in --min-images {plan.of(DissectionOptions).min_images} of them or more "
+        "can label a unit, and a lower number lets in labels that rest on almost nothing; some hundreds of images tell more"
+    )
 
 
 def _tell_costs(plan: Plan, missing: set[str]) -> None:

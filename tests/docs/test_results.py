@@ -89,8 +89,7 @@ def test_outputs_say_the_same_where_words_are_alike_and_numbers_near(one, other,
 def test_the_commands_of_a_target_are_those_of_the_makefile():
     steps = recipe("audit")
     assert steps[0].startswith("test -e data/sample/dataset.json || filterscope sample data/sample --images 600")
-    assert steps[-1] == "filterscope report runs/sample"
-    assert any(step.startswith("filterscope audit --model package:efficientnet-lite0") for step in steps)
+    assert steps[-1].startswith("filterscope audit --model package:efficientnet-lite0")
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def data(tmp_path):
 def audit_error(capsys, tmp_path, data, *arguments):
     code, _, err = run(capsys, "audit", "--data", data, "--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
-    return code, err
+    return code, err.removeprefix("opening 1 network and the data set...\n")
 
 
 def test_unknown_model(capsys, tmp_path, data):

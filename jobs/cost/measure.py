@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ ZOO = {
     "torchvision:vgg11@random:0": "features.10",
 }
 #: Images of the sample that they are audited on, and of the audit before it, which imports and compiles.
-IMAGES, FEW = 192, 16
+IMAGES, FEW = 96, 16
 METHODS = ("dissection", "anchorings", "significance")
 
 _GPU_BATCH = 128
@@ -168,13 +168,13 @@ def _concepts(audit: Measured) -> int:
     return Dataset(audit.plan.data).rows("concepts")
 
 
-def _shortest(run: Callable[[], object], clock: Callable[[], float]) -> float:
-    """Return the shortest of some times; a first call fills caches."""
+def _shortest(run: Callable[[], object]) -> float:
+    """Return the least processor seconds of some calls; a first one fills caches."""
     times = []
     for _ in range(_REPEATS + 1):
-        began = clock()
+        began = process_time()
         run()
-        times.append(clock() - began)
+        times.append(process_time() - began)
     return min(times[1:])
 
 
@@ -187,7 +187,7 @@ def _decode_seconds(data: Path) -> float:
     dataset = Dataset(data)
     images = dataset.images.slice(0, _DECODED)
     paths = [dataset.path(uri) for uri in images["uri"].to_pylist()]
-    seconds = _shortest(lambda: decode(paths, Geometry("squash", (224, 224), 256, "bilinear")), process_time)
+    seconds = _shortest(lambda: decode(paths, Geometry("squash", (224, 224), 256, "bilinear")))
     return seconds / (np.multiply(*(images[side].to_numpy().astype(float) for side in ("height", "width"))).sum() / 1e6)
 
 
@@ -198,13 +198,13 @@ def _write_seconds(audit: Measured) -> float:
     [model] = audit.plan.models
     views, found = min(_BLOCK, audit.plan.view_count), []
     for layer in model.layers:
-        maps = ActivationStore(audit.run, model.name, layer.name).read(0, views, slice(None))
+        maps = ActivationStore(audit.run, model.name, layer.name).read(0, views, slice(0, layer.channels))
         maxima = maps.max(axis=(2, 3))
         with TemporaryDirectory(prefix="filterscope-costs-") as folder:
             store = ActivationStore(Path(folder), model.name, layer.name)
             store.create(views, *maps.shape[1:], image_block=_BLOCK, unit_block=_BLOCK)
             write = store.write
-            found.append(_shortest(lambda: write(0, maps, maxima), perf_counter) / (1e-6 * maps.nbytes))  # noqa: B023
+            found.append(_shortest(lambda: write(0, maps, maxima)) / (1e-6 * maps.nbytes))  # noqa: B023
     return max(found)
 
 

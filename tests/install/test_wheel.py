@@ -113,6 +113,7 @@ def test_a_wheel_holds_every_module_and_no_other(wheel):
 def test_a_wheel_holds_what_is_no_module(wheel):
     report = {path for folder in ("templates", "static") for path in (ROOT / "jobs" / "report" / folder).iterdir()}
     assert len(report) > 10
+    report.add(ROOT / "jobs" / "cost" / "unit_costs.json")
     expected = {Path("filterscope", path.relative_to(ROOT)) for path in report} | {Path("filterscope", "py.typed")}
     assert {name for name in names_in(wheel) if name.parts[0] == "filterscope" and name.suffix != ".py"} == expected
 
@@ -141,5 +142,7 @@ def test_a_report_and_a_query_beside_modules_of_the_same_names(user, installed, 
     python(user, paths, "-m", "filterscope", "audit", *arguments, "--actors", "0", "--out", out)
     sql = "select count(*) as n from units"
     assert "| 3 |" in python(user, paths, "-m", "filterscope", "query", out, sql, "--format", "markdown")
+    printed = python(user, paths, "-m", "filterscope", "estimate", "zoo.toml", "--images", "1e6")
+    assert "(they come with filterscope)" in printed
     assert (out / "report" / "index.html").is_file()
     assert (out / "report" / "static" / "style.css").is_file()

@@ -31,7 +31,7 @@ def print_layers(spec: ModelSpec, format: str = "table") -> None:  # noqa: A002
     elif format == "table":
         show(f"{model.name}: input {height} x {width}, {model.parameters:,} parameters\n\n{_table(layers)}")
         answer(
-            folded("stride, receptive field, centre of the first position: input pixels; + also sees the whole input")
+            folded("receptive field, stride, centre of the first position: input pixels; + also sees the whole input")
         )
         for reason, mark in _marks(layers).items():
             answer(folded(f"{mark} no field: {reason}"))
@@ -47,9 +47,9 @@ def _table(layers: list[Layer]) -> str:
     marks = _marks(layers)
     rows = []
     for layer in layers:
-        maps = f"{layer.channels} x {layer.height} x {layer.width}"
-        rows.append((layer.name, maps, *_geometry(layer, marks), layer.type))
-    return grid(("layer", "maps", "stride", "field", "centre", "type"), rows)
+        maps = f"{layer.channels}x{layer.height}x{layer.width}"
+        rows.append((layer.name, layer.type, maps, *_geometry(layer, marks)))
+    return grid(("layer", "type", "maps", "field", "stride", "centre"), rows)
 
 
 def _marks(layers: list[Layer]) -> dict[str, str]:
@@ -59,15 +59,15 @@ def _marks(layers: list[Layer]) -> dict[str, str]:
 
 
 def _geometry(layer: Layer, marks: dict[str, str]) -> tuple[str, str, str]:
-    """Return stride, size with its mark, and first centre, or the number of the reason why there are none."""
+    """Return size with its mark, stride and first centre, or the number of the reason why there are none."""
     field = layer.field
     if field is None:
-        return "", marks[layer.no_field or ""], ""
+        return marks[layer.no_field or ""], "", ""
     stride, size, centre = (
         f"{rows:g}" if rows == columns else f"{rows:g} x {columns:g}"
         for rows, columns in (field.stride, field.size, field.centre)
     )
-    return stride, size + ("+" if field.through_global else ""), centre
+    return size + ("+" if field.through_global else ""), stride, centre
 
 
 def _stated(layer: Layer) -> dict[str, Any]:

@@ -205,10 +205,10 @@ def test_layers_lists_what_can_be_audited(capsys):
         cli.main(["layers", "torchvision:squeezenet1_1@random:0"])
     out, _ = capsys.readouterr()
     assert stop.value.code == 0
-    assert re.search(r"features\.3\b.*128.*Fire", out)
+    assert re.search(r"features\.3 +Fire +128x", out)
 
 
-@pytest.mark.parametrize(("columns", "left_out"), [(40, "maps, stride, field, centre, type"), (80, "type"), (300, "")])
+@pytest.mark.parametrize(("columns", "left_out"), [(40, "type, maps, stride, centre"), (80, "centre"), (300, "")])
 def test_no_word_of_layers_is_cut_at_any_width(capsys, monkeypatch, columns, left_out):
     """Most layers of a transformer have a sentence in place of a field."""
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -216,7 +216,7 @@ def test_no_word_of_layers_is_cut_at_any_width(capsys, monkeypatch, columns, lef
         cli.main(["layers", "torchvision:swin_t@random:0", "--input-size", "64"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("swin_t-")
-    names = ["layer", "maps", "stride", "field", "centre", "type"]
+    names = ["layer", "type", "maps", "field", "stride", "centre"]
     assert lines[2].split() == [name for name in names if name not in left_out.split(", ")]
     assert max(map(len, lines)) <= columns
     assert (f"left out to fit {columns} columns: {left_out}" in " ".join(lines)) == bool(left_out)
@@ -224,9 +224,8 @@ def test_no_word_of_layers_is_cut_at_any_width(capsys, monkeypatch, columns, lef
     reasons = {line.split()[0]: line.partition(" no field: ")[2] for line in lines if " no field: " in line}
     assert reasons
     assert all(len(reason.split()) > 3 for reason in reasons.values())
-    rows = lines[4 : lines.index(next(line for line in lines if line.startswith("stride, receptive field")))]
-    if columns > 40:
-        assert {word for row in rows for word in row.split() if word.startswith("[")} == set(reasons)
+    rows = lines[4 : lines.index(next(line for line in lines if line.startswith("receptive field, stride")))]
+    assert {word for row in rows for word in row.split() if word.startswith("[")} == set(reasons)
 
 
 def test_layers_as_json_hold_what_the_table_holds(capsys):

@@ -29,7 +29,8 @@ def print_layers(spec: ModelSpec, format: str = "table") -> None:  # noqa: A002
         stated = {"model": model.name, "input": [height, width], "parameters": model.parameters, "notes": model.notes}
         show(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2))
     elif format == "table":
-        show(f"{model.name}: input {height} x {width}, {model.parameters:,} parameters\n\n{_table(layers)}")
+        heading = folded(f"{model.name}: input {height} x {width}, {model.parameters:,} parameters")
+        answer(f"{heading}\n{_table(layers)}\n")
         answer(
             folded("receptive field, stride, centre of the first position: input pixels; + also sees the whole input")
         )

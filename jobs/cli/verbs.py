@@ -31,7 +31,7 @@ class _Notation:
             if isinstance(param, TyperArgument):
                 param.metavar = (param.metavar or str(param.name)).upper() + ("..." if param.nargs == -1 else "")
                 param.metavar = param.metavar.replace("......", "...")
-                param.display_type_rich = lambda ctx: ""  # its name says enough
+                vars(param)["display_type_rich"] = lambda ctx: ""  # its name says enough
             elif param.metavar is None:
                 param.metavar = "" if getattr(param, "is_flag", False) else _stands_for(param)
             if panels and param.name == "help":

@@ -208,7 +208,9 @@ def test_layers_lists_what_can_be_audited(capsys):
     assert re.search(r"features\.3 +Fire +128x", out)
 
 
-@pytest.mark.parametrize(("columns", "left_out"), [(40, "type, maps, stride, centre"), (80, "stride, centre"), (300, "")])
+@pytest.mark.parametrize(
+    ("columns", "left_out"), [(40, "type, maps, stride, centre"), (80, "stride, centre"), (300, "")]
+)
 def test_no_word_of_layers_is_cut_at_any_width(capsys, monkeypatch, columns, left_out):
     """Most layers of a transformer have a sentence in place of a field."""
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test results faults lint bench soak vulnerabilities
+.PHONY: setup audit test docs results pictures faults lint bench soak vulnerabilities
 
 setup: .venv/.ready
 
@@ -19,9 +19,18 @@ audit: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# the documentation site, into build/docs; warnings are errors, and nothing is fetched
+docs: setup
+	$(BIN)/python docs/site/build.py
+
 # what commands print on the pages of documentation, made again; about five minutes
 results: setup
 	$(BIN)/python -m tests.docs.results
+
+# the pictures on the pages of the methods, drawn again, and those of README and report, which needs Chromium
+pictures: setup
+	$(BIN)/python -m tests.docs.pictures
+	$(BIN)/python -m tests.docs.screenshots
 
 faults: setup
 	FILTERSCOPE_SLOW=1 FILTERSCOPE_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/clusters tests/object_stores

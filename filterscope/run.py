@@ -54,6 +54,17 @@ class Run:
         """What the run computes: models, layers, options."""
         return RunFolder(self.path).plan()
 
+    @property
+    def labels(self) -> pl.DataFrame:
+        """Every unit with its label and its `standing`, beside the columns of `units` and `unit_significance`.
+
+        `standing` is an enumeration that sorts by what labels are worth: strong, tentative, few images, chance, no label.
+        """
+        from filterscope.pipeline.methods.significance.findings import labels
+        from filterscope.pipeline.methods.significance.trust import STANDINGS
+
+        return labels(self.path).with_columns(pl.col("standing").cast(pl.Enum(STANDINGS)))
+
     def query(self, sql: str) -> pl.DataFrame:
         """Answer one SQL statement that reads the tables, as `filterscope query` does.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Longer side of a picture, and how many of them a notebook shows.
 SIDE, SHOWN = 160, 8
+_GAP = 4
 _SAMPLES = 80
 _INSIDE, _AROUND = (255, 230, 0), (0, 0, 0)
 _QUALITY = 85
@@ -85,7 +86,12 @@ class Unit:
                 f"layer {layer.name!r} of {model.name} in {plan.run} was not dissected (yet): audit it with the method "
                 "dissection, or finish the audit"
             )
-        return cls(model.name, layer.name, number, rows[0], plan, (model, layer))
+        facts = rows[0]
+        if facts["effective_groups"] is None:  # the run counted none; what it counted instead stands in
+            pairs = schemas.scan_layer(plan.run, "unit_concept", model.name, layer.name)
+            own = pairs.filter(pl.col("unit") == number, pl.col("concept") == facts["concept"])
+            facts["effective_images"] = own.select(pl.col("effective_images").first()).collect().item()
+        return cls(model.name, layer.name, number, facts, plan, (model, layer))
 
     @property
     def label(self) -> str | None:
@@ -96,6 +102,13 @@ class Unit:
     def iou(self) -> float:
         """IoU with its label."""
         return float(self.facts["iou"])
+
+    @property
+    def standing(self) -> str:
+        """What its label is worth: strong, tentative, few images, chance or no label."""
+        from filterscope.pipeline.methods.significance.trust import standing
+
+        return standing(self.facts)
 
     @property
     def verdict(self) -> str:
@@ -135,6 +148,24 @@ class Unit:
             for height, width, stored in self.top_rows.select("height", "width", "map").iter_rows()
         )
         return [_outlined(pixels, outline(map_, level)) for pixels, map_ in zip(decoded.pixels, maps, strict=True)]
+
+    def picture(self, images: int = SHOWN) -> "Image":
+        """Return the strongest of its top images side by side, at most `images` of them, on white.
+
+        Raises
+        ------
+        InputError
+            If the data set is no longer where it was audited, or `images` is not a number above 0.
+        """
+        from PIL import Image
+
+        if not isinstance(images, Integral) or images < 1:
+            raise InputError(f"images: received {images!r}; expected how many to show, such as {SHOWN}")
+        shown = self.top_images[: int(images)]
+        row = Image.new("RGB", (len(shown) * (SIDE + _GAP) - _GAP, SIDE), "white")
+        for place, picture in enumerate(shown):
+            row.paste(picture, (place * (SIDE + _GAP) + (SIDE - picture.width) // 2, (SIDE - picture.height) // 2))
+        return row
 
     def _repr_html_(self) -> str:
         """Show title, verdict, facts and top images; a page of its own that needs no other file."""

@@ -21,8 +21,12 @@ Stored under `RUN/tables/TABLE/`; read with `filterscope query` or `schemas.scan
 _DATASET = """\
 ## Tables of a data set
 
-One file per table, `DATA/TABLE.parquet`; declared in `schemas/dataset.py`. `ignored` is there only where an annotation says of
-pixels that it does not know what they are."""
+One file per table, `DATA/TABLE.parquet`. `ignored` is there only where an annotation says of pixels that it does not know
+what they are.
+
+### Data set
+
+What an import writes. Declared in `schemas/dataset.py`."""
 
 #: Arrow prints these types under other names than those of their constructors.
 _NAMES = {"float": "float32", "double": "float64"}

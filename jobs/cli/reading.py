@@ -80,19 +80,22 @@ def compare(
             parser=place,
         ),
     ],
-    layer: Annotated[str | None, typer.Option(help="The layer; by default the last that all models have.")] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer, may be repeated, or `all`; by default the last that all models have."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
     format: Format = "table",  # noqa: A002
     safe: Safe = False,
 ) -> None:
-    """Compare what models detect, within one run or across several: concepts gained and lost, units matched by concept.
+    """Compare what models or layers detect, within one run or across several: which concepts stand where.
 
     Example: filterscope compare runs/epoch10 runs/epoch90 --out compared
     """
     from filterscope.jobs.findings.compare import said
     from filterscope.jobs.findings.query import shown
     from filterscope.jobs.report.pages.comparison import write_comparison
-    from filterscope.pipeline.methods.dissection.comparison import compare as run_compare
+    from filterscope.pipeline.methods.comparison.comparison import compare as run_compare
 
     found = run_compare(runs, layer)
     if format == "table":

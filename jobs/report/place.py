@@ -69,9 +69,35 @@ def strips_place(model: str, layer: str, start: int) -> Place:
     return "m", model, layer, f"strips-{start:06d}.js"
 
 
+def maps_place(model: str, layer: str, start: int) -> Place:
+    """Return the place of the activation maps of a block of units."""
+    return "m", model, layer, f"maps-{start:06d}.js"
+
+
 def concept_place(concept: str) -> Place:
     """Return the place of the page of a concept."""
     return "c", f"{slug(concept)}.html"
 
 
-__all__ = ["Place", "ReportPlace", "concept_place", "graph_place", "layer_place", "strips_place", "unit_place"]
+def image_place(image: int) -> Place:
+    """Return the place of the page of an image, by its row in the data set."""
+    return "i", f"{image}.html"
+
+
+def search_place(name: str) -> Place:
+    """Return the place of a file that the search box looks through."""
+    return "search", f"{name}.js"
+
+
+__all__ = [
+    "Place",
+    "ReportPlace",
+    "concept_place",
+    "graph_place",
+    "image_place",
+    "layer_place",
+    "maps_place",
+    "search_place",
+    "strips_place",
+    "unit_place",
+]

@@ -1,6 +1,7 @@
 """How pages are made: templates with every value escaped, numbers as people read them, links that survive any name."""
 
 import hashlib
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from filterscope.jobs.report.declared import sources
-from filterscope.pipeline.methods.significance.trust import figure
+from filterscope.jobs.report.glossary import says
+from filterscope.pipeline.methods.significance.trust import MEANINGS, figure
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.schemas.dataset import CATEGORIES
 
@@ -86,7 +88,7 @@ def _environment() -> Any:
         "kind": kind,
         "slug": slug,
     }
-    environment.globals |= {"url": url}
+    environment.globals |= {"url": url, "says": says, "meanings": MEANINGS}
     return environment
 
 
@@ -94,6 +96,16 @@ def write_page(site: Path, place: tuple[str, ...], template: str, **values: Any)
     """Write one page; `root` in its template leads back to the folder of the site."""
     text = _environment().get_template(template).render(root="../" * (len(place) - 1), **values)
     write_atomically(site.joinpath(*place), text.encode())
+
+
+def write_script(site: Path, place: tuple[str, ...], function: str, *arguments: Any) -> None:
+    """Write data as a script that calls a function with them; a page that is read from disk can load no other data.
+
+    No name in the data can end the script, wherever it is put: `<` and what is not ASCII are escaped.
+    """
+    said = ",".join(json.dumps(value, separators=(",", ":"), allow_nan=False) for value in arguments)
+    escaped = said.replace("<", "\\u003c")
+    write_atomically(site.joinpath(*place), f"{function}({escaped});\n".encode())
 
 
 @lru_cache(maxsize=1)
@@ -106,4 +118,16 @@ def digest() -> str:
     return found.hexdigest()[:16]
 
 
-__all__ = ["NOTHING", "coded", "digest", "kind", "number", "significant", "slug", "url", "whole", "write_page"]
+__all__ = [
+    "NOTHING",
+    "coded",
+    "digest",
+    "kind",
+    "number",
+    "significant",
+    "slug",
+    "url",
+    "whole",
+    "write_page",
+    "write_script",
+]

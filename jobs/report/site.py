@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from filterscope.jobs.report.declared import declared, tables_of
-from filterscope.jobs.report.pages import concepts, graph, layers, overview, units
+from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, search, units
+from filterscope.jobs.report.pictures import shown_images, write_pictures
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
 from filterscope.jobs.report.sections.facts import concepts_of
@@ -48,17 +49,21 @@ def depends(pages: str) -> tuple[str, ...]:
     Parameters
     ----------
     pages : str
-        The first part of their keys: units or layers, graphs, concepts or overview.
+        The first part of their keys: units or layers, graphs, concepts, images, search or overview.
     """
     if pages in ("units", "layers"):
         return tables_of(_LAYERS, (*layers.OWN, *units.OWN))
     if pages == "graphs":
         return tables_of(("category",), graph.OWN)
+    if pages == "images":
+        return images.OWN
+    if pages == "search":
+        return search.OWN
     return concepts.OWN if pages == "concepts" else tables_of(("run",), (*overview.OWN, *concepts.OWN))
 
 
-#: Concepts in a piece of work.
-CONCEPTS = 100
+#: Concepts, and images, in a piece of work.
+CONCEPTS, IMAGES = 100, 128
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def _refuse_foreign(site: Path) -> None:
 
 
 def report_stage(plan: Plan, site: Path) -> Stage:
-    """Plan the report: thumbnails by sprites, units by blocks, layers, categories, concepts by blocks, the overview.
+    """Plan the report: thumbnails by sprites, units and images by blocks, layers, categories, concepts by blocks, the overview.
 
     No piece of work reads what another writes; all read tables and images alone. Which thumbnail lies where is settled
     here and kept in the site.
@@ -155,7 +160,8 @@ def report_stage(plan: Plan, site: Path) -> Stage:
         frozenset((page.model.name, page.category) for page in categories),
     )
     planned = _Pages(where, tables)
-    tasks = [*planned.sprites(slots), *planned.layers(known), *planned.categories(categories), *planned.of_the_run()]
+    tasks = [*planned.sprites(slots), *planned.images(), *planned.layers(known), *planned.categories(categories)]
+    tasks += planned.of_the_run()
     return Stage.of("report", {task.key: task for task in tasks}, carry_out)
 
 
@@ -209,6 +215,18 @@ class _Pages:
                 place = ("thumbnails", found.look.key, name)
                 yield self._task(place, inputs, _sprites, (found.look, range(start, stop)))
 
+    def images(self) -> Iterator[ReportTask]:
+        """Yield the large pictures of all images that pages show, their pages, both in blocks, and the grid of them."""
+        shown = shown_images(self.where)
+        common = {"thumbnails": str(self.where.digests), **self._linked()}
+        tables = {"tables": self._tables.state(depends("images")), **common}
+        for name, start, stop in blocks("images", len(shown), IMAGES):
+            some = tuple(shown[start:stop])
+            yield self._task(("pictures", name), common, write_pictures, some)
+            before, after = ([*shown[end : end + 1], None][0] for end in (start - 1 if start else len(shown), stop))
+            yield self._task(("images", name), tables, images.write_images, images.ImageBlock(some, before, after))
+        yield self._task(("grid",), common, images.write_grid, None)
+
     def layers(self, pages: Iterable[tuple[PlannedModel, Layer]]) -> Iterator[ReportTask]:
         """Yield the units of each layer in blocks, and the layer."""
         plan = self.where.plan
@@ -227,16 +245,22 @@ class _Pages:
     def categories(self, pages: Iterable[graph.GraphPage]) -> Iterator[ReportTask]:
         """Yield the categories of each model."""
         for page in pages:
-            inputs = {"tables": self._tables.state(depends("graphs"), page.model.name), **self._linked(page.model.name)}
+            inputs = {
+                "tables": self._tables.state(depends("graphs"), page.model.name),
+                "thumbnails": str(self.where.digests),  # which images have pages
+                **self._linked(page.model.name),
+            }
             yield self._task(("graphs", page.model.name, slug(page.category)), inputs, graph.write_graph, page)
 
     def of_the_run(self) -> Iterator[ReportTask]:
-        """Yield the concepts in blocks, and the overview."""
+        """Yield the concepts in blocks, what the search box looks through, and the overview."""
         common = {"thumbnails": str(self.where.digests), **self._linked()}
         inputs = {"tables": self._tables.state(depends("concepts")), **common}
         for name, start, stop in blocks("concepts", concepts_of(self.where.plan.run).height, CONCEPTS):
             block = concepts.ConceptBlock(start, stop)
             yield self._task(("concepts", name), inputs, concepts.write_concepts, block)
+        inputs = {"tables": self._tables.state(depends("search")), **common}
+        yield self._task(("search",), inputs, search.write_search, None)
         inputs = {"tables": self._tables.state(depends("overview")), **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
 
@@ -250,4 +274,4 @@ def _digest_of(slots: Slots) -> str:
     return hashlib.sha256(slots.view.tobytes()).hexdigest()[:16] if len(slots.slot) else ""
 
 
-__all__ = ["CONCEPTS", "ReportTask", "carry_out", "depends", "report_stage", "write_report"]
+__all__ = ["CONCEPTS", "IMAGES", "ReportTask", "carry_out", "depends", "report_stage", "write_report"]

@@ -50,6 +50,16 @@ class Look:
     height: int
     width: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a thumbnail."""
+        return self.width, self.height
+
+    @property
+    def seen(self) -> str:
+        """Which part of an image is shown, as a name: looks that differ in size alone have the same."""
+        return self.geometry.mask_key
+
     @classmethod
     def of(cls, plan: Plan, model: PlannedModel) -> "Look":
         """Return how the views of a model are shown."""
@@ -172,11 +182,11 @@ class Thumbnail:
         return cls(href, -(place % ACROSS) * look.width, -(place // ACROSS) * look.height, look)
 
 
-def path_of(polygons: Iterable[NDArray[np.float64]], look: Look) -> str:
-    """Return polygons in the unit square as the data of an SVG path in whole pixels of the thumbnail."""
+def path_of(polygons: Iterable[NDArray[np.float64]], size: tuple[int, int]) -> str:
+    """Return polygons in the unit square as the data of an SVG path in whole pixels of a picture of size (width, height)."""
     drawn = []
     for polygon in polygons:
-        points = np.rint(polygon * (look.width, look.height)).astype(int)
+        points = np.rint(polygon * size).astype(int)
         steps = np.diff(points, axis=0)
         steps = steps[(steps != 0).any(axis=1)]
         if len(steps) > 1:

@@ -4,18 +4,20 @@ The rule is ours, in whole numbers, so that every machine names every pixel alik
 C = V - min(R, G, B), saturation S = C / V, hue H = whole degrees (floor) of the RGB hexagon, the first
 row that fits names the colour:
 
-| H            | condition                 | colour                                           |
-|--------------|---------------------------|--------------------------------------------------|
-| any          | V < 56                    | black                                            |
-| any          | C < 34 or S < .15         | white if V >= 216, else grey                     |
-| 345 to 15    | V >= 176                  | pink if S < .55, else red                        |
-| 345 to 15    | V < 176                   | brown if S < .75, else red                       |
-| 15 to 45     | S < .45                   | brown if V < 232, else pink (H < 30) or yellow   |
-| 15 to 45     | S >= .45                  | brown if V < 208, else orange                    |
-| 45 to 70     |                           | yellow if V >= 160, else brown (H < 55) or green |
-| 70 to 170    |                           | green                                            |
-| 170 to 255   |                           | blue                                             |
-| 255 to 345   |                           | pink if H >= 310 and V >= 176, else purple       |
+==========  =================  ================================================
+H           condition          colour
+==========  =================  ================================================
+any         V < 56             black
+any         C < 34 or S < .15  white if V >= 216, else grey
+345 to 15   V >= 176           pink if S < .55, else red
+345 to 15   V < 176            brown if S < .75, else red
+15 to 45    S < .45            brown if V < 232, else pink (H < 30) or yellow
+15 to 45    S >= .45           brown if V < 208, else orange
+45 to 70                       yellow if V >= 160, else brown (H < 55) or green
+70 to 170                      green
+170 to 255                     blue
+255 to 345                     pink if H >= 310 and V >= 176, else purple
+==========  =================  ================================================
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 """Joining a Ray cluster: one that does not answer is told of, and signals stay with the command."""
 
+import os
 import re
 import signal
 import socket
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.errors import InputError, RunError
 
 #: Seconds that a cluster has to answer; Ray itself would try for minutes, without a word.
 ANSWER = 30
@@ -80,4 +81,19 @@ def own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["ANSWER", "own_signals", "refuse_silent", "watch"]
+@contextmanager
+def starting() -> Iterator[None]:
+    """Raise RunError, which says what is known, where Ray gives up its start: it knows one class for whatever happens to it."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) not in (Exception, RuntimeError, ConnectionError, TimeoutError):
+            raise
+        said = " ".join(str(error).split())[:300]
+        raise RunError(
+            f"Ray did not start, with a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors: {said} Finished work "
+            "is saved; the same command resumes it."
+        ) from error
+
+
+__all__ = ["ANSWER", "own_signals", "refuse_silent", "starting", "watch"]

@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from filterscope.pipeline.engine.attempts import TRIES, Attempts
-from filterscope.pipeline.engine.cluster import own_signals, refuse_silent, watch
+from filterscope.pipeline.engine.cluster import own_signals, refuse_silent, starting, watch
 from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is_out_of_memory
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.ledger import Ledger
@@ -49,6 +49,8 @@ def start_ray(address: str | None = None, tell: Callable[[str], None] | None = N
     ------
     InputError
         If no cluster answers at the address within 30 s.
+    RunError
+        If Ray does not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if tell and not ("ray" in sys.modules and sys.modules["ray"].is_initialized()):
@@ -74,7 +76,7 @@ def start_ray(address: str | None = None, tell: Callable[[str], None] | None = N
                 "object_store_memory": _OBJECT_STORE_BYTES,
             }
         # not a cluster that someone else may have started on this machine: that one is joined only when named
-        with own_signals():
+        with own_signals(), starting():
             ray.init(
                 address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error", **local
             )

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import platform
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,12 @@ from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.lock import LOCK
 from filterscope.pipeline.engine.stage import Stage
 from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.run.versions import versions
 from filterscope.pipeline.stores.places import StoreError, path_of, read_regular, remove, signature, write_atomically
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 _FORMAT = 1
-_LIBRARIES = ("torch", "torchvision", "ray", "zarr", "zarrs", "numba", "numpy", "polars", "pyarrow", "pillow", "timm")
 
 
 @dataclass(frozen=True)
@@ -171,8 +169,3 @@ def _damaged(path: Path, error: Exception) -> DamagedRecordError:
 def unchanged(files: dict[str, list[int]]) -> bool:
     """Tell whether files still have their recorded size and time."""
     return all(path_of(path).is_file() and signature(path_of(path)) == then for path, then in files.items())
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and the libraries that results depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

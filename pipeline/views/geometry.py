@@ -129,6 +129,17 @@ class Geometry:
         rows, columns = sampled
         return rows, columns[::-1] if window.flip else columns
 
+    def seen(self, height: int, width: int, window: Window = WHOLE) -> tuple[float, float, float, float]:
+        """Return left, top, width and height of what the network sees of an image, in its pixels; it may lie outside."""
+        x0, y0, x1, y1 = window.box if window.box is not None else (0, 0, width, height)
+        part = min(y1, height) - y0, min(x1, width) - x0
+        resized, cut = self.resized(*part), self.offset(*part)
+        (top, high), (left, wide) = (
+            (origin + start * native / whole, extent * native / whole)
+            for origin, native, whole, start, extent in zip((y0, x0), part, resized, cut, self.size, strict=True)
+        )
+        return left, top, wide, high
+
     def points(self, x: np.ndarray, y: np.ndarray, size: tuple[int, int], window: Window = WHOLE) -> Point:
         """Map points of an image of `size` (height, width) to the network input.
 

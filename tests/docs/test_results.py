@@ -2,15 +2,16 @@
 
 import re
 
+import polars as pl
 import pytest
+from PIL import Image
 
-from tests.docs.results import MARKED, PAGES, ROOT, recipe, rewritten, same, stale
+from tests.docs.results import MARKED, PAGES, ROOT, executed, looks_alike, recipe, rewritten, same, shown, stale
 
 COMMANDS = ("filterscope", "make", "python", "pip", "export", "aws")
 #: Blocks without a language that neither commands nor their outputs are, by page and first word, and what they are.
 OTHERS = {
-    ("README.md", "data"): "drawing of the dataflow",
-    ("README.md", "mine/images/0001.jpg"): "files of a user's own, and the commands that import them",
+    ("docs/how_it_works.md", "data"): "drawing of the dataflow",
     ("docs/graph.md", "top_patches(run,"): "calls in Python, without their results",
     ("docs/write_a_method.md", "Lifetime"): "checked by test_write_a_method.py",
 }
@@ -37,7 +38,9 @@ def test_every_block_that_shows_results_says_where_they_come_from():
         for found in blocks(page) if page.name not in CHECKED else ():
             here = str(page.relative_to(ROOT)), found["block"].split()[0]
             if found["marker"]:
-                assert re.match(r"<!-- (output of(, first \d+ lines)?: |measured on )", found["marker"]), here
+                assert re.match(r"<!-- (output of(, first \d+ lines)?(, on \w+)?: |measured on )", found["marker"]), (
+                    here
+                )
             elif here in OTHERS:
                 others.add(here)
             else:
@@ -71,6 +74,10 @@ def test_a_page_is_rewritten_where_it_says_something_else():
     run = {"filterscope a": "a\nb\nc\n"}.__getitem__
     assert "```\nfilterscope a\na\nb\n...\n```\nMore: 8 of 9." in rewritten(first, run)
     assert rewritten("<!-- measured on x: filterscope a -->\n```\n7\n```\n", run).count("7") == 1
+    given = old.replace("output of:", "output of, on animals:")
+    assert rewritten(given, run, lambda _: False) == given
+    assert "```\nfilterscope a\na\nb\nc\n```" in rewritten(given, run, lambda data: data == "animals")
+    assert rewritten(given, run, lambda data: data != "animals") == given
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,33 @@ def test_a_page_is_rewritten_where_it_says_something_else():
 )  # fmt: skip
 def test_outputs_say_the_same_where_words_are_alike_and_numbers_near(one, other, alike):
     assert same(one, other) == same(other, one) == alike
+
+
+def test_pictures_look_alike_where_they_hardly_differ():
+    one = shown(Image.new("RGB", (40, 30), (100, 120, 140)))
+    assert looks_alike(one, shown(Image.new("RGB", (40, 30), (101, 120, 139))))
+    assert not looks_alike(one, shown(Image.new("RGB", (40, 30), (140, 120, 100))))
+    assert not looks_alike(one, shown(Image.new("RGB", (40, 31), (100, 120, 140))))
+    assert not looks_alike(one, shown("a"))
+    assert looks_alike(shown("3.14 units"), shown("3.15 units"))
+    assert not looks_alike(shown(pl.DataFrame({"a": [1]})), shown(pl.DataFrame({"a": [7]})))
+    assert shown(None) == {}
+
+
+def test_a_notebook_gets_the_outputs_of_its_cells(tmp_path, monkeypatch):
+    monkeypatch.setenv("FILTERSCOPE_RUN", "restored afterwards")
+
+    def cell(*source, kind="code"):
+        return {"cell_type": kind, "source": list(source), "outputs": [], "execution_count": None}
+
+    book = executed(
+        {"cells": [cell("# a", kind="markdown"), cell("a = 1\n", "a + 1"), cell("None"), cell("a")]}, tmp_path
+    )
+    outputs = [one["outputs"] for one in book["cells"]]
+    assert [[output["data"] for output in some] for some in outputs] == [
+        [], [{"text/plain": ["2"]}], [], [{"text/plain": ["1"]}]
+    ]  # fmt: skip
+    assert [one["execution_count"] for one in book["cells"]] == [None, 1, 2, 3]
 
 
 def test_the_commands_of_a_target_are_those_of_the_makefile():

@@ -21,6 +21,7 @@ ADDED = {
     "schemas/sparseness.py",
     "pipeline/methods/sparseness.py",
     "tests/operators/activations/test_sparseness.py",
+    "tests/docs/pictures/sparseness.py",
     "docs/sparseness.md",
 }
 ZOO = """\
@@ -89,7 +90,8 @@ class Tree:
             assert text.count(before) == 1, f"the page edits lines that are not in {name}:\n{before}"
             text = text.replace(before, after)
         (folder / name).write_text(text)
-        self.run(next(command for command in commands_of_the_page() if "docs/tables.md" in command))
+        for made in ("docs/tables.md", "tests.docs.pictures"):
+            self.run(next(command for command in commands_of_the_page() if made in command))
         self.after = contents(folder)
 
     def run(self, command):
@@ -131,6 +133,11 @@ def test_help_lists_it(tree):
 def test_its_table_is_documented(tree):
     assert "\n#### unit_sparseness\n" in (tree.folder / "docs" / "tables.md").read_text()
     assert b"unit_sparseness" not in tree.before["docs/tables.md"]
+
+
+def test_its_page_and_picture_are_what_they_must_be(tree):
+    (command,) = (command for command in commands_of_the_page() if "test_methods.py" in command)
+    assert passed(tree.run(command)) == 8
 
 
 def passed(printed):

@@ -105,6 +105,13 @@ def test_a_unit_is_what_the_tables_say(hostile):
     assert hostile.unit("1", 2).verdict.startswith("This unit is dead")
 
 
+def test_labels_and_units_say_alike_what_a_label_is_worth(hostile):
+    found = hostile.labels.filter(layer="1").sort("unit")
+    assert found["standing"].to_list() == ["tentative", "strong", "no label"]  # the first does not replicate
+    assert found["standing"].to_list() == [hostile.unit("1", number).standing for number in range(3)]
+    assert found["concept"].to_list() == [hostile.unit("1", number).label for number in range(3)]
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -163,6 +170,36 @@ def test_a_unit_shows_itself_without_any_other_file(hostile):
         head, _, content = source.partition(",")
         assert head == "data:image/webp;base64"
         assert Image.open(io.BytesIO(base64.b64decode(content))).size == (160, 160)
+
+
+def test_a_picture_is_the_top_images_side_by_side(hostile):
+    unit = hostile.unit("1", 0)
+    picture = unit.picture(3)
+    assert picture.size == (3 * 160 + 2 * 4, 160)
+    for place, image in enumerate(unit.top_images[:3]):
+        assert picture.crop((164 * place, 0, 164 * place + 160, 160)).tobytes() == image.tobytes()
+    assert picture.crop((160, 0, 164, 160)).getcolors() == [(4 * 160, (255, 255, 255))]
+    assert unit.picture(99).width == len(unit.top_images) * 164 - 4
+    for number in (0, -1, "3", 2.5):
+        with pytest.raises(filterscope.InputError, match="images: received"):
+            unit.picture(number)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_unit_and_the_list_of_all_say_the_same_of_a_label(hostile, tmp_path, counted):
+    """Also where a run has counted no groups, and effective images stand in."""
+    run = hostile
+    if not counted:
+        shutil.copytree(hostile.path, tmp_path / "run")
+        for file in (tmp_path / "run" / "tables" / "unit_significance").rglob("*.parquet"):
+            pl.read_parquet(file).with_columns(effective_groups=pl.lit(None, pl.Float64)).write_parquet(file)
+        run = filterscope.open(tmp_path / "run")
+    rows = run.labels.filter(layer="1")
+    assert rows["unit"].to_list() == [0, 1, 2]
+    assert [run.unit("1", number).standing for number in range(3)] == rows["standing"].to_list()
+    assert rows["standing"].to_list() == hostile.labels.filter(layer="1")["standing"].to_list()
+    assert rows["standing"][2] == "no label" != rows["standing"][0]
+    assert rows.sort("standing")["standing"][-1] == "no label"
 
 
 def test_a_unit_shows_itself_without_its_images(hostile, tmp_path):

@@ -201,3 +201,36 @@ def test_a_folder_of_the_data_set_may_move(sound, tmp_path):
     record = run / "run.toml"
     record.write_text(record.read_text().replace(str(sound.parent / "data"), str(tmp_path / "elsewhere")))
     assert RunFolder(run).plan().data == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"float16"', '"float64"') if "float16" in text else text.replace("shape", "form"),
+        lambda text: json.dumps(json.loads(text) | {"shape": [1, 1, 1, 1]}),
+        lambda text: json.dumps(json.loads(text) | {"zarr_format": 9}),
+        lambda text: "[" * 5000,
+        None,
+    ],
+)
+def test_a_damaged_description_of_an_array_is_named_and_written_again(sound, tmp_path, capsys, damage):
+    described = sorted(path.relative_to(sound) for path in (sound / "activations.zarr").rglob("zarr.json"))
+    arrays = [file for file in described if json.loads((sound / file).read_text())["node_type"] == "array"]
+    assert arrays
+    for number, file in enumerate(arrays):
+        run = tmp_path / f"run-{number}"
+        shutil.copytree(sound, run)
+        text = (run / file).read_text()
+        (run / file).unlink()
+        if damage is not None:
+            (run / file).write_text(damage(text))
+        code, printed = call(capsys, "doctor", run)
+        assert code == 1
+        assert str(file) in printed
+        call(capsys, "doctor", run, "--repair")
+        audit_again(run, sound)
+        assert (run / file).read_text() == text
+        assert examine(run) == []
+        assert_same(sound, run)

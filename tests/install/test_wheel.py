@@ -5,7 +5,6 @@ comes from the one that is named.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,12 +14,11 @@ import polars as pl
 import pytest
 
 from filterscope import schemas
+from tests.install.conftest import ROOT, SOURCES, pip
 from tests.planted import write_dataset
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ("filterscope", "schemas", "operators", "pipeline", "jobs")
 ZOO = """\
 data = "data"
 layers = "0,1"
@@ -35,23 +33,6 @@ mean = [0.0, 0.0, 0.0]
 std = [1.0, 1.0, 1.0]
 interpolation = "nearest"
 """
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Return a wheel built of a copy of the checkout, where nothing of an earlier build lies."""
-    place = tmp_path_factory.mktemp("built")
-    source = place / "source"
-    source.mkdir()
-    for name in (*SOURCES, "pyproject.toml", "README.md", "LICENSE"):
-        if (ROOT / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignored)
-        else:
-            shutil.copy(ROOT / name, source)
-    pip("wheel", "--no-build-isolation", "--wheel-dir", place, source)
-    (built,) = place.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +57,6 @@ def user(tmp_path_factory):
     write_dataset(folder / "data")
     (folder / "zoo.toml").write_text(ZOO)
     return folder
-
-
-def pip(verb, *arguments):
-    command = [sys.executable, "-m", "pip", verb, "--quiet", "--no-deps", "--no-index", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def python(user, path, *arguments):

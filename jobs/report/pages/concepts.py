@@ -1,5 +1,6 @@
 """Pages of concepts: which units of which models detect each, and which images hold it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -8,17 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, concept_place
 from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.sections.labelled import images_with, labelled_paths
 from filterscope.jobs.report.thumbnails import Thumbnail, looks_of
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.methods.significance.findings import BY_STANDING, labels
 
 #: Tables that pages of concepts show.
-OWN = ("concepts", "units", "unit_significance")
+OWN = ("concepts", "units", "unit_significance", "unit_concept")
 #: Units, and images, on the page of a concept.
 UNITS, IMAGES = 200, 12
 
@@ -39,22 +41,21 @@ def write_concepts(where: ReportPlace, block: ConceptBlock) -> int:
     found = {name: part for (name,), part in detectors(run).filter(pl.col("concept").is_in(names)).group_by("concept")}
     images = _images(where, names)
     for concept in concepts.iter_rows(named=True):
-        units = found.get(concept["concept"])
-        rows = (
-            []
-            if units is None
-            else list(
-                units.sort("iou", "model", "layer", "unit", descending=[True] + 3 * [False]).iter_rows(named=True)
-            )
-        )
+        rows = found[concept["concept"]].to_dicts() if concept["concept"] in found else []
+        own, others = ([row for row in rows if row["label"] == label] for label in (True, False))
         write_page(
             where.site,
             concept_place(concept["concept"]),
             "concept.html",
+            run=str(run),
+            queries=queries,
             concept=concept,
-            rows=[{**row, "strips": where.strips(row)} for row in rows[:UNITS]],
-            total=len(rows),
-            layers=_counted(rows),
+            rows=[{**row, "strips": where.strips(row)} for row in own[:UNITS]],
+            total=len(own),
+            others=[{**row, "strips": where.strips(row)} for row in others[:UNITS]],
+            others_total=len(others),
+            highest=max((row["iou"] for row in rows), default=1.0),
+            layers=_counted(own),
             images=images.get(concept["concept"], []),
         )
     return len(names)
@@ -62,29 +63,22 @@ def write_concepts(where: ReportPlace, block: ConceptBlock) -> int:
 
 @lru_cache(maxsize=2)
 def detectors(run: Path) -> pl.DataFrame:
-    """Return units whose best concept of a category is over the cut-off: a row each unit and such a concept.
+    """Return units whose best concept of a category is over the cut-off: a row for each unit and such a concept.
 
-    `label` tells whether it is the unit's label, its best concept of all categories.
+    `label` tells whether it is the unit's label, its best concept of all categories, of which `standing` says what it is
+    worth. Sorted by standing, best first, then by IoU.
     """
-    units = schemas.scan_units(run).select(
-        "model", "layer", "unit", pl.col("concept").alias("best"), "best_per_category"
+    units = labels(run).select(
+        "model", "layer", "unit", pl.col("concept").alias("best"), "best_per_category", "standing"
     )
     rows = units.explode("best_per_category").unnest("best_per_category").filter(pl.col("iou") > DETECTOR_IOU)
-    judged = schemas.scan_unit_significance(run).select(
-        "model", "layer", "unit", "significant", "label_replicates", "q_value"
-    )
-    return (
-        rows.with_columns((pl.col("concept") == pl.col("best")).alias("label"))
-        .join(judged, on=["model", "layer", "unit"], how="left")
-        .collect()
-    )
+    ranked = rows.with_columns((pl.col("concept") == pl.col("best")).alias("label"), BY_STANDING.alias("rank"))
+    return ranked.sort("rank", "iou", "model", "layer", "unit", descending=[False, True, False, False, False])
 
 
 def _counted(rows: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
-    """Count the units that are labelled with a concept, for every layer that has one."""
-    counts: dict[tuple[str, str], int] = {}
-    for row in rows:
-        counts[row["model"], row["layer"]] = counts.get((row["model"], row["layer"]), 0) + row["label"]
+    """Count units by layer."""
+    counts = Counter((row["model"], row["layer"]) for row in rows)
     return [(model, layer, count) for (model, layer), count in sorted(counts.items())]
 
 
@@ -106,6 +100,7 @@ def _images(where: ReportPlace, names: list[str]) -> dict[str, list[dict[str, An
         name: [
             {
                 "image": image,
+                "view": shown[image],
                 "file": uris[image].as_py().rsplit("/", 1)[-1],
                 "thumbnail": Thumbnail.at(int(slots.slot[shown[image]]), look),
                 "labelled": paths[shown[image], name],

@@ -10,6 +10,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.jobs.report.declared import declared
+from filterscope.jobs.report.pictures import shown_images
 from filterscope.jobs.report.place import Place, ReportPlace, graph_place
 from filterscope.jobs.report.render import slug, url, write_page
 from filterscope.jobs.report.sections.cells import About
@@ -17,15 +18,27 @@ from filterscope.jobs.report.sections.graph_layout import layered
 from filterscope.jobs.report.sections.graph_pictures import write_pictures
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.tables import TableFiles
-from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.pipeline.methods.comparison.sides import STAND
 from filterscope.pipeline.methods.graph.crops import graph_layers
+from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
 
 #: Tables that the page of a category shows where it has a graph, beside those of its findings.
-OWN = ("units", "graph_nodes", "graph_edges", "node_positions", "graph_summary", "views")
-#: Nodes in a picture, and ties that are drawn from each of them.
+OWN = (
+    "units",
+    "unit_significance",
+    "unit_concept",
+    "graph_nodes",
+    "graph_edges",
+    "node_positions",
+    "graph_summary",
+    "views",
+)
+#: Nodes in a picture at most, and ties that are drawn from each of them.
 NODES, TIES = 120, 3
+#: Nodes that a reader may ask for, at most; and those that a picture begins with.
+STEPS, FIRST = (12, 24, 36, 48, 72, 96, 120), 24
 #: Images that a page parses.
 PARSES = 8
 #: Classes of colours of the layers, from the top.
@@ -51,7 +64,8 @@ class Graph:
     layers : list of dict
         From the top: name, and how many nodes stand for themselves, survive and are shown.
     nodes : polars.DataFrame
-        The nodes shown, layer by layer from the top, most used first; `place` is the number of the row.
+        The nodes shown, layer by layer from the top, most used first; `place` is the number of the row, and a picture of n
+        nodes of each layer holds those whose `rank` is below n.
     ties : polars.DataFrame
         Ties between nodes shown, heaviest first for each: `place`, `upper_place`, weight, displacement, deviation, together.
     outside : dict
@@ -89,10 +103,10 @@ def read_graph(run: Path, model: PlannedModel, category: str, most: int = NODES)
     everything = schemas.scan_graph_nodes(run).filter(here, pl.col("merged_into").is_null()).collect()
     edges = schemas.scan_graph_edges(run).filter(here).collect()
     names = [layer.name for layer in graph_layers(model) if everything.filter(layer=layer.name).height]
-    each, chosen = most // max(len(names), 1), everything.clear()
+    each, chosen = most // max(len(names), 1), everything.clear().with_columns(pl.lit(None, pl.Int32).alias("rank"))
     for name in reversed(names):
         below = edges.join(chosen, on=_KEY, how="semi").select(pl.col(f"upper_{key}").alias(key) for key in _KEY)
-        chosen = pl.concat([chosen, _chosen(everything.filter("survives", layer=name), below, each)])
+        chosen = pl.concat([chosen, ranked(everything.filter("survives", layer=name), below, each)])
     rows = pl.DataFrame({"layer": names, "row": range(len(names))}, {"layer": pl.String, "row": pl.Int32})
     ordered = chosen.join(rows, on="layer").sort("row", *_USED, descending=[False, *_FALLING])
     nodes = ordered.with_row_index("place")
@@ -118,14 +132,18 @@ def read_graph(run: Path, model: PlannedModel, category: str, most: int = NODES)
 _USED, _FALLING = ("images", "mean_score", "unit", "node"), (True, True, False, False)
 
 
-def _chosen(surviving: pl.DataFrame, below: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return `count` surviving nodes of a layer, given the upper ends of the ties of the nodes chosen below."""
+def ranked(surviving: pl.DataFrame, below: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return `count` surviving nodes of a layer with their `rank`, given the upper ends of the ties of nodes chosen below."""
     ordered = surviving.sort(*_USED, descending=list(_FALLING))
     used = ordered.head(count - count // 2)
     tied = below.group_by(_KEY).len("tied")
     rest = ordered.join(used, on=_KEY, how="anti").join(tied, on=_KEY, how="left")
-    rest = rest.sort(pl.col("tied").fill_null(0), *_USED, descending=[True, *_FALLING]).drop("tied")
-    return pl.concat([used, rest.head(count // 2)])
+    rest = rest.sort(pl.col("tied").fill_null(0), *_USED, descending=[True, *_FALLING]).drop("tied").head(count // 2)
+    # one of either kind in turn, so that a picture of fewer nodes holds as many of both
+    turn = [
+        part.with_columns((2 * pl.int_range(pl.len()) + late).alias("rank")) for late, part in enumerate((used, rest))
+    ]
+    return pl.concat(turn).with_columns(pl.col("rank").rank("ordinal").cast(pl.Int32) - 1)
 
 
 def write_graph(where: ReportPlace, page: GraphPage) -> int:
@@ -138,6 +156,7 @@ def write_graph(where: ReportPlace, page: GraphPage) -> int:
         where.site,
         graph_place(model.name, category),
         "graph.html",
+        run=str(where.plan.run),
         model=model,
         category=category,
         sections=sections_of("category", OWN if learned else (), about),
@@ -161,6 +180,8 @@ def _drawn(where: ReportPlace, page: GraphPage, graph: Graph) -> dict[str, Any]:
         "parses": data["parses"],
         "script": url(_script(place)),
         "drawn": TIES,
+        "steps": [len(step["places"]) for step in data["steps"]],
+        "first": data["first"],
     }
 
 
@@ -184,31 +205,27 @@ def _data(
     where: ReportPlace, page: GraphPage, graph: Graph, parses: list[dict[str, Any]], pictures: list[int] | None
 ) -> dict[str, Any]:
     """Return all that the page's script draws."""
-    rows = graph.nodes["row"].to_list()
-    ties = list(graph.ties.select("place", "upper_place").iter_rows())
-    drawn = graph.ties.group_by("place", maintain_order=True).head(TIES)
-    at = layered(rows, list(drawn.select("place", "upper_place").iter_rows())).tolist()
-    labels = _labels(where.plan.run, page.model)
+    named, landmarks = _labels(where.plan.run, page.model), _landmarks(where.plan.run, page)
+    steps = steps_of(graph)
     nodes = [
         {
             "place": row["place"],
             "layer": row["row"],
             "unit": row["unit"],
             "node": row["node"],
-            "x": at[row["place"]][0],
-            "y": at[row["place"]][1],
+            "rank": row["rank"],
             "images": row["images"],
             "share": row["share"],
             "deformation": row["deformation"],
             "mu": [row["mu_y"], row["mu_x"]],
-            "label": labels.get((row["layer"], row["unit"])),
+            "label": named.get((row["layer"], row["unit"])),
+            "landmark": landmarks.get((row["layer"], row["unit"], row["node"])),
             "outside": graph.outside.get(row["place"], 0),
             "patches": pictures[row["place"]] if pictures is not None else 0,
         }
         for row in graph.nodes.iter_rows(named=True)
     ]
-    weights = graph.ties.select("weight", "together").iter_rows()
-    first = set(drawn.select("place", "upper_place").iter_rows())
+    shown, geometry = frozenset(shown_images(where)), page.model.geometry(where.plan.options.geometry)
     return {
         "folder": url(*graph_place(page.model.name, page.category)[:-1], slug(page.category)),
         "layers": [
@@ -222,19 +239,58 @@ def _data(
             for n, layer in enumerate(graph.layers)
         ],
         "nodes": nodes,
-        "ties": [
-            [low, high, weight, together, (low, high) in first]
-            for (low, high), (weight, together) in zip(ties, weights, strict=True)
-        ],
-        "parses": [{**parse, "pictured": pictures is not None} for parse in parses],
-        "input": list(page.model.geometry(where.plan.options.geometry).size),
+        "ties": list(graph.ties.select("place", "upper_place", "weight", "together").iter_rows()),
+        "steps": steps,
+        "first": max((n for n, step in enumerate(steps) if len(step["places"]) <= FIRST), default=0),
+        "parses": [{**parse, "pictured": pictures is not None, "opens": parse["image"] in shown} for parse in parses],
+        "input": list(geometry.size),
+        "seen": geometry.mask_key,
     }
 
 
+def steps_of(graph: Graph) -> list[dict[str, Any]]:
+    """Lay out pictures of fewer to more nodes, of every layer as many; a smaller picture's nodes are in the larger ones.
+
+    Returns
+    -------
+    list of dict
+        For each picture: `places` of its nodes, `at` (x, y) in pixels where each stands, `ties` that are drawn (places in
+        `graph.ties`: the heaviest of each node that lead to nodes of the picture).
+    """
+    ties = graph.ties.with_row_index("tie")
+    found: list[dict[str, Any]] = []
+    for most in STEPS:
+        nodes = graph.nodes.filter(pl.col("rank") < most // max(len(graph.layers), 1))
+        if not nodes.height or (found and nodes.height == len(found[-1]["places"])):
+            continue
+        places = nodes["place"].cast(pl.Int32).to_list()
+        inside = ties.filter(pl.col("place").is_in(places), pl.col("upper_place").is_in(places))
+        drawn = inside.group_by("place", maintain_order=True).head(TIES)
+        number = {place: n for n, place in enumerate(places)}
+        pairs = [(number[low], number[high]) for low, high in drawn.select("place", "upper_place").iter_rows()]
+        at = layered(nodes["row"].to_list(), pairs).tolist()
+        found.append({"places": places, "at": at, "ties": drawn["tie"].to_list()})
+    return found
+
+
 def _labels(run: Path, model: PlannedModel) -> dict[tuple[str, int], str]:
-    """Return the concepts that units of a model detect."""
-    units = schemas.scan_units(run).filter(pl.col("iou") > DETECTOR_IOU, model=model.name)
-    return {(layer, unit): name for layer, unit, name in units.select("layer", "unit", "concept").collect().iter_rows()}
+    """Return the labels of units of a model that stand."""
+    units = labels(run).filter(pl.col("standing").is_in(STAND), model=model.name)
+    return {(layer, unit): name for layer, unit, name in units.select("layer", "unit", "concept").iter_rows()}
+
+
+def _landmarks(run: Path, page: GraphPage) -> dict[tuple[str, int, int], str]:
+    """Return the landmark about which a node is steadier than its controls, by every protocol; the steadiest of several."""
+    measured = schemas.scan_node_instability(run).filter(model=page.model.name, category=page.category)
+    steady = (
+        measured.group_by(*_KEY, "landmark")
+        .agg(pl.col("beats_controls").all(), pl.col("instability").mean())
+        .filter("beats_controls")
+        .sort("instability", "landmark")
+        .unique(_KEY, keep="first", maintain_order=True)
+        .collect()
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in steady.select(*_KEY, "landmark").iter_rows()}
 
 
 def _parses(plan: Plan, model: PlannedModel, category: str, graph: Graph) -> list[dict[str, Any]]:
@@ -276,4 +332,15 @@ def _evenly(ranked: Sequence[int], count: int) -> list[int]:
     return [ranked[round(n * (len(ranked) - 1) / (count - 1))] for n in range(count)]
 
 
-__all__ = ["NODES", "OWN", "PARSES", "TIES", "Graph", "GraphPage", "categories_of", "read_graph", "write_graph"]
+__all__ = [
+    "NODES",
+    "OWN",
+    "PARSES",
+    "TIES",
+    "Graph",
+    "GraphPage",
+    "categories_of",
+    "read_graph",
+    "steps_of",
+    "write_graph",
+]

@@ -10,12 +10,14 @@ import polars as pl
 from filterscope import schemas
 from filterscope.jobs.report.place import ReportPlace, concept_place, layer_place
 from filterscope.jobs.report.render import kind, url, write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
 from filterscope.jobs.report.sections.charts import bar_graph
-from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of
+from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of, worth
+from filterscope.jobs.report.sections.opening import opening
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import Look
-from filterscope.pipeline.methods.significance.trust import evidence, trust
+from filterscope.pipeline.methods.significance.trust import STANDINGS, trust
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
@@ -46,6 +48,7 @@ def write_layer(where: ReportPlace, page: LayerPage) -> int:
         where.site,
         layer_place(model.name, layer.name),
         "layer.html",
+        run=str(plan.run),
         model=model,
         layer=layer,
         row=_row(plan.run, model.name, layer.name),
@@ -63,6 +66,7 @@ def _labelled(where: ReportPlace, page: LayerPage) -> dict[str, Any]:
     data = {
         **unit_columns(units),
         "block": plan.options.unit_block,
+        "sql": queries.units_of_layer(model.name, layer.name, located=units["instability"].count() > 0),
         "folder": url(*place[:-1]),
         "images": bool(len(where.slots(Look.of(plan, model)).slot)),
     }
@@ -71,7 +75,8 @@ def _labelled(where: ReportPlace, page: LayerPage) -> dict[str, Any]:
     groups = label_counts(units)
     return {
         "units": units,
-        "headline": headline_of(plan.run, model.name, layer.name),
+        "headline": headline_of(plan.run, model.name, layer.name, units),
+        "opening": opening(units),
         "graph": bar_graph(groups),
         "groups": groups,
         "counted": units["detector"].sum(),
@@ -85,13 +90,16 @@ def _row(run: Path, model: str, layer: str) -> dict[str, Any]:
     return rows.filter(pl.col("layer") == layer).collect().row(0, named=True)
 
 
-def headline_of(run: Any, model: str, layer: str) -> dict[str, Any] | None:
-    """Return the row of `layer_significance` with the sentence that says what to trust, or None if there is none."""
+def headline_of(run: Any, model: str, layer: str, units: pl.DataFrame) -> dict[str, Any] | None:
+    """Return the row of `layer_significance`, or None if there is none, with what its units' labels are worth.
+
+    That is `worth`, the units of each standing, and `trust`, the sentence that says which to trust.
+    """
     rows = schemas.scan_layer(run, "layer_significance", model, layer).collect().to_dicts()
     if not rows:
         return None
-    row = rows[0]
-    return {**row, "trust": trust(row)}
+    counted = worth(units)
+    return {**rows[0], "worth": counted, "trust": trust({**rows[0], "strong": dict(counted)[STANDINGS[0]]})}
 
 
 def unit_columns(units: pl.DataFrame) -> dict[str, Any]:
@@ -111,8 +119,8 @@ def unit_columns(units: pl.DataFrame) -> dict[str, Any]:
         "runner_up": [number.get(name, -1) for name in units["runner_up"]],
         "status": units["status"].to_list(),
         "detector": units["detector"].to_list(),
-        "evidence": [evidence(row) for row in units.iter_rows(named=True)],
-        "compared": units["significant"].null_count() < units.height,
+        "standings": STANDINGS,
+        "standing": [STANDINGS.index(name) for name in units["standing"]],
         **{name: [None if v is None or v != v else v for v in units[name]] for name in NUMBERS},
     }
 

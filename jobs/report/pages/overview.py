@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -12,16 +14,19 @@ from filterscope.jobs.report.pages.concepts import detectors
 from filterscope.jobs.report.pages.layers import headline_of
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
+from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import About
-from filterscope.jobs.report.sections.charts import Trend, shares, trend
-from filterscope.jobs.report.sections.facts import concepts_of, label_counts
+from filterscope.jobs.report.sections.charts import Lines, stacked, trend
+from filterscope.jobs.report.sections.facts import concepts_of, label_counts, worth
+from filterscope.jobs.report.sections.opening import opening
 from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import images_at_hand
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.methods.dissection.findings import layer_summary, strongest_units
+from filterscope.pipeline.methods.dissection.findings import layer_summary
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
-from filterscope.pipeline.methods.significance.findings import sentences
+from filterscope.pipeline.methods.significance.findings import BY_STANDING, labels, sentences
+from filterscope.pipeline.methods.significance.trust import STANDINGS
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import PlannedModel
@@ -51,9 +56,12 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         where.site,
         ("index.html",),
         "overview.html",
+        run=str(run),
+        queries=queries,
         plan=plan,
-        rows=rows,
-        cards=rows if len(rows) <= CARDS else [],
+        opening=opening(labels(run)) if any(row["headline"] for row in rows) else None,
+        rows=deepest_first(rows),
+        cards=deepest_first(rows) if len(rows) <= CARDS else [],
         trends=_trends(where, rows),
         notes=[line for line in warnings(run) if line not in said],
         others=sorted(where.layers - {(row["model"], row["layer"]) for row in rows}),
@@ -67,7 +75,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         cutoff=DETECTOR_IOU,
         dissection=plan.of(DissectionOptions),
     )
-    write_page(where.site, ("concepts.html",), "concepts.html", rows=concept_rows(where))
+    write_page(where.site, ("concepts.html",), "concepts.html", run=str(run), queries=queries, rows=concept_rows(where))
     return 2
 
 
@@ -75,12 +83,8 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
     """Return a row for every layer that was dissected, model by model, layers from the first to the last."""
     run = where.plan.run
     summary = {(row["model"], row["layer"]): row for row in layer_summary(run).to_dicts()}
-    units = schemas.scan_units(run).select("model", "layer", "unit", "concept", "category", "iou", "detector").collect()
-    parts = dict(units.group_by("model", "layer"))
+    parts = dict(labels(run).group_by("model", "layer"))
     steady = _instability(where)
-    strongest: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in strongest_units(run, _STRONGEST).to_dicts() if units.height else []:
-        strongest.setdefault((row["model"], row["layer"]), []).append({**row, "strips": where.strips(row)})
     rows = []
     for model, layer in in_order(where.plan.models):
         key = (model.name, layer.name)
@@ -92,14 +96,26 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
                 **summary[key],
                 "type": layer.type,
                 "median_iou": parts[key]["iou"].median(),
-                "headline": headline_of(run, *key),
+                "headline": headline_of(run, *key, parts[key]),
+                "worth": worth(parts[key]),
                 "instability": steady.get(key),
                 "groups": groups,
-                "shares": shares(groups),
-                "strongest": strongest.get(key, []),
+                "shares": stacked(groups),
+                "strongest": [{**unit, "strips": where.strips(unit)} for unit in _strongest(parts[key])],
             }
         )
     return rows
+
+
+def deepest_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of layers model by model as they are, those of each from the last to the first."""
+    return [row for _, found in groupby(rows, key=itemgetter("model")) for row in reversed(list(found))]
+
+
+def _strongest(units: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the units of a layer to show first: strong labels, then tentative ones; others head nothing."""
+    ranked = units.filter(pl.col("standing").is_in(STANDINGS[:2])).sort(BY_STANDING, -pl.col("iou"), "unit")
+    return ranked.head(_STRONGEST).to_dicts()
 
 
 def in_order(models: Sequence[PlannedModel]) -> list[tuple[PlannedModel, Layer]]:
@@ -114,7 +130,7 @@ def _instability(where: ReportPlace) -> dict[tuple[str, str], float]:
     return {(model, layer): value for model, layer, value in means.iter_rows()}
 
 
-def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Trend]]:
+def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Lines]]:
     drawn = []
     for model in where.plan.models:
         layers = [
@@ -172,16 +188,19 @@ def _settings(where: ReportPlace) -> dict[str, Any]:
 
 
 def concept_rows(where: ReportPlace) -> list[dict[str, Any]]:
-    """Return every concept with the number of units that detect it and the best of them; those most detected first."""
+    """Return every concept with the number of units labelled with it, of strong ones, and the best; the most strong first."""
     found = detectors(where.plan.run)
-    labelled = dict(found.filter("label").group_by("concept").len().iter_rows())
-    ranked = found.sort("iou", "model", "layer", "unit", descending=[True, False, False, False])
-    best = {row["concept"]: row for row in ranked.unique("concept", keep="first", maintain_order=True).to_dicts()}
+    labelled = found.filter("label")
+    units = dict(labelled.group_by("concept").len().iter_rows())
+    strong = dict(labelled.filter(pl.col("standing") == STANDINGS[0]).group_by("concept").len().iter_rows())
+    best = {row["concept"]: row for row in labelled.unique("concept", keep="first", maintain_order=True).to_dicts()}
     rows = [
-        {**row, "units": labelled.get(row["concept"], 0), "best": best.get(row["concept"])}
+        {**row, "units": units.get(name, 0), "strong": strong.get(name, 0), "best": best.get(name)}
         for row in concepts_of(where.plan.run).to_dicts()
+        for name in [row["concept"]]
     ]
-    return sorted(rows, key=lambda row: (-row["units"], -(row["best"] or {"iou": 0})["iou"], row["concept"]))
+    first = {"iou": 0.0}
+    return sorted(rows, key=lambda row: (-row["strong"], -row["units"], -(row["best"] or first)["iou"], row["concept"]))
 
 
-__all__ = ["CARDS", "OWN", "concept_rows", "in_order", "layer_rows", "write_overview"]
+__all__ = ["CARDS", "OWN", "concept_rows", "deepest_first", "in_order", "layer_rows", "write_overview"]

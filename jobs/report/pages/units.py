@@ -1,17 +1,19 @@
 """Pages of units, and the strips of top images that other pages show of them."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.report.place import ReportPlace, strips_place, unit_place
-from filterscope.jobs.report.render import url, write_page
+from filterscope.jobs.report.place import ReportPlace, maps_place, strips_place, unit_place
+from filterscope.jobs.report.render import url, write_page, write_script
+from filterscope.jobs.report.sections import queries
+from filterscope.jobs.report.sections.axes import Box
 from filterscope.jobs.report.sections.cells import About
-from filterscope.jobs.report.sections.charts import histogram
+from filterscope.jobs.report.sections.charts import Field, field, histogram
 from filterscope.jobs.report.sections.facts import best_concepts, concepts_of, units_of
+from filterscope.jobs.report.sections.heat import heat_maps
 from filterscope.jobs.report.sections.labelled import labelled_paths
 from filterscope.jobs.report.sections.section import UnitSections
 from filterscope.jobs.report.sections.strips import top_images
@@ -21,7 +23,6 @@ from filterscope.pipeline.methods.dissection.options import mask_key
 from filterscope.pipeline.methods.significance.trust import verdict
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import PlannedModel
-from filterscope.pipeline.stores.places import write_atomically
 from filterscope.pipeline.views.decode import view_files
 
 #: Tables that the page of a unit shows where its layer was dissected, beside those of its findings.
@@ -63,6 +64,7 @@ def write_units(where: ReportPlace, block: UnitBlock) -> int:
             where.site,
             unit_place(model, layer, unit),
             "unit.html",
+            run=str(where.plan.run),
             model=block.model,
             layer=block.layer,
             unit=unit,
@@ -88,21 +90,26 @@ def _dissected(where: ReportPlace, block: UnitBlock) -> dict[int, dict[str, Any]
 
 
 def _write_strips(where: ReportPlace, block: UnitBlock, tops: pl.DataFrame, slots: Slots) -> None:
+    """Write the strips of a block of units, and the maps of their images, which are read when someone asks for them."""
+    plan, model, layer, look = where.plan, block.model, block.layer, slots.look
     strips: list[list[list[Any]]] = [[] for _ in range(block.stop - block.start)]
-    if len(slots.slot):
-        for unit, view, path in tops.filter(pl.col("rank") < STRIP).select("unit", "view", "path").iter_rows():
-            strips[unit - block.start].append([int(slots.slot[view]), path])
-    place = strips_place(block.model.name, block.layer.name, block.start)
-    look = slots.look
+    rows = tops.filter(pl.col("rank") < STRIP).select("unit", "view", "path", "image")
+    for unit, view, path, image in rows.iter_rows() if len(slots.slot) else []:
+        strips[unit - block.start].append([int(slots.slot[view]), path, image, view])
+    place, maps = (of(model.name, layer.name, block.start) for of in (strips_place, maps_place))
     facts = {
         "thumbnails": url("thumbnails", look.key),
+        "seen": look.seen,
+        "maps": url(*maps),
         "width": look.width,
         "height": look.height,
         "first": block.start,
         "units": strips,
     }
-    text = f"filterscope.strips({json.dumps(url(*place))},{json.dumps(facts, separators=(',', ':'))});\n"
-    write_atomically(where.site.joinpath(*place), text.encode())
+    write_script(where.site, place, "filterscope.strips", url(*place), facts)
+    if len(slots.slot):
+        drawn = heat_maps(plan, model, layer, block.start, block.stop)
+        write_script(where.site, maps, "pictures.maps", url(*maps), drawn)
 
 
 class _Shown:
@@ -140,11 +147,16 @@ class _Shown:
         fields = self.fields.get(unit, [])
         return {
             "u": row,
+            "maps": url(*maps_place(model.name, layer.name, self.block.start)),
             "verdict": verdict(row),
             "images": [self._image(top, row["concept"]) for top in self.tops.get(unit, [])],
             "concepts": self.concepts.get(unit, []),
             "histogram": histogram(self.histograms[unit][0], row["threshold"]) if unit in self.histograms else None,
             "field": drawn_field(model, layer, fields[0] if fields else None),
+            "queries": queries,
+            "geometry": mask_key(self.where.plan, model),
+            "shown_concepts": CONCEPTS,
+            "occluded": fields[0]["images"] if fields else None,
         }
 
     def _image(self, top: dict[str, Any], concept: str | None) -> dict[str, Any]:
@@ -153,6 +165,7 @@ class _Shown:
         return {
             "rank": top["rank"],
             "image": top["image"],
+            "view": view,
             "maximum": top["maximum"],
             "path": top["path"],
             "labelled": self.labelled.get((view, concept)) if concept else None,
@@ -161,38 +174,27 @@ class _Shown:
         }
 
 
-def drawn_field(model: PlannedModel, layer: Layer, measured: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the receptive field of a layer's middle position in input pixels, and the measured one of a unit beside it.
-
-    Boxes are (x, y, width, height), clipped to the input; None where there is none.
-    """
-    height, width = model.transform.input_size
-    drawn: dict[str, Any] = {
-        "height": height,
-        "width": width,
-        "theoretical": None,
-        "empirical": None,
-        **(measured or {}),
-    }
+def drawn_field(model: PlannedModel, layer: Layer, measured: dict[str, Any] | None) -> Field:
+    """Draw the receptive field of a layer's middle position in the input, and the measured one of a unit beside it."""
+    extent = model.transform.input_size
     if layer.field is None:
-        return drawn
+        return field(extent, None, None)
     middle = [
         c + (n // 2) * s
         for c, n, s in zip(layer.field.centre, (layer.height, layer.width), layer.field.stride, strict=True)
     ]
-    drawn["theoretical"] = _box(middle, layer.field.size, (height, width))
-    drawn["size"] = layer.field.size
+    empirical = None
     if measured and measured["empirical_size"] is not None:
         offset = (measured["offset_y"] or 0.0, measured["offset_x"] or 0.0)
         centre = [c + o for c, o in zip(middle, offset, strict=True)]
-        drawn["empirical"] = _box(centre, (measured["empirical_size"],) * 2, (height, width))
-    return drawn
+        empirical = _box(centre, (measured["empirical_size"],) * 2)
+    return field(extent, _box(middle, layer.field.size), empirical)
 
 
-def _box(centre: Any, size: Any, extent: Any) -> tuple[float, ...]:
-    low = [max(c - s / 2 + 0.5, 0.0) for c, s in zip(centre, size, strict=True)]
-    high = [min(c + s / 2 + 0.5, float(e)) for c, s, e in zip(centre, size, extent, strict=True)]
-    return tuple(round(float(v), 1) for v in (low[1], low[0], max(high[1] - low[1], 0), max(high[0] - low[0], 0)))
+def _box(centre: Any, size: Any) -> Box:
+    """Return the box of a size about the centre of a pixel."""
+    (y, x), (height, width) = centre, size
+    return Box(float(x - width / 2 + 0.5), float(y - height / 2 + 0.5), float(width), float(height))
 
 
 def _by_unit(frame: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:

@@ -77,11 +77,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, whether it holds words, which stand to the left, and its cells."""
+    """A column: its heading, whether it holds words, which stand to the left, its cells, and what it is, in a sentence."""
 
     name: str
     words: bool
     cells: list[Cell] = field(repr=False)
+    says: str | None = None
 
 
 def columns_of(frame: pl.DataFrame, about: About) -> list[Column]:

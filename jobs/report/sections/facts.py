@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from filterscope import schemas
+from filterscope.pipeline.methods.significance.trust import STANDINGS, with_standing
 
 _KEYS = ["model", "layer", "unit"]
 
@@ -17,7 +18,8 @@ def units_of(run: Path, model: str, layer: str, start: int = 0, stop: int | None
     -------
     polars.DataFrame
         The columns of `units`, `thresholds` and `unit_significance`; `effective_images`, `lift` and `standard_error` of
-        the unit's own label; `instability` and `fixed`, means over landmarks. Null where the run has not computed them.
+        the unit's own label; `instability` and `fixed`, means over landmarks; `standing`, what its label is worth. Null
+        where the run has not computed them.
     """
     here = pl.col("unit").is_between(start, stop, closed="left") if stop is not None else pl.col("unit") >= start
 
@@ -27,7 +29,7 @@ def units_of(run: Path, model: str, layer: str, start: int = 0, stop: int | None
     units = read("units").with_columns(pl.col("concept").alias("label"))
     pairs = read("unit_concept").select("unit", "concept", "effective_images", "lift", "standard_error")
     located = read("location_instability").group_by("unit").agg(pl.col("instability", "fixed", "uniform").mean())
-    return (
+    found = (
         units.join(read("thresholds").drop("model", "layer"), on="unit", how="left")
         .join(read("unit_significance").drop("model", "layer"), on="unit", how="left")
         .join(pairs, left_on=["unit", "label"], right_on=["unit", "concept"], how="left")
@@ -36,6 +38,7 @@ def units_of(run: Path, model: str, layer: str, start: int = 0, stop: int | None
         .sort("unit")
         .collect()
     )
+    return with_standing(found)
 
 
 def concepts_of(run: Path) -> pl.DataFrame:
@@ -66,6 +69,12 @@ def best_concepts(run: Path, model: str, layer: str, geometry: str, start: int, 
     return ranked.group_by("unit", maintain_order=True).head(count)
 
 
+def worth(units: pl.DataFrame) -> list[tuple[str, int]]:
+    """Count units by what their labels are worth: each of `STANDINGS` and how many of the units are of it."""
+    counted = dict(units.group_by("standing").len().iter_rows())
+    return [(name, counted.get(name, 0)) for name in STANDINGS]
+
+
 def label_counts(units: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]:
     """Count the detectors of each concept: categories with most concepts first, in each the concepts with most units."""
     counted = (
@@ -77,4 +86,4 @@ def label_counts(units: pl.DataFrame) -> list[tuple[str, list[tuple[str, int]]]]
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
-__all__ = ["best_concepts", "concepts_of", "eligible_concepts", "label_counts", "units_of"]
+__all__ = ["best_concepts", "concepts_of", "eligible_concepts", "label_counts", "units_of", "worth"]

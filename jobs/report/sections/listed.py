@@ -15,9 +15,10 @@ VIEWS, ROWS = 6, 40
 
 @dataclass(frozen=True)
 class Pictured:
-    """A view of a row: number, its thumbnail and where its ring lies in pixels of the thumbnail, if there are any."""
+    """A view of a row: number, image, its thumbnail and where its ring lies in pixels of the thumbnail, if there are any."""
 
     view: int
+    image: int
     thumbnail: Thumbnail | None
     ring: tuple[float, float] | None
 
@@ -42,17 +43,17 @@ def _pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
     view = int(known["view"])
     name = row.get("model", about.model)
     if name is None:
-        return Pictured(view, None, None)
+        return Pictured(view, -1, None, None)
     model = about.where.plan.model(name)
     look = Look.of(about.where.plan, model)
     slots: Slots = about.where.slots(look)
     slot = int(slots.slot[view]) if view < len(slots.slot) else -1
     if slot < 0:
-        return Pictured(view, None, None)
+        return Pictured(view, -1, None, None)
     height, width = model.transform.input_size
     x, y = known.get("x"), known.get("y")
     ring = None if x is None or y is None else ((x + 0.5) * look.width / width, (y + 0.5) * look.height / height)
-    return Pictured(view, Thumbnail.at(slot, look), ring)
+    return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring)
 
 
 __all__ = ["ROWS", "VIEWS", "Pictured", "Strips", "strips"]

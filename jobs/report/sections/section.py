@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from filterscope.jobs.report.declared import shown_beside
-from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, with_bars, with_heat
+from filterscope.jobs.report.glossary import column_says
+from filterscope.jobs.report.sections import queries
+from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import strips
 from filterscope.jobs.report.sections.ties import TIES, tied
@@ -32,6 +34,8 @@ class Section:
         The frame as a table.
     cut : str
         Says what is left out; empty if nothing is.
+    table, sql : str
+        The table that the frame is made of, and the query of those of its rows that the page is about.
     """
 
     id: str
@@ -42,6 +46,8 @@ class Section:
     drawn: Any
     columns: list[Any]
     cut: str
+    table: str
+    sql: str
 
 
 def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
@@ -50,9 +56,12 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     look, drawn = _drawn(finding.look, frame, about)
     shown = frame.head(ROWS)
     columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
-    return Section(
-        anchor(title), title, subtitle, finding.note, look, drawn, columns, _cut(look, frame, drawn, finding)
-    )
+    said = {heading(name): column_says(name, finding) for name in frame.columns}
+    columns = [replace(column, says=said[column.name]) for column in columns]
+    table = finding.tables[0]
+    sql = queries.table_of(table, model=about.model, layer=about.layer, unit=about.unit, category=about.category)
+    cut = _cut(look, frame, drawn, finding)
+    return Section(anchor(title), title, subtitle, finding.note, look, drawn, columns, cut, table, sql)
 
 
 def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:

@@ -37,7 +37,7 @@ def top_images(plan: Plan, model: PlannedModel, layer: Layer, look: Look, start:
         scale = plan.options.activation_scale
         activation = np.frombuffer(stored, "<f2").reshape(height, width).copy()
         above = threshold is not None and maximum > threshold
-        paths.append(path_of(draw(activation, threshold * scale), look) if above else "")
+        paths.append(path_of(draw(activation, threshold * scale), look.size) if above else "")
     return frame.drop("map", "threshold").with_columns(pl.Series("path", paths, dtype=pl.String))
 
 

@@ -5,17 +5,13 @@ filterscope.layer = (data) => {
   const root = document.documentElement.dataset.root;
   const form = document.getElementById("controls");
   const rows = document.getElementById("rows");
+  const says = JSON.parse(form.dataset.says);
   const field = (name) => form.elements.namedItem(name);
-  const NAMES = ["search", "category", "concept", "evidence", "least", "sort"];
-  const DEFAULTS = { sort: "iou" };
-  const ASCENDING = new Set(["q_value", "unit", "concept", "instability"]);
-  const MATCHES = {
-    "": () => true,
-    detector: (i) => data.detector[i],
-    significant: (i) => data.evidence[i] === "significant" || data.evidence[i] === "both",
-    replicates: (i) => data.evidence[i] === "replicates" || data.evidence[i] === "both",
-    both: (i) => data.evidence[i] === "both",
-  };
+  const NAMES = ["search", "category", "concept", "verdict", "least", "sort"];
+  const FILTERS = NAMES.slice(0, -1);
+  const DEFAULTS = { sort: "standing" };
+  const ASCENDING = new Set(["standing", "q_value", "unit", "concept", "instability"]);
+  const NO_LABEL = data.standings.length - 1;
   const name = (i) => (data.concept[i] < 0 ? "" : data.concepts[data.concept[i]]);
   let page = 0;
 
@@ -33,13 +29,17 @@ filterscope.layer = (data) => {
   function chosen() {
     const search = field("search").value.trim().toLowerCase();
     const [category, concept, least] = [field("category").value, field("concept").value, Number(field("least").value) || 0];
-    const matches = MATCHES[field("evidence").value] || MATCHES[""];
+    const verdict = field("verdict").value;
+    const worth = data.standings.indexOf(verdict);
     const found = [];
     for (let i = 0; i < data.unit.length; i += 1) {
-      if (category && (data.concept[i] < 0 || data.categories[data.concept[i]] !== category)) continue;
-      if (concept && name(i) !== concept) continue;
-      if (data.iou[i] < least || !matches(i)) continue;
-      if (search && String(data.unit[i]) !== search && !name(i).toLowerCase().includes(search)) continue;
+      const labelled = data.standing[i] !== NO_LABEL;
+      if (verdict === "labelled" ? !labelled : worth >= 0 && data.standing[i] !== worth) continue;
+      const named = labelled || worth === NO_LABEL ? data.concept[i] : -1;  // the nearest concept of a unit is no label
+      if (category && (named < 0 || data.categories[named] !== category)) continue;
+      if (concept && (named < 0 || data.concepts[named] !== concept)) continue;
+      if (data.iou[i] < least) continue;
+      if (search && String(data.unit[i]) !== search && !(named >= 0 && name(i).toLowerCase().includes(search))) continue;
       found.push(i);
     }
     return found;
@@ -58,7 +58,7 @@ filterscope.layer = (data) => {
   }
 
   function number(label, value, digits) {
-    return value === null ? [] : [`${label} ${value.toFixed(digits)}`];
+    return value === null ? [] : [element("span", { class: "term", title: says[label] }, `${label} ${value.toFixed(digits)}`)];
   }
 
   function row(i) {
@@ -68,28 +68,28 @@ filterscope.layer = (data) => {
     if (data.status[i] !== "live") who.append(element("span", { class: "none" }, data.status[i]));
     else if (c < 0) who.append(element("span", { class: "none" }, "no concept"));
     else {
+      if (data.standing[i] === NO_LABEL) who.append(element("span", { class: "none" }, "no label, nearest"));
       who.append(element("a", { class: "label", href: root + data.pages[c] }, data.concepts[c]));
       who.append(element("span", { class: `category ${data.kinds[c]}` }, data.categories[c]));
     }
     const badges = element("span", { class: "badges" });
-    const e = data.evidence[i];
-    if (e === "both" || e === "significant") badges.append(element("span", { class: "badge" }, "significant"));
-    if (e === "both" || e === "replicates") badges.append(element("span", { class: "badge" }, "replicates"));
+    const worth = data.standings[data.standing[i]];
+    if (data.standing[i] !== NO_LABEL) badges.append(element("span", { class: `badge v-${worth.replace(" ", "-")}` }, worth));
     if (badges.childElementCount) who.append(badges);
     const more = [
       ...number("q", data.q_value[i], 3), ...number("expected", data.expected_iou[i], 4),
       ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
     ];
-    if (more.length) who.append(element("span", { class: "more" }, more.join(" · ")));
-    const filled = element("span", { class: c < 0 ? "" : data.kinds[c] });
+    if (more.length) who.append(element("span", { class: "more" }, ...more.flatMap((part, n) => (n ? [" · ", part] : [part]))));
+    const filled = element("span");
     filled.style.width = `${Math.min(100, (100 * data.iou[i]) / largest).toFixed(1)}%`;
-    const score = element("div", { class: "score" }, element("b", {}, data.iou[i].toFixed(4)), element("span", { class: "meter" }, filled));
+    const score = element("div", { class: "score" }, element("b", { class: "term", title: says.IoU }, data.iou[i].toFixed(4)), element("span", { class: `gauge ${c < 0 ? "" : data.kinds[c]}`, title: `IoU; a full bar is ${largest.toFixed(4)}, the highest of this layer` }, filled));
     const made = element("li", { class: "row", "data-unit": String(unit) }, who, score);
     if (data.images) {
       const start = String(Math.floor(unit / data.block) * data.block).padStart(6, "0");
       const strip = element("div", {
-        class: "strip", role: "img", "aria-label": `strongest images of unit ${unit}`,
-        "data-strips": `${data.folder}/strips-${start}.js`, "data-unit": String(unit),
+        class: "strip", role: "group", "aria-label": `strongest images of unit ${unit}`,
+        "data-strips": `${data.folder}/strips-${start}.js`, "data-unit": String(unit), ...(c < 0 ? {} : { "data-concept": data.concepts[c] }),
       });
       made.append(strip);
       filterscope.watch(strip);
@@ -122,6 +122,8 @@ filterscope.layer = (data) => {
     for (const key of NAMES) {
       const value = said.get(key) || DEFAULTS[key] || "";
       field(key).value = value;
+      // a link from another page may ask for what no unit here has: it gets an empty list, not all units
+      if (value && key !== "sort" && field(key).value !== value && field(key).options) { choices(field(key), [value]); field(key).value = value; }
     }
     field("reverse").checked = said.get("reverse") === "1";
     page = Math.max(0, (Number(said.get("page")) || 1) - 1);
@@ -131,19 +133,58 @@ filterscope.layer = (data) => {
     const found = sorted(chosen());
     page = Math.min(page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
     rows.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map(row));
+    rows.dataset.total = String(found.length);
     const all = data.unit.length;
-    document.getElementById("count").textContent = found.length === all ? `${all.toLocaleString("en")} units` : `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} units`;
+    document.getElementById("count").textContent = found.length === all ? `${all.toLocaleString("en")} units`
+      : found.length ? `${found.length.toLocaleString("en")} of ${all.toLocaleString("en")} units` : `0 matches among ${all.toLocaleString("en")} units`;
+    document.getElementById("clear").hidden = !FILTERS.some((key) => field(key).value);
     pager(found.length);
     const hash = state();
     if (hash !== window.location.hash.slice(1)) window.history.replaceState(null, "", hash ? `#${hash}` : window.location.pathname.split("/").pop());
   }
 
+  /* The list as it is filtered and sorted, for download.js: its rows, and the SQL that gives them. */
+  const COLUMNS = ["unit", "status", "concept", "category", "detector", "standing", "iou", "runner_up", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_images", "lift", "instability", "association"];
+  const cell = (i, key) => {
+    if (key === "standing") return data.standings[data.standing[i]];
+    if (key === "category") return data.concept[i] < 0 ? null : data.categories[data.concept[i]];
+    if (key === "concept" || key === "runner_up") return data[key][i] < 0 ? null : data.concepts[data[key][i]];
+    return data[key][i];
+  };
+  function sql(found) {
+    const text = (value) => `'${value.replaceAll("'", "''")}'`;
+    const said = Object.fromEntries(NAMES.map((key) => [key, field(key).value]));
+    const search = said.search.trim().toLowerCase();
+    const labelled = "u.detector and u.status = 'live'";
+    // what a label is worth is no column: the units of a verdict are listed
+    const conditions = said.verdict && said.verdict !== "labelled" ? [`u.unit in (${found.length ? found.map((i) => data.unit[i]).sort((a, b) => a - b).join(", ") : "-1"})`] : [
+      ...(said.verdict || said.category || said.concept ? [labelled] : []),
+      ...(said.category ? [`u.category = ${text(said.category)}`] : []),
+      ...(said.concept ? [`u.concept = ${text(said.concept)}`] : []),
+      ...(Number(said.least) > 0 ? [`u.iou >= ${Number(said.least)}`] : []),
+      ...(search ? [`(${labelled} and strpos(lower(u.concept), ${text(search)}) > 0${/^(0|[1-9]\d{0,8})$/.test(search) ? ` or u.unit = ${search}` : ""})`] : []),
+    ];
+    const tables = { iou: "u", unit: "u", concept: "u", q_value: "s", expected_iou: "s", iou_heldout: "s", effective_images: "c", lift: "c", instability: "l" };
+    const way = ASCENDING.has(said.sort) === field("reverse").checked ? "desc" : "asc";
+    const order = [...(tables[said.sort] ? [`${tables[said.sort]}.${said.sort} ${way} nulls last`] : []), ...(said.sort === "iou" ? [] : ["u.iou desc"]), ...(said.sort === "unit" ? [] : ["u.unit"])];
+    return `${[data.sql, ...conditions].join(" and ")} order by ${order.join(", ")}`;
+  }
+  rows.listed = () => {
+    const found = sorted(chosen());
+    return { head: COLUMNS, rows: found.map((i) => COLUMNS.map((key) => cell(i, key))), sql: sql(found) };
+  };
+
   const largest = data.iou.reduce((a, b) => Math.max(a, b), 1e-9);
   const labels = [...new Set(data.concept)].filter((c) => c >= 0);
   choices(field("category"), [...new Set(labels.map((c) => data.categories[c]))].sort());
   choices(field("concept"), labels.map((c) => data.concepts[c]).sort((a, b) => a.localeCompare(b)));
-  if (!data.compared) field("evidence").querySelectorAll("option").forEach((o) => { if (o.value && o.value !== "detector") o.remove(); });
   form.hidden = false;
+  document.getElementById("clear").addEventListener("click", () => {
+    for (const key of FILTERS) field(key).value = "";
+    page = 0;
+    show();
+    field("search").focus(); // the button is gone
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => { page = 0; show(); });
   window.addEventListener("hashchange", () => { read(); show(); document.getElementById("list").scrollIntoView(); });

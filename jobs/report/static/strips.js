@@ -13,8 +13,16 @@ const filterscope = (() => {
   function draw(element, block) {
     const images = block.units[Number(element.dataset.unit) - block.first] || [];
     const { width, height } = block;
-    element.replaceChildren(...images.filter(([slot]) => slot >= 0).map(([slot, path]) => {
+    element.dataset.pictures = "";
+    element.dataset.maps = block.maps;
+    element.replaceChildren(...images.filter(([slot]) => slot >= 0).map(([slot, path, image, view], n) => {
       const place = slot % 16;
+      const link = document.createElement("a");
+      Object.assign(link.dataset, { view, seen: block.seen });
+      link.className = "opens";
+      link.href = `${root}i/${image}.html`;
+      link.tabIndex = n ? -1 : 0; // one stop for the keyboard; the arrows lead on from there
+      link.setAttribute("aria-label", `image ${image}`);
       const thumb = svg("svg", { class: "thumb", viewBox: `.5 .5 ${width - 1} ${height - 1}`, "aria-hidden": "true" });
       const file = String(Math.floor(slot / 16)).padStart(6, "0");
       thumb.append(svg("image", {
@@ -23,7 +31,8 @@ const filterscope = (() => {
       }));
       thumb.append(svg("path", { class: "dim", d: `M0 0h${width}v${height}h-${width}z${path}` }));
       if (path) thumb.append(svg("path", { class: "line", d: path }));
-      return thumb;
+      link.append(thumb);
+      return link;
     }));
     element.classList.add("ready");
   }

@@ -28,10 +28,29 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+/* What a field filters by stands in the address, as `#search=TEXT`; below it, how many rows match. */
 for (const input of document.querySelectorAll("input[data-filters]")) {
   const rows = [...document.getElementById(input.dataset.filters).tBodies[0].rows];
-  input.addEventListener("input", () => {
+  const [said, clear] = [document.createElement("span"), document.createElement("button")];
+  said.setAttribute("role", "status");
+  Object.assign(clear, { type: "button", className: "clear", textContent: "clear filters", hidden: true });
+  const line = document.createElement("p");
+  line.className = "quiet";
+  line.append(said, " ", clear);
+  input.closest(".controls").after(line);
+  const filter = () => {
     const text = input.value.trim().toLowerCase();
     for (const row of rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(text);
+    const found = rows.filter((row) => !row.hidden).length;
+    said.textContent = !text ? `${rows.length.toLocaleString("en")} rows` : found ? `${found.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows` : `0 matches among ${rows.length.toLocaleString("en")} rows`;
+    clear.hidden = !text;
+  };
+  const read = () => { input.value = new URLSearchParams(window.location.hash.slice(1)).get("search") || ""; filter(); };
+  input.addEventListener("input", () => {
+    filter();
+    window.history.replaceState(null, "", input.value ? `#${new URLSearchParams({ search: input.value })}` : window.location.pathname);
   });
+  clear.addEventListener("click", () => { input.value = ""; input.dispatchEvent(new Event("input")); input.focus(); });
+  window.addEventListener("hashchange", read);
+  read();
 }

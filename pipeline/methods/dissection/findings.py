@@ -116,6 +116,12 @@ def strongest_units(run: str | Path, count: int = 5) -> pl.DataFrame:
     return ranked.group_by(["model", "layer"], maintain_order=True).head(count).select(columns).collect()
 
 
+def uncompared(run: str | Path) -> pl.DataFrame:
+    """Return the units of highest IoU in each layer where nothing says whether chance gives as much; else an empty frame."""
+    judged = schemas.scan_unit_significance(run).head(1).collect().height
+    return pl.DataFrame() if judged else strongest_units(run)
+
+
 def images_above(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     """Return on how many images each unit of a layer is above T, empty if the run kept no table `unit_image`.
 
@@ -153,7 +159,12 @@ def images_above(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 
 FINDINGS = (
     Finding(f"Detectors: IoU > {DETECTOR_IOU}", ("units",), layer_summary),
-    Finding("Strongest units of each layer", ("units",), strongest_units),
+    Finding(
+        "Strongest units of each layer",
+        ("units", "unit_significance"),
+        uncompared,
+        note="Not compared with chance: an audit with `significance` among its `--methods` says which labels stand.",
+    ),
     Finding(
         "Images above the threshold",
         ("unit_image", "thresholds", "top_images"),
@@ -164,4 +175,12 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "faint_units", "images_above", "layer_summary", "strongest_units", "vanished_units"]
+__all__ = [
+    "FINDINGS",
+    "faint_units",
+    "images_above",
+    "layer_summary",
+    "strongest_units",
+    "uncompared",
+    "vanished_units",
+]

@@ -6,11 +6,18 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.pipeline.methods.method import Finding
-from filterscope.pipeline.methods.significance.trust import trust
+from filterscope.pipeline.methods.significance.trust import MEANINGS, STANDINGS, trust, with_standing
+
+_UNIT = ["model", "layer", "unit"]
+
+#: Sorts units by what their labels are worth, best first.
+BY_STANDING = pl.col("standing").replace_strict(
+    {name: place for place, name in enumerate(STANDINGS)}, return_dtype=pl.Int8
+)
 
 
-def headline(run: str | Path) -> pl.DataFrame:
-    """Return the numbers of each layer beside what chance gives: units over 0.04, significant ones, replicating ones.
+def labels(run: str | Path) -> pl.DataFrame:
+    """Return every unit of a run with what is known of its label, and its `standing`.
 
     Parameters
     ----------
@@ -20,39 +27,88 @@ def headline(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per (model, layer), sorted, with the number of eligible concepts of each category as text; empty where the
-        run has no significance.
+        The columns of `units` and `unit_significance`, null where the run has not computed them, `effective_images` of the
+        unit and its label where the run counted no groups, and `standing`; sorted by model, layer and unit.
     """
-    layers = schemas.scan_layer_significance(run).sort("model", "layer").collect()
+    units = schemas.scan_units(run).join(schemas.scan_unit_significance(run), on=_UNIT, how="left").collect()
+    if units.filter("detector")["effective_groups"].null_count():
+        pairs = schemas.scan_unit_concept(run).select(*_UNIT, "concept", "effective_images")
+        units = units.lazy().join(pairs, on=[*_UNIT, "concept"], how="left").collect()
+    return with_standing(units).sort(_UNIT)
+
+
+def headline(run: str | Path) -> pl.DataFrame:
+    """Count the units of each layer by what their labels are worth, beside what chance gives.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per (model, layer), sorted: a column for each of `STANDINGS` but the last, their sum ``over 0.04``, and
+        how many units are over 0.04 ``by chance``; empty where the run has no significance.
+    """
+    layers = schemas.scan_layer_significance(run).collect()
     if not layers.height:
         return pl.DataFrame()
-    eligible = [", ".join(f"{e['concepts']} {e['category']}" for e in row) for row in layers["eligible"].to_list()]
-    return layers.select(
-        "model",
-        "layer",
-        pl.col("over_cutoff").alias("over 0.04"),
-        pl.col("expected_by_chance").alias("by chance"),
-        "significant",
-        "replicating",
-        pl.col("replicating_by_chance").alias("replicating by chance"),
-        pl.Series("eligible concepts", eligible),
+    counted = (
+        labels(run)
+        .group_by("model", "layer")
+        .agg(
+            *((pl.col("standing") == name).sum().cast(pl.Int64).alias(name) for name in STANDINGS[:-1]),
+        )
+    )
+    return (
+        layers.join(counted, on=["model", "layer"])
+        .sort("model", "layer")
+        .select(
+            "model",
+            "layer",
+            *STANDINGS[:-1],
+            pl.sum_horizontal(*STANDINGS[:-1]).alias("over 0.04"),
+            pl.col("expected_by_chance").alias("by chance"),
+        )
+    )
+
+
+def standing_units(run: str | Path, count: int = 5) -> pl.DataFrame:
+    """Return the units of strong labels in each layer, then those of tentative ones, by IoU; `count` a layer at most.
+
+    Empty where the run has no significance, and where there is no such label.
+    """
+    if not schemas.scan_unit_significance(run).head(1).collect().height:
+        return pl.DataFrame()
+    return (
+        labels(run)
+        .filter(pl.col("standing").is_in(STANDINGS[:2]))
+        .with_columns(BY_STANDING.alias("rank"))
+        .sort("model", "layer", "rank", "iou", "unit", descending=[False, False, False, True, False])
+        .group_by("model", "layer", maintain_order=True)
+        .head(count)
+        .select(*_UNIT, "concept", "category", "iou", "expected_iou", "standing")
     )
 
 
 def sentences(run: str | Path) -> list[str]:
     """Return for each layer which of its numbers to trust."""
-    rows = schemas.scan_layer_significance(run).sort("model", "layer").collect().iter_rows(named=True)
+    layers = schemas.scan_layer_significance(run).sort("model", "layer").collect()
+    strong = labels(run).group_by("model", "layer").agg((pl.col("standing") == STANDINGS[0]).sum().alias("strong"))
+    rows = layers.join(strong, on=["model", "layer"], how="left", maintain_order="left").iter_rows(named=True)
     return [f"{row['model']} {row['layer']}: {trust(row)}" for row in rows]
 
 
 FINDINGS = (
     Finding(
-        "Labels against chance: permuted annotations, held-out images",
-        ("layer_significance",),
+        "What labels are worth",
+        ("units", "unit_significance", "layer_significance"),
         headline,
-        note="By chance: the mean over 50 permutations of the annotations. Where a data set states groups, whole groups are "
-        "permuted and held out.",
+        note="; ".join(f"{name}: {MEANINGS[name]}" for name in STANDINGS[:-1])
+        + ". By chance: units over 0.04 under permuted annotations, on average.",
     ),
+    Finding("Labels to believe first", ("units", "unit_significance"), standing_units),
 )
 
-__all__ = ["FINDINGS", "headline", "sentences"]
+__all__ = ["BY_STANDING", "FINDINGS", "headline", "labels", "sentences", "standing_units"]

@@ -1,7 +1,9 @@
 """Every sentence about trust: which numbers of a layer to believe, and whether to believe a unit's label."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
+
+import polars as pl
 
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.schemas.significance import NOT_TESTABLE
@@ -9,9 +11,51 @@ from filterscope.schemas.significance import NOT_TESTABLE
 #: A label rests on few images below so many effective groups.
 FEW = 5
 
+Standing = Literal["strong", "tentative", "few images", "chance", "no label"]
+
+#: What a unit's label can be, that to believe most first.
+STANDINGS: tuple[Standing, ...] = get_args(Standing)
+
+#: What each means, for a legend.
+MEANINGS: dict[Standing, str] = {
+    "strong": f"significant, replicates, and rests on at least {FEW} effective images or groups of images",
+    "tentative": "significant or replicating, not both; or chance was not, or cannot be, measured",
+    "few images": f"significant or replicating, but rests on fewer than {FEW} effective images or groups of images",
+    "chance": "neither significant nor replicating",
+    "no label": f"no IoU is over {DETECTOR_IOU}",
+}
+
+
+def standing(row: Mapping[str, Any]) -> Standing:
+    """Return what a unit's label is worth: the verdict by which every list, count, badge and colour goes.
+
+    Parameters
+    ----------
+    row : mapping
+        The columns of `units` and `unit_significance`; those that a run lacks are None, as is `effective_images` of the
+        unit and its label in `unit_concept`, which stands in where the run counted no groups, and may be left out.
+
+    Returns
+    -------
+    str
+        One of `STANDINGS`; `MEANINGS` says what each means.
+    """
+    found = evidence(row)
+    if row["status"] != "live" or not row["detector"]:
+        return "no label"
+    rests = row["effective_groups"]
+    if rests is None:
+        rests = row.get("effective_images")
+    compared = row["significant"] is not None and row["q_value"] is not None
+    if found == "over" and compared:
+        return "chance"
+    if rests is not None and rests < FEW:
+        return "few images"
+    return "strong" if found == "both" else "tentative"
+
 
 def evidence(row: Mapping[str, Any]) -> str:
-    """Return both, significant, replicates, over or none: the strongest thing that can be said of a unit's label."""
+    """Return both, significant, replicates, over or none: what was found for a unit's label, whatever it rests on."""
     if row["status"] != "live":
         return "none"
     if row["significant"]:
@@ -21,13 +65,28 @@ def evidence(row: Mapping[str, Any]) -> str:
     return "over" if row["detector"] else "none"
 
 
+def with_standing(units: pl.DataFrame) -> pl.DataFrame:
+    """Add the column `standing`, the `standing` of each row of a frame with the columns that it reads."""
+    rests = pl.coalesce("effective_groups", *(["effective_images"] if "effective_images" in units.columns else []))
+    kinds = units.select(  # few differ in what `standing` looks at, however many units there are
+        *("status", "detector", "significant", "label_replicates"),
+        pl.when(pl.col("q_value").is_not_null()).then(0.0).alias("q_value"),
+        pl.when(rests < FEW).then(0.0).when(rests >= FEW).then(float(FEW)).alias("effective_groups"),
+    )
+    known = kinds.unique()
+    named = known.with_columns(pl.Series("standing", map(standing, known.iter_rows(named=True)), pl.String))
+    joined = kinds.join(named, on=kinds.columns, how="left", nulls_equal=True, maintain_order="left")
+    return units.with_columns(joined["standing"])
+
+
 def trust(row: Mapping[str, Any]) -> str:
     """Say which numbers of a layer to trust.
 
     Parameters
     ----------
     row : mapping
-        A row of `layer_significance`; what runs of earlier versions did not count is None.
+        A row of `layer_significance`; what runs of earlier versions did not count is None. With `strong`, how many of its
+        labels are, it is these that are to be trusted.
 
     Returns
     -------
@@ -41,7 +100,16 @@ def trust(row: Mapping[str, Any]) -> str:
         return f"{_none_significant(row)}{_replicating(row)}" if over else _NO_LABEL
     known = row["significant_over_cutoff"]
     below = 0 if known is None else significant - known
-    those = f"trust the {'one significant unit' if significant == 1 else f'{significant:,} significant units'}"
+    strong = row.get("strong")
+    if strong is None:
+        those = f"trust the {'one significant unit' if significant == 1 else f'{significant:,} significant units'}"
+    else:
+        those = (
+            f"trust the {_are(strong, 'one strong label', f'{strong:,} strong labels')}"
+            if strong
+            else "no label is strong"
+        )
+        those += f"; {significant:,} {_are(significant, 'unit is', 'units are')} significant"
     if below == significant:
         those += f", though {'it lies' if significant == 1 else 'all of them lie'} below {DETECTOR_IOU}"
     elif below:
@@ -176,4 +244,15 @@ def _are(count: float, one: str = "is", several: str = "are") -> str:
     return one if count == 1 else several
 
 
-__all__ = ["FEW", "evidence", "figure", "trust", "verdict"]
+__all__ = [
+    "FEW",
+    "MEANINGS",
+    "STANDINGS",
+    "Standing",
+    "evidence",
+    "figure",
+    "standing",
+    "trust",
+    "verdict",
+    "with_standing",
+]

@@ -196,3 +196,13 @@ def test_a_head_that_falls_silent_is_told_of_before_ray_ends_the_process(monkeyp
     assert capsys.readouterr().err == ""
     cluster.watch(address, lambda: True, every=0.01)
     assert f"error: the head of the Ray cluster at {address} has not answered for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [Exception, RuntimeError, ConnectionError])
+def test_ray_that_gives_up_its_start_is_told_of_in_a_sentence(kind):
+    """As on a machine that does too much else: Ray waits 30 s for its own processes."""
+    told = r"^Ray did not start, with a load of \d+ on \d+ processors: The node timed out\. Finished work is saved"
+    with pytest.raises(RunError, match=told), cluster.starting():
+        raise kind("The node\n  timed out.")
+    with pytest.raises(ZeroDivisionError), cluster.starting():  # a fault of ours stays one
+        1 / 0  # noqa: B018

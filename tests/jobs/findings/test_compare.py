@@ -7,8 +7,8 @@ import pytest
 
 from filterscope.jobs.report.pages.comparison import write_comparison
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.dissection.comparison import compare
-from filterscope.pipeline.methods.dissection.differences import differences as told
+from filterscope.pipeline.methods.comparison.comparison import compare
+from filterscope.pipeline.methods.comparison.differences import differences as told
 from tests.audits import audit_here
 from tests.planted import PLANTED, write_dataset
 from tests.planted.hostile import CATEGORY, CONCEPT

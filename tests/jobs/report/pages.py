@@ -1,9 +1,12 @@
 """Pages written in this process, and what stands on them."""
 
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+
+import numpy as np
 
 from filterscope.jobs.report.render import HERE
 
@@ -76,3 +79,17 @@ def called(path):
     """Return the data with which a script of the site calls its function."""
     text = path.read_text()
     return json.loads("[" + text[text.index("(") + 1 : text.rindex(")")] + "]")
+
+
+def filled(path, size):
+    """Fill path data by the even-odd rule, pixel centre by pixel centre."""
+    inside = np.zeros((size, size), bool)
+    y, x = np.mgrid[0.5:size, 0.5:size]
+    for part in path.split("z")[:-1]:
+        start, steps = re.fullmatch(r"M(\d+ \d+)l(.*)", part).groups()
+        numbers = np.array(re.findall(r"-?\d+", steps), int).reshape(-1, 2)
+        points = np.array(start.split(), int) + np.vstack([[0, 0], numbers.cumsum(axis=0)])
+        for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+            if y0 != y1:
+                inside ^= ((y0 <= y) != (y1 <= y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    return inside

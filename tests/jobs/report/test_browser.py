@@ -10,7 +10,7 @@ import pytest
 
 from filterscope.jobs.report.pages.comparison import write_comparison
 from filterscope.jobs.report.render import slug
-from filterscope.pipeline.methods.dissection.comparison import compare
+from filterscope.pipeline.methods.comparison.comparison import compare
 from tests.planted.hostile import CATEGORY, CONCEPT
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -135,13 +135,14 @@ def test_a_layer_sorts_filters_searches_and_keeps_it_in_the_address(opened):
     page.get_by_label("Search").fill("RIM")
     assert units_shown(page) == ["1"]
     page.get_by_label("Search").fill("")
-    page.get_by_label("Evidence").select_option("both")
+    page.locator("select[name=verdict]").select_option("strong")
     assert units_shown(page) == ["1", "0"]
     page.reload()
     assert units_shown(page) == ["1", "0"]
     page.get_by_label("IoU from").fill("1")
     assert units_shown(page) == []
     page.get_by_label("IoU from").fill("")
+    page.locator(".fold > summary").click()
     page.locator("a.bar", has_text=CONCEPT[:10]).locator("rect.hit").click()
     page.wait_for_function("document.querySelectorAll('#rows .row').length === 1")
     assert units_shown(page) == ["0"]
@@ -233,7 +234,7 @@ def test_a_comparison_sorts_filters_and_leads_to_units(browser, comparison, site
     page.get_by_label("Search").fill("RIM")
     assert rows.evaluate_all(names) == ["wheel rim"]
     opened.assert_quiet()  # nothing outside of its own folder, until a link is followed
-    rows.locator("visible=true").get_by_role("link", name="1", exact=True).first.click()
+    rows.locator("visible=true").get_by_role("link", name="unit 1", exact=True).first.click()
     page.wait_for_url(f"{site.as_uri()}/m/planted/1/1.html")
     assert opened.said == opened.failed == []
     page.context.close()
@@ -276,13 +277,14 @@ def test_pages_are_accessible_and_fit_the_screen(browser, site, place, scheme, w
     assert_accessible(browser, site, place, scheme, width)
 
 
-def assert_accessible(browser, folder, place, scheme, width, click=None):
+def assert_accessible(browser, folder, place, scheme, width, click=None, before=lambda page: None):
     """No serious violation by axe; nothing is wider than the screen."""
     axe = pytest.importorskip("axe_core_python.sync_playwright", reason="axe-core-python is not installed")
     opened = Opened(browser, folder.as_uri(), viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = opened.goto(place)
     for button in page.locator(click).all() if click else []:
         button.click()
+    before(page)
     page.evaluate("document.querySelectorAll('details').forEach(found => { found.open = true; })")
     serious = [
         (violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])

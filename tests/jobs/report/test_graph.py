@@ -1,18 +1,23 @@
 """Pages of explanatory graphs: their numbers, patches and parses are those of the tables and of the dictionary."""
 
+import itertools
 import shutil
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from filterscope import schemas
-from filterscope.jobs.report.pages.graph import PARSES, read_graph
+from filterscope.jobs.report.pages.graph import PARSES, TIES, ranked, read_graph, steps_of
 from filterscope.jobs.report.render import number, slug
 from filterscope.jobs.report.sections.graph_pictures import PATCHES, SIDE
 from filterscope.pipeline.methods.graph.dictionary import parse, top_patches
+from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores.tables import write_table
+from filterscope.schemas.results import TABLES
 from tests.jobs.report.pages import Page, called, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT
 
@@ -59,13 +64,76 @@ def test_ties_of_the_page_are_edges_of_the_table(data, graph_run):
     known = {(tuple(row[n] for n in KEY), tuple(row[n] for n in upper)): row for row in edges}
     shown = {key(data, place) for place in range(len(data["nodes"]))}
     assert len(data["ties"]) == sum(low in shown and high in shown for low, high in known) > 0
-    for low, high, weight, together, _ in data["ties"]:
+    for low, high, weight, together in data["ties"]:
         row = known[key(data, low), key(data, high)]
         assert (weight, together) == (row["weight"], row["together"])
     for node in data["nodes"]:
         low = key(data, node["place"])
         assert node["outside"] == sum(a == low and b not in shown for a, b in known)
-        assert sum(drawn for a, *_, drawn in data["ties"] if a == node["place"]) <= 3
+
+
+def test_every_picture_draws_the_heaviest_ties_among_its_nodes(data):
+    for step in data["steps"]:
+        inside = [n for n, (low, high, *_) in enumerate(data["ties"]) if {low, high} <= set(step["places"])]
+        for place in step["places"]:
+            mine = sorted((n for n in inside if data["ties"][n][0] == place), key=lambda n: -data["ties"][n][2])
+            drawn = [n for n in step["ties"] if data["ties"][n][0] == place]
+            assert [data["ties"][n][2] for n in drawn] == [data["ties"][n][2] for n in mine[:TIES]]
+        assert len(set(map(tuple, step["at"]))) == len(step["places"])
+    assert data["steps"][-1]["places"] == list(range(len(data["nodes"])))
+
+
+def test_smaller_pictures_are_part_of_larger_ones(graph_run, monkeypatch):
+    plan = RunFolder(graph_run).plan()
+    graph = read_graph(graph_run, plan.models[0], CATEGORY)
+    monkeypatch.setattr("filterscope.jobs.report.pages.graph.STEPS", (1, 2, 4, 5, 100))
+    steps = [step["places"] for step in steps_of(graph)]
+    assert len(steps) > 1
+    assert all(set(small) < set(large) for small, large in itertools.pairwise(steps))
+    assert steps[-1] == graph.nodes["place"].to_list()
+    for layer in ("3", "1"):  # the most used comes first
+        assert graph.nodes.filter(pl.col("place").is_in(steps[0]), layer=layer)["rank"].to_list() == [0]
+
+
+def test_nodes_are_chosen_by_use_and_by_ties_in_turn():
+    nodes = pl.DataFrame({"layer": "x", "unit": range(6), "node": 0, "images": [9, 8, 7, 6, 5, 4], "mean_score": 1.0})
+    nodes = nodes.with_columns(pl.lit(None, pl.Int32).alias("rank"))
+    below = pl.DataFrame({"layer": "x", "unit": [5, 5, 5, 4, 4, 0, 0, 0, 0], "node": 0})
+    found = ranked(nodes, below, 5).sort("rank")
+    # 0, 1 and 2 are used most; of the others 5 is tied to most nodes below, then 4
+    assert found["unit"].to_list() == [0, 5, 1, 4, 2]
+    assert found["rank"].to_list() == [0, 1, 2, 3, 4]
+    assert found.schema["rank"] == pl.Int32
+    assert ranked(nodes, below, 1)["unit"].to_list() == [0]
+    assert ranked(nodes, below, 100)["unit"].n_unique() == 6
+
+
+def test_a_node_is_called_by_a_label_that_stands_alone(data, graph_run, graph_site, tmp_path):
+    stand = labels(graph_run).filter(pl.col("standing").is_in(["strong", "tentative"]))
+    known = {(row["layer"], row["unit"]): row["concept"] for row in stand.to_dicts()}
+    assert len(known) > 0
+    for place, node in enumerate(data["nodes"]):
+        layer, unit, _ = key(data, place)
+        assert node["label"] == known.get((layer, unit))
+    run = shutil.copytree(graph_run, tmp_path / "run", ignore=shutil.ignore_patterns("activations.zarr", "report"))
+    units = schemas.scan_units(run).collect()
+    evidence = units.select("model", "layer", "unit", q_value=pl.lit(0.9), significant=False, label_replicates=False)
+    rows = pa.Table.from_pylist(evidence.to_dicts(), schema=TABLES["unit_significance"])
+    write_table(run, "unit_significance", ("planted", "1", "units"), [rows])
+    (found,) = called(written_here(run, tmp_path / "site") / "g" / "planted" / f"{NAME}.js")
+    assert {node["label"] for node in found["nodes"] if node["layer"] == 1} == {None}
+
+
+def test_a_landmark_names_the_nodes_that_beat_their_controls_by_every_protocol(data, graph_run):
+    measured = schemas.scan_node_instability(graph_run).filter(pl.col("node").is_not_null()).collect()
+    for place, node in enumerate(data["nodes"]):
+        mine = measured.filter(**dict(zip(KEY, key(data, place), strict=True)))
+        steady = {
+            landmark
+            for (landmark,), rows in mine.group_by("landmark")
+            if all(row["beats_controls"] for row in rows.to_dicts())
+        }
+        assert node["landmark"] in (steady or {None})
 
 
 def test_parses_are_those_of_the_dictionary(data, graph_run):
@@ -115,7 +183,7 @@ def test_every_name_is_text_and_every_file_is_there(graph_site):
     assert CONCEPT in page.text
     assert not {tag for tag, _ in page.tags} & {"i", "em", "img"}
     scripts = [attributes["src"] for tag, attributes in page.tags if tag == "script"]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for file in scripts:
         assert (page_path.parent / file).is_file()
     assert (graph_site / "static" / "cytoscape.LICENSE").read_text().startswith("Copyright")

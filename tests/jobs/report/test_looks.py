@@ -97,7 +97,8 @@ def test_bars_are_as_long_as_their_numbers(about):
         {"T": [3.0, 2.0, 1.0], "concept": ["x", "y", "z"], "share": [0.4, 0.1, None], "b": [1.0, 9.0, 2.0]}
     )
     page = Found(drawn("bars", frame, about))
-    assert [span["style"] for span in page.all("span")] == ["width:100.0%", "width:25.0%"]
+    assert [span["style"] for span in page.all("span") if "style" in span] == ["width:100.0%", "width:25.0%"]
+    assert len(page.all("span", "gauge")) == 2
     assert [cells[2] for cells in page.rows[1:]] == ["0.4000", "0.1000", "–"]
 
 
@@ -112,17 +113,23 @@ def test_lines_are_drawn_to_scale(about):
     rows = {"layer": [BAD] * 4 + ["c"], "images": [10, 20, 40, 80, 5], "over": [40, 30, None, 10, 3]}
     frame = pl.DataFrame({**rows, "by_chance": [20.0, 15.0, 10.0, 5.0, 1.0]})
     (figure,) = figures(frame, replace(about, layer=None))
-    assert [place for place, _ in figure.ticks] == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    assert figure.highest == 40
+    width, height = figure.width, figure.height
+    assert [tick.at / width for tick in figure.x.ticks] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert (figure.y.ticks[-1].text, figure.y.ticks[-1].at) == ("40", 0)
     over, chance = figure.lines
-    assert over.points == [(0, 0), (pytest.approx(1 / 3), 0.25), None, (1, 0.75)]
-    assert [point[1] for point in chance.points] == [0.5, 0.625, 0.75, 0.875]
+    assert over.points[2] is None
+    assert [point[0] / width for point in chance.points] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert [point[1] / height for point in over.points if point] == [0, 0.25, 0.75]
+    assert [point[1] / height for point in chance.points] == [0.5, 0.625, 0.75, 0.875]
+    assert (over.dashed, chance.dashed) == (False, True)
     text = drawn("lines", frame, replace(about, layer=None))
     page = Found(text)
     (svg,) = page.all("svg", "lines")
-    assert svg["aria-label"] == f"A lines: {BAD}: images 10, 20, 40, 80; over 40, 30, –, 10; by chance 20, 15, 10, 5"
+    assert (
+        svg["aria-label"] == f"A lines: {BAD}: images (log) 10, 20, 40, 80; over 40, 30, –, 10; by chance 20, 15, 10, 5"
+    )
     assert "<script" not in text
-    assert len(page.all("circle")) == 7
+    assert len(page.all("path", "mark")) == 7 + 2  # and a sample of each line in the legend
     assert page.rows[3] == [BAD, "40", "–", "10"]
     assert len(page.rows) == 6
 

@@ -26,9 +26,10 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.methods.dissection.anchors import survey_drawing
 from filterscope.pipeline.methods.growth.findings import growth_summary
-from filterscope.pipeline.methods.significance.trust import figure, trust
+from filterscope.pipeline.methods.significance.findings import labels
+from filterscope.pipeline.methods.significance.trust import STANDINGS, figure, standing, trust
 from filterscope.pipeline.run.folder import RunFolder
-from tests.jobs.report.pages import Page, called, written_here
+from tests.jobs.report.pages import Page, called, filled, written_here
 from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
 
 UNIT_PAGE = ("m", "planted", "1")
@@ -67,7 +68,8 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
         assert data[name] == units[name].to_list(), name
     names = [data["concepts"][c] if c >= 0 else None for c in data["concept"]]
     assert names == units["concept"].to_list()
-    assert data["evidence"] == ["both", "both", "none"]
+    worth = [standing(row) for row in units.to_dicts()]
+    assert [data["standings"][number] for number in data["standing"]] == worth == ["strong", "strong", "no label"]
     located = (
         schemas.scan_location_instability(hostile_run).filter(pl.col("layer") == "1", pl.col("unit") == 0).collect()
     )
@@ -76,19 +78,31 @@ def test_a_layers_data_are_the_tables_in_full_precision(hostile_run, site):
 
 def test_the_overview_holds_the_headline_of_every_layer(hostile_run, site):
     page = Page(site / "index.html")
-    table = [cells for cells in page.rows if len(cells) == 13]
-    assert [cells[0] for cells in table[1:]] == ["0", "1"]
-    judged = schemas.scan_layer_significance(hostile_run).sort("layer").collect().to_dicts()
+    table = [cells for cells in page.rows if len(cells) == 14]
+    assert [cells[0] for cells in table[1:]] == ["1", "0"]  # the deepest layer first
+    judged = schemas.scan_layer_significance(hostile_run).sort("layer", descending=True).collect().to_dicts()
+    counted = (
+        labels(hostile_run)
+        .group_by("layer")
+        .agg(*(pl.col("standing").eq(name).sum().alias(name) for name in STANDINGS))
+    )
+    strong = dict(counted.select("layer", STANDINGS[0]).iter_rows())
     for cells, row in zip(table[1:], judged, strict=True):
-        over, significant, replicating = (str(row[name]) for name in ("over_cutoff", "significant", "replicating"))
-        by_chance = (figure(row[name]) for name in ("expected_by_chance", "replicating_by_chance"))
-        assert cells[2:7] == [over, next(by_chance), significant, replicating, next(by_chance)]
+        worth = counted.row(by_predicate=pl.col("layer") == row["layer"], named=True)
+        assert cells[2:6] == [str(worth[name]) for name in STANDINGS[:-1]]
+        assert cells[6:8] == [str(row["over_cutoff"]), figure(row["expected_by_chance"])]
         # said once, on the layer's card, and not among the notes again
-        assert page.text.count(trust(row)[1:]) == 1
+        assert page.text.count(trust({**row, "strong": strong[row["layer"]]})[1:]) == 1
     (model,) = (cells for cells in page.rows if len(cells) == 6 and cells[0] == "planted")
     assert model[2] == "native"
-    median = schemas.scan_units(hostile_run).group_by("layer").agg(pl.col("iou").median()).sort("layer").collect()
-    assert [cells[9] for cells in table[1:]] == [number(value) for value in median["iou"]]
+    median = (
+        schemas.scan_units(hostile_run)
+        .group_by("layer")
+        .agg(pl.col("iou").median())
+        .sort("layer", descending=True)
+        .collect()
+    )
+    assert [cells[10] for cells in table[1:]] == [number(value) for value in median["iou"]]
 
 
 def test_of_units_that_detect_a_concept_equally_well_the_first_is_best(hostile_run, site):
@@ -113,7 +127,7 @@ def test_every_name_is_text(site):
     for name in (CONCEPT, CATEGORY, LANDMARK, "onerror=alert(2)", "<u>unreadable</u>", "<b>bad</b>.png"):
         assert name in found, name
     for path in site.rglob("*.js"):
-        assert "</script" not in path.read_text().lower() or path.name == "units.js"
+        assert "</script" not in path.read_text().lower() or path.name in ("units.js", "names.js")
 
 
 def test_no_page_asks_for_anything_outside_its_folder(site):
@@ -134,7 +148,7 @@ def test_receptive_fields_are_drawn_in_the_input(site):
     boxes = {
         attributes["class"]: tuple(float(attributes[name]) for name in ("x", "y", "width", "height"))
         for tag, attributes in Page(site.joinpath(*UNIT_PAGE, "0.html")).tags
-        if tag == "rect" and attributes.get("class") in ("theoretical", "empirical")
+        if tag == "rect" and attributes.get("class") in ("theoretical", "empirical") and "x" in attributes
     }
     assert boxes == {"theoretical": (15, 15, 3, 3), "empirical": (14, 15, 5, 5)}
 
@@ -186,14 +200,14 @@ def test_detectors_against_the_number_of_images_are_those_of_the_table(hostile_r
         ("m/planted/1/index.html", ["1"], "detectors-against-the-number-of-images"),
     ):
         page = Page(site / place)
-        drawn = [attributes for tag, attributes in page.tags if attributes.get("class") == "lines"]
+        drawn = [attributes for tag, attributes in page.tags if attributes.get("class") == "plot lines"]
         assert len(drawn) == len(layers)
         for chart, layer in zip(drawn, layers, strict=True):
             rows = found.filter(layer=layer)
             live = schemas.scan_units(hostile_run).filter(pl.col("detector"), pl.col("status") == "live", layer=layer)
             assert rows["over_cutoff"][3] == live.collect().height
             over, chance = (", ".join(texts(rows[name])) for name in ("over_cutoff", "expected_by_chance"))
-            said = f"images 3, 6, 12, 24; over cutoff {over}; expected by chance {chance}"
+            said = f"images (log) 3, 6, 12, 24; over cutoff {over}; expected by chance {chance}"
             assert chart["aria-label"].endswith(said), chart["aria-label"]
         shown = [float(cells[-1]) for cells in page.sections[section][1:]]
         assert shown == pytest.approx(found.filter(pl.col("layer").is_in(layers))["expected_by_chance"].to_list())
@@ -205,7 +219,8 @@ def test_the_histogram_of_a_page_is_the_tables(hostile_run, site):
     assert (row["low"], row["high"]) == (unit["minimum"], unit["maximum"])
     assert sum(row["counts"]) == 24 * 32 * 32
     drawn = re.findall(
-        r"<rect class=\"(?:above|below)\".*?<title>([\d,]+)</title>", site.joinpath(*UNIT_PAGE, "0.html").read_text()
+        r"<rect class=\"(?:above|below)\".*?<title>[^<]*: ([\d,]+)</title>",
+        site.joinpath(*UNIT_PAGE, "0.html").read_text(),
     )
     assert drawn == [f"{count:,}" for count in row["counts"] if count]
 
@@ -220,14 +235,15 @@ def test_strips_draw_the_region_above_the_threshold(hostile_run, site):
     threshold = schemas.scan_thresholds(hostile_run).filter(layer="1", unit=0).collect()["threshold"][0]
     plan = RunFolder.existing(hostile_run).plan()
     slots = slots_of(plan, Look.of(plan, plan.models[0]))
-    slot, path = block["units"][0][0]
-    assert slots.view[slot] == top["view"]
+    slot, path, image, view = block["units"][0][0]
+    assert slots.view[slot] == view == top["view"]
+    assert image == top["image"]
     assert (block["width"], block["height"], block["first"]) == (160, 160, 0)
     above = (
         upsample(np.frombuffer(top["map"], "<f2").reshape(32, 32), resize_axis(32, 160), resize_axis(32, 160))
         > threshold
     )
-    drawn = _filled(path, 160)
+    drawn = filled(path, 160)
     assert above.any()
     assert (above != drawn).mean() < 0.02
 
@@ -244,21 +260,7 @@ def test_strips_draw_receptive_fields_where_the_run_did(hostile_run):
     drawn = survey_drawing(survey, model, layer)(activation, activation.max(axis=(2, 3)).astype(np.float32), threshold)
     mask = unpack(drawn.words, 16)[0]
     assert mask.any()
-    assert (np.kron(mask, np.ones((10, 10), bool)) != _filled(top["path"], 160)).mean() < 0.02
-
-
-def _filled(path, size):
-    """Fill path data by the even-odd rule, pixel centre by pixel centre."""
-    inside = np.zeros((size, size), bool)
-    y, x = np.mgrid[0.5:size, 0.5:size]
-    for part in path.split("z")[:-1]:
-        start, steps = re.fullmatch(r"M(\d+ \d+)l(.*)", part).groups()
-        numbers = np.array(re.findall(r"-?\d+", steps), int).reshape(-1, 2)
-        points = np.array(start.split(), int) + np.vstack([[0, 0], numbers.cumsum(axis=0)])
-        for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-            if y0 != y1:
-                inside ^= ((y0 <= y) != (y1 <= y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-    return inside
+    assert (np.kron(mask, np.ones((10, 10), bool)) != filled(top["path"], 160)).mean() < 0.02
 
 
 def test_thumbnails_are_the_images_as_the_network_sees_them(hostile_run, site):
@@ -283,7 +285,7 @@ def test_a_finished_report_is_left_alone_and_a_lost_unit_is_written_again(hostil
     write_report(hostile_run)
     written = {path.relative_to(site) for path in site.rglob("*.html") if path.stat().st_mtime_ns != before[path]}
     assert written == {Path("m/planted/0/2.html")}
-    assert len(list(Ledger(site / "ledger").records("report"))) == 9
+    assert len(list(Ledger(site / "ledger").records("report"))) == 12
 
 
 def test_units_of_work_need_neither_each_other_nor_an_order(hostile_run, site, tmp_path):

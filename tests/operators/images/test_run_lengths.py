@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from filterscope.operators.images.run_lengths import sample_runs
+from filterscope.operators.images.run_lengths import count_runs, sample_runs
 
 MASKS = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
     lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 1))
@@ -22,6 +22,7 @@ def test_pixels_are_those_of_the_mask(mask, seed):
     assert (sample_runs(counts, len(mask), rows, columns) == mask[np.ix_(rows, columns)]).all()
     whole = sample_runs(counts, len(mask), *(np.arange(side) for side in mask.shape))
     assert (whole == mask).all()
+    assert count_runs(counts) == mask.sum()
 
 
 @pytest.mark.parametrize("side", [300, 1200])

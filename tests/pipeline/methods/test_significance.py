@@ -12,6 +12,7 @@ from filterscope.pipeline.methods.dissection import annotated
 from filterscope.pipeline.methods.significance import null
 from filterscope.pipeline.methods.significance.findings import headline, sentences
 from filterscope.pipeline.methods.significance.null import FOLDS, PERMUTATIONS
+from filterscope.pipeline.methods.significance.trust import STANDINGS
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.activations import ActivationStore
@@ -70,8 +71,8 @@ def test_planted_filters_are_significant_and_replicate(run):
     assert units["q_value"][2] is None  # dead
     assert (units["p_place"][:2] < 0.05).all()
     row = headline(run).row(0, named=True)
-    assert (row["over 0.04"], row["significant"], row["replicating"]) == (2, 2, 2)
-    assert row["eligible concepts"] == "1 texture, 2 color"
+    assert row["over 0.04"] == 2
+    assert [row[name] for name in STANDINGS[:-1]] == [2, 0, 0, 0]
 
 
 def test_what_is_expected_by_chance_is_counted_over_the_permutations(run):

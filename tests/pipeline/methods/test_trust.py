@@ -2,9 +2,19 @@
 
 from itertools import product
 
+import polars as pl
 import pytest
 
-from filterscope.pipeline.methods.significance.trust import evidence, figure, trust, verdict
+from filterscope.pipeline.methods.significance.trust import (
+    MEANINGS,
+    STANDINGS,
+    evidence,
+    figure,
+    standing,
+    trust,
+    verdict,
+    with_standing,
+)
 from filterscope.schemas.significance import NOT_STORED, NOT_TESTABLE
 
 
@@ -116,6 +126,25 @@ NEVER = "none is expected by chance (0 in each of 50 permutations)"
             "trust the 120 significant units; 300 units are over 0.04, where 90 are expected by chance",
         ),
         (layer(0, 0.0, 2), "trust the 2 significant units; no unit is over 0.04"),
+        # where it is known what the labels are worth
+        (
+            layer(3, 0.0, 11, spread=NONE, below=8, again=(3, 0.0, 0)) | {"strong": 2},
+            f"trust the 2 strong labels; 11 units are significant, 8 of which lie below 0.04; 3 units are over 0.04, where "
+            f"{NEVER}; 3 labels replicate, none by chance",
+        ),
+        (
+            layer(2, 0.0, 1, spread=NONE, again=(1, 0.0, 0)) | {"strong": 1},
+            f"trust the one strong label; 1 unit is significant; 2 units are over 0.04, where {NEVER}; 1 label replicates, "
+            "none by chance",
+        ),
+        (
+            layer(0, 0.0, 1, spread=NONE, below=1) | {"strong": 0},
+            "no label is strong; 1 unit is significant, though it lies below 0.04; no unit is over 0.04",
+        ),
+        (
+            layer(4, 9.1, 0, spread=(3.1, 4, 16)) | {"strong": 0},
+            f"trust none of the 4 labels over 0.04: 9.1 are expected by chance ({WIDE})",
+        ),
     ],
 )  # fmt: skip
 def test_a_layer_is_summed_up_in_a_sentence(row, sentence):
@@ -257,3 +286,53 @@ def test_no_sentence_about_a_unit_states_what_is_not_so():
 )
 def test_the_strongest_evidence_is_named(row, strongest):
     assert evidence(row) == strongest
+
+
+@pytest.mark.parametrize(
+    ("row", "worth"),
+    [
+        (unit(), "strong"),
+        (unit(effective_groups=5.0), "strong"),
+        (unit(effective_groups=4.99), "few images"),
+        (unit(label_replicates=False), "tentative"),
+        (unit(label_replicates=False, effective_groups=1.0), "few images"),
+        (unit(significant=False), "tentative"),
+        (unit(significant=False, effective_groups=2.5), "few images"),
+        (unit(significant=False, label_replicates=False), "chance"),
+        (unit(significant=False, label_replicates=False, effective_groups=1.3), "chance"),
+        (unit(detector=False), "no label"),
+        (unit(status="dead", concept=None, detector=False), "no label"),
+        (unit(status="saturated", concept=None, detector=False), "no label"),
+        (unit(concept=None, detector=False), "no label"),
+        # what cannot be, or was not, compared with chance is not called chance
+        (unit(significant=False, q_value=None, note=NOT_TESTABLE), "tentative"),
+        (unit(significant=False, q_value=None, label_replicates=False, note=NOT_TESTABLE), "tentative"),
+        (unit(**NOT_COMPARED), "tentative"),
+        (unit(**NOT_COMPARED, effective_images=2.0), "few images"),
+        # runs of earlier versions counted images and no groups
+        (unit(effective_groups=None, effective_images=9.0), "strong"),
+        (unit(effective_groups=None, effective_images=3.0), "few images"),
+        (unit(effective_groups=9.0, effective_images=3.0), "strong"),
+        (unit(effective_groups=None), "strong"),
+    ],
+)
+def test_a_label_is_worth_one_of_five_things(row, worth):
+    assert standing(row) == worth
+    assert set(MEANINGS) == set(STANDINGS)
+
+
+def test_frames_say_of_their_rows_what_rows_say():
+    """Over all rows that a run can write, many of them alike."""
+    rows = [
+        unit(status=status, detector=detector and status == "live", significant=significant, q_value=q,
+             label_replicates=again, effective_groups=groups, effective_images=images, unit=number)
+        for number, (status, detector, (significant, q), again, groups, images) in enumerate(
+            product(("live", "dead"), (True, False), [(True, 0.01), (False, 0.2), (False, None), (None, None)],
+                    (True, False, None), (None, 1.5, 5.0), (None, 4.9, 80.0))
+        )
+    ]  # fmt: skip
+    frame = with_standing(pl.DataFrame(rows))
+    assert frame["standing"].to_list() == [standing(row) for row in rows]
+    assert frame["unit"].to_list() == list(range(len(rows)))
+    assert set(frame["standing"]) == set(STANDINGS)
+    assert with_standing(frame.drop("effective_images").clear())["standing"].to_list() == []

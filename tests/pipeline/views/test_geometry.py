@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from filterscope.pipeline.views.geometry import Geometry
+from filterscope.pipeline.views.geometry import Geometry, Window
 from tests import naive
 
 
@@ -73,3 +73,22 @@ def test_squashed_masks_take_the_label_at_the_centre_of_each_pixel(height, width
 def test_squashed_masks_do_not_depend_on_the_input_size():
     assert squash(224).mask_key == squash(299).mask_key
     assert Geometry("crop", (224, 224), 256, "bilinear").mask_key == "crop-256-224x224"
+
+
+@pytest.mark.parametrize(
+    ("geometry", "window", "seen"),
+    [
+        (squash(64), Window(), (0, 0, 500, 300)),
+        (squash(64), Window((100, 30, 300, 90), flip=True), (100, 30, 200, 60)),
+        (squash(64), Window((400, 30, 600, 90)), (400, 30, 100, 60)),  # a box that leaves the image
+        (Geometry("crop", (150, 150), 300, "nearest"), Window(), (175, 75, 150, 150)),
+        (Geometry("crop", (40, 40), 60, "nearest"), Window((100, 30, 300, 90)), (180, 40, 40, 40)),
+    ],
+)
+def test_what_is_seen_of_an_image_is_where_its_masks_are_sampled(geometry, window, seen):
+    left, top, wide, high = geometry.seen(300, 500, window)
+    assert (left, top, wide, high) == pytest.approx(seen)
+    rows, columns = geometry.positions((300, 500), (10, 10), window)
+    columns = columns[::-1] if window.flip else columns
+    np.testing.assert_array_equal(rows, np.floor(top + (np.arange(10) + 0.5) * high / 10))
+    np.testing.assert_array_equal(columns, np.floor(left + (np.arange(10) + 0.5) * wide / 10))

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.comparison.sides import Side
 from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_size
-from filterscope.pipeline.methods.dissection.sides import Side
 
 #: Names that a sentence lists before it counts the rest.
 _NAMED = 6

@@ -10,7 +10,13 @@ import polars as pl
 from filterscope import schemas
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.dissection.options import mask_key
+from filterscope.pipeline.methods.significance.trust import Standing, with_standing
 from filterscope.pipeline.run.plan import Plan, PlannedModel
+
+#: What stands for every layer that all models have.
+ALL = "all"
+#: Standings of labels that stand: those that are headlined.
+STAND: tuple[Standing, ...] = ("strong", "tentative")
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Side:
     layer : str
         As in the tables.
     units : polars.DataFrame
-        One row per unit: unit, concept, category, iou, detector, significant, label_replicates.
+        One row per unit: unit, concept, category, iou, detector, significant, label_replicates, standing.
     concepts : mapping of str to str
         Category of every concept of the data set.
     eligible : frozenset of str
@@ -59,6 +65,11 @@ class Side:
         return dict(self.units.filter("detector").group_by("concept").len().iter_rows())
 
     @cached_property
+    def stand(self) -> dict[str, int]:
+        """Units of each concept whose label stands."""
+        return dict(self.units.filter(pl.col("standing").is_in(STAND)).group_by("concept").len().iter_rows())
+
+    @cached_property
     def images(self) -> int:
         """Images of the data set that the run saw."""
         return int(schemas.scan_views(self.run).select(pl.col("image").n_unique()).collect().item())
@@ -73,32 +84,36 @@ class Side:
         return model.architecture, model.weights_sha256, model.spec.rotation, self.layer
 
 
-def sides_of(plans: Sequence[Plan], layer: str | None) -> list[Side]:
-    """Return one side for every model of the given runs, in order.
+def sides_of(plans: Sequence[Plan], layers: str | Sequence[str] | None) -> list[Side]:
+    """Return one side for every model of the given runs and every layer, model by model, each from its first layer on.
 
     Parameters
     ----------
     plans : sequence of Plan
         The runs.
-    layer : str, optional
-        Name of the layer; by default the last that all models have, and where they have none in common each model's last.
+    layers : str or sequence of str, optional
+        Names of layers, or ``all`` for those that all models have; by default the last that all models have, and where they
+        have none in common each model's last.
 
     Raises
     ------
     InputError
-        If not every model has the layer, or a run holds no units of it.
+        If not every model has a layer, or a run holds no units of it.
     """
     models = [(plan, model) for plan in plans for model in plan.models]
     shared = set.intersection(*({known.name for known in model.layers} for _, model in models))
-    if layer is not None and layer not in shared:
+    asked = {layers} if isinstance(layers, str) else set(layers or ())
+    if asked == {ALL} and shared:
+        asked = shared
+    if missing := sorted(asked - shared):
         raise InputError(
-            f"layer {layer!r} is not in every model; layers that are: {', '.join(sorted(shared)) or 'none'}"
+            f"layer {missing[0]!r} is not in every model; layers that are: {', '.join(sorted(shared)) or 'none'}"
         )
     sides = []
     for plan, model in models:
-        last_first = [known.name for known in reversed(model.layers)]
-        name = layer or next((known for known in last_first if known in shared), last_first[0])
-        sides.append(_side(plan, model, name))
+        names = [known.name for known in model.layers]
+        last = next((name for name in reversed(names) if name in shared), names[-1])
+        sides += [_side(plan, model, name) for name in names if name in (asked or {last})]
     return _distinct(sides)
 
 
@@ -124,11 +139,12 @@ def _distinct(sides: list[Side]) -> list[Side]:
 
 
 def _units(run: Path, model: str, layer: str) -> pl.DataFrame:
-    units = schemas.scan_layer(run, "units", model, layer).select("unit", "concept", "category", "iou", "detector")
-    judged = schemas.scan_layer(run, "unit_significance", model, layer).select(
-        "unit", "significant", "label_replicates"
-    )
-    return units.join(judged, on="unit", how="left").sort("unit").collect()
+    units = schemas.scan_layer(run, "units", model, layer)
+    judged = schemas.scan_layer(run, "unit_significance", model, layer).drop("model", "layer")
+    pairs = schemas.scan_layer(run, "unit_concept", model, layer).select("unit", "concept", "effective_images")
+    known = units.join(judged, on="unit", how="left").join(pairs, on=["unit", "concept"], how="left").collect()
+    columns = ("unit", "concept", "category", "iou", "detector", "significant", "label_replicates", "standing")
+    return with_standing(known).select(columns).sort("unit")
 
 
-__all__ = ["Side", "sides_of"]
+__all__ = ["ALL", "STAND", "Side", "sides_of"]

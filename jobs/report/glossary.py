@@ -1,0 +1,194 @@
+"""What every number of the report is, in a sentence: the meaning that the schema gives its column, or a sentence of its own."""
+
+from functools import cache
+
+from filterscope.operators.dissection.scores import DETECTOR_IOU
+from filterscope.pipeline.methods.method import Finding
+from filterscope.pipeline.methods.significance.trust import MEANINGS
+from filterscope.schemas.results import TABLES
+
+_OVER = f"over {DETECTOR_IOU}"
+_INSTABILITY = "deviation of the distance to a landmark, in diagonals; lower is steadier"
+
+#: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
+TERMS: dict[str, str] = {
+    **{str(name): meaning for name, meaning in MEANINGS.items()},
+    "IoU": "intersection over union of the unit's mask and its label, over the whole data set; 0 where none",
+    "labelled": f"units with a label: their best concept has an IoU {_OVER}",
+    "over 0.04": f"units whose best concept has an IoU {_OVER}; those of all verdicts but no label",
+    "by chance": f"units {_OVER} under permuted annotations, on average",
+    "unique": f"distinct labels of units {_OVER}",
+    "unique per category": "distinct best concepts of each category, summed over the categories",
+    "median IoU": "median over the units of the IoU of their best concept",
+    "dead": "units that are constant or never above zero",
+    "saturated": "units whose threshold T is their maximum, so that nothing is above it",
+    "instability": f"location instability, the {_INSTABILITY}; mean over landmarks",
+    "units of a concept": "units labelled with the concept",
+    "strong units of a concept": f"units labelled with the concept whose label is strong: {MEANINGS['strong']}",
+    "best IoU": "IoU of the best unit labelled with the concept: by verdict, then by IoU",
+    "best unit": "the best unit labelled with the concept: by verdict, then by IoU",
+    "margin": "IoU of the best concept minus that of the second best",
+    "effective images": "images, or groups of images, on which the label rests: (sum I)^2 / sum I^2 over them",
+    "above T": "share of all activations above the threshold T",
+    "input": "rows and columns of what the network is given",
+    "theoretical field": "rows and columns of the input on which a value of the layer can depend",
+    "empirical field": "side of the square as large as the region whose occlusion changes the activation, in input pixels",
+    "data set": "name of the data set's folder",
+    "views": "what the networks were given: whole images, or crops of objects",
+    "shown images": "images of the data set that the views show",
+    "of category": "how many of them are of this category, or mirrored",
+    "concepts of category": "concepts of this category",
+    "concepts": "concepts that the data set annotates",
+    "identity": "beginning of a digest of the data set; other data have another",
+    "rejected": "how many were left out, where, and why, with one of them",
+    # of findings, by their columns
+    "units": "units that the row is about",
+    "detectors": f"units whose best concept has an IoU {_OVER}",
+    "unique_top1": f"distinct labels of units {_OVER}",
+    "unique_per_category": "distinct best concepts of each category, summed over the categories",
+    "mean_top_iou": "mean over the units of the IoU of their best concept",
+    "standing": "what the label is worth: " + "; ".join(f"{name}: {meaning}" for name, meaning in MEANINGS.items()),
+    "over_cutoff": f"units {_OVER}",
+    "expected_by_chance": f"units {_OVER} under permuted annotations, on average",
+    "parts": "parts that enough views show",
+    "part_interpretability": "mean over units of the largest share of a part's views that the unit meets with an IoU over 0.2",
+    "over_half": "units that meet a part on more than half of the views that show it",
+    "mean over units": "mean over the units of the share of the part's views that a unit meets with an IoU over 0.2",
+    "Best parts.units": "units of which the part is the best one",
+    "unique labels": f"distinct labels of units {_OVER}",
+    "mean IoU": "mean over the units of the IoU of their best concept",
+    "same label": "share of units, or whether this one, whose label is that of the run",
+    "same by chance": "share of units whose label would be the same if labels were dealt out to them at random",
+    "Labels at other thresholds.labelled": "units that have a label there",
+    "activations above T, %": "percentage of all activations above the threshold",
+    "T": "the threshold: activations above it make the unit's mask",
+    "own quantile": "whether this is the quantile of the run",
+    "theoretical": "side of the theoretical receptive field, in input pixels",
+    "clipped": "root of the area of the theoretical field inside the input, in input pixels",
+    "empirical": "side of a square as large as the region whose occlusion changes the activation, in input pixels",
+    "smaller": "units whose empirical field is smaller than the part of the theoretical one inside the input",
+    "offset y": "how far the middle of the empirical field lies below that of the theoretical one, in input pixels",
+    "offset x": "how far the middle of the empirical field lies to the right of that of the theoretical one, in input pixels",
+    "+- y": "standard error of the mean offset downwards",
+    "+- x": "standard error of the mean offset to the right",
+    "steadier": "units that are steadier than both baselines, p < 0.05",
+    "tracking_10": "10th percentile, over units and landmarks, of tracking: 0 for a constant, 1 for a follower",
+    "tracking_50": "median, over units and landmarks, of tracking: 0 for a constant, 1 for a follower",
+    "tracking_90": "90th percentile, over units and landmarks, of tracking: 0 for a constant, 1 for a follower",
+    "centre": f"the same of a dot at the centre: {_INSTABILITY}",
+    "random": f"the same of positions drawn over the view: {_INSTABILITY}",
+    "filters": "filters, which are the units of the layer",
+    "one": "filters whose peaks form one cluster",
+    "two": "filters whose peaks form two clusters",
+    "three": "filters whose peaks form three clusters",
+    "more": "filters whose peaks form more than three clusters",
+    "too few peaks": "filters with too few peaks to tell",
+    "mean": "patterns of a filter, on average",
+    "median peaks": "peaks of a filter, the median",
+    "largest share": "share of a filter's peaks that are of its largest pattern, the median over filters with several",
+    "Patterns of its filters.share": "share of all filters of the layer",
+    "Largest patterns beside landmarks.patterns": "instability of patterns of the filters",
+    "Nodes beside patterns.patterns": f"of patterns of the same filters: {_INSTABILITY}",
+    "Patterns on held-out crops.patterns": "patterns of the filters",
+    "fixed": f"of a dot at the crop's centre: {_INSTABILITY}",
+    "own mean": f"of the pattern held at its mean position: {_INSTABILITY}",
+    "beat": "share of patterns that are steadier than their own mean position, p < 0.05, which 0.05 would be by chance",
+    "tracking": "how closely positions follow the landmark: 0 for a constant, 1 for a follower",
+    "spread if strewn": "spread of peaks that are strewn evenly over the input",
+    "row": "mean row, in input pixels from the top",
+    "column": "mean column, in input pixels from the left",
+    "activation": "mean activation at the peaks",
+    "layers": "layers whose filters it takes apart",
+    "crops learned from": "crops of objects that the graph was learned from",
+    "held out": "crops that were kept back to measure on",
+    "nodes of a filter": "nodes that a filter is taken apart into, on average",
+    "by surviving nodes": "the same by surviving nodes alone",
+    "candidates": "nodes of the layer that lower ones could be tied to",
+    "nodes": "surviving nodes",
+    "Nodes beside patterns.nodes": f"of surviving nodes: {_INSTABILITY}",
+    "triggered by, %": "percentage of crops that trigger the node",
+    "peak share": "share of the filter's peaks that lie about the node",
+    "Nodes.by chance": "the same about the best place once peaks are shuffled over positions, 99th percentile",
+    "raw filters": f"of the peaks of filters as they are: {_INSTABILITY}",
+    "own filter": f"of the peaks of the nodes' own filters: {_INSTABILITY}",
+    "node instability": f"of the nodes: {_INSTABILITY}",
+    "beat all controls": "share of surviving nodes that are steadier than every control, each with p < 0.05",
+    "by chance, at most": "share that would beat all controls by chance, at most",
+    "tracking of filters": "how closely peaks of filters follow the landmark: 0 for a constant, 1 for a follower; median",
+    "tracking of nodes": "how closely nodes follow the landmark: 0 for a constant, 1 for a follower; median",
+    "measured": "views of a node that were measured, on average",
+    "crops": "held-out crops",
+    "with a peak": "share of crops on which the pattern has a peak above T",
+    "one each": "filters divided by their patterns: what share would have a peak if each filter had one",
+    "raw": f"of the peaks of the same filters: {_INSTABILITY}",
+    "patterns' own mean": f"of patterns held at their mean positions: {_INSTABILITY}",
+    "nodes' own mean": f"of nodes held at their mean positions: {_INSTABILITY}",
+    "crop centre": f"of a dot at the crop's centre: {_INSTABILITY}",
+    "less": "by what share nodes scatter less than patterns",
+    "less_low": "lower limit of its 95 % interval over source images",
+    "less_high": "upper limit of its 95 % interval over source images",
+    "nodes win": "share of filters whose nodes are steadier, significantly",
+    "patterns win": "share of filters whose patterns are steadier, significantly",
+    "What nodes gain over patterns.by chance": "share of filters that either would win by chance",
+    "images": "images that were counted",
+    "classes": "classes that the network tells apart",
+    "Gradients of class scores with respect to maps.classes": "classes whose scores gradients were taken of",
+    "top-1": "share of views whose true class has the highest score",
+    "top-5": "share of views whose true class is among the five of highest score",
+    "+-": "standard error of top-1 over images",
+    "Accuracy of the networks on the views whose true class is known.chance": "top-1 of a random answer",
+    "chance of 5": "top-5 of a random answer",
+    "constant": "top-1 of always giving the commonest class of these views",
+    "constant 5": "top-5 of always giving the five commonest classes of these views",
+    "mean probability": "probability of the class of highest score, on average over views",
+    "Confidence.median": "probability of the class of highest score, the median over views",
+    "at least 0.9": "share of views on which that probability is at least 0.9",
+    "overconfidence": "mean probability minus the share of views that are right; 0 would be calibrated on average",
+    "zero share": "share of views whose gradient is zero everywhere",
+    "smallest": "smallest magnitude over the views, that of a view being its largest",
+    "median": "median magnitude over the views, that of a view being its largest",
+    "largest": "largest magnitude over the views",
+    "images above T": "images with an activation above the threshold somewhere",
+    "views above T": "views with an activation above the threshold somewhere",
+    "views if scattered": "views that would have one if as many activations lay at random over all views and positions",
+    "all views": "views of the data set",
+    "mask pixels": "pixels above the threshold in a view that has one, on average",
+}
+
+
+def says(term: str) -> str:
+    """Return the sentence of a term: one of `TERMS`, or what the schema says of a column written as ``table.column``.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    if term in TERMS:
+        return TERMS[term]
+    table, _, name = term.partition(".")
+    return _meanings(table)[name]
+
+
+def column_says(name: str, finding: Finding) -> str | None:
+    """Return the sentence of a column of a finding, None if nothing says what it is."""
+    stored = (_meanings(table)[name] for table in finding.tables if name in _meanings(table))
+    return TERMS.get(f"{heading_of(finding)}.{name}") or next(stored, TERMS.get(name))
+
+
+def heading_of(finding: Finding) -> str:
+    """Return the heading of a finding without what explains it."""
+    return finding.title.partition(":")[0]
+
+
+@cache
+def _meanings(table: str) -> dict[str, str]:
+    return {field.name: _sentence(field.metadata or {}) for field in TABLES[table]}
+
+
+def _sentence(notes: dict[bytes, bytes]) -> str:
+    meaning, unit = (notes.get(key, b"").decode() for key in (b"meaning", b"unit"))
+    return f"{meaning} ({unit})" if unit else meaning
+
+
+__all__ = ["TERMS", "column_says", "heading_of", "says"]

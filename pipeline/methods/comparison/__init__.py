@@ -1,0 +1,1 @@
+"""Layers of models compared: which concepts stand where."""

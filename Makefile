@@ -15,7 +15,6 @@ audit: setup
 	test -e data/sample/dataset.json || $(BIN)/filterscope sample data/sample --images 600 --seed 0
 	$(BIN)/filterscope audit --model package:efficientnet-lite0 --data data/sample --layers _bn1,_blocks.10 \
 	  --methods dissection,anchorings,significance,stability,growth --out runs/sample
-	$(BIN)/filterscope report runs/sample
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile

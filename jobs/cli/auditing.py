@@ -6,10 +6,25 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli.arguments import Data, Layers, Models, Out, Prefix, Redo, Run, StateKey, Zoo, place
+from filterscope.jobs.cli.arguments import (
+    Data,
+    Format,
+    Json,
+    Layers,
+    ModelArg,
+    Models,
+    Out,
+    Prefix,
+    Redo,
+    Run,
+    StateKey,
+    Zoo,
+    place,
+)
 from filterscope.jobs.cli.flags import OptionsCommand, given, options_of, takes_options
+from filterscope.jobs.cli.verbs import ADVANCED, INPUT, SPEED, WHAT, Verb
 from filterscope.jobs.terminal import answer, say, show
-from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.engine.errors import InputError, RunError
 
 app = typer.Typer()
 
@@ -33,16 +48,25 @@ def audit(
     layers: Annotated[str | None, Layers] = None,
     out: Annotated[Path | None, Out] = None,
     basis: Annotated[
-        str | None, typer.Option(help="rotate:SEED[:ALPHA]: rotated units of every layer, as a control.")
+        str | None,
+        typer.Option(
+            help="Rotated units of every layer, as a control; unset: the units themselves.",
+            metavar="rotate:SEED[:ALPHA]",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
-    model_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE for the architectures' constructors; repeatable.")
-    ] = None,
+    model_arg: ModelArg = None,
     state_key: StateKey = None,
     prefix: Prefix = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Views per forward pass; unset: the fastest, measured for every model.")
+        int | None,
+        typer.Option(
+            help="Views per forward pass; unset: the fastest, measured for every model.", rich_help_panel=SPEED
+        ),
     ] = None,
+    report: Annotated[
+        bool, typer.Option(help="Write the report at the end (on).", show_default=False, rich_help_panel=WHAT)
+    ] = True,
     redo: Redo = None,
     **options: Any,
 ) -> None:
@@ -56,27 +80,64 @@ def audit(
         zoo, models=model, data=data, layers=layers, out=out, basis=basis, model_args=model_arg, batch_size=batch_size,
         state_key=state_key, prefix=prefix, **given(options),
     )  # fmt: skip
-    if _carry_out(config, redo):
+    did = _carry_out(config, redo)
+    if did:
         from filterscope.jobs.findings.summary import print_summary
 
         print_summary(config.out)
+    if report:
+        _write_report(config.out)
+    elif did:
+        from filterscope.jobs.findings.summary import report_line
+
+        show(report_line(config.out))
 
 
-@app.command()
+def _write_report(run: Path) -> None:
+    """Write the report of a finished audit; where it cannot be written, the audit is done all the same."""
+    from filterscope.jobs.report.site import write_report
+    from filterscope.pipeline.stores.promises import DamagedError
+
+    try:
+        show(f"report: {write_report(run)}")
+    except DamagedError:
+        raise
+    except (InputError, RunError, OSError) as error:
+        say(f"note: the audit is done, but its report was not written: {error}")
+
+
+@app.command(cls=Verb)
 def submit(
     zoo: Annotated[Path, typer.Argument(help="A TOML file, as for audit; its paths must be the cluster's.")],
-    address: Annotated[str, typer.Option(help="Dashboard of the cluster: http://HEAD:8265.")],
+    address: Annotated[
+        str, typer.Option(help="Dashboard of the cluster.", metavar="http://HEAD:8265", rich_help_panel=INPUT)
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="The run folder, instead of the file's.", parser=place, metavar="PATH")
+        Path | None,
+        typer.Option(help="The run folder, instead of the file's.", parser=place, metavar="PATH", rich_help_panel=WHAT),
     ] = None,
-    code: Annotated[Path | None, typer.Option(help="Folder of your own modules, for factory: sources.")] = None,
-    constraints: Annotated[Path | None, typer.Option(help="Exact versions; by default constraints.txt.")] = None,
+    code: Annotated[
+        Path | None, typer.Option(help="Folder of your own modules, for factory: sources.", rich_help_panel=INPUT)
+    ] = None,
+    constraints: Annotated[
+        Path | None, typer.Option(help="Exact versions; unset: constraints.txt.", rich_help_panel=ADVANCED)
+    ] = None,
     install: Annotated[
-        bool, typer.Option(help="Install the packages on the cluster; not needed if its image holds them.")
+        bool,
+        typer.Option(
+            help="Install the packages on the cluster; not needed if its image holds them (on).",
+            show_default=False,
+            rich_help_panel=ADVANCED,
+        ),
     ] = True,
-    staging: Annotated[Path | None, typer.Option(help="Folder for the files to send; by default ZOO.submit.")] = None,
+    staging: Annotated[
+        Path | None, typer.Option(help="Folder for the files to send; unset: ZOO.submit.", rich_help_panel=ADVANCED)
+    ] = None,
     redo: Redo = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; print the `ray job submit` line.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Send nothing; print the `ray job submit` line.", rich_help_panel=ADVANCED),
+    ] = False,
 ) -> None:
     """Run the audit on a Ray cluster: send configuration, code and pinned versions, follow the logs, exit as the job does.
 
@@ -101,20 +162,44 @@ def submit(
 @takes_options
 def graph(
     model: Annotated[list[str], Models],
-    data: Annotated[Path, typer.Option(help="An imported data set with boxes.", parser=place, metavar="PATH")],
-    layers: Annotated[str, typer.Option(help="Names or globs of convolutions, separated by commas.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="An imported data set with boxes.", parser=place, metavar="PATH", rich_help_panel=INPUT),
+    ],
+    layers: Annotated[
+        str, typer.Option(help="Names or globs of convolutions.", metavar="TEXT,...", rich_help_panel=WHAT)
+    ],
     out: Annotated[Path, Out],
     category: Annotated[
-        str | None, typer.Option(help="Category of the objects; by default every category of the data set.")
+        str | None,
+        typer.Option(help="Category of the objects; unset: every category of the data set.", rich_help_panel=INPUT),
     ] = None,
-    flips: Annotated[bool, typer.Option(help="Learn from mirrored crops too.")] = True,
+    flips: Annotated[
+        bool, typer.Option(help="Learn from mirrored crops too (on).", show_default=False, rich_help_panel=INPUT)
+    ] = True,
     patterns: Annotated[
-        bool, typer.Option("--patterns", help="Compare nodes with patterns, learned and found on the same crops.")
+        bool,
+        typer.Option(
+            "--patterns", help="Compare nodes with patterns, learned and found on the same crops.", rich_help_panel=WHAT
+        ),
     ] = False,
-    quantile: Annotated[float | None, typer.Option(help="With --patterns: P(activation > T) of their peaks.")] = None,
-    image_block: Annotated[int | None, typer.Option(help="Views in a piece of work of extract (64).")] = None,
-    unit_block: Annotated[int | None, typer.Option(help="Units in a piece of work of an analysis.")] = 32,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    quantile: Annotated[
+        float | None,
+        typer.Option(help="With --patterns: P(activation > T) of their peaks (0.005).", rich_help_panel=WHAT),
+    ] = None,
+    image_block: Annotated[
+        int | None, typer.Option(help="Views in a piece of work of extract (64; 1 to 4096).", rich_help_panel=SPEED)
+    ] = None,
+    unit_block: Annotated[
+        int | None,
+        typer.Option(
+            help="Units in a piece of work of an analysis (32; 1 to 8192).", show_default=False, rich_help_panel=SPEED
+        ),
+    ] = 32,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where the forward pass runs (auto).", metavar="auto|cpu|cuda", rich_help_panel=SPEED),
+    ] = None,
     redo: Redo = None,
     **options: Any,
 ) -> None:
@@ -135,50 +220,70 @@ def graph(
     answer(graph_report(config.out))
 
 
-@app.command("plan", hidden=True)  # its name in version 0.1
-@app.command()
+@app.command("plan", cls=Verb, hidden=True)  # its name in version 0.1
+@app.command(cls=Verb)
 def estimate(
     zoo: Zoo,
-    images: Annotated[
-        float | None, typer.Option(help="Images to project, such as 1e6; by default the data set's.")
-    ] = None,
-    models: Annotated[int | None, typer.Option(help="Models like these to project; by default the zoo's.")] = None,
+    images: Annotated[float | None, typer.Option(help="Images to project, such as 1e6; unset: the data set's.")] = None,
+    models: Annotated[int | None, typer.Option(help="Models like these to project; unset: the zoo's.")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs that run forward passes; 0 runs them on the cores.")] = 0,
-    cores: Annotated[
-        int | None, typer.Option(min=1, help="CPU cores; by default 16 per GPU, or this machine's.")
+    cores: Annotated[int | None, typer.Option(min=1, help="CPU cores; unset: 16 per GPU, or this machine's.")] = None,
+    bench: Annotated[
+        Path | None,
+        typer.Option(help="Measured unit costs; unset: bench.json here, if it has any, else those of filterscope."),
     ] = None,
-    bench: Annotated[Path, typer.Option(help="Measured unit costs.")] = Path("bench.json"),
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure those of this machine first, some minutes, and write them there."),
+    ] = False,
 ) -> None:
     """Estimate what an audit would cost: bytes, CPU hours, GPU hours and the bottleneck; nothing is computed.
 
     Example: filterscope estimate zoo.toml --images 1e6 --models 500 --gpus 64
     """
     from filterscope.jobs.config.audit import load_config
-    from filterscope.jobs.cost.projection import projected
+    from filterscope.jobs.cost.projection import OWN, projected
 
     if (images is not None and not images >= 1) or (models is not None and models < 1):
         raise InputError(f"--images {images} --models {models}: both must be 1 or more")
-    count = None if images is None else round(images)
-    for line in projected(load_config(zoo), bench, images=count, models=models, gpus=gpus, cores=cores):
+    count, config = None if images is None else round(images), load_config(zoo)
+    if measure:
+        from filterscope.jobs.cost.measure import measure as run_measure
+        from filterscope.jobs.cost.measure import saved
+
+        bench = bench or OWN
+        saved(bench, run_measure(say))
+        say(f"unit costs of this machine: {bench}")
+    for line in projected(config, bench, images=count, models=models, gpus=gpus, cores=cores):
         show(line)
 
 
-@app.command()
+@app.command(cls=Verb)
 def status(
     run: Run,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    format: Format = "table",  # noqa: A002
+    json: Json = False,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat until everything is done.")] = False,
 ) -> None:
     """Show what is done and what is left of a run, how fast it goes, and what went wrong last.
 
     Example: filterscope status runs/first --watch
     """
-    from filterscope.jobs.runs.status import print_status
+    from filterscope.jobs.runs.status import print_status, run_status
 
-    print_status(run, as_json=json, watch=watch)
+    if not json and format == "table":
+        print_status(run, watch=watch)
+        return
+    if watch:
+        raise InputError("--watch shows a table; call --format json as often as you like")
+    import polars as pl
+
+    from filterscope.jobs.findings.query import shown
+
+    answer(shown(pl.DataFrame(run_status(run), infer_schema_length=None), "json" if json else format))
 
 
-@app.command()
+@app.command(cls=Verb)
 def doctor(
     run: Run, repair: Annotated[bool, typer.Option("--repair", help="Recompute what is damaged.")] = False
 ) -> None:

@@ -6,17 +6,17 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import typer
-from typer.core import TyperCommand
 
+from filterscope.jobs.cli.verbs import Verb, panel_of
 from filterscope.pipeline.engine.errors import InputError
 
 if TYPE_CHECKING:
     from filterscope.jobs.config.flags import Flag
 
-Verb = TypeVar("Verb", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def takes_options(verb: Verb) -> Verb:
+def takes_options(verb: Function) -> Function:
     """Mark a verb whose ``**options`` are the flags of options; register it with ``cls=OptionsCommand`` or `options_of`."""
     signature = inspect.signature(verb)
     stated = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
@@ -24,7 +24,7 @@ def takes_options(verb: Verb) -> Verb:
     return verb
 
 
-class OptionsCommand(TyperCommand):
+class OptionsCommand(Verb):
     """A verb with the flags of all options beside its own, and a list of the methods below its help."""
 
     #: The one method whose options are flags, by the names of their fields; with none, all options are.
@@ -66,8 +66,6 @@ class OptionsCommand(TyperCommand):
 
         if not self.method:
             self.epilog = escape(methods_text())
-        for param in self.get_params(ctx):
-            param.opts = param.opts[:1]  # the text states the other names, which a narrow terminal would cut
         super().format_help(ctx, formatter)
 
 
@@ -117,7 +115,7 @@ def _annotation(flag: "Flag") -> Any:
         *names,
         help=escape(flag.help),
         metavar=flag.metavar or None,
-        rich_help_panel=f"Options of {flag.group}" if flag.group else "Options of the run",
+        rich_help_panel=panel_of(flag.panel, flag.group),
     )
     return Annotated[bool | None if flag.switch else str | None, option]
 

@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from filterscope.jobs.cli.verbs import Verb, Verbs
 from filterscope.jobs.terminal import say, show
 from filterscope.pipeline.datasets.readers import READERS, Reader, ReaderOption
 
 app = typer.Typer()
-importers = typer.Typer(no_args_is_help=True, help="Import an annotated data set into the one layout.")
+importers = typer.Typer(cls=Verbs, no_args_is_help=True, help="Import an annotated data set into the one layout.")
 app.add_typer(importers, name="import")
 
 Folder = Annotated[Path, typer.Argument(help="Where the data set will be.")]
 Source = Annotated[Path, typer.Argument(help="Folder of the source data.")]
 
 
-@app.command()
+@app.command(cls=Verb)
 def sample(
     folder: Folder,
     images: Annotated[int, typer.Option(help="Images to draw.")] = 600,
@@ -90,7 +91,7 @@ def _value(option: ReaderOption, given: Any) -> Any:
 
 
 for _reader in READERS:
-    importers.command(_reader.name)(_verb(_reader))
+    importers.command(_reader.name, cls=Verb)(_verb(_reader))
 
 
 def _describe(folder: Path) -> None:

@@ -6,9 +6,16 @@ import typer
 
 from filterscope.jobs.cli import auditing, importing, reading
 from filterscope.jobs.cli.endings import ending
+from filterscope.jobs.cli.verbs import Verbs
 from filterscope.jobs.terminal import show
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 for verbs in (importing.app, auditing.app, reading.app):
     app.add_typer(verbs)
 

@@ -5,41 +5,46 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli.arguments import Format, Prefix, Run, Safe, StateKey, place
+from filterscope.jobs.cli.arguments import Format, Json, ModelArg, Prefix, Run, Safe, StateKey, place
 from filterscope.jobs.cli.flags import given, options_of, takes_options
+from filterscope.jobs.cli.verbs import INPUT, Verb
 from filterscope.jobs.terminal import answer, say, show
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Verb)
 def layers(
     model: Annotated[
         str, typer.Argument(help="SCHEME:ARCH or SCHEME:ARCH@WEIGHTS, such as torchvision:resnet18@random:0.")
     ],
-    input_size: Annotated[int | None, typer.Option(help="Height and width of the input.")] = None,
-    model_arg: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE for the architecture's constructor; repeatable.")
+    input_size: Annotated[
+        int | None, typer.Option(help="Height and width of the input; unset: the weights' own.", rich_help_panel=INPUT)
     ] = None,
+    model_arg: ModelArg = None,
     state_key: StateKey = None,
     prefix: Prefix = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    format: Format = "table",  # noqa: A002
+    json: Json = False,
 ) -> None:
     """List the layers of a network that can be audited.
 
     Example: filterscope layers package:efficientnet-lite0
     """
     from filterscope.jobs.findings.layers import print_layers
+    from filterscope.jobs.findings.query import check_format
     from filterscope.pipeline.models.spec import ModelSpec
 
     spec = ModelSpec(model, input_size=input_size, state_key=state_key, prefix=prefix, args=tuple(model_arg or ()))
-    print_layers(spec, as_json=json)
+    check_format(format)
+    print_layers(spec, "json" if json else format)
 
 
-@app.command()
+@app.command(cls=Verb)
 def query(
     run: Run,
     sql: Annotated[str, typer.Argument(help="A SELECT over the tables of the run.")],
+    limit: Annotated[int | None, typer.Option(help="Most rows to show; 0 for all (100 in a table, else all).")] = None,
     format: Format = "table",  # noqa: A002
     safe: Safe = False,
 ) -> None:
@@ -49,10 +54,10 @@ def query(
     """
     from filterscope.jobs.findings.query import run_query
 
-    answer(run_query(run, sql, format, safe=safe))
+    answer(run_query(run, sql, format, limit, safe=safe))
 
 
-@app.command()
+@app.command(cls=Verb)
 def report(
     run: Run,
     out: Annotated[Path | None, typer.Option(help="Folder of the site; by default report in the run folder.")] = None,
@@ -66,7 +71,7 @@ def report(
     show(f"report: {write_report(run, out)}")
 
 
-@app.command()
+@app.command(cls=Verb)
 def compare(
     runs: Annotated[
         list[Path],
@@ -101,7 +106,7 @@ def compare(
         (show if format == "table" else say)(f"comparison: {write_comparison(found, out)}")
 
 
-@app.command()
+@app.command(cls=Verb)
 def find(
     run: Run,
     concept: Annotated[str | None, typer.Option(help="Units that respond to this concept, best first.")] = None,
@@ -122,13 +127,15 @@ def find(
     answer(shown(run_find(run, concept=concept, image=image), format, limit, safe=safe))
 
 
-@app.command()
+@app.command(cls=Verb)
 def export(
     run: Run,
     graph: Annotated[str, typer.Option(help="Category whose explanatory graph is exported.")],
-    format: Annotated[str, typer.Option(help="graphml or json.")] = "graphml",  # noqa: A002
+    format: Annotated[str, typer.Option(help="Notation of the graph.", metavar="graphml|json")] = "graphml",  # noqa: A002
     model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
-    node: Annotated[str | None, typer.Option(help="LAYER/UNIT/NODE: it, all above it and all below it.")] = None,
+    node: Annotated[
+        str | None, typer.Option(help="A node, all above it and all below it.", metavar="LAYER/UNIT/NODE")
+    ] = None,
     image: Annotated[int | None, typer.Option(help="Number of an image: the nodes that it triggers.")] = None,
     surviving: Annotated[bool, typer.Option("--surviving", help="Only nodes that survive.")] = False,
     out: Annotated[Path | None, typer.Option(help="A file; by default it is printed.")] = None,

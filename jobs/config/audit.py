@@ -218,7 +218,11 @@ def _config_class() -> type[_Audit]:
             fields[attribute(flat)] = _field(options.model_fields[name], flat)
     fields["methods"] = (
         Annotated[tuple[str, ...], BeforeValidator(_method_names)],
-        Field(registry.defaults(), description="what is computed"),
+        Field(
+            registry.defaults(),
+            description="which methods are computed, of those that the help lists",
+            json_schema_extra=RunOptions.model_fields["methods"].json_schema_extra,
+        ),
     )
     made = create_model("AuditConfig", __base__=_Audit, __module__=__name__, **fields)
     made.__doc__ = "All settings of an audit; immutable, paths absolute when it comes from `load_config`."

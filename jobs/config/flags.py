@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from filterscope.jobs.config.audit import FORMER_NAMES, AuditConfig, attribute
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.run.options import Options, RunOptions
@@ -21,9 +23,11 @@ class Flag:
     names : tuple of str
         Such as --quantile and --dissection.quantile, the one that help shows first.
     help : str
-        Sentences: what it is, its default, its other names.
+        Sentences: what it is, its default and the numbers it may be, its other names.
     group : str
         Its method, or nothing for options of the run.
+    panel : str
+        What an option of the run is about, one of `pipeline.run.options.Panel`; nothing for one of a method.
     metavar : str
         What it takes; nothing for a switch, which also has names that begin with --no-.
     annotation : type
@@ -34,6 +38,7 @@ class Flag:
     names: tuple[str, ...]
     help: str
     group: str
+    panel: str
     metavar: str
     annotation: Any
 
@@ -98,11 +103,39 @@ def _flag(group: str, flat: str, keys: Iterable[str]) -> Flag:
     former = [old for old, new in FORMER_NAMES.items() if new == flat]
     names = tuple(f"--{key.replace('_', '-')}" for key in dict.fromkeys([*keys, *former]))
     about = field.description or flat
-    default = _shown(field.default)
-    text = about[:1].upper() + about[1:] + (f" ({default})" if default else "") + "."
+    beside = "; ".join(filter(None, (_shown(field.default), _range(field))))
+    text = about[:1].upper() + about[1:] + (f" ({beside})" if beside else "") + "."
     if names[1:]:
         text += f" Also {', '.join(names[1:])}."
-    return Flag(flat, names, text, group, _metavar(field.annotation), field.annotation)
+    extra = field.json_schema_extra
+    panel = "" if group or not isinstance(extra, dict) else str(extra.get("panel", ""))
+    return Flag(flat, names, text, group, panel, _metavar(field.annotation), field.annotation)
+
+
+def _range(field: FieldInfo) -> str:
+    """Say which numbers an option may be, as its checks state it."""
+    found: dict[str, Any] = {}
+    for check in _checks(field):
+        found |= {name: getattr(check, name) for name in ("ge", "gt", "le", "lt") if hasattr(check, name)}
+        limit = getattr(getattr(check, "func", None), "limit", None)
+        found |= {} if limit is None else {"le": limit}
+    if "ge" in found and "le" in found:
+        return f"{found['ge']} to {found['le']}"
+    words = {"ge": "{} or more", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+    return ", ".join(said.format(found[name]) for name, said in words.items() if name in found)
+
+
+def _checks(field: FieldInfo) -> Iterator[Any]:
+    """Yield what stands beside the type of an option, and beside the types inside it."""
+    inside = [field.annotation]
+    yield from field.metadata
+    while inside:
+        annotation = inside.pop()
+        own, *more = get_args(annotation) if get_origin(annotation) is Annotated else (None,)
+        for one in more:
+            yield from one.metadata if isinstance(one, FieldInfo) else [one]
+        if get_origin(annotation) is not Literal:
+            inside += [own] if own is not None else get_args(annotation)
 
 
 def _types(annotation: Any) -> Iterator[type]:

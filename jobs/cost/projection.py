@@ -1,11 +1,11 @@
 """The verb `estimate`: what an audit of any size would cost, from measured unit costs; nothing is computed.
 
 The model is linear. A core spends, for every image and network, a time proportional to the megapixels it decodes, to the
-elements it stores and reads back, and to the (unit, image) pairs it tallies. The factors are rows ``unit_cost.*`` of
-``bench.json``, which ``python -m tests.bench unit_costs`` measures by auditing a few networks; what a method does with
-its factors is its own `Cost`. The forward passes of the networks that are asked for are timed on the spot: no count of
-operations tells a depthwise network's time from a dense one's. For GPUs, which need not be in this machine, they are
-projected from operations and elements.
+elements it stores and reads back, and to the (unit, image) pairs it tallies. The factors are rows ``unit_cost.*`` of a
+``bench.json``: of the one that comes with the package, or of one's own, which ``estimate --measure`` writes by auditing
+a few networks; what a method does with its factors is its own `Cost`. The forward passes of the networks that are asked
+for are timed on the spot: no count of operations tells a depthwise network's time from a dense one's. For GPUs, which
+need not be in this machine, they are projected from operations and elements.
 """
 
 import json
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filterscope.jobs.cost.machine import machine
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import Method, Size
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 #: CPU cores that serve one GPU, unless stated.
 CORES_PER_GPU = 16
 
+#: Unit costs that come with the package, and where one's own are by default.
+SHIPPED, OWN = Path(__file__).with_name("unit_costs.json"), Path("bench.json")
+
 _HOUR = 3600.0
+_PREFIX = "unit_cost."
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class UnitCosts:
         A forward pass on a GPU: 1e9 floating-point operations, and 1e6 elements of all outputs; None if the bench saw none.
     factors : mapping of str to float
         Those of methods, by the names that their `Cost` states.
+    machine : str
+        The processor that they were measured on; empty if it is not known.
     """
 
     masks_image: float
@@ -60,12 +67,13 @@ class UnitCosts:
     gpu_gflop: float | None = None
     gpu_melement: float | None = None
     factors: Mapping[str, float] = field(default_factory=dict)
+    machine: str = ""
 
     @classmethod
-    def of(cls, values: Mapping[str, float]) -> "UnitCosts":
+    def of(cls, values: Mapping[str, float], machine: str = "") -> "UnitCosts":
         """Make them of values by their names; what is no factor of the run itself is one of a method."""
         own = {name: value for name, value in values.items() if name in _own_factors()}
-        return cls(**own, factors={name: value for name, value in values.items() if name not in own})
+        return cls(**own, factors={name: value for name, value in values.items() if name not in own}, machine=machine)
 
     @classmethod
     def read(cls, path: Path, methods: Iterable[Method] = ()) -> "UnitCosts":
@@ -76,21 +84,30 @@ class UnitCosts:
         InputError
             If the file or one of the rows that are needed is missing.
         """
-        advice = "measure them with `python -m tests.bench unit_costs`, on a machine of the kind that will do the work"
+        advice = "`--measure` measures them on this machine and writes them there"
         try:
-            rows = {row["name"]: float(row["value"]) for row in json.loads(path.read_text())}
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"no unit costs in {path} ({error}); {advice}, and name the file with --bench") from None
+            read = json.loads(path.read_text())
+            rows = {row["name"]: float(row["value"]) for row in read}
+            machines = {str(row.get("machine", "")) for row in read if row["name"].startswith(_PREFIX)}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"no unit costs in {path} ({error}); {advice}") from None
         needed = [*_own_factors(), *(name for method in methods if method.cost for name in method.cost.factors)]
-        found = {name: rows[f"unit_cost.{name}"] for name in needed if f"unit_cost.{name}" in rows}
+        found = {name: rows[_PREFIX + name] for name in needed if _PREFIX + name in rows}
         lacking = [name for name in needed if name not in found and not name.startswith("gpu_")]
         if lacking:
-            raise InputError(f"{path} has no rows unit_cost.{', unit_cost.'.join(lacking)}; {advice}")
-        return cls.of(found)
+            raise InputError(f"{path} has no rows {', '.join(_PREFIX + name for name in lacking)}; {advice}")
+        return cls.of(found, " and ".join(sorted(machines - {""})))
+
+
+def costs_file(stated: Path | None) -> Path:
+    """Return the file of unit costs: the one that is stated, else ``bench.json`` here if it has any, else the package's."""
+    if stated is not None:
+        return stated
+    return OWN if OWN.is_file() and _PREFIX in OWN.read_text(errors="replace") else SHIPPED
 
 
 def _own_factors() -> list[str]:
-    return [one.name for one in fields(UnitCosts) if one.name != "factors"]
+    return [one.name for one in fields(UnitCosts) if one.name not in ("factors", "machine")]
 
 
 @dataclass(frozen=True)
@@ -253,9 +270,11 @@ def _demand(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Demand:
 
 
 def projected(
-    config: "AuditConfig", bench: Path, *, images: int | None, models: int | None, gpus: int, cores: int | None
+    config: "AuditConfig", bench: Path | None, *, images: int | None, models: int | None, gpus: int, cores: int | None
 ) -> list[str]:
     """Return lines on what the audit of a zoo would cost with other numbers of images, models and machines.
+
+    `bench` is the file of unit costs; see `costs_file`.
 
     Raises
     ------
@@ -269,6 +288,7 @@ def projected(
     from filterscope.pipeline.methods.stages import Stages
     from filterscope.pipeline.run.planning import CPU_BATCHES
 
+    bench = costs_file(bench)
     UnitCosts.read(bench, registry.chosen(config.methods))  # what is missing is said before networks are opened
     plan = planned(config.model_copy(update={"batch_size": config.batch_size or 1}))
     methods = working(plan)
@@ -293,7 +313,15 @@ def projected(
     )
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
     seen = f"{images:,} images" + (f" ({views:,} views)" if views != images else "")
-    return _lines(projection, seen, models, gpus, cores, [method.name for method in methods if not method.cost])
+    rest = [method.name for method in methods if not method.cost]
+    return [*_lines(projection, seen, models, gpus, cores, rest), _source_of(costs, bench)]
+
+
+def _source_of(costs: UnitCosts, bench: Path) -> str:
+    """Say where unit costs were measured, and whether that was on a processor like this one."""
+    here, there = machine(), costs.machine or "an unnamed processor"
+    whose = f"unit costs of {there} ({'they come with filterscope' if bench == SHIPPED else bench})"
+    return f"{whose}; --measure measures those of this machine ({here})" if there != here or bench == SHIPPED else whose
 
 
 def working(plan: "Plan") -> list[Method]:
@@ -320,7 +348,9 @@ def _lines(projection: Projection, seen: str, models: int, gpus: int, cores: int
     lines = [f"{models:,} models x {seen} on {machines}"]
     lines += [f"  {name:<13}{seconds / _HOUR:>14,.2f} CPU hours" for name, seconds in projection.core_seconds.items()]
     if gpus and projection.gpu_seconds is None:
-        lines.append("  forward        GPU hours not known: the bench ran without a GPU; run `unit_costs` on one")
+        lines.append(
+            "  forward        GPU hours not known: the unit costs are of a machine without one; --measure on one"
+        )
     elif gpus and projection.gpu_seconds is not None:
         lines.append(f"  {'forward':<13}{projection.gpu_seconds / _HOUR:>14,.2f} GPU hours")
     lines.append(
@@ -361,4 +391,16 @@ def _bytes(count: float) -> str:
     return f"{count:,.1f} PB"
 
 
-__all__ = ["CORES_PER_GPU", "Demand", "Projection", "UnitCosts", "demands_of", "project", "projected", "working"]
+__all__ = [
+    "CORES_PER_GPU",
+    "OWN",
+    "SHIPPED",
+    "Demand",
+    "Projection",
+    "UnitCosts",
+    "costs_file",
+    "demands_of",
+    "project",
+    "projected",
+    "working",
+]

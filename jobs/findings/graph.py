@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from filterscope import schemas
 from filterscope.jobs.config.audit import AuditConfig, load_config
 
@@ -30,22 +28,15 @@ def graph_report(run: str | Path) -> str:
     from filterscope.pipeline.methods.pattern_positions.findings import nodes_beside_patterns
 
     summary = schemas.scan_graph_summary(run).drop("mode", "learned").sort("model", "category", "layer").collect()
-    pieces = ["Explanatory graphs", shown(_rounded(summary), "table")]
+    pieces = ["Explanatory graphs", shown(summary)]
     for protocol in ("survey", "explanatory-graph"):
         found = instability_summary(run, protocol)
         if found.height:
-            pieces += [f"Location instability on held-out images, protocol {protocol}", shown(_rounded(found), "table")]
+            pieces += [f"Location instability on held-out images, protocol {protocol}", shown(found)]
     beside = nodes_beside_patterns(run)
     if beside.height:
-        pieces += [
-            "Surviving nodes and patterns of the same filters on the same held-out crops",
-            shown(_rounded(beside), "table"),
-        ]
+        pieces += ["Surviving nodes and patterns of the same filters on the same held-out crops", shown(beside)]
     return "\n".join(pieces)
-
-
-def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.selectors.float().round(3))
 
 
 __all__ = ["graph_config", "graph_report"]

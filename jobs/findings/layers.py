@@ -3,13 +3,20 @@
 import json
 from typing import Any
 
-from filterscope.jobs.terminal import say, show
+from filterscope.jobs.grid import folded, grid
+from filterscope.jobs.terminal import answer, say, show
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
 
 
-def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
-    """Open a network and print every module with a 4-D output, in order of execution: a line each, or one JSON object."""
+def print_layers(spec: ModelSpec, format: str = "table") -> None:  # noqa: A002
+    """Open a network and print every module with a 4-D output, in order of execution, in a format of `query.FORMATS`.
+
+    As JSON it is one object, with what is said of the network.
+    """
+    from filterscope.pipeline.models.names import refuse_unknown
+
+    refuse_unknown(spec)  # at once, before what opens networks is imported
     from filterscope.pipeline.models.model import open_model
     from filterscope.pipeline.run.planning import layers_of
 
@@ -18,31 +25,32 @@ def print_layers(spec: ModelSpec, *, as_json: bool = False) -> None:
         say(f"note: {note}")
     height, width = model.transform.input_size
     layers = layers_of(model)
-    if as_json:
+    if format == "json":
         stated = {"model": model.name, "input": [height, width], "parameters": model.parameters, "notes": model.notes}
         show(json.dumps({**stated, "layers": [_stated(layer) for layer in layers]}, indent=2))
-        return
-    lines = [f"{model.name}: input {height} x {width}, {model.parameters:,} parameters", *_table(layers)]
-    lines.append("stride, receptive field, centre of the first position: input pixels; + also sees the whole input")
-    lines += [f"{mark} no field: {reason}" for reason, mark in _marks(layers).items()]
-    show("\n".join(lines))
+    elif format == "table":
+        heading = folded(f"{model.name}: input {height} x {width}, {model.parameters:,} parameters")
+        answer(f"{heading}\n{_table(layers)}\n")
+        answer(
+            folded("receptive field, stride, centre of the first position: input pixels; + also sees the whole input")
+        )
+        for reason, mark in _marks(layers).items():
+            answer(folded(f"{mark} no field: {reason}"))
+    else:
+        import polars as pl
+
+        from filterscope.jobs.findings.query import shown
+
+        answer(shown(pl.DataFrame([_stated(layer) for layer in layers], infer_schema_length=None), format))
 
 
-def _table(layers: list[Layer]) -> list[str]:
-    """Return the layers as lines of columns that are as wide as what they hold: a narrow terminal folds, and nothing is cut."""
+def _table(layers: list[Layer]) -> str:
     marks = _marks(layers)
-    rows = [("layer", "type", "maps", "stride", "field", "centre")]
+    rows = []
     for layer in layers:
-        maps = f"{layer.channels} x {layer.height} x {layer.width}"
+        maps = f"{layer.channels}x{layer.height}x{layer.width}"
         rows.append((layer.name, layer.type, maps, *_geometry(layer, marks)))
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(size) if number < 2 else cell.rjust(size)
-            for number, (cell, size) in enumerate(zip(row, wide, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    return grid(("layer", "type", "maps", "field", "stride", "centre"), rows)
 
 
 def _marks(layers: list[Layer]) -> dict[str, str]:
@@ -52,15 +60,15 @@ def _marks(layers: list[Layer]) -> dict[str, str]:
 
 
 def _geometry(layer: Layer, marks: dict[str, str]) -> tuple[str, str, str]:
-    """Return stride, size with its mark, and first centre, or the number of the reason why there are none."""
+    """Return size with its mark, stride and first centre, or the number of the reason why there are none."""
     field = layer.field
     if field is None:
-        return "", marks[layer.no_field or ""], ""
+        return marks[layer.no_field or ""], "", ""
     stride, size, centre = (
         f"{rows:g}" if rows == columns else f"{rows:g} x {columns:g}"
         for rows, columns in (field.stride, field.size, field.centre)
     )
-    return stride, size + ("+" if field.through_global else ""), centre
+    return size + ("+" if field.through_global else ""), stride, centre
 
 
 def _stated(layer: Layer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""SQL over the tables of a run, answered as a table for people, CSV or JSON."""
+"""SQL over the tables of a run, answered as a table for people, Markdown, CSV or JSON."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.jobs.findings.statement import checked
+from filterscope.jobs.grid import grid
 from filterscope.jobs.terminal import plain
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.stores.places import path_of
@@ -14,7 +15,7 @@ from filterscope.schemas import reference
 from filterscope.schemas.results import SCANNED, TABLES
 
 TABLE_ROWS = 100
-FORMATS = ("table", "csv", "json")
+FORMATS = ("table", "markdown", "csv", "json")
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/|\()*([a-z]*)", re.IGNORECASE | re.DOTALL)
 _DESCRIBE = re.compile(r"""(?:describe|desc|show\s+columns\s+(?:from|in))\s+["'`]?(\w+)["'`]?\s*;?\s*""", re.IGNORECASE)
@@ -74,10 +75,10 @@ def run_query(
     ----------
     run, sql
         As for `query`.
-    format : {'table', 'csv', 'json'}
-        See `as_table`, `as_csv` and `as_json`.
+    format : {'table', 'markdown', 'csv', 'json'}
+        See `as_table`, `as_markdown`, `as_csv` and `as_json`.
     limit : int, optional
-        Rows at most, 0 for all; by default `TABLE_ROWS` in a table and all otherwise.
+        Rows at most, 0 for all; by default `TABLE_ROWS` in a table or Markdown and all otherwise.
     safe : bool
         CSV in which no text is a formula to a spreadsheet; see `as_csv`.
 
@@ -91,7 +92,7 @@ def run_query(
     InputError
         As `query`, and for an unknown format or a negative limit.
     """
-    _check_format(format, limit)
+    check_format(format, limit)
     return shown(query(run, sql), format, limit, safe=safe)
 
 
@@ -103,18 +104,19 @@ def shown(
     safe: bool = False,
 ) -> str:
     """Return a frame as text in a format, `limit` rows of it at most; see `run_query`."""
-    _check_format(format, limit)
+    check_format(format, limit)
     if safe and format != "csv":
         raise InputError(f"--safe is about CSV; add --format csv, or drop it with {format}")
     if limit is None:
-        limit = TABLE_ROWS if format == "table" else 0
+        limit = TABLE_ROWS if format in ("table", "markdown") else 0
     first = frame.head(limit) if limit else frame
-    if format == "table":
-        return as_table(first, rows=frame.height)
+    if format in ("table", "markdown"):
+        return (as_table if format == "table" else as_markdown)(first, rows=frame.height)
     return as_csv(first, safe=safe) if format == "csv" else as_json(first)
 
 
-def _check_format(format: str, limit: int | None) -> None:  # noqa: A002
+def check_format(format: str, limit: int | None = None) -> None:  # noqa: A002
+    """Refuse a format that is not there, and a number of rows below 0."""
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; formats are {', '.join(FORMATS)}.{did_you_mean(format, FORMATS)}")
     if limit is not None and limit < 0:
@@ -122,13 +124,25 @@ def _check_format(format: str, limit: int | None) -> None:  # noqa: A002
 
 
 def as_table(frame: pl.DataFrame, rows: int | None = None) -> str:
-    """Return a frame as a Markdown table with the number of rows below; no column or text is cut, whatever the screen.
+    """Return a frame as a table that fits the terminal, with the number of rows below; see `jobs.grid.grid`.
+
+    Numbers have three digits, binary values are shown as their number of bytes, and columns that do not fit are named.
+    `rows` is the number of rows of which the frame holds the first.
+    """
+    return fitted(frame) + _counted(frame, rows)
+
+
+def fitted(frame: pl.DataFrame) -> str:
+    """Return a frame as a table that fits the terminal, without the number of its rows."""
+    texts = _in_one_line(_sized(frame), json=True)
+    return grid(texts.columns, texts.iter_rows())
+
+
+def as_markdown(frame: pl.DataFrame, rows: int | None = None) -> str:
+    """Return a frame as a Markdown table with the number of rows below; no column, text or digit is cut.
 
     Binary values are shown as their number of bytes. `rows` is the number of rows of which the frame holds the first.
     """
-    rows = frame.height if rows is None else rows
-    binary = pl.selectors.binary()
-    frame = _in_one_line(frame.with_columns(pl.format("<{} bytes>", binary.bin.size()).name.keep()))
     with pl.Config(
         tbl_rows=-1,
         tbl_cols=-1,
@@ -140,20 +154,33 @@ def as_table(frame: pl.DataFrame, rows: int | None = None) -> str:
         tbl_hide_dataframe_shape=True,
         tbl_cell_numeric_alignment="RIGHT",
     ):
-        text = str(frame)
+        text = str(_in_one_line(_sized(frame)))
+    return plain(f"{text}\n") + _counted(frame, rows)
+
+
+def _counted(frame: pl.DataFrame, rows: int | None) -> str:
+    rows = frame.height if rows is None else rows
     counted = f"{rows:,} row{'' if rows == 1 else 's'}"
     if frame.height < rows:
         counted = f"first {frame.height:,} of {counted}; a limit of 0 shows all"
-    return plain(f"{text}\n({counted})\n")
+    return f"({counted})\n"
 
 
-def _in_one_line(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write out the characters in texts that would break the lines of a table; nested ones as JSON, which has none."""
+def _sized(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write the number of their bytes for binary values."""
+    return frame.with_columns(pl.format("<{} bytes>", pl.selectors.binary().bin.size()).name.keep())
+
+
+def _in_one_line(frame: pl.DataFrame, *, json: bool = False) -> pl.DataFrame:
+    """Write out the characters in texts that would break the lines of a table; nested ones as JSON, which has none.
+
+    With `json`, every nested value is written so.
+    """
     escaped = pl.selectors.string().str.replace_many(["\n", "\r", "\t"], ["\\n", "\\r", "\\t"])
     frame = frame.with_columns(escaped).rename(lambda name: name.translate({9: "\\t", 10: "\\n", 13: "\\r"}))
     nested = [name for name, kind in frame.schema.items() if kind.is_nested() and "Binary" not in str(kind)]
     texts = frame.select(_json_text(name) for name in nested)
-    return frame.with_columns(texts[name] for name in nested if texts[name].str.contains(r"\\[bfnrtu]").any())
+    return frame.with_columns(texts[name] for name in nested if json or texts[name].str.contains(r"\\[bfnrtu]").any())
 
 
 def as_csv(frame: pl.DataFrame, *, safe: bool = False) -> str:
@@ -238,4 +265,16 @@ def _no_column(name: str, message: str, sql: str) -> str:
     return f"no column {name!r}.{did_you_mean(name, valid)}{quotes}{known}"
 
 
-__all__ = ["FORMATS", "TABLE_ROWS", "as_csv", "as_json", "as_table", "query", "run_query", "shown"]
+__all__ = [
+    "FORMATS",
+    "TABLE_ROWS",
+    "as_csv",
+    "as_json",
+    "as_markdown",
+    "as_table",
+    "check_format",
+    "fitted",
+    "query",
+    "run_query",
+    "shown",
+]

@@ -5,7 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from filterscope import schemas
-from filterscope.jobs.terminal import plain
+from filterscope.jobs.findings.query import fitted
+from filterscope.jobs.grid import folded
+from filterscope.jobs.terminal import answer, show
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.dissection.findings import faint_units, layer_summary, vanished_units
 from filterscope.pipeline.methods.extraction.scale import FLOAT16
@@ -39,12 +41,26 @@ def warnings(run: str | Path) -> list[str]:
         for row in vanished_units(run).iter_rows(named=True)
     ]
     lines += sentences(run)
+    lines += _baseline(run)
     rejects = schemas.scan_rejects(run).filter(pl.col("stage") != FLOAT16).collect()
     small = (rejects["stage"] == "views").sum()
     for count, what in ((rejects.height - small, "images were rejected"), (small, "objects make no view")):
         if count:
             lines.append(f'{count} {what}; `filterscope query {run} "select * from rejects"` says why')
     return lines
+
+
+def _baseline(run: str | Path) -> list[str]:
+    """Say what a run is good for whose networks all have random weights."""
+    models = RunFolder.existing(run).plan().models
+    if any(model.spec.seed is None for model in models):
+        return []
+    names = ", ".join(model.name for model in models)
+    return [
+        f"{names}: weights are random, so these numbers are a baseline, what units show before anything was learned; add the "
+        f"trained network to the run (--model SCHEME:ARCH@WEIGHTS), and `filterscope compare {run}` holds the two against "
+        "each other"
+    ]
 
 
 def findings_of(run: str | Path) -> list[Finding]:
@@ -55,35 +71,17 @@ def findings_of(run: str | Path) -> list[Finding]:
 
 def print_summary(run: str | Path) -> None:
     """Print the findings and where the tables are."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140
     for finding in findings_of(run):
         frame = finding.frame(run)
-        if not frame.height:
-            continue
-        table = Table(title=Text(finding.title), title_justify="left", box=SIMPLE_HEAD)
-        for name, kind in zip(frame.columns, frame.dtypes, strict=True):
-            table.add_column(Text(name), justify="right" if kind.is_numeric() else "left")
-        for row in frame.iter_rows():
-            table.add_row(*(Text(plain(_text(value))) for value in row))
-        console.print(table)
-        if finding.note:
-            console.print(Text(finding.note, style="dim"))
+        if frame.height:
+            answer(f"{finding.title}\n\n{fitted(frame)}{folded(finding.note) if finding.note else ''}\n")
     for line in warnings(run):
-        console.print(Text(plain(f"note: {line}")))
-    console.print(Text(plain(f"tables: {path_of(run) / 'tables'}")))
+        answer(folded(f"note: {line}"))
+    show(f"tables: {path_of(run) / 'tables'}")
+
+
+def report_line(run: str | Path) -> str:
+    """Return where the report of a run is, or what writes it."""
     page = path_of(run) / "report" / "index.html"
     write = f"filterscope report {run}{'' if is_local(page) else ' --out FOLDER'}"
-    console.print(Text(plain(f"report: {page if page.exists() else f'`{write}` writes it'}")))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 1 else f"{value:.1f}"
-    return "" if value is None else str(value)
+    return f"report: {page if page.exists() else f'`{write}` writes it'}"

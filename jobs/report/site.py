@@ -25,6 +25,7 @@ from filterscope.jobs.report.thumbnails import (
     write_slots,
     write_sprites,
 )
+from filterscope.jobs.terminal import say
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.keys import Fingerprint, Key, blocks
 from filterscope.pipeline.engine.ledger import Ledger
@@ -97,7 +98,7 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     """
     from filterscope.jobs.runs.progress import Progress
     from filterscope.pipeline.engine.quiet import native_messages_to
-    from filterscope.pipeline.engine.runner import Runner, start_ray
+    from filterscope.pipeline.engine.runner import LocalRunner, Runner, start_ray
 
     plan = RunFolder.existing(run).plan()
     site = _folder(plan.run, out)
@@ -110,8 +111,10 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
         shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
         with native_messages_to(site / "ledger" / "ray.log"), Progress([left]) as progress:
             progress.begin(stage.name)
-            start_ray()
-            Runner(ledger).run(stage, progress.advance)
+            if plan.options.actors:
+                start_ray(tell=say)
+            # an audit that took no workers is too small for them to pay off here
+            (Runner if plan.options.actors else LocalRunner)(ledger).run(stage, progress.advance)
     return site / "index.html"
 
 

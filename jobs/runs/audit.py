@@ -14,8 +14,10 @@ from filterscope.pipeline.engine.errors import DamagedRecordError, InputError, R
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.method import Method, StageKind
 from filterscope.pipeline.methods.stages import Stages, all_kinds, with_sources
+from filterscope.pipeline.models.names import refuse_unknown
 from filterscope.pipeline.models.spec import LIVE
 from filterscope.pipeline.run.folder import RunFolder, unchanged
 from filterscope.pipeline.run.options import RunOptions
@@ -25,6 +27,9 @@ from filterscope.pipeline.stores.places import durable, remove_tree
 
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.schedule import Watcher
+
+#: Fewer images than this are told to be few.
+FEW = 100
 
 #: What builds the networks of the user's own, by source.
 Factories = Mapping[str, Callable[[], Any]]
@@ -65,6 +70,8 @@ def audit(
     plan = _recorded_plan(run, request, factories or {})
     if plan and not redo and not run.missing(Stages(plan).all()):
         return False
+    for model in config.models:
+        refuse_unknown(config.spec_of(model))
     with RunLock(run.path, command, say) as lock:
         if plan is None or redo:
             plan = _new_plan(run, config, factories or {}, anew=redo is not None)
@@ -153,12 +160,18 @@ def planned(
 
 
 def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories, *, anew: bool) -> Plan:
+    # at once: to import what opens networks takes seconds
+    say(f"opening {_counted(len(config.models), 'network')} and the data set...")
     from filterscope.pipeline.methods.space import bytes_left
     from filterscope.pipeline.run.planning import refuse_full_disk
 
     plan = planned(config, _before(run), factories, anew=anew)
     refuse_full_disk(plan, bytes_left(Stages(plan), run.ledger))
     return plan
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _before(run: RunFolder) -> Plan | None:
@@ -275,7 +288,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
         runner: Runner = LocalRunner(run.ledger)
         watchers: list[Watcher] = [progress, journal]
         if plan.options.actors:
-            start_ray()
+            start_ray(tell=say)
             runner = Runner(run.ledger)
             watchers.append(Telemetry(run.path.name, {name: missing for name, _, missing in left}))
         Schedule(runner, _Limit(run, stages, watchers, lock)).run(
@@ -302,8 +315,19 @@ def _tell_data(run: RunFolder, plan: Plan) -> None:
 
     with native_messages_to(run.path / "ray.log"):
         notes = sequence_note(Dataset(plan.data)), depth_note(Dataset(plan.data))
-    for note in filter(None, notes):
+    for note in filter(None, (*notes, _few_note(plan))):
         say(note)
+
+
+def _few_note(plan: Plan) -> str | None:
+    """Say what to expect of labels from few images."""
+    images, labels = plan.views.image_count, any(kind.name == "dissect" for kind in Stages(plan).kinds)
+    if images >= FEW or not labels:
+        return None
+    return (
+        f"note: {images} images are few: only concepts in --min-images {plan.of(DissectionOptions).min_images} of them or more "
+        "can label a unit, and a lower number lets in labels that rest on almost nothing; some hundreds of images tell more"
+    )
 
 
 def _tell_costs(plan: Plan, missing: set[str]) -> None:

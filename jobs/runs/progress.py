@@ -11,6 +11,9 @@ from filterscope.jobs.terminal import say
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.stage import Output
 
+#: Characters of a line beside the bar: stage, tasks, images per second, and the two times with their names.
+_BESIDE = 66
+
 
 @dataclass
 class _Stage:
@@ -46,10 +49,12 @@ class Progress:
         self._live = console.is_terminal
         self._bars = Bars(
             TextColumn("{task.description:<12}"),
-            BarColumn(),
+            BarColumn(min(max(console.width - _BESIDE, 4), 40)),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>14}"),
+            TextColumn("{task.fields[rate]:>12}"),
+            TextColumn("elapsed"),
             TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
             disable=not self._live,

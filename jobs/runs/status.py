@@ -1,13 +1,12 @@
 """The verb `status`: what is done and what is left of a run, how fast it goes, and what went wrong last."""
 
-import json
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from filterscope.jobs.terminal import plain
-from filterscope.pipeline.engine.errors import InputError
+from filterscope.jobs.grid import folded, grid
+from filterscope.jobs.terminal import show
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.places import path_of
@@ -77,41 +76,37 @@ def last_errors(run: str | Path) -> list[str]:
     ]
 
 
-def print_status(run: str | Path, *, as_json: bool = False, watch: bool = False) -> None:
+def print_status(run: str | Path, *, watch: bool = False) -> None:
     """Print the state of a run; with `watch`, again and again until all is done."""
-    from rich.console import Console, Group
+    if not watch:
+        show(_text(run, run_status(run)))
+        return
     from rich.live import Live
-
-    console = Console()
-    if as_json and watch:
-        raise InputError("--json and --watch exclude each other; call --json as often as you like")
-    if as_json:
-        console.print_json(json.dumps(run_status(run)))
-    elif not watch:
-        console.print(Group(*_lines(run, run_status(run))))
-    else:
-        with Live(console=console, auto_refresh=False) as live:
-            while True:
-                rows = run_status(run)
-                live.update(Group(*_lines(run, rows)), refresh=True)
-                if not any(row["left"] for row in rows):
-                    return
-                time.sleep(EVERY)
-
-
-def _lines(run: str | Path, rows: list[dict[str, object]]) -> list[Any]:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(plain(str(run))), title_justify="left")
+    with Live(auto_refresh=False) as live:
+        while True:
+            rows = run_status(run)
+            live.update(Text(_text(run, rows)), refresh=True)
+            if not any(row["left"] for row in rows):
+                return
+            time.sleep(EVERY)
+
+
+def _text(run: str | Path, rows: list[dict[str, object]]) -> str:
     names = ("stage", "tasks", "done", "left", "rejects", "finished", "tasks/min", "time left")
-    for name in names:
-        table.add_column(name, justify="left" if name in ("stage", "finished") else "right")
-    for row in rows:
-        *cells, seconds = row.values()
-        cells.append(None if seconds is None else _duration(float(str(seconds))))
-        table.add_row(*(Text("" if value is None else plain(str(value))) for value in cells))
-    return [table, *(Text(plain(line)) for line in (*_holder(path_of(run)), *last_errors(run)))]
+    table = grid(names, ([*list(row.values())[:5], _moment(row), row["tasks_a_minute"], _left(row)] for row in rows))
+    lines = [folded(line) for line in (*_holder(path_of(run)), *last_errors(run))]
+    return f"{run}\n\n{table}{''.join(lines)}".rstrip("\n")
+
+
+def _moment(row: Mapping[str, object]) -> str | None:
+    """Return when the last task was finished, to the second, in the time of the run's records."""
+    return None if row["finished"] is None else f"{datetime.fromisoformat(str(row['finished'])):%Y-%m-%d %H:%M:%S}"
+
+
+def _left(row: Mapping[str, object]) -> str | None:
+    return None if row["seconds_left"] is None else _duration(float(str(row["seconds_left"])))
 
 
 def _duration(seconds: float) -> str:

@@ -35,13 +35,15 @@ ROWS = 20_000
 _NAMED = 5
 
 
-def start_ray(address: str | None = None) -> None:
+def start_ray(address: str | None = None, tell: Callable[[str], None] | None = None) -> None:
     """Join a Ray cluster, or start one on this machine, quietly.
 
     Parameters
     ----------
     address : str, optional
         Address of a cluster; by default RAY_ADDRESS, else a cluster on this machine alone.
+    tell : callable, optional
+        Receives a line before the seconds that it takes; nothing where this process has joined one already.
 
     Raises
     ------
@@ -51,6 +53,8 @@ def start_ray(address: str | None = None) -> None:
         If Ray does not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
+    if tell and not ("ray" in sys.modules and sys.modules["ray"].is_initialized()):
+        tell(f"joining the Ray cluster at {address}..." if address else "starting Ray...")
     if not address:
         # a local cluster would leave a token in the home folder; one that is joined states its own mode
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")

@@ -20,6 +20,14 @@ import torch
 from torch import nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.models.names import (
+    no_factory,
+    no_timm,
+    no_timm_tag,
+    no_torchvision,
+    no_torchvision_tag,
+    refuse_unknown,
+)
 from filterscope.pipeline.models.spec import INTERPOLATIONS, LIVE, ModelSpec
 from filterscope.pipeline.models.weights import file_sha256
 from filterscope.pipeline.views.transform import Transform
@@ -74,9 +82,7 @@ def torchvision_source(spec: ModelSpec) -> Source:
     if name not in (*names, *dense, *detectors):
         if name in models.list_models(module=models.video):
             raise InputError(f"{name} takes videos, but an audit shows single images")
-        raise InputError(
-            f"torchvision has no classification model {name!r}.{did_you_mean(name, names + dense + detectors)}"
-        )
+        raise no_torchvision(name, names + dense + detectors)
     official = models.get_model_weights(name)
     file, assumed = spec.weights_path, official.DEFAULT
     if file is None and spec.seed is None:
@@ -132,11 +138,7 @@ def _dense_transform(module: nn.Module, weights: Any, spec: ModelSpec) -> Transf
 
 def _official_tag(spec: ModelSpec, official: Any) -> Any:
     if spec.tag is not None and spec.tag not in official.__members__:
-        tags = ", ".join(tag.name for tag in official)
-        raise InputError(
-            f"{spec.architecture} has no weights {spec.tag!r}; its tags are {tags}; a path holds a / or ends in a "
-            f"suffix such as .pth.{did_you_mean(spec.tag, official.__members__)}"
-        )
+        raise no_torchvision_tag(spec, [tag.name for tag in official], official.__members__)
     return official[spec.tag] if spec.tag else official.DEFAULT
 
 
@@ -220,13 +222,11 @@ def timm_source(spec: ModelSpec) -> Source:
 
     base, _, tag = spec.architecture.partition(".")
     if not timm.is_model(base):
-        raise InputError(f"timm has no model {base!r}.{did_you_mean(base, timm.list_models())}")
+        raise no_timm(base, timm.list_models())
     tag = spec.tag or tag
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:
-        raise InputError(
-            f"{base} has no weights {tag!r}; its tags are {', '.join(tags) or 'none'}.{did_you_mean(tag, tags)}"
-        )
+        raise no_timm_tag(base, tag, tags)
     name = f"{base}.{tag}" if tag else base
     from_hub = spec.weights_path is None and spec.seed is None
 
@@ -265,9 +265,7 @@ def _timm_transform(module: nn.Module) -> Transform:
 
 def package_source(spec: ModelSpec) -> Source:
     """Describe efficientnet-lite0 with the ImageNet weights that come as a package."""
-    if spec.architecture != "efficientnet-lite0":
-        hint = did_you_mean(spec.architecture, ["efficientnet-lite0"])
-        raise InputError(f"no packaged model {spec.architecture!r}; there is package:efficientnet-lite0.{hint}")
+    refuse_unknown(spec)
     if spec.tag is not None:
         raise InputError(
             f"package:efficientnet-lite0 has no tags, got {spec.tag!r}; drop it, or give a path or random:SEED"
@@ -333,10 +331,7 @@ def load_factory(spec: ModelSpec) -> Factory:
             module = importlib.import_module(module_name)
     except Exception as error:  # importing a user's module may fail in any way
         reason = f"{type(error).__name__}: {error}"
-        raise InputError(
-            f"factory module {module_name!r} cannot be imported ({reason}); run from the folder that holds it, "
-            "or install it"
-        ) from error
+        raise no_factory(module_name, reason) from error
     make: Any = getattr(module, function, None)
     if not callable(make):
         callables = [name for name, value in vars(module).items() if callable(value)]

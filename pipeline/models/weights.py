@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.models.names import refuse_absent
 from filterscope.pipeline.models.pickled import CostError, refuse_costly
 
 #: Names that wrappers put into keys, in front of them or in the middle.
@@ -40,8 +41,7 @@ _OTHERS = (
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, hexadecimal; InputError if there is no such file."""
-    if not path.is_file():
-        raise InputError(f"no weights file at {path}")
+    refuse_absent(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -31,8 +31,18 @@ if TYPE_CHECKING:
 #: Value of `activation_scale` that the first images of a run settle.
 AUTO = "auto"
 
+#: What options of a run are about, for the help of the command line.
+Panel = Literal["input", "what", "speed", "advanced"]
 
-def option(default: Any, help: str, *, flat: str | None = None, **constraints: Any) -> Any:  # noqa: A002
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    flat: str | None = None,
+    panel: Panel | None = None,
+    **constraints: Any,
+) -> Any:
     """Return a field of `Options`.
 
     Parameters
@@ -43,11 +53,13 @@ def option(default: Any, help: str, *, flat: str | None = None, **constraints: A
         What a person reads about it, without a full stop.
     flat : str, optional
         Its flat name, where that is not METHOD.FIELD.
+    panel : {'input', 'what', 'speed', 'advanced'}, optional
+        Where the help of the command line shows it; options of a method stand with their method.
     **constraints
         As of `pydantic.Field`: ge, le, gt, lt.
     """
-    extra: JsonDict | None = {"flat": flat} if flat else None
-    return Field(default, description=help, json_schema_extra=extra, **constraints)
+    extra: JsonDict = {name: value for name, value in (("flat", flat), ("panel", panel)) if value}
+    return Field(default, description=help, json_schema_extra=extra or None, **constraints)
 
 
 def at_most(limit: int, why: str) -> AfterValidator:
@@ -58,6 +70,7 @@ def at_most(limit: int, why: str) -> AfterValidator:
             raise ValueError(f"at most {limit:,}: {why}")
         return value
 
+    vars(check)["limit"] = limit  # for the help
     return AfterValidator(check)
 
 
@@ -119,30 +132,39 @@ def _scale(value: Any) -> Any:
 class RunOptions(Options):
     """Options of a run as a whole."""
 
-    methods: tuple[str, ...] = option((), "what is computed")
-    geometry: Literal["squash", "crop"] = option("squash", "how images and masks are fitted to the input")
+    methods: tuple[str, ...] = option((), "what is computed", panel="what")
+    geometry: Literal["squash", "crop"] = option(
+        "squash", "how images and masks are fitted to the input", panel="input"
+    )
     views: Annotated[StrictStr, AfterValidator(_views)] = option(
-        "image", "what enters the networks: image, objects or objects:CATEGORY"
+        "image", "what enters the networks: image, objects or objects:CATEGORY", panel="input"
     )
-    flips: StrictBool = option(False, "every view a second time, mirrored left to right")
-    negatives: StrictBool = option(False, "with objects: the images of the split negative too, whole")
+    flips: StrictBool = option(False, "every view a second time, mirrored left to right", panel="input")
+    negatives: StrictBool = option(False, "with objects: the images of the split negative too, whole", panel="input")
     store: Literal["zarr", "none"] = option(
-        "zarr", "where activations go; none runs the networks twice and keeps only what is found"
+        "zarr", "where activations go; none runs the networks twice and keeps only what is found", panel="speed"
     )
-    keep_activations: StrictBool = option(True, "keep a layer's activations once everything is computed from them")
-    max_rejects: StrictFloat = option(0.01, "fraction of images that may be unreadable", ge=0, le=1)
+    keep_activations: StrictBool = option(
+        True, "keep a layer's activations once everything is computed from them", panel="advanced"
+    )
+    max_rejects: StrictFloat = option(0.01, "fraction of images that may be unreadable", panel="advanced", ge=0, le=1)
     image_block: Annotated[StrictInt, at_most(4096, "the views of a block are in memory at once")] = option(
-        64, "views in a piece of work of extract", ge=1
+        64, "views in a piece of work of extract", panel="speed", ge=1
     )
     unit_block: Annotated[StrictInt, at_most(8192, "the exact histogram of a unit takes 512 KiB")] = option(
-        128, "units in a piece of work of dissect", ge=1
+        128, "units in a piece of work of dissect", panel="speed", ge=1
     )
     actors: Annotated[StrictInt, at_most(10_000, "each is a process")] | None = option(
-        None, "processes that hold a model, 0: all in this one; unset: from the machine and the images", ge=0
+        None,
+        "processes that hold a model, 0: all in this one; unset: from the machine and the images",
+        panel="speed",
+        ge=0,
     )
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "where the forward pass runs")
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where the forward pass runs", panel="speed")
     activation_scale: Annotated[float, PlainValidator(_scale), PlainSerializer(lambda value: value)] = option(
-        1.0, "factor on activations before they become float16: a power of two, such as 0.0625 or 2^20, or auto"
+        1.0,
+        "factor on activations before they become float16: a power of two, such as 0.0625 or 2^20, or auto",
+        panel="advanced",
     )
 
     @property
@@ -158,4 +180,4 @@ class RunOptions(Options):
         return ViewSettings(self.views, self.flips, self.negatives)
 
 
-__all__ = ["AUTO", "Options", "RunOptions", "at_most", "option"]
+__all__ = ["AUTO", "Options", "Panel", "RunOptions", "at_most", "option"]

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from filterscope.jobs.cost.machine import machine
 from tests.bench.real import RowSkippedError
 from tests.bench.row import Row
 
@@ -73,7 +74,8 @@ def _save(name: str, rows: list[Row]) -> None:
     saved = json.loads(_OUTPUT.read_text()) if _OUTPUT.exists() else []
     named = {row.name for row in rows}
     kept = [row for row in saved if row["name"].split(".")[0] != name and row["name"] not in named]
-    _OUTPUT.write_text(json.dumps(kept + [asdict(row) for row in rows], indent=1) + "\n")
+    stated = [{**asdict(row), "machine": machine()} for row in rows]
+    _OUTPUT.write_text(json.dumps(kept + stated, indent=1) + "\n")
 
 
 if __name__ == "__main__":

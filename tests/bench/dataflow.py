@@ -141,7 +141,7 @@ def start_up() -> Iterator[Row]:
                         str(data),
                     ),
                     *("--layers", "features.18", "--min-images", "1", "--out", f"{folder}/{name}-{number}"),
-                    *("--metrics", "dissection", *actors),
+                    *("--metrics", "dissection", "--no-report", *actors),
                 ]
                 subprocess.run(command, check=True, capture_output=True)
                 times.append(time.perf_counter() - began)

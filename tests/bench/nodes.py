@@ -55,6 +55,7 @@ def _audited() -> Iterator[Path]:
             "-m",
             "filterscope",
             "audit",
+            "--no-report",
             *(str(part) for pair in flags.items() for part in pair),
         ]
         subprocess.run(command, check=True, capture_output=True)

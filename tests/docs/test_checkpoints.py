@@ -37,7 +37,7 @@ def test_the_commands_of_the_page_take_the_weights_that_they_name(tmp_path, monk
     commands = [shlex.split(line) for line in re.findall(r"^filterscope (.*)$", PAGE, re.MULTILINE)]
     assert [command[0] for command in commands] == ["layers", "audit"]
     # small, so that it is quick
-    commands[1] += ["--layers", "layer1", "--methods", "dissection", "--device", "cpu"]
+    commands[1] += ["--layers", "layer1", "--methods", "dissection", "--device", "cpu", "--no-report"]
     for command in commands:
         with pytest.raises(SystemExit) as stop:
             cli.main(command)

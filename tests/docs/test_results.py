@@ -123,8 +123,7 @@ def test_a_notebook_gets_the_outputs_of_its_cells(tmp_path, monkeypatch):
 def test_the_commands_of_a_target_are_those_of_the_makefile():
     steps = recipe("audit")
     assert steps[0].startswith("test -e data/sample/dataset.json || filterscope sample data/sample --images 600")
-    assert steps[-1] == "filterscope report runs/sample"
-    assert any(step.startswith("filterscope audit --model package:efficientnet-lite0") for step in steps)
+    assert steps[-1].startswith("filterscope audit --model package:efficientnet-lite0")
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ def test_a_wheel_holds_every_module_and_no_other(wheel):
 def test_a_wheel_holds_what_is_no_module(wheel):
     report = {path for folder in ("templates", "static") for path in (ROOT / "jobs" / "report" / folder).iterdir()}
     assert len(report) > 10
+    report.add(ROOT / "jobs" / "cost" / "unit_costs.json")
     expected = {Path("filterscope", path.relative_to(ROOT)) for path in report} | {Path("filterscope", "py.typed")}
     assert {name for name in names_in(wheel) if name.parts[0] == "filterscope" and name.suffix != ".py"} == expected
 
@@ -102,7 +103,7 @@ def test_an_audit_beside_modules_of_the_same_names(user, installed, place, path,
     assert Path(python(user, paths, "-c", code).strip()).is_relative_to(ours)
 
     out = user / "runs" / f"{place}-{actors}-{path}"
-    arguments = ["-m", "filterscope", "audit", "zoo.toml", "--methods", "dissection", "--actors", actors]
+    arguments = ["-m", "filterscope", "audit", "zoo.toml", "--methods", "dissection", "--no-report", "--actors", actors]
     printed = python(user, paths, *arguments, "--out", out)
     assert "Detectors: IoU > 0.04" in printed
     labels = schemas.scan_layer(out, "units", "planted", "1").sort("unit").select("unit", "concept").collect()
@@ -114,7 +115,9 @@ def test_a_report_and_a_query_beside_modules_of_the_same_names(user, installed, 
     paths, out = [installed] if place == "wheel" else [], user / "runs" / f"shown-{place}"
     arguments = ["--model", "factory:pipeline.nets:build", "--data", "data", "--layers", "1", "--min-images", "3"]
     python(user, paths, "-m", "filterscope", "audit", *arguments, "--actors", "0", "--out", out)
-    assert "| 3 |" in python(user, paths, "-m", "filterscope", "query", out, "select count(*) as n from units")
-    python(user, paths, "-m", "filterscope", "report", out)
+    sql = "select count(*) as n from units"
+    assert "| 3 |" in python(user, paths, "-m", "filterscope", "query", out, sql, "--format", "markdown")
+    printed = python(user, paths, "-m", "filterscope", "estimate", "zoo.toml", "--images", "1e6")
+    assert "(they come with filterscope)" in printed
     assert (out / "report" / "index.html").is_file()
     assert (out / "report" / "static" / "style.css").is_file()

@@ -9,7 +9,7 @@ import pytest
 from filterscope import schemas
 from filterscope.jobs import terminal
 from filterscope.jobs.cli import main as cli
-from filterscope.jobs.findings.query import as_csv, as_table
+from filterscope.jobs.findings.query import as_csv, as_markdown, as_table
 from filterscope.jobs.findings.summary import print_summary
 from filterscope.jobs.terminal import plain
 from filterscope.pipeline.datasets.layout import DatasetWriter
@@ -82,13 +82,15 @@ def test_no_verb_sends_a_sequence_to_a_terminal(run, capsys, monkeypatch, verb):
     assert not obeyed(out + err)
 
 
-def test_a_table_has_one_line_per_row(run):
+def test_a_table_has_one_line_per_row(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     frame = schemas.scan_concepts(run).collect()
-    assert len(as_table(frame).splitlines()) == frame.height + 3
+    assert len(as_table(frame).splitlines()) == len(as_markdown(frame).splitlines()) == frame.height + 3
     nested = schemas.scan_units(run).select("unit", "best_per_category").collect()
-    assert len(as_table(nested).splitlines()) == nested.height + 3
+    assert len(as_markdown(nested).splitlines()) == nested.height + 3
     column = pl.DataFrame({"two\nlines": [1]})
-    assert as_table(column).splitlines()[0] == "| two\\nlines |"
+    assert as_table(column).splitlines()[0] == "two\\nlines"
+    assert as_markdown(column).splitlines()[0] == "| two\\nlines |"
 
 
 def test_csv_and_json_keep_every_character(run, monkeypatch, capsys):

@@ -42,7 +42,7 @@ def asked(monkeypatch, tmp_path):
         found = []
         monkeypatch.setattr(jobs, "audit", lambda config, **_: found.append(config))
         with pytest.raises(SystemExit) as stop:
-            cli.main(["audit", *NEEDED, *arguments])
+            cli.main(["audit", "--no-report", *NEEDED, *arguments])
         assert not stop.value.code, arguments
         return found[0]
 
@@ -236,7 +236,7 @@ def test_help_groups_flags_by_method_and_tells_of_every_method(capsys, monkeypat
     out = re.sub(r"[ ─]+", " ", capsys.readouterr().out)
     for method in registry.METHODS:
         assert f" {method.name}: {method.about}. {method.source}." in out
-        assert (f"Options of {method.name} " in out) == bool(method.options.model_fields)
+        assert (f"Method: {method.name} " in out) == bool(method.options.model_fields)
     for flag in flags():
         assert re.sub(r" +", " ", flag.help) in out
 

@@ -1,7 +1,7 @@
 """Flags that follow from options: their names, and the values that text on the command line stands for."""
 
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pytest
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -10,7 +10,7 @@ from filterscope.jobs.config import flags as module
 from filterscope.jobs.config.audit import flat_options
 from filterscope.jobs.config.flags import Flag, by_field, flags, methods_text, short_flags
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.run.options import Options, RunOptions, option
+from filterscope.pipeline.run.options import Options, Panel, RunOptions, option
 
 NAMES = {flag.key: flag.names for flag in flags()}
 
@@ -35,9 +35,20 @@ def test_flags_go_by_flat_name_first_and_by_old_name_last() -> None:
 
 def test_help_states_default_and_other_names() -> None:
     said = {flag.key: flag.help for flag in flags()}
-    assert said["quantile"] == "Probability of an activation above the threshold (0.005). Also --dissection.quantile."
+    expected = "Probability of an activation above the threshold (0.005; above 0, below 1). Also --dissection.quantile."
+    assert said["quantile"] == expected
     assert said["keep_activations"].endswith("(on).")
     assert f"({', '.join(registry.defaults())})" in said["methods"]
+    assert "(10; 1 or more)" in said["min_images"]
+    assert "(64; 1 to 4096)" in said["image_block"]
+    assert "(3; 1 to 1000000)" in said["localize.shots"]
+    assert "half the input (1 to 2048)" in said["mask_size"]
+    assert "(0.33; 0 or more, below 1)" in said["graph_heldout"]
+
+
+def test_every_option_of_the_run_has_a_panel_and_those_of_methods_stand_with_them() -> None:
+    for flag in flags():
+        assert (flag.panel in get_args(Panel)) == (not flag.group), flag.key
 
 
 def test_flags_of_one_method_go_by_its_fields_and_say_the_same() -> None:
@@ -53,7 +64,7 @@ def test_flags_of_one_method_go_by_its_fields_and_say_the_same() -> None:
             assert full.help.startswith(flag.help)
     (shares,) = (flag for flag in short_flags("localize", {"shares": "share"}) if flag.key == "localize.shares")
     assert shares.names == ("--shares", "--share")
-    assert shares.help.endswith("(0.01, 0.02, 0.05, 0.1). Also --share.")
+    assert shares.help.endswith("(0.01, 0.02, 0.05, 0.1; above 0, at most 1). Also --share.")
 
 
 def test_options_by_flat_name_are_sorted_out_by_field() -> None:
@@ -89,7 +100,7 @@ def test_every_method_is_told_with_its_source() -> None:
     ],
 )
 def test_text_becomes_what_a_file_would_hold(annotation: Any, given: str | bool, value: object) -> None:
-    found = Flag("key", ("--key",), "Help.", "", "TEXT", annotation).value(given)
+    found = Flag("key", ("--key",), "Help.", "", "what", "TEXT", annotation).value(given)
     assert found == value
     assert type(found) is type(value)
 

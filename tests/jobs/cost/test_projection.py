@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from filterscope.jobs.cli.main import main
-from filterscope.jobs.cost.projection import Demand, UnitCosts, project
+from filterscope.jobs.cost import measure as measuring
+from filterscope.jobs.cost.machine import machine
+from filterscope.jobs.cost.projection import SHIPPED, Demand, UnitCosts, project
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.models import timing
@@ -109,7 +111,7 @@ def test_missing_unit_costs_say_how_to_measure_them(tmp_path, text):
     path = tmp_path / "bench.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(InputError, match=re.escape("measure them with `python -m tests.bench unit_costs`")):
+    with pytest.raises(InputError, match=re.escape("`--measure` measures them on this machine")):
         UnitCosts.read(path)
 
 
@@ -188,7 +190,7 @@ def test_methods_bring_their_factors_and_what_they_read_from_others_is_projected
     [hours] = re.findall(r"dissect +([\d,.]+) CPU hours", printed)
     assert float(hours.replace(",", "")) == pytest.approx((pairs * 49e-6 * 0.004 + pairs * 1e-5) / 3600, abs=0.01)
     assert "anchorings" not in printed
-    assert printed.endswith("not projected: growth\n")
+    assert "\nnot projected: growth\n" in printed
 
 
 def test_gradients_are_projected_and_no_masks_where_no_method_reads_them(zoo, capsys):
@@ -220,7 +222,63 @@ def test_a_factor_that_a_method_needs_and_the_file_lacks_is_named(zoo, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["estimate", str(zoo), "--bench", str(bench)])
     assert stop.value.code == 2
-    assert f"{bench} has no rows unit_cost.significance_pair; measure them" in capsys.readouterr().err
+    assert f"{bench} has no rows unit_cost.significance_pair; `--measure` measures them" in capsys.readouterr().err
+
+
+def test_without_a_file_of_ones_own_the_unit_costs_of_the_package_are_used(zoo, capsys, monkeypatch):
+    """As from an installed wheel, in a folder that holds nothing but the zoo; every method that states costs is covered."""
+    monkeypatch.chdir(zoo.parent)
+    zoo.with_name("bench.json").rename(zoo.with_name("mine.json"))
+    main_exits(["estimate", str(zoo), "--gpus", "1"])
+    printed = capsys.readouterr().out
+    shipped = UnitCosts.read(SHIPPED, registry.METHODS)
+    assert shipped.machine
+    assert all(value >= 0 for value in shipped.factors.values())
+    assert printed.splitlines()[-1] == (
+        f"unit costs of {shipped.machine} (they come with filterscope); --measure measures those of this machine ({machine()})"
+    )
+    rows = [{"name": "tally", "value": 1.0, "unit": "s"}]
+    zoo.with_name("bench.json").write_text(json.dumps(rows))  # a bench that measured something else
+    main_exits(["estimate", str(zoo), "--gpus", "1"])
+    assert capsys.readouterr().out == printed
+    zoo.with_name("mine.json").rename(zoo.with_name("bench.json"))
+    main_exits(["estimate", str(zoo), "--gpus", "1"])
+    assert "unit costs of an unnamed processor (bench.json)" in capsys.readouterr().out
+
+
+def test_measured_unit_costs_are_kept_with_the_machine_and_used(zoo, capsys, monkeypatch):
+    kept = {"name": "tally", "value": 1.0, "unit": "s"}
+    zoo.with_name("own.json").write_text(json.dumps([kept, {"name": "unit_cost.masks_image", "value": 9.0}]))
+    monkeypatch.setattr(measuring, "measure", lambda tell: measuring.rows_of(FACTORS))
+    main_exits(["estimate", str(zoo), "--measure", "--bench", str(zoo.with_name("own.json")), "--gpus", "1"])
+    rows = json.loads(zoo.with_name("own.json").read_text())
+    assert rows[0] == kept
+    assert {row["name"]: (row["value"], row["machine"]) for row in rows[1:]} == {
+        f"unit_cost.{name}": (value, machine()) for name, value in FACTORS.items()
+    }
+    assert capsys.readouterr().out.splitlines()[-1] == f"unit costs of {machine()} ({zoo.with_name('own.json')})"
+
+
+def test_the_processor_is_named_as_the_system_names_it(tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nprocessor\t: 1\nmodel name\t: Some CPU @ 2 GHz\n")
+    assert machine(info) == "Some CPU @ 2 GHz"
+    assert machine(tmp_path / "none")
+
+
+@pytest.mark.slow
+def test_unit_costs_are_measured_from_audits(monkeypatch):
+    """Two small audits tell every factor that the projection needs, and what they project is what they took."""
+    monkeypatch.setattr(measuring, "ZOO", {"torchvision:squeezenet1_1@random:0": "features.12,features.7",
+                                           "torchvision:resnet18@random:0": "layer4"})  # fmt: skip
+    monkeypatch.setattr(measuring, "IMAGES", 24)
+    told = []
+    rows = {row["name"].removeprefix("unit_cost."): row["value"] for row in measuring.measure(told.append)}
+    assert len(told) == 2
+    assert {name for name in rows if not name.startswith("gpu_")} == set(FACTORS)
+    assert all(value >= 0 for value in rows.values())
+    assert rows["extract_over_pass"] > 0.5
+    assert 0 < rows["stored_byte"] < 2
 
 
 def main_exits(arguments):

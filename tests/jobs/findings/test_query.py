@@ -58,8 +58,23 @@ def test_a_table_that_is_not_written_yet_is_empty(run: Path) -> None:
     assert (answer.columns, answer.height) == (["lift", "concept"], 0)
 
 
-def test_a_table_for_people_is_markdown_with_the_number_of_rows(run: Path) -> None:
-    assert run_query(run, "select unit, iou, concept from units where layer = 'b' order by unit limit 2") == (
+def test_a_table_for_people_fits_the_terminal(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run_query(run, "select unit, iou / 3 as third, concept from units where layer = 'b' order by unit limit 2") == (
+        "unit  third  concept\n"
+        "----  -----  -------\n"
+        "   0  0.167  dog\n"
+        "   1      0  -\n"
+        "(2 rows)\n"
+    )  # fmt: skip
+    whole = run_query(run, "select * from units order by unit")
+    assert max(map(len, whole.splitlines())) <= 40
+    assert "left out to fit 40 columns:" in whole
+
+
+def test_markdown_has_the_number_of_rows_below(run: Path) -> None:
+    sql = "select unit, iou, concept from units where layer = 'b' order by unit limit 2"
+    assert run_query(run, sql, "markdown") == (
         "| unit | iou | concept |\n"
         "|------|-----|---------|\n"
         "|    0 | 0.5 | dog     |\n"
@@ -68,9 +83,10 @@ def test_a_table_for_people_is_markdown_with_the_number_of_rows(run: Path) -> No
     )
 
 
-def test_a_table_cuts_neither_columns_nor_text(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markdown_cuts_neither_columns_nor_text(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    header, _, row = run_query(run, f"select *, '{'x' * 500}' as long from units where iou = 0.5").splitlines()[:3]
+    sql = f"select *, '{'x' * 500}' as long from units where iou = 0.5"
+    header, _, row = run_query(run, sql, "markdown").splitlines()[:3]
     assert [cell.strip() for cell in header.strip("|").split("|")] == [*TABLES["units"].names, "long"]
     assert "x" * 500 in row
 
@@ -79,7 +95,8 @@ def test_a_table_shows_a_hundred_rows_and_says_so(run: Path) -> None:
     sql = "select u.unit from units u cross join units v cross join units w"
     assert run_query(run, sql).splitlines()[-1] == "(first 100 of 125 rows; a limit of 0 shows all)"
     assert run_query(run, sql, limit=0).splitlines()[-1] == "(125 rows)"
-    assert run_query(run, sql, limit=3).count("\n|") == 4
+    assert run_query(run, sql, "markdown", limit=3).count("\n|") == 4
+    assert run_query(run, sql, limit=3).count("\n") == 6
     assert run_query(run, sql, "csv").count("\n") == 126
     assert len(json.loads(run_query(run, sql, "json", limit=2))) == 2
 
@@ -114,7 +131,8 @@ def test_json_is_a_list_of_records(run: Path) -> None:
 
 
 def test_binary_values_are_counted_in_a_table_and_refused_when_nested(run: Path) -> None:
-    assert run_query(run, "select map from top_images").splitlines()[2] == "| <4 bytes> |"
+    assert run_query(run, "select map from top_images").splitlines()[2] == "<4 bytes>"
+    assert run_query(run, "select map from top_images", "markdown").splitlines()[2] == "| <4 bytes> |"
     expected = "column 'maps' nests binary values, which csv and json cannot hold; unnest it first"
     assert message(run, "select array_agg(map) as maps from top_images", "csv") == expected
 
@@ -182,7 +200,7 @@ def test_what_the_engine_cannot_do_is_said_in_one_line(run: Path) -> None:
 
 
 def test_wrong_options_are_refused(run: Path) -> None:
-    expected = "unknown format 'jsn'; formats are table, csv, json. Did you mean 'json'?"
+    expected = "unknown format 'jsn'; formats are table, markdown, csv, json. Did you mean 'json'?"
     assert message(run, "select 1", "jsn") == expected
     assert message(run, "select 1", "csv", -1) == "limit: received -1; expected the number of rows, or 0 for all"
 

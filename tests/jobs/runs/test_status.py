@@ -1,15 +1,16 @@
 """The state of a run: rate, time left, who works on it, and what went wrong last."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from filterscope.jobs.cli import main as cli
 from filterscope.jobs.runs import status
 from filterscope.jobs.runs.status import last_errors, print_status, tasks_a_minute
-from filterscope.pipeline.engine.errors import InputError
 from filterscope.schemas.results import TABLES
 
 ROWS = [
@@ -63,8 +64,25 @@ def test_time_left_stands_beside_the_rate(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(status, "run_status", lambda run: ROWS)
     monkeypatch.setenv("COLUMNS", "160")
     print_status(tmp_path)
-    assert "2.0 │   0:03:00" in capsys.readouterr().out
-    print_status(tmp_path, as_json=True)
+    assert re.search(r" 2  0:03:00\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("form", [["--json"], ["--format", "json"]])
+def test_json_holds_what_the_table_holds(tmp_path, monkeypatch, capsys, form):
+    monkeypatch.setattr(status, "run_status", lambda run: ROWS)
+    with pytest.raises(SystemExit):
+        cli.main(["status", str(tmp_path), *form])
     assert json.loads(capsys.readouterr().out) == ROWS
-    with pytest.raises(InputError, match="--json and --watch"):
-        print_status(tmp_path, as_json=True, watch=True)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["status", str(tmp_path), "--watch", *form])
+    assert stop.value.code == 2
+    assert "error: --watch shows a table; call --format json as often as you like" in capsys.readouterr().err
+
+
+def test_the_table_fits_80_columns(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(status, "run_status", lambda run: ROWS)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_status(tmp_path)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert max(map(len, lines)) <= 80
+    assert not any("left out" in line for line in lines)

@@ -16,6 +16,9 @@ from filterscope.pipeline.stores.places import write_atomically
 from filterscope.pipeline.views.decode import decode
 from filterscope.pipeline.views.geometry import Geometry
 
+#: Tables that pictures depend on: which concepts have pages.
+OWN = ("concepts",)
+
 #: Longer side of a large picture, in pixels, and of the drawing of it, in units; smaller images keep their pixels.
 LARGE = 512
 
@@ -117,4 +120,4 @@ def frames_of(where: ReportPlace, images: Iterable[int]) -> dict[int, dict[str, 
     return found
 
 
-__all__ = ["LARGE", "drawn_size", "file_name", "frames_of", "shown_images", "write_pictures"]
+__all__ = ["LARGE", "OWN", "drawn_size", "file_name", "frames_of", "shown_images", "write_pictures"]

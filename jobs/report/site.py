@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filterscope.jobs.report import pictures
 from filterscope.jobs.report.declared import declared, tables_of
 from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, search, units
-from filterscope.jobs.report.pictures import shown_images, write_pictures
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
 from filterscope.jobs.report.sections.facts import concepts_of
@@ -49,17 +49,15 @@ def depends(pages: str) -> tuple[str, ...]:
     Parameters
     ----------
     pages : str
-        The first part of their keys: units or layers, graphs, concepts, images, search or overview.
+        The first part of their keys: units or layers, graphs, concepts, images or pictures, search, or overview.
     """
     if pages in ("units", "layers"):
         return tables_of(_LAYERS, (*layers.OWN, *units.OWN))
     if pages == "graphs":
         return tables_of(("category",), graph.OWN)
-    if pages == "images":
-        return images.OWN
-    if pages == "search":
-        return search.OWN
-    return concepts.OWN if pages == "concepts" else tables_of(("run",), (*overview.OWN, *concepts.OWN))
+    if pages == "overview":
+        return tables_of(("run",), (*overview.OWN, *concepts.OWN))
+    return {"concepts": concepts.OWN, "images": images.OWN, "pictures": pictures.OWN, "search": search.OWN}[pages]
 
 
 #: Concepts, and images, in a piece of work.
@@ -217,12 +215,12 @@ class _Pages:
 
     def images(self) -> Iterator[ReportTask]:
         """Yield the large pictures of all images that pages show, their pages, both in blocks, and the grid of them."""
-        shown = shown_images(self.where)
+        shown = pictures.shown_images(self.where)
         common = {"thumbnails": str(self.where.digests), **self._linked()}
-        tables = {"tables": self._tables.state(depends("images")), **common}
+        named, tables = ({"tables": self._tables.state(depends(kind)), **common} for kind in ("pictures", "images"))
         for name, start, stop in blocks("images", len(shown), IMAGES):
             some = tuple(shown[start:stop])
-            yield self._task(("pictures", name), common, write_pictures, some)
+            yield self._task(("pictures", name), named, pictures.write_pictures, some)
             before, after = ([*shown[end : end + 1], None][0] for end in (start - 1 if start else len(shown), stop))
             yield self._task(("images", name), tables, images.write_images, images.ImageBlock(some, before, after))
         yield self._task(("grid",), common, images.write_grid, None)

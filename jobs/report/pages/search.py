@@ -5,19 +5,17 @@ enough, or by its concept: the best units of a concept are in a file with those 
 number of units, and images are in files of `IMAGES`.
 """
 
-import json
 from typing import Any
 
 import polars as pl
 
-from filterscope.jobs.report.pictures import shown_images
+from filterscope.jobs.report.pictures import file_name, shown_images
 from filterscope.jobs.report.place import ReportPlace, search_place
-from filterscope.jobs.report.render import kind, slug
+from filterscope.jobs.report.render import kind, slug, write_script
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.methods.significance.trust import STANDINGS
-from filterscope.pipeline.stores.places import write_atomically
 
 #: Tables that the index is made of.
 OWN = ("concepts", "units", "unit_significance", "unit_concept")
@@ -50,8 +48,7 @@ def write_search(where: ReportPlace, _: None = None) -> int:
         files[f"units-{start // CONCEPTS}"] = [_units(best[name]) if name in best else [] for name in names]
     for name, held in files.items():
         place = search_place(name)
-        said = f"{json.dumps('/'.join(place))},{json.dumps(held, separators=(',', ':'), allow_nan=False)}"
-        write_atomically(where.site.joinpath(*place), f"finder.told({said});\n".encode())
+        write_script(where.site, place, "finder.told", "/".join(place), held)
     return len(files)
 
 
@@ -88,7 +85,7 @@ def _images(where: ReportPlace) -> list[list[Any]]:
     """Return number and file name of the images that have pages: those that some page shows."""
     shown = shown_images(where)
     names = Dataset(where.plan.data).images["uri"].take(shown).to_pylist() if shown else []
-    return [[image, name.rsplit("/", 1)[-1]] for image, name in zip(shown, names, strict=True)]
+    return [[image, file_name(name)] for image, name in zip(shown, names, strict=True)]
 
 
 __all__ = ["CONCEPTS", "IMAGES", "OWN", "UNITS", "write_search"]

@@ -1,41 +1,9 @@
 """The report in a browser, from disk and from a web server: quiet, complete, accessible, and it sorts and filters."""
 
-import contextlib
-import functools
-import http.server
-import threading
-from pathlib import Path
-
 import pytest
 
-from filterscope.jobs.report.pages.comparison import write_comparison
-from filterscope.jobs.report.render import slug
-from filterscope.pipeline.methods.comparison.comparison import compare
+from tests.jobs.report.browsing import GRAPH, Opened, addressed, assert_accessible
 from tests.planted.hostile import CATEGORY, CONCEPT
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-pytest.importorskip("playwright", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        found = player.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS.split())
-        yield found
-        found.close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module", params=["file", "http"])
@@ -50,46 +18,6 @@ def graph_address(request, graph_site):
     """Where the site of the run with a graph is."""
     with addressed(graph_site, request.param) as found:
         yield found
-
-
-@contextlib.contextmanager
-def addressed(folder, scheme):
-    """Give the address of a folder: on disk, or served."""
-    if scheme == "file":
-        yield folder.as_uri()
-        return
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class Opened:
-    """A page, what it said on the console, and what it asked for."""
-
-    def __init__(self, browser, address, **settings):
-        self.address, self.said, self.asked, self.failed = address, [], [], []
-        self.page = browser.new_context(**settings).new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        # what is still loading when a link is followed is aborted, which is no failure
-        self.page.on(
-            "requestfailed", lambda request: request.failure != "net::ERR_ABORTED" and self.failed.append(request.url)
-        )
-        self.page.on("response", lambda response: response.status >= 400 and self.failed.append(response.url))
-
-    def goto(self, place):
-        self.page.goto(f"{self.address}/{place}")
-        self.page.wait_for_load_state("networkidle")
-        return self.page
-
-    def assert_quiet(self):
-        assert self.said == []
-        assert self.failed == []
-        assert [url for url in self.asked if not url.startswith(self.address)] == []
 
 
 @pytest.fixture
@@ -161,9 +89,6 @@ def test_the_tables_sort_and_filter(opened):
     assert rows.evaluate_all(names) == ["wheel rim"]
 
 
-GRAPH = f"g/planted/{slug(CATEGORY)}.html"
-
-
 @pytest.fixture
 def graph(browser, graph_address):
     made = Opened(browser, graph_address, viewport={"width": 1280, "height": 900})
@@ -212,13 +137,6 @@ def test_an_image_lights_the_nodes_that_it_triggers(graph):
     assert page.locator("#parse circle").count() == int(hits)
     assert page.evaluate("filterscope.picture.nodes('.hit').length") == int(hits)
     assert page.locator("#parse image").count() == 1
-
-
-@pytest.fixture(scope="module")
-def comparison(hostile_run, site, tmp_path_factory):
-    """The page of a comparison of a run with itself, beside the run."""
-    folder = tmp_path_factory.mktemp("comparison") / "compared"
-    return write_comparison(compare([hostile_run, hostile_run]), folder).parent
 
 
 def test_a_comparison_sorts_filters_and_leads_to_units(browser, comparison, site):
@@ -275,23 +193,3 @@ def test_pages_about_graphs_are_accessible_and_fit_the_screen(browser, graph_sit
 )
 def test_pages_are_accessible_and_fit_the_screen(browser, site, place, scheme, width):
     assert_accessible(browser, site, place, scheme, width)
-
-
-def assert_accessible(browser, folder, place, scheme, width, click=None, before=lambda page: None):
-    """No serious violation by axe; nothing is wider than the screen."""
-    axe = pytest.importorskip("axe_core_python.sync_playwright", reason="axe-core-python is not installed")
-    opened = Opened(browser, folder.as_uri(), viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page = opened.goto(place)
-    for button in page.locator(click).all() if click else []:
-        button.click()
-    before(page)
-    page.evaluate("document.querySelectorAll('details').forEach(found => { found.open = true; })")
-    serious = [
-        (violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])
-        for violation in axe.Axe().run(page)["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    opened.assert_quiet()
-    page.context.close()

@@ -21,8 +21,8 @@ from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 from tests.audits import audit_here
+from tests.jobs.report.browsing import Opened, assert_accessible
 from tests.jobs.report.pages import Page, written_here
-from tests.jobs.report.test_browser import ARGUMENTS, CHROMIUM, Opened, assert_accessible
 from tests.planted import PLANTED, write_dataset
 
 #: What the units of layers 0 and 1 are made to say: label, IoU, significant, replicates.
@@ -249,17 +249,6 @@ def test_names_below_an_axis_are_few_and_end_as_theirs():
 @pytest.mark.parametrize(("highest", "top"), [(0, 0.2), (0.2, 0.2), (3.1, 4), (4.01, 10), (41, 100), (100, 100)])
 def test_the_top_of_an_axis_is_round_and_holds_all(highest, top):
     assert round_top(highest) == top
-
-
-@pytest.fixture(scope="module")
-def browser():
-    player = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}; apt-get install chromium")
-    with player.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS.split())
-        yield found
-        found.close()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

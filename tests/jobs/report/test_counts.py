@@ -11,7 +11,6 @@ import pytest
 
 from filterscope.jobs.report.pages.concepts import UNITS
 from tests.jobs.report.pages import called
-from tests.jobs.report.test_browser import ARGUMENTS, CHROMIUM
 
 #: Units that a layer's list shows at a time.
 PAGE = 40
@@ -51,14 +50,8 @@ class Counts(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page():
-    player = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}; apt-get install chromium")
-    with player.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS.split())
-        yield browser.new_page()
-        browser.close()
+def page(browser):
+    return browser.new_page()
 
 
 def links(site):

@@ -17,11 +17,8 @@ from filterscope import schemas
 from filterscope.jobs.findings.query import as_csv, query
 from filterscope.jobs.report.render import HERE, slug
 from filterscope.jobs.report.sections.facts import units_of
-from tests.jobs.report.test_browser import CHROMIUM, Opened, browser, comparison  # noqa: F401
+from tests.jobs.report.browsing import Opened
 from tests.planted.hostile import CATEGORY, CONCEPT
-
-pytest.importorskip("playwright", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; apt-get install chromium")
 
 LAYER = "m/planted/1/index.html"
 NUMBERS = ("iou", "q_value", "lift", "effective_images", "instability")
@@ -29,7 +26,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(params=["light"])
-def opened(browser, site, request):  # noqa: F811
+def opened(browser, site, request):
     made = Opened(browser, site.as_uri(), viewport={"width": 1280, "height": 900}, color_scheme=request.param)
     yield made
     made.assert_quiet()
@@ -197,7 +194,7 @@ def test_the_layers_are_downloaded_and_queried(opened, hostile_run):
     assert [f"{value:.4f}" for value in frame["median_iou"]] == [row[head.index("median IoU")] for row in rows]
 
 
-def test_a_comparison_is_downloaded_as_it_is_filtered(browser, comparison, hostile_run):  # noqa: F811
+def test_a_comparison_is_downloaded_as_it_is_filtered(browser, comparison, hostile_run):
     opened = Opened(browser, comparison.as_uri(), viewport={"width": 1280, "height": 900})
     page = opened.goto("index.html")
     page.get_by_label("Search").fill("rim")
@@ -293,7 +290,7 @@ def page_of(folder, names, sql=None, run="runs/first"):
     return folder
 
 
-def test_cells_that_spreadsheets_would_run_are_text(browser, tmp_path):  # noqa: F811
+def test_cells_that_spreadsheets_would_run_are_text(browser, tmp_path):
     """As by `--safe`; and cells with quotes, commas and line breaks are read back as they are."""
     opened = Opened(browser, page_of(tmp_path, NAMES).as_uri())
     page = opened.goto("index.html")
@@ -317,7 +314,7 @@ def test_cells_that_spreadsheets_would_run_are_text(browser, tmp_path):  # noqa:
         ("it's", "select 'it''s $HOME' as x"),
     ],
 )
-def test_a_shell_hands_a_copied_query_on_as_it_is(browser, tmp_path, run, sql):  # noqa: F811
+def test_a_shell_hands_a_copied_query_on_as_it_is(browser, tmp_path, run, sql):
     opened = Opened(browser, page_of(tmp_path, ["a"], sql, run).as_uri())
     found = section(opened.goto("index.html"), "Names")
     assert copied(found) == (run, sql)
@@ -326,7 +323,7 @@ def test_a_shell_hands_a_copied_query_on_as_it_is(browser, tmp_path, run, sql): 
     found.page.context.close()
 
 
-def test_a_query_with_control_characters_is_not_given_away(browser, tmp_path):  # noqa: F811
+def test_a_query_with_control_characters_is_not_given_away(browser, tmp_path):
     opened = Opened(browser, page_of(tmp_path, ["a"], "select '\x1b[2J' as x").as_uri())
     page = opened.goto("index.html")
     found = section(page, "Names")
@@ -336,7 +333,7 @@ def test_a_query_with_control_characters_is_not_given_away(browser, tmp_path):  
     page.context.close()
 
 
-def test_the_menu_works_by_keyboard_and_puts_the_query_on_the_clipboard(browser, tmp_path):  # noqa: F811
+def test_the_menu_works_by_keyboard_and_puts_the_query_on_the_clipboard(browser, tmp_path):
     page_of(tmp_path, ["a"], "select 1 as x")
     opened = Opened(browser, tmp_path.as_uri(), permissions=["clipboard-read", "clipboard-write"])
     page = opened.goto("index.html")

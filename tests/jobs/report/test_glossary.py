@@ -10,8 +10,8 @@ from filterscope.jobs.report.pages.graph import categories_of
 from filterscope.jobs.report.tables import TableFiles
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.schemas.results import TABLES
+from tests.jobs.report.browsing import GRAPH
 from tests.jobs.report.pages import Page
-from tests.jobs.report.test_browser import ARGUMENTS, CHROMIUM, GRAPH
 
 PERS = ("run", "layer", "unit", "category")
 
@@ -107,14 +107,8 @@ def test_every_number_on_the_page_of_a_graph_does(graph_site):
 
 
 @pytest.fixture(scope="module")
-def page(site):
-    player = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}; apt-get install chromium")
-    with player.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS.split())
-        yield browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True).new_page()
-        browser.close()
+def page(browser):
+    return browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True).new_page()
 
 
 def test_a_tip_comes_by_pointer_keyboard_and_touch_and_goes(page, site):

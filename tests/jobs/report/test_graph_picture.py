@@ -3,12 +3,9 @@
 import pytest
 
 from filterscope.jobs.report.pages import graph as pages
-from filterscope.jobs.report.render import slug
+from tests.jobs.report.browsing import GRAPH, Opened, assert_accessible
 from tests.jobs.report.pages import called, written_here
-from tests.jobs.report.test_browser import ARGUMENTS, CHROMIUM, Opened, assert_accessible
-from tests.planted.hostile import CATEGORY
 
-GRAPH = f"g/planted/{slug(CATEGORY)}.html"
 #: Places of nodes in the picture, those with a name, and those that are lit.
 SHOWN = "filterscope.picture.nodes('[size]').filter(n => n.visible()).map(n => n.data('place'))"
 LIT = "filterscope.picture.elements('.near, .hit, .far, .chosen').length"
@@ -21,17 +18,6 @@ def stepped(graph_run, tmp_path_factory):
         patch.setattr(pages, "STEPS", (2, 4))
         patch.setattr(pages, "FIRST", 2)
         return written_here(graph_run, tmp_path_factory.mktemp("stepped") / "site")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    player = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}; apt-get install chromium")
-    with player.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS.split())
-        yield found
-        found.close()
 
 
 @pytest.fixture

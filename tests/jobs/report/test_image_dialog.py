@@ -5,16 +5,15 @@ import re
 import pytest
 
 from filterscope.jobs.report.render import slug
+from tests.jobs.report.browsing import Opened, assert_accessible
 from tests.jobs.report.pages import called
-from tests.jobs.report.test_browser import CHROMIUM, Opened, assert_accessible, browser  # noqa: F401
 from tests.planted.hostile import CATEGORY, CONCEPT, FILE
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; apt-get install chromium")
 UNIT = "m/planted/1/0.html"
 
 
 @pytest.fixture(params=["light", "dark"])
-def desktop(request, browser, site):  # noqa: F811
+def desktop(request, browser, site):
     made = Opened(browser, site.as_uri(), viewport={"width": 1280, "height": 900}, color_scheme=request.param)
     yield made
     made.assert_quiet()
@@ -22,7 +21,7 @@ def desktop(request, browser, site):  # noqa: F811
 
 
 @pytest.fixture(params=["light", "dark"])
-def phone(request, browser, site):  # noqa: F811
+def phone(request, browser, site):
     size = {"width": 390, "height": 844}
     made = Opened(browser, site.as_uri(), viewport=size, color_scheme=request.param, has_touch=True, is_mobile=True)
     yield made
@@ -239,11 +238,11 @@ def test_the_page_of_an_image_draws_the_annotations_that_are_chosen(phone, site)
         ("i/0.html", "dark", 1280, None),
     ],
 )
-def test_dialog_grid_and_pages_are_accessible_and_fit_the_screen(browser, site, place, scheme, width, click):  # noqa: F811
+def test_dialog_grid_and_pages_are_accessible_and_fit_the_screen(browser, site, place, scheme, width, click):
     assert_accessible(browser, site, place, scheme, width, click)
 
 
-def test_a_crop_shows_where_the_network_looks(browser, graph_site):  # noqa: F811
+def test_a_crop_shows_where_the_network_looks(browser, graph_site):
     """The whole image opens, with the box of 64 x 64 of 96 x 96 pixels that the thumbnail shows."""
     opened = Opened(browser, graph_site.as_uri(), viewport={"width": 1280, "height": 900})
     page = opened.goto("m/planted/1/0.html")
@@ -260,7 +259,7 @@ def test_a_crop_shows_where_the_network_looks(browser, graph_site):  # noqa: F81
     page.context.close()
 
 
-def test_an_image_that_a_graph_parses_opens(browser, graph_site):  # noqa: F811
+def test_an_image_that_a_graph_parses_opens(browser, graph_site):
     opened = Opened(browser, graph_site.as_uri(), viewport={"width": 1280, "height": 900})
     page = opened.goto(f"g/planted/{slug(CATEGORY)}.html")
     image = page.locator("[data-parse]").first.locator("b").inner_text()

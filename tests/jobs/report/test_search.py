@@ -10,27 +10,9 @@ from filterscope import schemas
 from filterscope.jobs.report.pages import search
 from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.run.folder import RunFolder
+from tests.jobs.report.browsing import GRAPH, Opened, addressed, assert_accessible
 from tests.jobs.report.pages import called
-from tests.jobs.report.test_browser import (
-    ARGUMENTS,
-    CHROMIUM,
-    GRAPH,
-    Opened,
-    addressed,
-    assert_accessible,
-)
 from tests.planted.hostile import CATEGORY, CONCEPT
-
-needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    player = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with player.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS.split())
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module", params=["file", "http"])
@@ -116,7 +98,6 @@ def found(page):
     )
 
 
-@needs_browser
 def test_the_search_finds_concepts_units_layers_and_images_by_keyboard(opened):
     page = opened.goto("concepts.html")
     assert not [url for url in opened.asked if "/search/" in url]  # nothing is loaded before it is used
@@ -138,7 +119,6 @@ def test_the_search_finds_concepts_units_layers_and_images_by_keyboard(opened):
     assert page.locator("h1").inner_text().startswith("wheel rim")
 
 
-@needs_browser
 def test_a_number_finds_the_unit_of_this_layer_first(opened):
     page = opened.goto("m/planted/0/0.html")
     page.keyboard.press("/")
@@ -152,7 +132,6 @@ def test_a_number_finds_the_unit_of_this_layer_first(opened):
     assert found(page)["Units"] == ["1 unit 2"]
 
 
-@needs_browser
 def test_what_is_not_there_is_said(opened):
     page = opened.goto("index.html")
     page.keyboard.press("/")
@@ -166,7 +145,6 @@ def test_what_is_not_there_is_said(opened):
     assert found(page)["Concepts"] == [CONCEPT]
 
 
-@needs_browser
 def test_everything_that_is_found_has_a_page(site, browser):
     """Every name in the index, looked for in full, leads to a file of the site."""
     opened = Opened(browser, site.as_uri(), viewport={"width": 1280, "height": 900})
@@ -190,7 +168,6 @@ def choices(page):
     return page.locator(".menu ul ul a")
 
 
-@needs_browser
 def test_the_menu_leads_to_the_same_kind_of_page_in_another_layer(opened):
     page = opened.goto("m/planted/1/2.html")
     links = choices(page)
@@ -212,7 +189,6 @@ def test_the_menu_leads_to_the_same_kind_of_page_in_another_layer(opened):
     assert page.locator(".menu").get_attribute("open") is None
 
 
-@needs_browser
 def test_graphs_are_found(browser, graph_site):
     opened = Opened(browser, graph_site.as_uri(), viewport={"width": 1280, "height": 900})
     page = opened.goto("m/planted/1/0.html")
@@ -228,7 +204,6 @@ def test_graphs_are_found(browser, graph_site):
     page.context.close()
 
 
-@needs_browser
 @pytest.mark.parametrize(("text", "scheme", "width"), [("rim", "light", 390), ("nothing of the kind", "dark", 1280)])
 def test_results_are_accessible_and_fit_the_screen(browser, site, text, scheme, width):
     def search(page):
@@ -239,7 +214,6 @@ def test_results_are_accessible_and_fit_the_screen(browser, site, text, scheme, 
     assert_accessible(browser, site, "concepts.html", scheme, width, before=search)
 
 
-@needs_browser
 def test_the_menu_is_accessible_and_fits_a_phone(browser, site):
     assert_accessible(browser, site, "concepts.html", "dark", 390, before=choices)
 

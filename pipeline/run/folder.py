@@ -139,8 +139,8 @@ class RunFolder:
         write_table(self.path, "runs", (name,), [pa.Table.from_pylist([row], schema=TABLES["runs"])])
 
 
-#: What of a plan may change beside the audit: places of folders, and what a network is asked again.
-_UNSEALED = frozenset({"run", "data", "values", "layout"})
+#: What of a plan may change beside the audit: the places of folders.
+_UNSEALED = frozenset({"run", "data"})
 
 
 def _seal(plan: Any) -> str:

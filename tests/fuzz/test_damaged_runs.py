@@ -234,3 +234,20 @@ def test_a_damaged_description_of_an_array_is_named_and_written_again(sound, tmp
         assert (run / file).read_text() == text
         assert examine(run) == []
         assert_same(sound, run)
+
+
+def test_no_bit_of_a_plan_changes_it_in_silence(sound, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(sound / "run.toml", run)
+    text, wanted, dice = (run / "run.toml").read_bytes(), RunFolder(run).plan(), random.Random(5)
+    start = text.index(b"[plan")
+    for bit in dice.sample(range(8 * start, 8 * len(text)), 500):
+        flipped = bytearray(text)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (run / "run.toml").write_bytes(flipped)
+        try:
+            found = RunFolder(run).plan()
+        except InputError:
+            continue
+        assert replace(found, data=wanted.data) == wanted, (bit, text[bit // 8 - 20 : bit // 8 + 20])

@@ -1,6 +1,5 @@
 """Every method has a page, and all pages are built alike: a reader finds formula, source, picture, control, cost and limits."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -107,13 +106,7 @@ def test_what_a_page_links_to_is_there(name):
 
 def test_every_page_is_linked_from_the_front():
     front = (ROOT / "README.md").read_text(encoding="utf-8")
-    listing = DOCS / "site" / "methods.py"
-    if listing.exists():  # the site lists all methods of the registry
-        spec = importlib.util.spec_from_file_location("listing", listing)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        front += module.pages({})["methods.md"]
-    assert [name for name in METHODS if not re.search(rf"/{name}\.md\)|:link: {name}\n", front)] == []
+    assert [name for name in METHODS if f"/{name}.md)" not in front] == []
 
 
 @pytest.mark.parametrize("name", names())

@@ -270,7 +270,7 @@ def test_arguments_of_a_constructor_are_flags(capsys, tmp_path, data):
         capsys, "layers", source, "--input-size", "32", "--model-arg", "width_mult=0.25", "--model-arg", "num_classes=5"
     )
     assert found[0] == 0
-    assert "8 x 16 x 16" in found[1]
+    assert "8x16x16" in found[1]
     code, err = audit_error(capsys, tmp_path, data, "--model", source, "--model-arg", "depth=3")
     assert code == 2
     assert "mobilenet_v2 cannot be built with depth=3 (TypeError" in err

@@ -109,6 +109,7 @@ def test_every_page_is_linked_from_the_front():
     assert [name for name in METHODS if f"/{name}.md)" not in front] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_a_picture_is_drawn_as_it_stands(name):
     kept = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")

@@ -59,6 +59,7 @@ def test_a_module_is_known_by_class_and_weights(from_module):
     assert row["source"] == f"module:{row['architecture']}@{row['weights_sha256']}" == state.source
 
 
+@pytest.mark.slow
 def test_workers_find_the_same_in_a_module_that_they_cannot_import(data, from_factory, tmp_path, monkeypatch):
     """Its class, and what that calls, come from files that this process alone finds."""
     (tmp_path / "code").mkdir()

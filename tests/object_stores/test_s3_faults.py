@@ -103,6 +103,7 @@ def test_a_driver_killed_at_any_moment_is_resumed(undisturbed, store, tmp_path):
     assert_same(run, undisturbed[0] / "run")
 
 
+@pytest.mark.slow
 def test_credentials_are_kept_nowhere(undisturbed, store, tmp_path):
     """Neither what a run writes nor what it prints holds them, nor what a store that refuses them answers."""
     code, text = drive(tmp_path, store, undisturbed, "secret").wait()

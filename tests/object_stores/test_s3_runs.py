@@ -137,6 +137,7 @@ def test_ignored_pixels_are_read_from_a_store_as_from_a_folder(bucket, tmp_path)
     assert_same(tmp_path / "run", bucket / "run")
 
 
+@pytest.mark.slow
 def test_a_damaged_object_stops_who_reads_it_and_is_repaired(local, store, runs):
     """Every chunk and file is checked where it lies: nothing of a store is taken on trust."""
     run = store / "damaged"

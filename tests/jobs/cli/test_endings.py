@@ -132,6 +132,7 @@ def run_closed(closed, *arguments, **environment):
     )
 
 
+@pytest.mark.slow
 def test_with_all_streams_closed_an_audit_is_whole(data, tmp_path):
     done = run_closed("<&- >&- 2>&-", *AUDIT, "--methods", "dissection", "--data", data, "--out", tmp_path / "run")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -154,6 +155,7 @@ def test_a_locale_that_cannot_write_a_name_does_not_stop_the_answer(tmp_path, da
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_path_that_is_no_unicode_is_told(data, tmp_path):
     out = os.fsencode(tmp_path) + b"/run-\xff"
     command = [sys.executable, "-m", "filterscope", *AUDIT, "--data", str(data), "--out", out]

@@ -6,14 +6,14 @@ from tests.jobs.report.browsing import GRAPH, Opened, addressed, assert_accessib
 from tests.planted.hostile import CATEGORY, CONCEPT
 
 
-@pytest.fixture(scope="module", params=["file", "http"])
+@pytest.fixture(scope="module", params=["file", pytest.param("http", marks=pytest.mark.slow)])
 def address(request, site):
     """Where the site is: on disk, or served."""
     with addressed(site, request.param) as found:
         yield found
 
 
-@pytest.fixture(scope="module", params=["file", "http"])
+@pytest.fixture(scope="module", params=["file", pytest.param("http", marks=pytest.mark.slow)])
 def graph_address(request, graph_site):
     """Where the site of the run with a graph is."""
     with addressed(graph_site, request.param) as found:
@@ -163,6 +163,7 @@ def test_a_comparison_is_accessible_and_fits_the_screen(browser, comparison, sch
     assert_accessible(browser, comparison, "index.html", scheme, width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "scheme", "width"),
     [
@@ -178,6 +179,7 @@ def test_pages_about_graphs_are_accessible_and_fit_the_screen(browser, graph_sit
     assert_accessible(browser, graph_site, place, scheme, width, click="[data-node='0']")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "scheme", "width"),
     [

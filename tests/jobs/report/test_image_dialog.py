@@ -227,6 +227,7 @@ def test_the_page_of_an_image_draws_the_annotations_that_are_chosen(phone, site)
     page.wait_for_url("**/m/planted/**")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "scheme", "width", "click"),
     [

@@ -15,7 +15,7 @@ from tests.jobs.report.pages import called
 from tests.planted.hostile import CATEGORY, CONCEPT
 
 
-@pytest.fixture(scope="module", params=["file", "http"])
+@pytest.fixture(scope="module", params=["file", pytest.param("http", marks=pytest.mark.slow)])
 def address(request, site):
     with addressed(site, request.param) as found:
         yield found
@@ -204,6 +204,7 @@ def test_graphs_are_found(browser, graph_site):
     page.context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "scheme", "width"), [("rim", "light", 390), ("nothing of the kind", "dark", 1280)])
 def test_results_are_accessible_and_fit_the_screen(browser, site, text, scheme, width):
     def search(page):

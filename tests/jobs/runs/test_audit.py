@@ -141,6 +141,7 @@ def test_lost_markers_are_computed_again_to_the_same_tables(audited, planted_set
     assert_same(run, planted_run)
 
 
+@pytest.mark.slow
 def test_a_bad_image_is_rejected_and_leaves_the_tallies(audited, planted_settings, tmp_path):
     """It is also all there is of its block."""
     data = tmp_path / "data"
@@ -258,6 +259,7 @@ def test_activations_may_be_removed_and_are_computed_again_when_needed(
     assert_same(run, planted_run)
 
 
+@pytest.mark.slow
 def test_the_findings_of_several_models_are_those_of_each_alone(audited, planted_settings, planted_run, tmp_path):
     twin = {**PLANTED, "name": "twin"}
     run = audited(**{**planted_settings, "models": [twin, PLANTED]}, image_block=4)

@@ -97,11 +97,13 @@ def permuted_scenes(tmp_path_factory):
     return np.array(found).reshape(-1, 2)
 
 
+@pytest.mark.slow
 def test_frames_of_permuted_scenes_are_significant_as_seldom_as_promised(permuted_scenes):
     grouped = permuted_scenes[:, 0]
     assert (grouped > 0).mean() <= 0.05
 
 
+@pytest.mark.slow
 def test_frames_taken_for_images_of_their_own_would_be_significant(permuted_scenes):
     single = permuted_scenes[:, 1]
     assert (single > 0).mean() > 0.5

@@ -112,6 +112,7 @@ def test_edges_lead_to_candidates_of_the_layer_above(run):
     assert first["displacement_y"] == pytest.approx(node["mean_y"] - upper["mean_y"][0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_blocks(audited, animals, run):
     other = audited(data=animals, **GRAPH, unit_block=1, image_block=7)
     for table in TABLES:

@@ -94,6 +94,7 @@ def test_released_protocols_choose_images_as_their_code_does(audited, dots):
         assert row["instability"] == pytest.approx(silent[0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_blocks(audited, dots, survey):
     assert rows_of(located(audited, dots, unit_block=1, image_block=7)).equals(rows_of(survey))
 

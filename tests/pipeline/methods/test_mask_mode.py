@@ -33,6 +33,7 @@ def sampled(dataset, views):
     return labels
 
 
+@pytest.mark.slow
 def test_survey_masks_of_flipped_images_agree_with_the_definition(audited, data):
     # blocks of 5 part the two views of an image
     run = audited(data=data, **SETTINGS, mask_mode="survey", flips=True, image_block=5)

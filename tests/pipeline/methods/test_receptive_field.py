@@ -84,6 +84,7 @@ def test_a_unit_that_ignores_the_image_has_no_field(run):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_fields_do_not_depend_on_blocks_workers_or_a_restart(audited, spots, run, tmp_path):
     other = audited(data=spots, **SETTINGS, image_block=3, actors=1, out=tmp_path / "run")
     assert fields(other).equals(fields(run))

@@ -66,6 +66,7 @@ def test_with_auto_the_tables_are_those_of_the_unscaled_network(settings, unscal
         )
 
 
+@pytest.mark.slow
 def test_auto_is_recorded_kept_and_the_same_for_any_workers(settings, audited, tmp_path):
     asked = {**settings, "models": [model("tiny")], "activation_scale": "auto"}
     here, there = audit_here(tmp_path / "here", **asked), audited(out=tmp_path / "there", **asked, actors=2)

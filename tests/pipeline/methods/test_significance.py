@@ -44,9 +44,8 @@ def run(audited, settings):
     return audited(**settings)
 
 
-@pytest.mark.parametrize(
-    "group_of", [None, pytest.param(interleaved, marks=pytest.mark.slow)], ids=["images", "groups"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("group_of", [None, interleaved], ids=["images", "groups"])
 def test_significance_does_not_depend_on_blocks_or_workers(audited, tmp_path, group_of):
     """Groups cross the blocks of 5 images."""
     planted.write_dataset(tmp_path / "data", images=24, group_of=group_of)

@@ -79,6 +79,7 @@ def test_significance_is_null_and_says_why(unstored):
     assert schemas.scan_layer_significance(unstored).collect().is_empty()
 
 
+@pytest.mark.slow
 def test_a_redo_runs_the_networks_again_and_an_extension_stores(audited, settings, stored, unstored):
     """What the passes left is gone, so that another quantile needs both again; another metric needs the activations."""
     audited(out=unstored, **{**settings, "quantile": 0.1}, store="none", redo="thresholds")

@@ -270,6 +270,7 @@ def test_tables_name_view_and_image(run):
     assert rejects["reason"][0] == "its box has 20 x 20 pixels, fewer than 50 x 50"
 
 
+@pytest.mark.slow
 def test_an_image_counts_once_towards_min_images(audited, settings, tmp_path):
     run = audited(out=tmp_path / "run", **{**settings, "image_block": 7}, views="objects", flips=True)
     assert schemas.scan_concepts(run).collect()["images"].to_list() == [6, 6]
@@ -277,6 +278,7 @@ def test_an_image_counts_once_towards_min_images(audited, settings, tmp_path):
         audited(out=tmp_path / "more", **{**settings, "min_images": 7}, views="objects", flips=True)
 
 
+@pytest.mark.slow
 def test_changed_views_stop_and_redo_makes_them_anew(audited, settings, tmp_path):
     run = audited(out=tmp_path / "run", **settings)
     assert len(ActivationStore(run, "planted", "1").read(0, 99, slice(0, 3))) == 10

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,11 @@ class RunFolder:
             version, sections = stated["format"], [stated[name] for name in ("request", "plan", "files")]
             if not all(isinstance(section, dict) for section in sections):
                 raise TypeError("a section is no table")
-            if version == _FORMAT and stated.get("seal", None) not in (None, _seal(stated["plan"])):
+            if (
+                version == _FORMAT
+                and "seal" in stated
+                and stated["seal"] not in map(_seal, repeat(stated["plan"]), _SEALS)
+            ):
                 raise ValueError("its seal is broken")
         except StoreError:
             raise
@@ -142,13 +147,16 @@ class RunFolder:
 #: What of a plan may change beside the audit: the places of folders.
 _UNSEALED = frozenset({"run", "data"})
 
+#: What seals leave out: those written now, and the first ones.
+_SEALS = (_UNSEALED, _UNSEALED | {"values", "layout"})
 
-def _seal(plan: Any) -> str:
-    """Return a digest of a plan as ``run.toml`` states it, but for `_UNSEALED`."""
+
+def _seal(plan: Any, unsealed: Set[str] = _UNSEALED) -> str:
+    """Return a digest of a plan as ``run.toml`` states it, but for what is not sealed."""
 
     def kept(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: kept(inner) for name, inner in value.items() if name not in _UNSEALED}
+            return {name: kept(inner) for name, inner in value.items() if name not in unsealed}
         return [kept(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
     return hashlib.sha256(json.dumps(kept(plan), sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -161,6 +161,7 @@ def test_it_meets_the_demands_on_every_method(tree):
     assert "sparseness needs nothing" in skipped
 
 
+@pytest.mark.slow
 def test_nothing_that_counts_tables_or_stages_has_to_change(tree):
     """Tests of all schemas and of all fingerprints pass whole, beside the new method: the files above are all it takes."""
     (command,) = (command for command in commands_of_the_page() if "tests/schemas" in command)

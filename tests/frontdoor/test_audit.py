@@ -77,6 +77,7 @@ def test_workers_find_the_same_in_a_module_that_they_cannot_import(data, from_fa
     assert all(frame.equals(tables[name]) for name, frame in found(run.path).items())
 
 
+@pytest.mark.slow
 def test_a_network_travels_once_and_its_holder_goes_with_the_audit():
     """What each piece of work carries does not grow with the network."""
     import ray

@@ -140,6 +140,7 @@ def test_with_all_streams_closed_an_audit_is_whole(data, tmp_path):
     assert schemas.scan_runs(tmp_path / "run").collect()["outcome"].to_list() == ["done"]
 
 
+@pytest.mark.slow
 def test_where_nobody_reads_on_nothing_is_said(tmp_path, data):
     script = f'"{sys.executable}" -m filterscope layers torchvision:squeezenet1_1@random:0 | head -1; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, text=True)

@@ -71,6 +71,7 @@ def test_tables_do_not_depend_on_blocks_or_workers(audited, planted_settings, pl
     assert_same(planted_run, other)
 
 
+@pytest.mark.slow
 def test_few_images_are_audited_in_one_process(planted_settings, tmp_path):
     """Starting Ray takes longer than such an audit."""
     config = load_config(out=tmp_path / "run", metrics="dissection", **planted_settings)

@@ -34,6 +34,7 @@ def busy_threads(out, settings):
     return mine, max(spent.values())
 
 
+@pytest.mark.slow
 def test_a_worker_computes_on_one_thread(audited, coco, tmp_path):
     """Torch, Numba, Zarr's codecs and Arrow: none starts a second one."""
     import ray

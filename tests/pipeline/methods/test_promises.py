@@ -148,7 +148,9 @@ def _tried(chain: Chain, damage: Damage, file: Path, other: Path, rng: np.random
     return False
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage", [pytest.param(damage, marks=pytest.mark.slow) if damage in (cut, swap) else damage for damage in DAMAGES]
+)
 def test_a_damaged_file_changes_no_table_in_silence(chain: Chain, damage: Damage, tmp_path: Path) -> None:
     rng, files, told = np.random.default_rng(len(damage.__name__)), chain.files(), 0
     kinds: dict[tuple[str, str], list[Path]] = {}

@@ -39,6 +39,7 @@ def test_findings_are_equal_bit_for_bit(stored, unstored):
     assert schemas.scan_rejects(unstored).collect().equals(schemas.scan_rejects(stored).collect())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [{"image_block": 3}, {"image_block": 5, "unit_block": 1, "mask_mode": "survey"}])
 def test_findings_are_equal_when_spans_part_the_views_of_an_image(settings, tmp_path, monkeypatch, blocks):
     """Spans of an odd number of views, two of each image."""

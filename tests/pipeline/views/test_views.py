@@ -291,6 +291,7 @@ def test_changed_views_stop_and_redo_makes_them_anew(audited, settings, tmp_path
     assert schemas.scan_thresholds(run).collect()["count"].unique().item() == 12 * 32 * 32
 
 
+@pytest.mark.slow
 def test_whole_images_leave_fingerprints_as_they_were(run, audited, settings, tmp_path):
     plain = RunFolder(audited(out=tmp_path / "run", **settings)).plan()
     model = plain.models[0]

@@ -246,7 +246,10 @@ def estimate(
 
     if (images is not None and not images >= 1) or (models is not None and models < 1):
         raise InputError(f"--images {images} --models {models}: both must be 1 or more")
-    count, config = None if images is None else round(images), load_config(zoo)
+    count = None if images is None else round(images)
+    config = load_config(
+        zoo, out=Path("estimate")
+    )  # where results would go makes no difference, so that no file need say it
     if measure:
         from filterscope.jobs.cost.measure import measure as run_measure
         from filterscope.jobs.cost.measure import saved

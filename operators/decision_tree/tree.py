@@ -204,7 +204,7 @@ class _Merging:
         self.crossed = np.einsum("nd,md->nm", positives.g, others.x)
         self.cosines = np.einsum("nd,md->nm", positives.g, positives.g)  # of two slots' sums, not divided yet
         self.part = _shared(
-            np.einsum("md,nd->mn", others.g, positives.g), SHARED
+            np.einsum("md,nd->mn", others.g, positives.g), shared
         ).T.copy()  # of each negative in a slot
         self.next = np.full(count, -1)
         self.head, self.tail = np.arange(count), np.arange(count)

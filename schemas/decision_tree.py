@@ -5,7 +5,10 @@ import pyarrow as pa
 from filterscope.schemas.columns import IMAGE, LAYER, MODEL, VIEW, column, table
 
 _CATEGORY = column(
-    "category", pa.string(), "category of the objects that are explained", null="views are whole images, and none was asked"
+    "category",
+    pa.string(),
+    "category of the objects that are explained",
+    null="views are whole images, and none was asked",
 )
 _FEW = "fewer than 10 views had a score above 0 and a gradient, so that no tree was grown"
 _CUT = column("cut", pa.string(), "where the tree is cut: root, second layer, a number of nodes, leaves")
@@ -24,7 +27,9 @@ POOLED_GRADIENTS = table(
     column("linear", pa.float32(), "gradient times map, summed over units and positions"),
     column("maps", pa.list_(pa.float32()), "sum of each unit's map over positions"),
     column("slopes", pa.list_(pa.float32()), "sum of the gradient with respect to each unit's map over positions"),
-    column("peaks", pa.list_(pa.int32()), "position at which each unit's map is largest, row-major; -1: it is constant"),
+    column(
+        "peaks", pa.list_(pa.int32()), "position at which each unit's map is largest, row-major; -1: it is constant"
+    ),
 )
 
 DECISION_TREES = table(
@@ -39,11 +44,15 @@ DECISION_TREES = table(
     column("positives", pa.int32(), "views that the tree is grown from"),
     column("negatives", pa.int32(), "views of no such object that scores are compared with"),
     column("second", pa.int32(), "nodes of the second layer, where the likelihood stops merging", null=_FEW),
-    column("agreement", pa.float64(), "least cosine between a view's gradient and the root's; 1: a linear head", null=_FEW),
+    column(
+        "agreement", pa.float64(), "least cosine between a view's gradient and the root's; 1: a linear head", null=_FEW
+    ),
     column("linear_share", pa.float64(), "median of gradient times map over score, before pooling", null=_FEW),
     column("pooled_share", pa.float64(), "the same after pooling: what places inside maps hold is lost", null=_FEW),
     column("majority", pa.float64(), "accuracy of a constant sign on positives and negatives", null=_FEW),
-    column("parts", pa.list_(pa.string()), "parts that filters were assigned to; none without landmarks and part masks"),
+    column(
+        "parts", pa.list_(pa.string()), "parts that filters were assigned to; none without landmarks and part masks"
+    ),
     column("part_filters", pa.list_(pa.int32()), "filters of each part"),
     column("deletions", pa.int32(), "views on which the filters of each part were silenced"),
 )
@@ -60,12 +69,20 @@ DECISION_NODES = table(
     column("level_nodes", pa.int32(), "nodes of the coarsest cut that has it; it is in all cuts up to `finest_nodes`"),
     column("finest_nodes", pa.int32(), "nodes of the finest cut that has it"),
     column("gain", pa.float64(), "by how much its merge raised log E", null="it is a leaf"),
-    column("fitness", pa.float64(), "mean fitness on its views: 1 where it is each view's own gradient", null="all are 0"),
-    column("error", pa.float64(), "mean distance of its score from the true one, over the range of scores", null="no range"),
-    column("filters", pa.list_(pa.int32()), "its filters of largest contribution on average, at most 20, largest first"),
+    column(
+        "fitness", pa.float64(), "mean fitness on its views: 1 where it is each view's own gradient", null="all are 0"
+    ),
+    column(
+        "error", pa.float64(), "mean distance of its score from the true one, over the range of scores", null="no range"
+    ),
+    column(
+        "filters", pa.list_(pa.int32()), "its filters of largest contribution on average, at most 20, largest first"
+    ),
     column("weights", pa.list_(pa.float32()), "weight of each of these in w, pooled units"),
     column("bias", pa.float64(), "offset of h(x) = w . x + bias, pooled units"),
-    column("part_contributions", pa.list_(pa.float32()), "mean contribution of each part in `decision_trees`, of the score"),
+    column(
+        "part_contributions", pa.list_(pa.float32()), "mean contribution of each part in `decision_trees`, of the score"
+    ),
     column("nearest", pa.list_(pa.int32()), "its views, those nearest by gradient first, at most 12"),
 )
 
@@ -81,7 +98,9 @@ DECISION_PATHS = table(
     column("cosine", pa.float64(), "of the view's gradient and the node's"),
     column("score", pa.float64(), "of the network [y]"),
     column("predicted", pa.float64(), "of the node [h]"),
-    column("fitness", pa.float64(), "how alike the node's contributions are to gradient times response", null="both are 0"),
+    column(
+        "fitness", pa.float64(), "how alike the node's contributions are to gradient times response", null="both are 0"
+    ),
 )
 
 DECISION_CONTRIBUTIONS = table(
@@ -108,7 +127,11 @@ DECISION_SUMMARY = table(
     _CATEGORY,
     _CUT,
     _NODES,
-    column("grouping", pa.string(), "tree; random tree: its shape over shuffled views; k-means of gradients, as many clusters"),
+    column(
+        "grouping",
+        pa.string(),
+        "tree; random tree: its shape over shuffled views; k-means of gradients, as many clusters",
+    ),
     column("fitness", pa.float64(), "mean fitness over the positives", null="all contributions are 0"),
     column(
         "part_error",

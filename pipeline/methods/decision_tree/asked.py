@@ -54,7 +54,9 @@ class Explainable(Need):
         """Refuse a category that is not in the run."""
         asked, known = plan.of(DecisionTreeOptions).category, known_categories(plan)
         if asked is not None and asked not in known:
-            there = f" Categories are: {', '.join(known)}." if known else " It has neither objects nor classes of images."
+            there = (
+                f" Categories are: {', '.join(known)}." if known else " It has neither objects nor classes of images."
+            )
             raise InputError(
                 f"{_FLAG}category {asked}: no view of {plan.data} shows one.{did_you_mean(asked, known) or there}"
             )

@@ -46,8 +46,8 @@ class DecisionTreeOptions(Options):
     )
     target: Annotated[Target | None, AfterValidator(_not_true)] = option(
         None,
-        "class whose score is explained: an index; indices such as 7-24,80-100, the one of highest score among these; predicted, "
-        "each view's own; unset: the class that is named as the category, else the one predicted most often",
+        "class whose score is explained: an index; indices such as 7-24,80-100, the one of highest score among these; "
+        "predicted, each view's own; unset: the class that is named as the category, else the one predicted most often",
     )
     alpha: Literal["ones", "lasso", "binary"] = option(
         "ones", "which filters nodes keep: all, as a lasso weighs them, or those that backward elimination leaves"

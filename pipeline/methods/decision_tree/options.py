@@ -66,7 +66,7 @@ class DecisionTreeOptions(Options):
         CUTS, "numbers of nodes that the tree is cut into"
     )
     most: Annotated[StrictInt, at_most(20_000, "time and memory grow with its square")] = option(
-        2000, "views that a tree is grown from, at most", ge=10
+        2000, "views that a tree is grown from, at most", ge=1
     )
     deletions: Annotated[StrictInt, at_most(1_000_000, "each is a forward pass for every part")] = option(
         200, "views on which each part's filters are silenced, at most", ge=0

@@ -78,7 +78,7 @@ def _tree(question: Question, rows: "Rows", kept: np.ndarray, study: Study | Non
         above = np.append(own.y > 0, study.negatives.y > 0).mean()
         found |= {
             "second": study.tree.second,
-            "agreement": float(study.cosine[:, -1].min()),
+            "agreement": min(float(study.cosine[:, -1].min()), 1.0),
             "linear_share": float(np.median(rows.linear[kept] / rows.score[kept])),
             "pooled_share": float(np.median((own.g * own.x).sum(axis=1) / own.y)),
             "majority": float(max(above, 1 - above)),

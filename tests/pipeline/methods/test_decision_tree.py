@@ -82,6 +82,7 @@ def test_numbers_stand_beside_their_controls(made):
     assert shown["size"].sum() == 45
     bars = parts(run, "planted", "1")
     np.testing.assert_allclose(bars["share"], bars["measured"], rtol=1e-3)
+    assert set(bars["of filters"]) == {0.5}
     assert set(bars["cut"]) == {"second layer", "10"}
 
 

@@ -116,8 +116,8 @@ def parts(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     """Return what parts give to the scores of a node's views, as shares of the score: bars.
 
     Columns: model, layer, category, cut, mode, part, `share` of the score that the node says the part gave; `measured`, the
-    share that is lost without the part's filters; `of filters`, the share of all assigned filters that the part has; for the second
-    layer and the cut at ten.
+    share that is lost without the part's filters; `of filters`, the share of all assigned filters that the part has; for the
+    second layer and the cut at ten.
     """
     keys = [*_KEYS, "view", "cut"]
     given = schemas.scan_layer(run, "decision_contributions", model, layer).filter(pl.col("kind") == "part")

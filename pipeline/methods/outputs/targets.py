@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREDICTED, TRUE = "predicted", "true"
 #: What help says of them.
-TARGETS = "predicted, the one of highest score; true; an index; or indices such as 7-24,80-100, the one of highest score among these"
+TARGETS = "predicted, of highest score; true; an index; or indices, 7-24,80-100: that of highest score among these"
 
 
 def _text(value: object) -> object:

@@ -11,7 +11,7 @@ import numpy as np
 
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.attribution.explainers import BASELINES
-from filterscope.pipeline.stores.places import listing, read_regular, write_atomically
+from filterscope.pipeline.stores.places import listing, read_regular, signature, write_atomically
 
 #: Folder of the predictions that a run has explained.
 FOLDER = "explained"
@@ -152,7 +152,7 @@ class Prediction:
         text = np.frombuffer(json.dumps(stated).encode(), np.uint8)
         sink = io.BytesIO()
         np.savez_compressed(sink, stated=text, pixels=self.pixels, **arrays)
-        write_atomically(run.joinpath(FOLDER, self.model, f"{self.place[1]}.npz"), sink.getvalue())
+        write_atomically(_path(run, self.place), sink.getvalue())
 
     @classmethod
     def read(cls, run: Path, place: tuple[str, str]) -> Self:
@@ -163,7 +163,7 @@ class Prediction:
         InputError
             If the file is damaged.
         """
-        path = run.joinpath(FOLDER, place[0], f"{place[1]}.npz")
+        path = _path(run, place)
         try:
             with np.load(io.BytesIO(read_regular(path)), allow_pickle=False) as held:
                 arrays = {name: held[name] for name in held.files}
@@ -185,6 +185,15 @@ class Prediction:
             ) from None
 
 
+def _path(run: Path, place: tuple[str, str]) -> Path:
+    return run.joinpath(FOLDER, place[0], f"{place[1]}.npz")
+
+
+def signature_of(run: Path, place: tuple[str, str]) -> list[int]:
+    """Return what tells the file of a prediction from an earlier one."""
+    return signature(_path(run, place))
+
+
 def _half(values: np.ndarray) -> np.ndarray:
     """Return a map as float16 from -1 to 1, which is enough to draw it."""
     peak = np.abs(values[np.isfinite(values)]).max(initial=0.0)
@@ -199,4 +208,4 @@ def explained(run: Path) -> Iterator[tuple[str, str]]:
             yield model, name
 
 
-__all__ = ["FOLDER", "NONE", "RANDOM", "TRAINED", "Explained", "Prediction", "explained"]
+__all__ = ["FOLDER", "NONE", "RANDOM", "TRAINED", "Explained", "Prediction", "explained", "signature_of"]

@@ -6,6 +6,7 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
     attribution,
+    decision_tree,
     dissection,
     gradients,
     graph,
@@ -38,6 +39,7 @@ METHODS: tuple[Method, ...] = (
     outputs.METHOD,
     gradients.METHOD,
     attribution.METHOD,
+    decision_tree.METHOD,
 )
 
 

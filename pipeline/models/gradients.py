@@ -131,16 +131,30 @@ def gradients_of(
     found, values, raw = record(taps, inputs, [name for name in at if name != INPUT], whole=scores)
     raw = {INPUT: inputs, **raw} if INPUT in at else raw
     scalar = values_of(of, found, {**values, INPUT: inputs}, count, targets)
-    asked = [raw[name] for name in at]
-    slopes = torch.autograd.grad(scalar.sum(), asked, allow_unused=True) if scalar.requires_grad else (None,) * len(at)
     gradients: dict[str, Tensor] = {}
-    for name, slope in zip(at, slopes, strict=True):
+    for name, slope in zip(at, slopes_of(scalar, raw, at), strict=True):
+        gradients[name] = (slope if name == INPUT else taps.units(name, slope))[:count].float()
+    return gradients
+
+
+def slopes_of(value: Tensor, raw: Mapping[str, Tensor], at: Sequence[str]) -> list[Tensor]:
+    """Return the gradients of a value per image with respect to recorded outputs, in their shapes.
+
+    Raises
+    ------
+    InputError
+        If one has no influence on the value.
+    """
+    asked = [raw[name] for name in at]
+    found = torch.autograd.grad(value.sum(), asked, allow_unused=True) if value.requires_grad else (None,) * len(at)
+    slopes: list[Tensor] = []
+    for name, slope in zip(at, found, strict=True):
         if slope is None:
             raise InputError(
                 f"what is differentiated does not depend on {name!r}: it is made before it, or the network goes round it"
             )
-        gradients[name] = (slope if name == INPUT else taps.units(name, slope))[:count].float()
-    return gradients
+        slopes.append(slope)
+    return slopes
 
 
 def tapped_for(taps: Taps, at: Iterable[str]) -> Taps:
@@ -149,4 +163,4 @@ def tapped_for(taps: Taps, at: Iterable[str]) -> Taps:
     return Taps(taps.module, names, rotation=taps.rotation, layouts=taps.layouts)
 
 
-__all__ = ["INPUT", "Scalar", "gradients_of", "record", "tapped_for", "values_of"]
+__all__ = ["INPUT", "Scalar", "gradients_of", "record", "slopes_of", "tapped_for", "values_of"]

@@ -374,6 +374,23 @@ class Taps:
         maps = as_maps(name, output, self._grid, self.layouts.get(name, NCHW))
         return maps if self.rotation is None else torch.einsum("dc,nchw->ndhw", self._basis(name, maps), maps)
 
+    def silenced(self, name: str, output: Any, units: Any) -> Tensor:
+        """Return a copy of the output of a layer, in its own shape, with the maps of some units set to 0.
+
+        Raises
+        ------
+        InputError
+            If it cannot be taken as maps.
+        """
+        copy = output.clone() if isinstance(output, Tensor) else output
+        maps = as_maps(name, copy, self._grid, self.layouts.get(name, NCHW))  # a view
+        if self.rotation is None:
+            maps[:, units] = 0
+        else:
+            rows = self._basis(name, maps)[units]
+            maps -= torch.einsum("dc,db,nbhw->nchw", rows, rows, maps)
+        return copy
+
     @torch.inference_mode()
     def _copies(self, batch: Tensor, whole: bool) -> tuple[dict[str, Tensor], Any]:
         copies: dict[str, Tensor] = {}

@@ -33,7 +33,7 @@ class Differentiable(Need):
         if asked.target == TRUE:
             Scores().check_network(method, model, layers, settings)
         refuse_absent(asked.index, count, model.name)
-        _differentiate_blank(method, model, layers)
+        differentiate_blank(method, model, layers)
 
 
 def refuse_absent(index: int | None, count: int, model: str) -> None:
@@ -42,7 +42,8 @@ def refuse_absent(index: int | None, count: int, model: str) -> None:
         raise InputError(f"--gradients.target {index}: {model} scores {count} classes, 0 to {count - 1}")
 
 
-def _differentiate_blank(method: str, model: "Model", layers: "Sequence[Layer]") -> None:
+def differentiate_blank(method: str, model: "Model", layers: "Sequence[Layer]") -> None:
+    """Take the gradient of the highest score on a blank image; raises InputError where a layer has no influence on it."""
     import torch
 
     from filterscope.pipeline.models.gradients import gradients_of
@@ -55,4 +56,4 @@ def _differentiate_blank(method: str, model: "Model", layers: "Sequence[Layer]")
         gradients_of(taps, blank, lambda scores, taps: scores.amax(1), names, 1, scores=True, targets=None)
 
 
-__all__ = ["Differentiable", "refuse_absent"]
+__all__ = ["Differentiable", "differentiate_blank", "refuse_absent"]

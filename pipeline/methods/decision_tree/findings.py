@@ -1,0 +1,165 @@
+"""What a run says of decision trees: how many modes there are, how true they are beside their controls, and what they show."""
+
+from pathlib import Path
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.pipeline.methods.decision_tree.study import KMEANS, RANDOM, ROOT, TREE
+from filterscope.pipeline.methods.method import Finding
+
+_KEYS = ("model", "layer", "category")
+#: Nodes of the cut that is shown.
+_SHOWN = 10
+#: A linear head gives all images one gradient, up to rounding.
+_ONE = 0.999999
+
+
+def modes(run: str | Path) -> pl.DataFrame:
+    """Return what trees were grown from and how many modes they found.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, layer and category, sorted: the class that is explained and why; views of the category, those `left
+        out`, `negatives`; `modes`, the nodes of the second layer, null where fewer than 10 views were left; `verdict`; the
+        share of the score that gradient times map explains, `linear` and `pooled`.
+    """
+    left = pl.col("not_positive") + pl.col("no_gradient")
+    verdict = (
+        pl.when(pl.col("second").is_null())
+        .then(pl.lit("too few views"))
+        .when(pl.col("agreement") > _ONE)
+        .then(pl.lit("one mode: the head is linear"))
+        .when(pl.col("second") == 1)
+        .then(pl.lit("one mode"))
+        .otherwise(pl.lit(""))
+    )
+    return (
+        schemas.scan_decision_trees(run)
+        .select(
+            *_KEYS, "target", pl.col("target_by").alias("why"), "views", left.alias("left out"), "negatives",
+            pl.col("second").alias("modes"), verdict.alias("verdict"), pl.col("linear_share").alias("linear"),
+            pl.col("pooled_share").alias("pooled"),
+        )
+        .sort(_KEYS, nulls_last=True)
+        .collect()
+    )  # fmt: skip
+
+
+def fitness(run: str | Path) -> pl.DataFrame:
+    """Return how true trees are at each cut, beside their controls.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, layer, category and cut, from the top: number of nodes; `fitness` of the tree, and of the root
+        alone, a random tree of its shape and k-means with as many clusters; `part error`, likewise.
+    """
+    rows = schemas.scan_decision_summary(run).collect()
+    keys = [*_KEYS, "cut", "nodes"]
+    tree = rows.filter(pl.col("grouping") == TREE).select(*keys, "fitness", "part_error", "score_error", "accuracy")
+    root = tree.filter(pl.col("cut") == ROOT).select(
+        *_KEYS, pl.col("fitness").alias("root"), pl.col("part_error").alias("root part error")
+    )
+    found = tree.join(root, on=_KEYS, how="left", nulls_equal=True)
+    for grouping in (RANDOM, KMEANS):
+        beside = rows.filter(pl.col("grouping") == grouping).select(
+            *keys, pl.col("fitness").alias(grouping), pl.col("part_error").alias(f"{grouping} part error")
+        )
+        found = found.join(beside, on=keys, how="left", nulls_equal=True)
+    return found.sort(*_KEYS, "nodes", "cut", nulls_last=True).select(
+        *keys, "fitness", "root", RANDOM, KMEANS,
+        pl.col("part_error").alias("part error"), "root part error", f"{RANDOM} part error", f"{KMEANS} part error",
+    )  # fmt: skip
+
+
+def nodes(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return the nodes of the cut at ten, or of the nearest that there is, with their views nearest by gradient.
+
+    Columns: model, layer, category, node, `size` in views, `fitness` and that of the `root`, `filters` that give most, `views`.
+    """
+    found = schemas.scan_layer(run, "decision_nodes", model, layer).collect()
+    leaves = found.group_by(_KEYS).agg(pl.col("finest_nodes").max().alias("leaves"))
+    root = found.filter(pl.col("parent").is_null()).select(*_KEYS, pl.col("fitness").alias("root"))
+    at = pl.min_horizontal(pl.lit(_SHOWN), "leaves")
+    return (
+        found.join(leaves, on=_KEYS, nulls_equal=True)
+        .join(root, on=_KEYS, nulls_equal=True)
+        .filter(pl.col("level_nodes") <= at, pl.col("finest_nodes") >= at)
+        .sort(*_KEYS, "views", "node", descending=[False, False, False, True, False], nulls_last=True)
+        .select(
+            *_KEYS, "node", pl.col("views").alias("size"), "fitness", "root",
+            pl.col("filters").list.head(5).cast(pl.List(pl.String)).list.join(", ").alias("filters"),
+            pl.col("nearest").alias("views"),
+        )
+    )  # fmt: skip
+
+
+def parts(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return what parts give to the scores of a node's views, as shares of the score: bars.
+
+    Columns: model, layer, category, cut, node, part, `share` of the score that the node says the part gave, and `measured`, the
+    share that is lost without the part's filters; for the second layer and the cut at ten.
+    """
+    keys = [*_KEYS, "view", "cut"]
+    given = schemas.scan_layer(run, "decision_contributions", model, layer).filter(pl.col("kind") == "part")
+    paths = schemas.scan_layer(run, "decision_paths", model, layer).select(*keys, "node", "score")
+    tried = given.filter(pl.col("cut").is_in(["second layer", str(_SHOWN)]), pl.col("measured").is_not_null())
+    return (
+        tried.join(paths, on=keys, nulls_equal=True)
+        .group_by(*_KEYS, "cut", pl.col("node").cast(pl.String), pl.col("name").alias("part"))
+        .agg(
+            (pl.col("contribution") / pl.col("score")).mean().alias("share"),
+            (pl.col("measured") / pl.col("score")).mean().alias("measured"),
+            pl.len().alias("views"),
+        )
+        .sort(*_KEYS, "cut", "node", "part", nulls_last=True)
+        .collect()
+    )
+
+
+_CONTROL = (
+    "Fitness: 1 where a node's contributions are each view's own gradient times response. A tree says more than one mode where "
+    "it is above the root, and more than any grouping where it is above the random tree and k-means."
+)
+
+FINDINGS = (
+    Finding(
+        "Decision modes of class scores",
+        ("decision_trees",),
+        modes,
+        note="Linear and pooled: median share of the score that gradient times map explains, before and after summing over "
+        "positions; where they differ, places inside maps matter that trees do not see.",
+    ),
+    Finding("Decision trees beside their controls", ("decision_summary",), fitness, note=_CONTROL),
+    Finding(
+        "Decision modes",
+        ("decision_nodes",),
+        nodes,
+        per="layer",
+        look="strips",
+        note="The views of the tree's nodes at the cut of ten, nearest by gradient first, and the filters that contribute "
+        "most. Fitness on their own views, beside that of the root on all.",
+    ),
+    Finding(
+        "What parts give",
+        ("decision_contributions", "decision_paths"),
+        parts,
+        per="layer",
+        look="bars",
+        note="Share of the score that a node says the part's filters gave, beside what is lost when they are silenced.",
+    ),
+)
+
+__all__ = ["FINDINGS", "fitness", "modes", "nodes", "parts"]

@@ -1,0 +1,1 @@
+"""Region attribution: which places of an image a score comes from."""

@@ -1,0 +1,1 @@
+"""Ways to explain a score: images and classes in, maps out."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from filterscope.pipeline.methods.attribution.explainers.base import Explanation
@@ -101,6 +101,7 @@ class Meaningful:
                 adam.step()
                 with torch.no_grad():
                     hidden.clamp_(0, 1)
+                    hidden[loss.isnan()] = torch.nan  # whose slope may be 0 all the same
         return _enlarged(hidden.detach(), enlarge).cpu().numpy()
 
     def _penalty(self, hidden: Tensor) -> Tensor:
@@ -160,7 +161,7 @@ def _enlargement(size: int, cells: int, sigma: float, device: str) -> Tensor:
     """Return what enlarges an axis bilinearly and then blurs it, of shape (size, cells); each row adds to 1."""
     at = ((np.arange(size) + 0.5) * cells / size - 0.5).clip(0, cells - 1)
     bilinear = (1 - np.abs(at[:, None] - np.arange(cells))).clip(0, None)
-    return torch.from_numpy(gaussian_filter1d(bilinear, sigma, axis=0, mode="nearest").astype(np.float32)).to(device)
+    return torch.from_numpy(gaussian_filter(bilinear, (sigma, 0), mode="nearest").astype(np.float32)).to(device)
 
 
 def _enlarged(masks: Tensor, enlarge: list[Tensor]) -> Tensor:

@@ -112,7 +112,8 @@ class PredictionDifference:
     def _starts(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         if not 1 <= self.stride <= self.window:
             raise InputError(
-                f"windows of {self.window} pixels every {self.stride} leave pixels out; set a stride up to {self.window}"
+                f"windows of {self.window} pixels at a stride of {self.stride} leave pixels out; "
+                f"set a stride from 1 to {self.window}"
             )
         if self.patch > min(height, width):
             raise InputError(

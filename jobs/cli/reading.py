@@ -132,11 +132,15 @@ def explain(
     run: Run,
     image: Annotated[int, typer.Option(help="Number of the image in the data set, from 0.")],
     view: Annotated[
-        int | None, typer.Option(help="Number of one of its views; unset: the first, which is the image unless views are objects.")
+        int | None,
+        typer.Option(help="Number of one of its views; unset: the first, which is the image unless views are objects."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
     target: Annotated[
-        str, typer.Option(help="Class whose score is explained: predicted, of highest score; true; a number from 0; or a name.")
+        str,
+        typer.Option(
+            help="Class whose score is explained: predicted, of highest score; true; a number from 0; or a name."
+        ),
     ] = "predicted",
     methods: Annotated[
         str | None,
@@ -158,7 +162,7 @@ def explain(
 
     Example: filterscope explain runs/first --image 123 --methods grad_cam,occlusion
     """
-    from filterscope.jobs.runs.explain import explain as run_explain
+    from filterscope.jobs.report.explain import explain as run_explain
 
     asked = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
     page = run_explain(run, image, view=view, model=model, target=target, methods=asked, layer=layer, out=out)

@@ -12,6 +12,7 @@ from filterscope.jobs.report.declared import declared, tables_of
 from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, predictions, search, units
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
+from filterscope.jobs.report.sections import trees
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.tables import TableFiles
 from filterscope.jobs.report.thumbnails import (
@@ -50,15 +51,16 @@ def depends(pages: str) -> tuple[str, ...]:
     Parameters
     ----------
     pages : str
-        The first part of their keys: units or layers, graphs, concepts, images or pictures, search, or overview.
+        The first part of their keys: units or layers, graphs, concepts, images or pictures, predictions, search, or overview.
     """
     if pages in ("units", "layers"):
-        return tables_of(_LAYERS, (*layers.OWN, *units.OWN))
+        return tables_of(_LAYERS, (*layers.OWN, *units.OWN, *trees.OWN))
     if pages == "graphs":
         return tables_of(("category",), graph.OWN)
     if pages == "overview":
         return tables_of(("run",), (*overview.OWN, *concepts.OWN))
-    return {"concepts": concepts.OWN, "images": images.OWN, "pictures": pictures.OWN, "search": search.OWN}[pages]
+    own = {"concepts": concepts, "images": images, "pictures": pictures, "predictions": predictions, "search": search}
+    return own[pages].OWN
 
 
 #: Concepts, and images, in a piece of work.
@@ -277,13 +279,13 @@ class _Pages:
         inputs = {"tables": self._tables.state(depends("overview")), "predictions": self._explained, **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
 
-
     def predictions(self) -> Iterator[ReportTask]:
         """Yield the predictions that were explained, and the list of them."""
         run, inputs = self.where.plan.run, {"thumbnails": str(self.where.digests), **self._linked()}
         places = list(explained(run))
         for place in places:
-            own = {"prediction": str(signature_of(run, place)), **inputs}
+            tables = self._tables.state(depends("predictions"), place[0])
+            own = {"prediction": str(signature_of(run, place)), "tables": tables, **inputs}
             yield self._task(("predictions", *place), own, _prediction, place)
         if places:
             yield self._task(("predictions",), {"predictions": self._explained, **inputs}, _predictions, None)

@@ -11,13 +11,24 @@ from filterscope.jobs.report.pictures import file_name
 from filterscope.jobs.report.place import Place, image_place, prediction_picture, prediction_place
 from filterscope.jobs.report.render import kind, url, write_page
 from filterscope.jobs.report.sections.overlay import overlay, write_picture
+from filterscope.jobs.report.sections.trees import parses_of
 from filterscope.jobs.report.thumbnails import path_of
 from filterscope.operators.images.outline import outline
 from filterscope.pipeline.methods.attribution.explainers import BASELINES
-from filterscope.pipeline.methods.attribution.prediction import NONE, RANDOM, TRAINED, Explained, Prediction, explained, signature_of
+from filterscope.pipeline.methods.attribution.prediction import (
+    NONE,
+    RANDOM,
+    TRAINED,
+    Explained,
+    Prediction,
+    explained,
+    signature_of,
+)
 from filterscope.pipeline.run.plan import Plan
 from filterscope.schemas.dataset import CATEGORIES
 
+#: Tables that pages of predictions show.
+OWN = ("decision_paths", "decision_contributions", "decision_summary", "decision_trees")
 #: What methods are called where a person reads.
 TITLES = {
     "grad_cam": "Grad-CAM",
@@ -39,9 +50,7 @@ TITLES = {
 LOW_FIT = 0.3
 
 
-def write_prediction(
-    plan: Plan, site: Path, place: tuple[str, str], *, report: bool, shown: Container[int]
-) -> int:
+def write_prediction(plan: Plan, site: Path, place: tuple[str, str], *, report: bool, shown: Container[int]) -> int:
     """Write the page of a prediction and its pictures.
 
     Parameters
@@ -73,13 +82,19 @@ def write_prediction(
         image=url(*image_place(found.image)) if found.image in shown else None,
         report=report,
         regions=[
-            {"name": name, "path": path, "share": found.regions[name].mean(), "kind": kind(CATEGORIES[n % len(CATEGORIES)])}
+            {
+                "name": name,
+                "path": path,
+                "share": found.regions[name].mean(),
+                "kind": kind(CATEGORIES[n % len(CATEGORIES)]),
+            }
             for n, (name, path) in enumerate(regions.items())
         ],
         outlines="".join(regions.values()),
         cards=[_card(found, name) for name in found.methods],
         controls=[_shown(found, found.of(name, NONE), TITLES[name]) for name in BASELINES],
         stale=_stale(plan, found),
+        parses=parses_of(plan.run, found.model, found.view),
     )
     return 1
 
@@ -92,7 +107,7 @@ def _draw(site: Path, found: Prediction) -> None:
 
 
 def _card(found: Prediction, name: str) -> dict[str, Any]:
-    """Return a method as its card shows it: its two maps, and a row for each region with the columns of all it stands beside."""
+    """Return a method as its card shows it: its two maps, and a row for each region with all that it stands beside."""
     own, control = (found.of(name, network) for network in (TRAINED, RANDOM))
     beside = found.beside(name)
     return {
@@ -105,7 +120,7 @@ def _card(found: Prediction, name: str) -> dict[str, Any]:
         "heads": [says for says, _ in beside],
         "rows": [
             {"region": region, "share": mask.mean(), "cells": [one.row(region) for _, one in beside]}
-            for region, mask in found.regions.items()
+            for region, mask in sorted(found.regions.items(), key=lambda item: -item[1].mean())
         ],
     }
 
@@ -161,4 +176,4 @@ def write_list(plan: Plan, site: Path, *, report: bool) -> int:
     return 1
 
 
-__all__ = ["LOW_FIT", "TITLES", "digest_of", "listed", "write_list", "write_prediction"]
+__all__ = ["LOW_FIT", "OWN", "TITLES", "digest_of", "listed", "write_list", "write_prediction"]

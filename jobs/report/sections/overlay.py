@@ -13,7 +13,14 @@ SIDE = 448
 _QUALITY = 85
 #: Red, green, blue and opacity from nothing to the largest value, as `static/pictures.js` has them.
 _STOPS = np.array(
-    [[0, 0, 4, 0], [40, 11, 84, 90], [137, 34, 106, 150], [203, 65, 73, 190], [246, 140, 36, 215], [252, 230, 120, 235]],
+    [
+        [0, 0, 4, 0],
+        [40, 11, 84, 90],
+        [137, 34, 106, 150],
+        [203, 65, 73, 190],
+        [246, 140, 36, 215],
+        [252, 230, 120, 235],
+    ],
     np.float64,
 )
 #: The same of what speaks against a class and for it.

@@ -30,7 +30,9 @@ def model_asked(plan: Plan, name: str | None) -> PlannedModel:
     if name is None and len(names) > 1:
         raise InputError(f"{plan.run} has several models, {', '.join(names)}; choose one with --model")
     if name is not None and name not in names:
-        raise InputError(f"no model {name!r} in {plan.run}; its models are {', '.join(names)}.{did_you_mean(name, names)}")
+        raise InputError(
+            f"no model {name!r} in {plan.run}; its models are {', '.join(names)}.{did_you_mean(name, names)}"
+        )
     return plan.model(name or names[0])
 
 
@@ -82,8 +84,8 @@ def layer_asked(model: PlannedModel, network: "Network", name: str | None) -> "L
         placed = [layer for layer in model.layers if layer.height * layer.width > 1]
         if not placed:
             raise InputError(
-                f"all audited layers of {model.name} have maps of 1 x 1, as layers after global pooling do, which have no place "
-                "to point at; name an earlier layer with --layer"
+                f"all audited layers of {model.name} have maps of 1 x 1, as layers after global pooling do, which have no "
+                "place to point at; name an earlier layer with --layer"
             )
         return placed[-1]
     layer = audited.get(name) or _unaudited(model, network, name)
@@ -98,9 +100,7 @@ def layer_asked(model: PlannedModel, network: "Network", name: str | None) -> "L
 def _unaudited(model: PlannedModel, network: "Network", name: str) -> "Layer":
     from filterscope.pipeline.models.taps import is_map, list_all_layers, resolve_layers
 
-    every = list_all_layers(
-        network.taps.module, model.transform.input_size, model.name, model.transform.channels
-    )
+    every = list_all_layers(network.taps.module, model.transform.input_size, model.name, model.transform.channels)
     maps, others = [layer for layer in every if is_map(layer)], [layer for layer in every if not is_map(layer)]
     found = resolve_layers([name], maps, what=model.name, flat=lambda: others)
     if len(found) > 1:

@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from filterscope.jobs.report.pages.predictions import write_list, write_prediction
+from filterscope.jobs.report.place import prediction_place
+from filterscope.jobs.report.site import folder_of, prepare
 from filterscope.jobs.terminal import say
 from filterscope.pipeline.run.folder import RunFolder
 
@@ -40,9 +43,6 @@ def explain(
     InputError
         If something asked for is not there.
     """
-    from filterscope.jobs.report.pages.predictions import write_list, write_prediction
-    from filterscope.jobs.report.place import prediction_place
-    from filterscope.jobs.report.site import folder_of, prepare
     from filterscope.pipeline.methods.attribution.explain import ask
 
     plan = RunFolder.existing(run).plan()

@@ -24,7 +24,7 @@ OWN = ("decision_trees", "decision_nodes", "decision_summary", "decision_paths",
 #: Nodes of the finest cut that is drawn.
 NODES = 10
 #: Pixels from node to node across and down, and of a crop.
-ACROSS, DOWN, CROP = 116, 66, 52
+ACROSS, DOWN, CROP = 110, 66, 52
 
 _KEYS = ["layer", "category"]
 _QUALITY = 80
@@ -106,7 +106,7 @@ def _tree(plan: Plan, model: PlannedModel, row: Mapping[str, Any], nodes: pl.Dat
             line = f"M{end} {top:.1f}C{end + 50} {top:.1f} {x - 50} {y:.1f} {x} {y:.1f}"
         given = node["part_contributions"] or []
         bars = [
-            (name, colour, value / score if score else value, 54 * abs(value) / longest if longest else 0.0)
+            (name, colour, value / score if score else value, 50 * abs(value) / longest if longest else 0.0)
             for (name, colour), value in zip(parts, given, strict=True)
         ]
         drawn.append(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.methods.attribution.explainers import needs_layer
+from filterscope.pipeline.methods.attribution.explainers import made, needs_layer
 from filterscope.pipeline.methods.attribution.options import AttributionOptions
 from filterscope.pipeline.methods.outputs.needs import Scores, TrueClasses, refused, scores_of_blank
 from filterscope.pipeline.methods.outputs.targets import TRUE, refuse_absent
@@ -46,6 +46,9 @@ class Explicable(Need):
         refuse_absent("--attribution.target", asked.target, count, model.name)
         if asked.target == TRUE:
             Scores().check_network(method, model, layers, settings)
+        with refused(method, model.name):
+            for name in asked.methods:  # windows may not fit a small input
+                made(name).projected_passes(*model.transform.input_size)
         if any(needs_layer(name) for name in asked.methods):
             _differentiate_blank(method, model, layer_of(asked, layers, model.name))
 

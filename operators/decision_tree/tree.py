@@ -1,7 +1,9 @@
 """Images merged into decision modes, from the leaves up, by the likelihood of their scores.
 
 E = prod_i P(x_i) / prod_i Q(x_i) exp(-beta nodes), P(x_i) = exp(gamma h(x_i)) / Theta, Theta = sum_j exp(gamma h(x_j)) over
-positives and negatives, Q the same of the leaves. A merge of two nodes into u changes log E by
+positives and negatives, Q the same of the leaves. A positive is scored by its own node, a negative by all, each weighed by
+its share of the positives: were it scored by the node nearest to it, many nodes would have none, and merging these costs
+nothing however little they have in common, since flat scores are likelier. A merge of two nodes into u changes log E by
 
     beta + gamma sum_{i in u} (h_new - h_old)(x_i) + N log(Theta_old / Theta_new).
 
@@ -27,8 +29,6 @@ Ints = NDArray[np.int64]
 
 #: What a second-layer node costs in log E.
 BETA = 1.0
-#: Leaves that share a negative.
-SHARED = 20
 #: Whose scores the likelihood is normalised over.
 Omega = Literal["both", "positives"]
 
@@ -133,7 +133,6 @@ def grow(
     omega: Omega = "both",
     mode: Mode = "ones",
     beta: float = BETA,
-    shared: int = SHARED,
 ) -> Tree:
     """Grow a tree.
 
@@ -142,7 +141,7 @@ def grow(
     positives : Pooled
         n images, at least one, with scores above 0.
     negatives : Pooled
-        Images that P is normalised over too. Each is shared by the leaves whose gradients are nearest to its own.
+        Images that P is normalised over too.
     nearest : int, optional
         Only pairs among so many nearest by cosine are tried; None tries all. When none of them raises E, they are sought
         anew.
@@ -153,11 +152,8 @@ def grow(
         a small node so closely that images of different modes are merged.
     beta : float
         Penalty of a node.
-    shared : int
-        Leaves that share a negative, and those as near as the last of them. The nearest alone would leave many leaves without
-        any, and what has no negatives is merged with anything: flat scores are likelier.
     """
-    merging = _Merging(positives, negatives, omega, shared)
+    merging = _Merging(positives, negatives, omega)
     count, second = len(positives.y), None
     heap: list[tuple[float, int, int]] = []
     fresh = True
@@ -190,33 +186,29 @@ def fitted(left: Ints, right: Ints, gain: Floats, second: int, images: Pooled, m
 class _Merging:
     """What is alive, in slots: a new node takes the slot of the lower of its two."""
 
-    def __init__(self, positives: Pooled, negatives: Pooled, omega: Omega, shared: int) -> None:
+    def __init__(self, positives: Pooled, negatives: Pooled, omega: Omega) -> None:
         count = len(positives.y)
         self.count = count
         others = negatives.take(negatives.length > 0) if omega == "both" else negatives.take(np.zeros(0, np.int64))
         self.y = positives.y
         mean = self.y.mean()
         self.gamma = 1 / mean if mean > 0 else 1.0
-        # no BLAS: its sums may depend on the number of threads
-        self.products = np.einsum(
-            "nd,md->nm", positives.g, positives.x
-        )  # of the sum of a slot's gradients with every x
+        # Of the sum of a slot's gradients with every x, and of the sums of two slots; no BLAS: its sums may depend on the
+        # number of threads.
+        self.products = np.einsum("nd,md->nm", positives.g, positives.x)
         self.crossed = np.einsum("nd,md->nm", positives.g, others.x)
-        self.cosines = np.einsum("nd,md->nm", positives.g, positives.g)  # of two slots' sums, not divided yet
-        self.part = _shared(
-            np.einsum("md,nd->mn", others.g, positives.g), shared
-        ).T.copy()  # of each negative in a slot
+        self.cosines = np.einsum("nd,md->nm", positives.g, positives.g)
         self.next = np.full(count, -1)
         self.head, self.tail = np.arange(count), np.arange(count)
         self.alive = {leaf: leaf for leaf in range(count)}  # node -> slot
         self.left, self.right, self.gains = [-1] * count, [-1] * count, [np.nan] * count
         self.shift = float(self.gamma * self.y.max())
         at_leaf = np.exp(self.gamma * (self.crossed + positives.b[:, None]) - self.shift)
-        self.share = np.exp(self.gamma * self.y - self.shift) + (self.part * at_leaf).sum(axis=1)  # of Theta, by slot
+        self.theta = np.exp(self.gamma * self.y - self.shift) + at_leaf.sum(axis=1) / count  # of Theta, by slot
 
     def gain(self, added: float, beta: float) -> float:
         """Return by how much log E changes where Theta grows by so much."""
-        total = self.share.sum()
+        total = self.theta.sum()
         with np.errstate(divide="ignore"):
             return float(beta - self.count * np.log1p(max(added / total, -1.0)))
 
@@ -234,8 +226,8 @@ class _Merging:
                 others = others[np.argsort(-cosine, kind="stable")[:nearest]]
             pairs = [n for n in others.tolist() if (min(node, known[n]), max(node, known[n])) not in done]
             added = _added(
-                slot, slots[pairs], self.products, self.crossed, self.part, self.cosines, self.next, self.head, self.y,
-                self.share, self.gamma, self.shift,
+                slot, slots[pairs], self.products, self.crossed, self.cosines, self.next, self.head, self.y,
+                self.theta, self.gamma, self.shift,
             )  # fmt: skip
             for n, value in zip(pairs, added.tolist(), strict=True):
                 pair = (min(node, int(known[n])), max(node, int(known[n])))
@@ -246,7 +238,7 @@ class _Merging:
         """Merge two nodes, which adds so much to Theta, and return the number of what they became."""
         slot, gone = self.alive.pop(one), self.alive.pop(other)
         self.next[self.tail[slot]], self.tail[slot] = self.head[gone], self.tail[gone]
-        for sums in (self.products, self.crossed, self.part):
+        for sums in (self.products, self.crossed):
             sums[slot] += sums[gone]
         both = self.cosines[slot] + self.cosines[gone]
         both[slot] += both[gone]
@@ -256,7 +248,7 @@ class _Merging:
         self.left.append(one)
         self.right.append(other)
         self.gains.append(gain)
-        self.share[slot], self.share[gone] = self.share[slot] + self.share[gone] + added, 0.0
+        self.theta[slot], self.theta[gone] = self.theta[slot] + self.theta[gone] + added, 0.0
         return made
 
     def found(self) -> tuple[Ints, Ints, Floats]:
@@ -264,22 +256,13 @@ class _Merging:
         return np.array(self.left), np.array(self.right), np.array(self.gains)
 
 
-def _shared(cosine: Floats, leaves: int) -> Floats:
-    """Share each negative equally among the leaves nearest to it, equal ones at the end included; rows (n,) sum to 1."""
-    if not cosine.size:
-        return cosine
-    bar = -np.partition(-cosine, min(leaves, cosine.shape[1]) - 1, axis=1)[:, min(leaves, cosine.shape[1]) - 1]
-    near = cosine >= bar[:, None] - 1e-9
-    return near / near.sum(axis=1, keepdims=True)
-
-
 @njit(cache=True, nogil=True)
 def _added(
-    slot: int, others: Ints, products: Floats, crossed: Floats, part: Floats, cosines: Floats, following: Ints, head: Ints,
-    y: Floats, share: Floats, gamma: float, shift: float,
+    slot: int, others: Ints, products: Floats, crossed: Floats, cosines: Floats, following: Ints, head: Ints,
+    y: Floats, theta: Floats, gamma: float, shift: float,
 ) -> Floats:  # fmt: skip
     """Return what Theta gains where a slot is merged with each of some others, times exp(-shift)."""
-    found = np.empty(len(others))
+    found, count = np.empty(len(others)), len(y)
     for number in range(len(others)):
         other = others[number]
         square = cosines[slot, slot] + cosines[other, other] + 2.0 * cosines[slot, other]
@@ -298,12 +281,10 @@ def _added(
                 total += np.exp(gamma * ((products[slot, at] + products[other, at]) * over + bias) - shift)
                 at = following[at]
         for negative in range(crossed.shape[1]):
-            here = part[slot, negative] + part[other, negative]
-            if here > 0.0:
-                product = (crossed[slot, negative] + crossed[other, negative]) * over
-                total += here * np.exp(gamma * (product + bias) - shift)
-        found[number] = total - share[slot] - share[other]
+            product = (crossed[slot, negative] + crossed[other, negative]) * over
+            total += images / count * np.exp(gamma * (product + bias) - shift)
+        found[number] = total - theta[slot] - theta[other]
     return found
 
 
-__all__ = ["BETA", "SHARED", "Nodes", "Omega", "Tree", "fitted", "grow"]
+__all__ = ["BETA", "Nodes", "Omega", "Tree", "fitted", "grow"]

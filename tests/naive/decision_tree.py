@@ -12,32 +12,24 @@ def node(g, x, y):
     return w, float(np.mean([yi - w @ xi for xi, yi in zip(x, y, strict=True)]))
 
 
-def shares(cosines, leaves):
-    """Share a negative equally among the leaves nearest to it, {leaf: share}."""
-    bar = sorted(cosines, reverse=True)[min(leaves, len(cosines)) - 1]
-    near = [leaf for leaf, cosine in enumerate(cosines) if cosine >= bar - 1e-9]
-    return {leaf: 1 / len(near) for leaf in near}
-
-
-def log_evidence(groups, g, x, y, b, negatives, shared, gamma, beta):
+def log_evidence(groups, g, x, y, b, negatives, gamma, beta):
     """Return log E of second-layer nodes, each a list of positives, up to the constant of the leaves."""
     total, theta = 0.0, 0.0
     for members in groups:
         w, offset = (g[members[0]], b[members[0]]) if len(members) == 1 else node(g[members], x[members], y[members])
         total += sum(gamma * (w @ x[i] + offset) for i in members)
         theta += sum(math.exp(gamma * (w @ x[i] + offset)) for i in members)
-        for negative, of_leaf in zip(negatives, shared, strict=True):
-            theta += sum(of_leaf.get(i, 0) for i in members) * math.exp(gamma * (w @ negative + offset))
+        theta += sum(len(members) / len(y) * math.exp(gamma * (w @ negative + offset)) for negative in negatives)
     return total - len(y) * math.log(theta) - beta * len(groups)
 
 
-def merge_gains(groups, g, x, y, b, negatives, shared, gamma, beta=1.0):
+def merge_gains(groups, g, x, y, b, negatives, gamma, beta=1.0):
     """Return by how much each merge of two groups of positives changes log E: {(p, q): gain}."""
-    now = log_evidence(groups, g, x, y, b, negatives, shared, gamma, beta)
+    now = log_evidence(groups, g, x, y, b, negatives, gamma, beta)
     found = {}
     for p in range(len(groups)):
         for q in range(p + 1, len(groups)):
             rest = [group for n, group in enumerate(groups) if n not in (p, q)]
             merged = [*rest, groups[p] + groups[q]]
-            found[p, q] = log_evidence(merged, g, x, y, b, negatives, shared, gamma, beta) - now
+            found[p, q] = log_evidence(merged, g, x, y, b, negatives, gamma, beta) - now
     return found

@@ -4,6 +4,7 @@ Recorded runs name the networks as `factory:tests.planted:NAME`.
 """
 
 from tests.planted.images import spoil, write_colours, write_dataset, write_parts
+from tests.planted.modes import modes, write_modes
 from tests.planted.networks import (
     PLANTED,
     SIZE,
@@ -35,6 +36,7 @@ __all__ = [
     "colours",
     "entry",
     "filters",
+    "modes",
     "network",
     "not_a_number",
     "partly_small",
@@ -48,6 +50,7 @@ __all__ = [
     "unheard",
     "write_colours",
     "write_dataset",
+    "write_modes",
     "write_parts",
     "write_shapes",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.decision_tree.pool import Pooled, pool
-from filterscope.operators.decision_tree.tree import BETA, SHARED, grow
+from filterscope.operators.decision_tree.tree import BETA, grow
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.decision_tree.asked import categories_asked
@@ -50,7 +50,6 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "cuts": list(asked.cuts),
         "deletions": asked.deletions,
         "beta": BETA,
-        "shared": SHARED,
         "fewest": FEWEST,
     }
 

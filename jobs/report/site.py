@@ -233,12 +233,13 @@ class _Pages:
     def images(self) -> Iterator[ReportTask]:
         """Yield the large pictures of all images that pages show, their pages, both in blocks, and the grid of them."""
         shown = pictures.shown_images(self.where)
-        common = {"thumbnails": str(self.where.digests), "predictions": self._explained, **self._linked()}
+        common = {"thumbnails": str(self.where.digests), **self._linked()}
         named, tables = ({"tables": self._tables.state(depends(kind)), **common} for kind in ("pictures", "images"))
         for name, start, stop in blocks("images", len(shown), IMAGES):
             some = tuple(shown[start:stop])
             yield self._task(("pictures", name), named, pictures.write_pictures, some)
             before, after = ([*shown[end : end + 1], None][0] for end in (start - 1 if start else len(shown), stop))
+            tables = {**tables, "predictions": self._explained}
             yield self._task(("images", name), tables, images.write_images, images.ImageBlock(some, before, after))
         yield self._task(("grid",), common, images.write_grid, None)
 

@@ -1,17 +1,19 @@
 """One prediction and the maps that explain it, as a run keeps them: a file for each view and class."""
 
-import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.attribution.explainers import BASELINES
-from filterscope.pipeline.stores.places import listing, read_regular, signature, write_atomically
+from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
+from filterscope.pipeline.stores.places import listing, read_regular, signature
 
 #: Folder of the predictions that a run has explained.
 FOLDER = "explained"
@@ -150,9 +152,7 @@ class Prediction:
         arrays = {f"region_{n}": np.packbits(mask) for n, mask in enumerate(self.regions.values())}
         arrays |= {f"map_{n}": _half(one.values) for n, one in enumerate(self.found)}
         text = np.frombuffer(json.dumps(stated).encode(), np.uint8)
-        sink = io.BytesIO()
-        np.savez_compressed(sink, stated=text, pixels=self.pixels, **arrays)
-        write_atomically(_path(run, self.place), sink.getvalue())
+        write_arrays(_path(run, self.place), {"stated": text, "pixels": self.pixels, **arrays})
 
     @classmethod
     def read(cls, run: Path, place: tuple[str, str]) -> Self:
@@ -165,8 +165,7 @@ class Prediction:
         """
         path = _path(run, place)
         try:
-            with np.load(io.BytesIO(read_regular(path)), allow_pickle=False) as held:
-                arrays = {name: held[name] for name in held.files}
+            arrays = read_arrays(read_regular(path))
             stated, pixels = json.loads(arrays["stated"].tobytes()), arrays["pixels"]
             shape = pixels.shape[:2]
             regions = {
@@ -179,7 +178,7 @@ class Prediction:
             )
             top = tuple((int(index), str(name), score, share) for index, name, score, share in stated["top"])
             return cls(**{**stated, "top": top, "pixels": pixels, "regions": regions, "found": found})
-        except (ValueError, KeyError, TypeError, EOFError, OSError) as error:
+        except (ValueError, KeyError, TypeError, EOFError, OSError, BadZipFile, zlib.error) as error:
             raise InputError(
                 f"{path} is damaged ({type(error).__name__}: {error}); delete it, and explain the prediction again"
             ) from None

@@ -53,35 +53,40 @@ def modes(run: str | Path) -> pl.DataFrame:
 
 
 def fitness(run: str | Path) -> pl.DataFrame:
-    """Return how true trees are at each cut, beside their controls.
+    """Return how alike contributions and gradients times responses are at each cut; see `_beside`."""
+    return _beside(run, "fitness")
+
+
+def part_errors(run: str | Path) -> pl.DataFrame:
+    """Return how far contributions of parts are from what silencing their filters takes; see `_beside`."""
+    return _beside(run, "part_error")
+
+
+def _beside(run: str | Path, measure: str) -> pl.DataFrame:
+    """Return a measure of trees beside its controls.
 
     Parameters
     ----------
     run : path
         The run folder.
+    measure : str
+        A column of `decision_summary`.
 
     Returns
     -------
     polars.DataFrame
-        One row per model, layer, category and cut, from the top: number of nodes; `fitness` of the tree, and of the root
-        alone, a random tree of its shape and k-means with as many clusters; `part error`, likewise.
+        One row per model, layer, category and cut, from the top: number of nodes; the measure of the tree, of the root alone,
+        of a random tree of its shape and of k-means with as many clusters. Cuts without it are left out.
     """
-    rows = schemas.scan_decision_summary(run).collect()
+    rows = schemas.scan_decision_summary(run).filter(pl.col(measure).is_not_null()).collect()
     keys = [*_KEYS, "cut", "nodes"]
-    tree = rows.filter(pl.col("grouping") == TREE).select(*keys, "fitness", "part_error", "score_error", "accuracy")
-    root = tree.filter(pl.col("cut") == ROOT).select(
-        *_KEYS, pl.col("fitness").alias("root"), pl.col("part_error").alias("root part error")
-    )
-    found = tree.join(root, on=_KEYS, how="left", nulls_equal=True)
+    found = rows.filter(pl.col("grouping") == TREE).select(*keys, measure)
+    root = found.filter(pl.col("cut") == ROOT).select(*_KEYS, pl.col(measure).alias("root"))
+    found = found.join(root, on=_KEYS, how="left", nulls_equal=True)
     for grouping in (RANDOM, KMEANS):
-        beside = rows.filter(pl.col("grouping") == grouping).select(
-            *keys, pl.col("fitness").alias(grouping), pl.col("part_error").alias(f"{grouping} part error")
-        )
+        beside = rows.filter(pl.col("grouping") == grouping).select(*keys, pl.col(measure).alias(grouping))
         found = found.join(beside, on=keys, how="left", nulls_equal=True)
-    return found.sort(*_KEYS, "nodes", "cut", nulls_last=True).select(
-        *keys, "fitness", "root", RANDOM, KMEANS,
-        pl.col("part_error").alias("part error"), "root part error", f"{RANDOM} part error", f"{KMEANS} part error",
-    )  # fmt: skip
+    return found.sort(*_KEYS, "nodes", "cut", nulls_last=True)
 
 
 def nodes(run: str | Path, model: str, layer: str) -> pl.DataFrame:
@@ -142,7 +147,13 @@ FINDINGS = (
         note="Linear and pooled: median share of the score that gradient times map explains, before and after summing over "
         "positions; where they differ, places inside maps matter that trees do not see.",
     ),
-    Finding("Decision trees beside their controls", ("decision_summary",), fitness, note=_CONTROL),
+    Finding("Decision trees: fitness, beside controls", ("decision_summary",), fitness, note=_CONTROL),
+    Finding(
+        "Decision trees: errors of parts, beside controls",
+        ("decision_summary",),
+        part_errors,
+        note="Distance between what nodes say that parts gave and what silencing their filters takes, as a share of the score.",
+    ),
     Finding(
         "Decision modes",
         ("decision_nodes",),
@@ -162,4 +173,4 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "fitness", "modes", "nodes", "parts"]
+__all__ = ["FINDINGS", "fitness", "modes", "nodes", "part_errors", "parts"]

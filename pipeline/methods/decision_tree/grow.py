@@ -1,12 +1,11 @@
 """Stage `decision-tree`: grow the tree of one category at one layer, silence the filters of each part, and write it all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
-import pyarrow as pa
 
 from filterscope.operators.decision_tree.pool import Pooled, pool
 from filterscope.operators.decision_tree.tree import BETA, grow
@@ -15,15 +14,16 @@ from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.decision_tree.asked import categories_asked
 from filterscope.pipeline.methods.decision_tree.options import ALL, DecisionTreeOptions
 from filterscope.pipeline.methods.decision_tree.parts import PartPlaces
-from filterscope.pipeline.methods.decision_tree.pooled import CLASSES, NAME, POOLED, SCORES, pixels_of, read_questions
+from filterscope.pipeline.methods.decision_tree.pooled import CLASSES, POOLED, SCORES, pixels_of, read_questions
+from filterscope.pipeline.methods.decision_tree.reading import Rows, TreeTask
 from filterscope.pipeline.methods.decision_tree.study import Study
 from filterscope.pipeline.methods.decision_tree.tables import tables_of
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
-from filterscope.pipeline.methods.tasks import LayerTask, each_model, key_of, view_blocks
+from filterscope.pipeline.methods.tasks import each_model, key_of
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.tables import read_table, write_table
+from filterscope.pipeline.stores.tables import write_table
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.network import Network
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 #: Fewer views of positive score and with a gradient than this grow no tree.
 FEWEST = 10
 TABLES_WRITTEN = ("decision_trees", "decision_nodes", "decision_paths", "decision_contributions", "decision_summary")
-
-
-@dataclass(frozen=True)
-class TreeTask(LayerTask):
-    """The views of one category through one layer."""
-
-    category: str | None
 
 
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
@@ -65,39 +58,6 @@ def plan_trees(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
                 tasks[key] = TreeTask(key, own, model, layer, category)
 
     return [replace(Stage.of(kind.name, tasks, _Grower), steps=(forward_step(plan, _Grower),))]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Pooled gradients of the views of one category at one layer, by view."""
-
-    view: np.ndarray
-    member: np.ndarray
-    classes: np.ndarray
-    score: np.ndarray
-    linear: np.ndarray
-    maps: np.ndarray
-    slopes: np.ndarray
-    peaks: np.ndarray
-
-    @classmethod
-    def of(cls, task: TreeTask) -> "Rows":
-        """Read them."""
-        columns = ("view", "member", "class", "score", "linear", "maps", "slopes", "peaks")
-        parts = [
-            read_table(task.plan.run, POOLED.name, (task.model.name, task.layer.name, block), stage=NAME)
-            for block, _, _ in view_blocks(task.plan)
-        ]
-        table = pa.concat_tables(parts)
-        mine = pa.array([category == task.category for category in table["category"].to_pylist()], pa.bool_())
-        table = table.filter(mine).combine_chunks()
-        units = task.layer.channels
-        flat = [table[name].combine_chunks() for name in columns]
-        arrays = [
-            column.flatten().to_numpy().reshape(-1, units) if pa.types.is_list(column.type) else column.to_numpy(False)
-            for column in flat
-        ]
-        return cls(*arrays)
 
 
 class _Grower:
@@ -178,4 +138,4 @@ DECISION_TREE = StageKind(
     parameters=parameters,
 )
 
-__all__ = ["DECISION_TREE", "FEWEST", "Rows", "TreeTask"]
+__all__ = ["DECISION_TREE", "FEWEST"]

@@ -1,24 +1,22 @@
 """The tables of one tree."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.decision_tree.explain import Explained
 from filterscope.pipeline.methods.decision_tree.asked import Question
+from filterscope.pipeline.methods.decision_tree.reading import Rows, TreeTask
 from filterscope.pipeline.methods.decision_tree.study import Study
 from filterscope.schemas.results import TABLES
-
-if TYPE_CHECKING:
-    from filterscope.pipeline.methods.decision_tree.grow import Rows, TreeTask
 
 #: Filters of a node, filters of a view, and views of a node that are listed.
 _OF_NODE, _OF_VIEW, _SHOWN = 20, 5, 12
 
 
 def tables_of(
-    task: "TreeTask", question: Question, rows: "Rows", kept: np.ndarray, study: Study | None, parts: list[str]
+    task: TreeTask, question: Question, rows: Rows, kept: np.ndarray, study: Study | None, parts: list[str]
 ) -> dict[str, pa.Table]:
     """Return the tables by name; without a tree that of the counts alone.
 
@@ -58,7 +56,7 @@ def _table(name: str, head: dict[str, Any], rows: list[dict[str, Any]]) -> pa.Ta
     )
 
 
-def _tree(question: Question, rows: "Rows", kept: np.ndarray, study: Study | None, parts: list[str]) -> dict[str, Any]:
+def _tree(question: Question, rows: Rows, kept: np.ndarray, study: Study | None, parts: list[str]) -> dict[str, Any]:
     chosen = rows.member & (rows.score > 0)
     found: dict[str, Any] = {
         "target": question.target,

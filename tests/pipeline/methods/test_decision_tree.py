@@ -9,7 +9,7 @@ from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.runs.audit import audit
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.decision_tree.asked import NAMED, OFTEN, _target
-from filterscope.pipeline.methods.decision_tree.findings import fitness, modes, nodes, parts
+from filterscope.pipeline.methods.decision_tree.findings import fitness, modes, nodes, part_errors, parts
 from tests import planted
 from tests.audits import audit_here
 from tests.pipeline.methods.test_outputs import CLASSIFIER, write_flat
@@ -70,8 +70,10 @@ def test_numbers_stand_beside_their_controls(made):
     assert second["root"] < 0.8
     assert second["random tree"] < 0.9
     assert second["k-means"] == pytest.approx(1, abs=1e-3)
-    assert second["part error"] == pytest.approx(0, abs=1e-3)
-    assert second["root part error"] > 0.1
+    (errors,) = part_errors(run).filter(pl.col("cut") == "second layer").to_dicts()
+    assert errors["part_error"] == pytest.approx(0, abs=1e-3)
+    assert errors["root"] > 0.1
+    assert errors["random tree"] > 0.1
     assert all(row["root"] is not None for row in rows.values())
     assert all((row["random tree"] is None) == (cut == "root") for cut, row in rows.items())
     shown = nodes(run, "planted", "1")
@@ -140,7 +142,7 @@ def test_a_linear_head_has_one_mode(made, tmp_path):
     assert (row["modes"], row["verdict"], row["why"]) == (1, "one mode: the head is linear", "asked")
     (second,) = fitness(run).filter(pl.col("cut") == "second layer").to_dicts()
     assert second["fitness"] == pytest.approx(1)
-    assert second["part error"] is None  # no deletion was asked
+    assert part_errors(run).is_empty()  # no deletion was asked
 
 
 def test_too_few_views_are_counted(tmp_path):

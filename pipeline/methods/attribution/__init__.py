@@ -1,0 +1,1 @@
+"""Where in an image the score of a class comes from."""

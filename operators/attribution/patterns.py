@@ -22,7 +22,7 @@ class PositiveSums:
     count : float64 ndarray of shape (O,)
         Inputs.
     y : float64 ndarray of shape (O,)
-        Sum of y.
+        Sum of y, or of y less a constant of the neuron, which then goes for x y too.
     x, xy : float64 ndarray of shape (O, F)
         Sums of x and of x y.
     """
@@ -41,7 +41,7 @@ def signal_patterns(weight: NDArray[np.float64], sums: PositiveSums) -> NDArray[
     weight : float64 ndarray of shape (O, F)
         Weights w.
     sums : PositiveSums
-        Of the inputs; y is w^T x plus any constant.
+        Of their inputs.
 
     Returns
     -------

@@ -36,6 +36,7 @@ STAND_INS = {
 }
 #: Rectifiers if their lower bound, under this name, is 0.
 _BOUNDED = {"Clamp": "min", "ClampMin": "min", "Hardtanh": "min_val", "Threshold": "threshold"}
+_OTHERWISE = "treat them as ReLU with smooth_as_relu, or take the plain gradient"
 _COMPILED = "DifferentiableGraph"  # what TorchScript makes of several operations
 
 _Gradients = tuple[Tensor | None, ...]
@@ -96,7 +97,7 @@ class Ruled:
         return value
 
 
-def rectifiers_behind(value: Tensor, *, smooth_as_relu: bool = False) -> list[Node]:
+def rectifiers_behind(value: Tensor, *, smooth_as_relu: bool = False, otherwise: str = _OTHERWISE) -> list[Node]:
     """Return the nodes of the rectifiers on the way back from a value.
 
     Parameters
@@ -105,6 +106,8 @@ def rectifiers_behind(value: Tensor, *, smooth_as_relu: bool = False) -> list[No
         What is differentiated.
     smooth_as_relu : bool
         Whether what stands in for a rectifier, such as SiLU, counts as one.
+    otherwise : str
+        What to do where it does not, for the message.
 
     Raises
     ------
@@ -121,11 +124,13 @@ def rectifiers_behind(value: Tensor, *, smooth_as_relu: bool = False) -> list[No
     smooth = Counter(STAND_INS[_kind(node)] for node in nodes if _kind(node) in STAND_INS)
     if smooth and not smooth_as_relu:
         named = ", ".join(f"{count} {name}" for name, count in sorted(smooth.items()))
-        raise InputError(
-            f"the way back meets {named}, and its rule is defined for ReLU alone; treat them as ReLU with "
-            "smooth_as_relu, or take the plain gradient"
-        )
+        raise InputError(f"the way back meets {named}, and its rule is defined for ReLU alone; {otherwise}")
     return [node for node in nodes if _kind(node) in STAND_INS or _rectifies(node)]
+
+
+def convolutions_behind(value: Tensor) -> int:
+    """Return how many convolutions there are on the way back from a value, compiled ones too."""
+    return sum(_kind(node) == "Convolution" for node in _graph(value))
 
 
 def _graph(value: Tensor) -> Iterator[Node]:
@@ -180,4 +185,4 @@ def _hook(rule: Rule, passed: Tensor | None) -> Callable[[_Gradients, _Gradients
     return replace
 
 
-__all__ = ["STAND_INS", "Rule", "Ruled", "rectifiers_behind"]
+__all__ = ["STAND_INS", "Rule", "Ruled", "convolutions_behind", "rectifiers_behind"]

@@ -26,17 +26,16 @@ def patches(images, kernel, stride, padding, dilation, groups, outputs):
     for output in range(outputs):
         group = output // (outputs // groups)
         own = range(group * (channels // groups), (group + 1) * (channels // groups))
-        rows = []
-        for image in range(count):
-            for top in range(0, height + 2 * padding - span + 1, stride):
-                for left in range(0, width + 2 * padding - span + 1, stride):
-                    rows.append(
-                        [
-                            padded[image, channel, top + row * dilation, left + column * dilation]
-                            for channel in own
-                            for row in range(kernel)
-                            for column in range(kernel)
-                        ]
-                    )
+        places = [
+            (image, top, left)
+            for image in range(count)
+            for top in range(0, height + 2 * padding - span + 1, stride)
+            for left in range(0, width + 2 * padding - span + 1, stride)
+        ]
+        taps = [(channel, row, column) for channel in own for row in range(kernel) for column in range(kernel)]
+        rows = [
+            [padded[image, channel, top + row * dilation, left + column * dilation] for channel, row, column in taps]
+            for image, top, left in places
+        ]
         found.append(np.array(rows))
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from filterscope.pipeline.engine.errors import did_you_mean
 
-#: Module of this package and name of the class, a frozen dataclass whose fields all have defaults, `layer` aside.
+#: Module of this package and name of the class, a frozen dataclass whose fields have defaults, but `layer` and `patterns`.
 EXPLAINERS: dict[str, str] = {
     "grad_cam": "grad_cam:GradCam",
     "gradient": "gradients:Gradient",
@@ -28,14 +28,34 @@ def class_of(name: str) -> Any:
     return getattr(import_module(f"{__package__}.{module}"), found)
 
 
+def takes(name: str, field: str) -> bool:
+    """Tell whether an explainer has a field, such as `layer`."""
+    return field in {known.name for known in fields(class_of(name))}
+
+
 def needs_layer(name: str) -> bool:
     """Tell whether an explainer is of the maps of a layer."""
-    return "layer" in {field.name for field in fields(class_of(name))}
+    return takes(name, "layer")
 
 
-def made(name: str, layer: str | None) -> Any:
-    """Return an explainer with its defaults; `layer` is the layer whose maps those that need one explain."""
-    return class_of(name)(layer=layer) if needs_layer(name) else class_of(name)()
+def made(name: str, network: Any = None, layer: str | None = None, blocks: Iterable[Any] = ()) -> Any:
+    """Return an explainer with its defaults, ready for a network; without one it can state its cost alone.
+
+    Parameters
+    ----------
+    name : str
+        Of `EXPLAINERS` or `BASELINES`.
+    network : Network, optional
+        The network, for those that learn something of it first.
+    layer : str, optional
+        Layer whose maps those explain by that have one.
+    blocks : iterable of uint8 ndarray of shape (n, height, width, 3)
+        Images to learn from; read only by those that do.
+    """
+    given: dict[str, Any] = {"layer": layer} if takes(name, "layer") else {}
+    if takes(name, "patterns"):
+        given["patterns"] = None if network is None else class_of(name).fit(network, blocks)
+    return class_of(name)(**given)
 
 
 def known(names: Iterable[str]) -> Sequence[str]:
@@ -55,4 +75,4 @@ def known(names: Iterable[str]) -> Sequence[str]:
     return tuple(name for name in EXPLAINERS if name in asked)
 
 
-__all__ = ["BASELINES", "EXPLAINERS", "class_of", "known", "made", "needs_layer"]
+__all__ = ["BASELINES", "EXPLAINERS", "class_of", "known", "made", "needs_layer", "takes"]

@@ -266,7 +266,7 @@ def fit_patterns(network: Network, blocks: Iterable[np.ndarray]) -> Patterns:
     gather, names = None, list[str]()
     for batch, count in images:
         if gather is None:
-            names, normed = _surveyed(network.taps.module, batch)
+            names, normed = linear_layers(network.taps.module, batch)
             gather = _Gather(normed)
         gather.images = count
         with torch.no_grad(), gather, _told(network.taps.module, gather):
@@ -284,8 +284,21 @@ def _batches(network: Network, blocks: Iterable[np.ndarray]) -> Iterator[tuple[T
             yield prepare(padded, network.mean, network.std, network.device), rows.stop - rows.start
 
 
-def _surveyed(module: nn.Module, batch: Tensor) -> tuple[list[str], set[int]]:
-    """Return the names of the layers that a pass calls and the numbers of those with a batch norm; refuse what has none."""
+def linear_layers(module: nn.Module, batch: Tensor) -> tuple[list[str], set[int]]:
+    """Return the names of the layers that a pass calls, in order, and the numbers of those with a batch norm behind.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    batch : Tensor of shape (N, C, H, W)
+        Normalised images; what they show does not matter.
+
+    Raises
+    ------
+    InputError
+        If the network has what patterns are not defined for.
+    """
     survey = _Survey(len(batch))
     with torch.enable_grad(), survey:
         scores = scores_of(module(batch.detach().clone().requires_grad_()))
@@ -343,4 +356,4 @@ def _told(module: nn.Module, mode: _Linear) -> Iterator[None]:
         handle.remove()
 
 
-__all__ = ["Patterns", "Way", "fit_patterns", "patterns_back"]
+__all__ = ["Patterns", "Way", "fit_patterns", "linear_layers", "patterns_back"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from filterscope.operators.attribution.baselines import window_mean
@@ -50,6 +50,10 @@ class Guided:
             maps.append((slopes.amax(dim=1) if self.largest else slopes.sum(dim=1)).cpu().numpy())
         return _smoothed(maps, self.window, pixels, self.projected_passes(*pixels.shape[1:3]))
 
+    def check(self, module: nn.Module, blank: Tensor) -> None:
+        """Refuse a network that the rule has no meaning for, before any image is read; raises InputError."""
+        _check(module, blank, self.rule, self.smooth_as_relu)
+
     def projected_passes(self, height: int, width: int) -> float:
         """Return how many forward passes an image takes as long as."""
         return 3.0
@@ -87,9 +91,18 @@ class GuidedGradCam:
             maps.append(product.abs().sum(dim=1).cpu().numpy())
         return _smoothed(maps, self.window, pixels, self.projected_passes(*pixels.shape[1:3]))
 
+    def check(self, module: nn.Module, blank: Tensor) -> None:
+        """Refuse a network that the rule has no meaning for, before any image is read; raises InputError."""
+        _check(module, blank, "guided", self.smooth_as_relu)
+
     def projected_passes(self, height: int, width: int) -> float:
         """Return how many forward passes an image takes as long as: forward and back for each of the factors."""
         return 6.0
+
+
+def _check(module: nn.Module, blank: Tensor, rule: Rule, smooth_as_relu: bool) -> None:
+    """Take the gradient of the first of the scores of a blank image (1, C, H, W) by a rule."""
+    _ruled(Taps(module, ()), blank, np.zeros(1, np.int64), rule, smooth_as_relu)
 
 
 def _ruled(taps: Taps, batch: Tensor, classes: np.ndarray, rule: Rule, smooth_as_relu: bool) -> Tensor:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor, nn
 
 from filterscope.operators.attribution.baselines import window_mean
 from filterscope.pipeline.methods.attribution.explainers.base import Explanation
 from filterscope.pipeline.methods.attribution.explainers.passes import class_score, odd, scaled
 from filterscope.pipeline.models.gradients import INPUT
 from filterscope.pipeline.models.network import Network
-from filterscope.pipeline.models.patterns import Patterns, Way, fit_patterns, patterns_back
+from filterscope.pipeline.models.patterns import Patterns, Way, fit_patterns, linear_layers, patterns_back
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class _Along:
     def fit(network: Network, blocks: Iterable[np.ndarray]) -> Patterns:
         """Fit the patterns in one pass over images, the same for both; see `fit_patterns`."""
         return fit_patterns(network, blocks)
+
+    def check(self, module: nn.Module, blank: Tensor) -> None:
+        """Refuse a network without patterns, before any image is read; raises InputError."""
+        linear_layers(module, blank)
 
     def projected_passes(self, height: int, width: int) -> float:
         """Return how many forward passes an image takes as long as: forward by weights and by patterns, and back."""

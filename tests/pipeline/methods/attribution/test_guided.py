@@ -90,6 +90,9 @@ def test_networks_without_plain_relu_get_guided_maps_or_words() -> None:
             explainer()(around(module(nn.SiLU)), pictures(), CLASSES, SEEDS)
         with pytest.raises(InputError, match="replaced 0 rectifiers"):
             explainer()(around(module(nn.Identity)), pictures(), CLASSES, SEEDS)
+        with pytest.raises(InputError, match="the way back meets 2 SiLU"):
+            explainer().check(module(nn.SiLU), torch.zeros(1, 3, SIDE, SIDE))
+        explainer().check(module(nn.ReLU6), torch.zeros(1, 3, SIDE, SIDE))
         smooth = explainer(smooth_as_relu=True)(around(module(nn.SiLU)), pictures(), CLASSES, SEEDS).maps
         assert (smooth.max(axis=(1, 2)) > 0).all()
 

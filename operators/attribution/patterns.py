@@ -14,8 +14,8 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class PositiveSums:
-    """Sums over the inputs of O neurons, of F values each, where the neuron's output y is positive.
+class PatternSums:
+    """Sums over the inputs of O neurons, of F values each, that count: of a neuron with a ReLU, where its output y is positive.
 
     Attributes
     ----------
@@ -33,26 +33,28 @@ class PositiveSums:
     xy: NDArray[np.float64]
 
 
-def signal_patterns(weight: NDArray[np.float64], sums: PositiveSums) -> NDArray[np.float64]:
-    """Return the pattern of each neuron, by the two-component estimator of what a ReLU lets through.
+def signal_patterns(weight: NDArray[np.float64], sums: PatternSums) -> NDArray[np.float64]:
+    """Return the pattern of each neuron.
+
+    Sums where y is positive make it the two-component estimator, of what a ReLU lets through; sums over all inputs the
+    linear one, of a neuron that nothing rectifies.
 
     Parameters
     ----------
     weight : float64 ndarray of shape (O, F)
         Weights w.
-    sums : PositiveSums
+    sums : PatternSums
         Of their inputs.
 
     Returns
     -------
     float64 ndarray of shape (O, F)
-        a = c / (w^T c), for c the covariance of x and y where y > 0, so that w^T a = 1. Zeros, a neuron without a
-        pattern, where y is positive on fewer than two inputs, or the same on all of them.
+        a = c / (w^T c), for c the covariance of x and y, so that w^T a = 1. Zeros, a neuron without a
+        pattern, where fewer than two inputs count, or y is the same on all of them.
 
     References
     ----------
-    Kindermans et al. 2018, Learning how to explain neural networks: PatternNet and PatternAttribution, section 4.2,
-    equations 8 and 9.
+    Kindermans et al. 2018, Learning how to explain neural networks: PatternNet and PatternAttribution, section 4.1.
     """
     count = np.maximum(sums.count, 1)[:, None]
     together, apart = sums.xy / count, sums.x / count * (sums.y[:, None] / count)
@@ -63,4 +65,4 @@ def signal_patterns(weight: NDArray[np.float64], sums: PositiveSums) -> NDArray[
     return np.where(has[:, None], covariance / np.where(has, along, 1)[:, None], 0)
 
 
-__all__ = ["PositiveSums", "signal_patterns"]
+__all__ = ["PatternSums", "signal_patterns"]

@@ -1,7 +1,8 @@
 """What the linear neurons of a network detect: their patterns, fitted in one pass over images, and ways back along these.
 
 Every convolution and linear layer that a forward pass calls is met at the function that computes it, with the weights that
-it uses there. A batch norm right behind one scales the neuron and is part of it.
+it uses there. A batch norm right behind one scales the neuron and is part of it. Of a neuron that a rectifier reads, and
+nothing else, the inputs count that it lets through; of any other, such as one that is added to a shortcut, all.
 """
 
 import math
@@ -13,14 +14,20 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.nn import functional as F  # noqa: N812
 from torch.overrides import TorchFunctionMode
 
-from filterscope.operators.attribution.patterns import PositiveSums, signal_patterns
+from filterscope.operators.attribution.patterns import PatternSums, signal_patterns
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.outputs import call_names
-from filterscope.pipeline.models.rectifiers import convolutions_behind, rectifiers_behind
+from filterscope.pipeline.models.rectifiers import (
+    convolutions_behind,
+    is_rectified,
+    readers_behind,
+    rectifiers_behind,
+)
 from filterscope.pipeline.models.scores import scores_of
 from filterscope.pipeline.models.tensors import padded_batches, prepare
 
@@ -62,7 +69,7 @@ class Patterns:
     scale : dict of str to float32 ndarray of shape (O,)
         What a batch norm behind it multiplies the weights of a neuron by; ones where there is none.
     count : dict of str to int64 ndarray of shape (O,)
-        Inputs on which a neuron was positive: places of all images.
+        Inputs that counted, places of all images: those on which a neuron was positive, all where nothing rectifies it.
     """
 
     pattern: Mapping[str, np.ndarray]
@@ -126,6 +133,7 @@ class _Survey(_Linear):
         self._images = images
         self.weights: list[Tensor] = []
         self.normed: set[int] = set()
+        self.nodes: dict[int, Node | None] = {}
         self._outputs: dict[int, tuple[int, Tensor]] = {}  # holds the tensors, so that no id is used twice
 
     def linear(self, call: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -136,6 +144,7 @@ class _Survey(_Linear):
                 f"cannot tell apart; {_OTHERS}"
             )
         self.weights.append(weight)
+        self.nodes[self.number] = output.grad_fn  # now: what works in place behind it takes its place
         self._outputs[id(output)] = self.number, output
         return output
 
@@ -147,23 +156,75 @@ class _Survey(_Linear):
                 f"that it cannot be made part of one, and patterns need that; {_OTHERS}"
             )
         self.normed.add(number)
+        self.nodes[number] = output.grad_fn
         return output
+
+
+@dataclass(frozen=True)
+class LinearLayers:
+    """The convolutions and linear layers that a pass calls, in order.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Their names.
+    normed, rectified : frozenset of int
+        Numbers of those with a batch norm right behind, and of those that, with it, rectifiers alone read.
+    """
+
+    names: tuple[str, ...]
+    normed: frozenset[int]
+    rectified: frozenset[int]
+
+
+def linear_layers(module: nn.Module, batch: Tensor) -> LinearLayers:
+    """Return the layers that have patterns.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network.
+    batch : Tensor of shape (N, C, H, W)
+        Normalised images; what they show does not matter.
+
+    Raises
+    ------
+    InputError
+        If the network has what patterns are not defined for.
+    """
+    survey = _Survey(len(batch))
+    with torch.enable_grad(), survey:
+        scores = scores_of(module(batch.detach().clone().requires_grad_()))
+    rectifiers_behind(scores, otherwise=_OTHERS)
+    met, there = sum(weight.ndim == 4 for weight in survey.weights), convolutions_behind(scores)
+    if met < there or not survey.weights:
+        raise InputError(
+            f"patterns replace weights where the network calls conv2d and linear; {met} convolutions of {there} and "
+            f"{len(survey.weights) - met} linear layers were met; give the network without compiled parts, or {_OTHERS}"
+        )
+    owners, readers = (
+        {id(value): name.rpartition(".")[0] for name, value in module.named_parameters()},
+        readers_behind(scores),
+    )
+    names = [owners.get(id(weight), "weights of its own") for weight in survey.weights]
+    rectified = {number for number, node in survey.nodes.items() if node is not None and is_rectified(node, readers)}
+    return LinearLayers(tuple(call_names(names, [True] * len(names))), frozenset(survey.normed), frozenset(rectified))
 
 
 class _Gather(_Linear):
     """Adds what patterns are made of, one image after the other, in double precision."""
 
-    def __init__(self, normed: set[int]) -> None:
+    def __init__(self, layers: LinearLayers) -> None:
         super().__init__()
         self.images = 0
         self.sums: dict[int, tuple[Tensor, ...]] = {}
         self.folded: dict[int, tuple[Tensor, Tensor]] = {}  # weights with the batch norm behind them, and its scale
-        self._normed, self._waiting = normed, dict[int, tuple[Any, ...]]()
+        self.layers, self._waiting = layers, dict[int, tuple[Any, ...]]()
 
     def linear(self, call: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         output = call(x, weight, bias)
         waiting = self.number, call, x, weight, output
-        if self.number in self._normed:
+        if self.number in self.layers.normed:
             self._waiting[id(output)] = waiting
         else:
             self._add(*waiting, torch.ones(len(weight), dtype=torch.float64, device=weight.device))
@@ -189,10 +250,11 @@ class _Gather(_Linear):
         over = [axis for axis in range(output.ndim) if axis != (1 if weight.ndim == 4 else output.ndim - 1)]
         channels = [-1 if axis not in over else 1 for axis in range(output.ndim)]
         for image in range(self.images):
-            # The gradient of sum(w^T x * g) by w is sum(g x): where y is positive, and weighted by y. Constants of y, such
-            # as a bias, say where it is positive, and drop out of the covariance.
+            # The gradient of sum(w^T x * g) by w is sum(g x): of the inputs that count, and weighted by y. Constants of y,
+            # such as a bias, say where it is positive, and drop out of the covariance.
             dual = call(x[image : image + 1].detach().double(), one, None)
-            on = (output[image : image + 1].detach() > 0).double()
+            own = output[image : image + 1].detach()
+            on = (own > 0 if number in self.layers.rectified else torch.ones_like(own)).double()
             y = on * dual.detach() * scale.view(channels)
             inputs += torch.autograd.grad(dual, one, on, retain_graph=True)[0]
             products += torch.autograd.grad(dual, one, y)[0]
@@ -262,20 +324,17 @@ def fit_patterns(network: Network, blocks: Iterable[np.ndarray]) -> Patterns:
     ----------
     Kindermans et al. 2018, PatternNet and PatternAttribution.
     """
-    images = _batches(network, blocks)
-    gather, names = None, list[str]()
-    for batch, count in images:
-        if gather is None:
-            names, normed = linear_layers(network.taps.module, batch)
-            gather = _Gather(normed)
+    gather: _Gather | None = None
+    for batch, count in _batches(network, blocks):
+        gather = gather or _Gather(linear_layers(network.taps.module, batch))
         gather.images = count
         with torch.no_grad(), gather, _told(network.taps.module, gather):
             network.taps.module(batch)
     if gather is None:
         raise InputError("patterns are fitted on images, and there are none; give the images of the data set")
-    found = {name: _pattern(gather, number) for number, name in enumerate(names)}
-    pattern, scale, count = ({name: part[which] for name, part in found.items()} for which in range(3))
-    return Patterns(pattern, scale, count)
+    found = {name: _pattern(gather, number) for number, name in enumerate(gather.layers.names)}
+    pattern, scale, count_of = ({name: part[which] for name, part in found.items()} for which in range(3))
+    return Patterns(pattern, scale, count_of)
 
 
 def _batches(network: Network, blocks: Iterable[np.ndarray]) -> Iterator[tuple[Tensor, int]]:
@@ -284,41 +343,11 @@ def _batches(network: Network, blocks: Iterable[np.ndarray]) -> Iterator[tuple[T
             yield prepare(padded, network.mean, network.std, network.device), rows.stop - rows.start
 
 
-def linear_layers(module: nn.Module, batch: Tensor) -> tuple[list[str], set[int]]:
-    """Return the names of the layers that a pass calls, in order, and the numbers of those with a batch norm behind.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The network.
-    batch : Tensor of shape (N, C, H, W)
-        Normalised images; what they show does not matter.
-
-    Raises
-    ------
-    InputError
-        If the network has what patterns are not defined for.
-    """
-    survey = _Survey(len(batch))
-    with torch.enable_grad(), survey:
-        scores = scores_of(module(batch.detach().clone().requires_grad_()))
-    rectifiers_behind(scores, otherwise=_OTHERS)
-    met, there = sum(weight.ndim == 4 for weight in survey.weights), convolutions_behind(scores)
-    if met < there or not survey.weights:
-        raise InputError(
-            f"patterns replace weights where the network calls conv2d and linear; {met} convolutions of {there} and "
-            f"{len(survey.weights) - met} linear layers were met; give the network without compiled parts, or {_OTHERS}"
-        )
-    owners = {id(value): name.rpartition(".")[0] for name, value in module.named_parameters()}
-    names = [owners.get(id(weight), "weights of its own") for weight in survey.weights]
-    return call_names(names, [True] * len(names)), survey.normed
-
-
 def _pattern(gather: _Gather, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     weight, scale = gather.folded[number]
     count, y, x, xy = (part.cpu().numpy() for part in gather.sums[number])
     flat = (len(weight), math.prod(weight.shape[1:]))
-    sums = PositiveSums(count, y, x.reshape(flat), xy.reshape(flat))
+    sums = PatternSums(count, y, x.reshape(flat), xy.reshape(flat))
     found = signal_patterns(weight.cpu().numpy().reshape(flat), sums).reshape(weight.shape)
     return found.astype(np.float32), scale.cpu().numpy().astype(np.float32), count.astype(np.int64)
 
@@ -356,4 +385,4 @@ def _told(module: nn.Module, mode: _Linear) -> Iterator[None]:
         handle.remove()
 
 
-__all__ = ["Patterns", "Way", "fit_patterns", "linear_layers", "patterns_back"]
+__all__ = ["LinearLayers", "Patterns", "Way", "fit_patterns", "linear_layers", "patterns_back"]

@@ -133,6 +133,32 @@ def convolutions_behind(value: Tensor) -> int:
     return sum(_kind(node) == "Convolution" for node in _graph(value))
 
 
+def is_rectified(node: Node, readers: Mapping[Node, list[Node]]) -> bool:
+    """Tell whether all that reads what a node computed is a rectifier, or the maximum of windows that a rectifier reads.
+
+    Parameters
+    ----------
+    node : Node
+        The node.
+    readers : mapping of Node to list of Node
+        From `readers_behind`, of a value that depends on it.
+    """
+    found = readers.get(node, [])
+    return bool(found) and all(
+        _rectifies(reader) or ("MaxPool" in reader.name() and is_rectified(reader, readers)) for reader in found
+    )
+
+
+def readers_behind(value: Tensor) -> dict[Node, list[Node]]:
+    """Return which nodes read what each node computed, of all on the way back from a value."""
+    found: dict[Node, list[Node]] = {}
+    for node in _graph(value):
+        for before, _ in node.next_functions:
+            if before is not None:
+                found.setdefault(before, []).append(node)
+    return found
+
+
 def _graph(value: Tensor) -> Iterator[Node]:
     """Yield every node that the gradient of a value passes, each once."""
     left = [value.grad_fn] if value.grad_fn is not None else []
@@ -185,4 +211,4 @@ def _hook(rule: Rule, passed: Tensor | None) -> Callable[[_Gradients, _Gradients
     return replace
 
 
-__all__ = ["STAND_INS", "Rule", "Ruled", "convolutions_behind", "rectifiers_behind"]
+__all__ = ["STAND_INS", "Rule", "Ruled", "convolutions_behind", "is_rectified", "readers_behind", "rectifiers_behind"]

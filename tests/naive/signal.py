@@ -3,9 +3,9 @@
 import numpy as np
 
 
-def pattern(inputs, outputs, weight):
+def pattern(inputs, outputs, weight, rectified=True):
     """Return the pattern of one neuron from its inputs (n, F) and outputs (n,), zeros if it has none."""
-    where = [number for number, output in enumerate(outputs) if output > 0]
+    where = [number for number, output in enumerate(outputs) if output > 0 or not rectified]
     if len(where) < 2 or len({float(outputs[number]) for number in where}) < 2:
         return np.zeros(len(weight))
     mean_y = sum(float(outputs[number]) for number in where) / len(where)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from filterscope.operators.attribution.patterns import PositiveSums, signal_patterns
+from filterscope.operators.attribution.patterns import PatternSums, signal_patterns
 from tests.naive.signal import pattern
 
 
@@ -14,7 +14,7 @@ def sums_of(inputs, outputs):
     """Sum inputs (n, F) of neurons with outputs (n, O)."""
     on = (outputs > 0).astype(float)
     kept = outputs * on
-    return PositiveSums(on.sum(0), kept.sum(0), on.T @ inputs, kept.T @ inputs)
+    return PatternSums(on.sum(0), kept.sum(0), on.T @ inputs, kept.T @ inputs)
 
 
 def decorrelated(rng, signal, count):

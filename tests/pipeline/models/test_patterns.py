@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.gradients import INPUT
-from filterscope.pipeline.models.patterns import Patterns, fit_patterns, patterns_back
+from filterscope.pipeline.models.patterns import Patterns, fit_patterns, linear_layers, patterns_back
 from filterscope.pipeline.models.rectifiers import Ruled
 from tests.factories import cifar_resnet20
 from tests.naive.signal import patches, pattern
@@ -41,7 +41,7 @@ def normed(affine: bool = True) -> nn.Sequential:
 
 
 def sums_by_hand(
-    inputs: np.ndarray, outputs: np.ndarray, weight: np.ndarray, **convolution: int
+    inputs: np.ndarray, outputs: np.ndarray, weight: np.ndarray, rectified: bool = True, **convolution: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the patterns of a layer from its inputs and outputs, by the slow twin, and positive inputs of each neuron."""
     count = len(weight)
@@ -51,8 +51,8 @@ def sums_by_hand(
     else:
         seen, flat = [inputs] * count, outputs.T
     rows = weight.reshape(count, -1)
-    found = [pattern(seen[neuron], flat[neuron], rows[neuron]) for neuron in range(count)]
-    return np.array(found).reshape(weight.shape), (flat > 0).sum(axis=1)
+    found = [pattern(seen[neuron], flat[neuron], rows[neuron], rectified) for neuron in range(count)]
+    return np.array(found).reshape(weight.shape), ((flat > 0) | (not rectified)).sum(axis=1)
 
 
 def test_patterns_of_every_layer_equal_the_slow_twin() -> None:
@@ -63,7 +63,7 @@ def test_patterns_of_every_layer_equal_the_slow_twin() -> None:
     settings = {
         "0": {"stride": 1, "padding": 1, "dilation": 1, "groups": 1},
         "2": {"stride": 2, "padding": 0, "dilation": 2, "groups": 2},
-        "5": {},
+        "5": {"rectified": False},
     }
     for name, part in module.named_children():
         output = part(x.clone())
@@ -279,3 +279,23 @@ def test_patterns_of_another_network_are_refused_and_nothing_stays_behind() -> N
     guided = around(module).gradients(pixels, Ruled(score(2), "guided"), [INPUT])[INPUT]
     assert not np.array_equal(guided, before)
     assert not module._forward_pre_hooks
+
+
+def test_inputs_count_that_a_rectifier_lets_through_where_it_alone_reads() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c, self.d, self.e = (nn.Conv2d(3, 3, 1) for _ in range(5))
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(F.max_pool2d(self.a(x), 2))
+            x = self.norm(self.b(x)).relu_()
+            x = F.relu(self.c(x) + x)
+            y = self.d(x)
+            return self.e(F.relu(y) + y.mean()).mean((2, 3))
+
+    layers = linear_layers(Mixed().eval(), normalised(pictures(2)))
+    assert layers.names == ("a", "b", "c", "d", "e")
+    assert layers.normed == {1}
+    assert layers.rectified == {0, 1}

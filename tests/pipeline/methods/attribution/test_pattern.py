@@ -69,8 +69,8 @@ def test_no_map_depends_on_another_image(explainer) -> None:
 def test_a_planted_filter_at_one_place_is_pointed_at(explainer) -> None:
     rng = np.random.default_rng(0)
     # Images of blobs: neighbours are alike, and yet what the filter sees decides.
-    pixels = np.kron(rng.integers(0, 256, (64, 8, 8, 3)), np.ones((1, 3, 3, 1))).astype(np.uint8)
-    for row, column in rng.integers(0, SIDE - 5, (5, 2)).tolist():
+    pixels = np.kron(rng.integers(0, 256, (24, 8, 8, 3)), np.ones((1, 3, 3, 1))).astype(np.uint8)
+    for row, column in rng.integers(0, SIDE - 5, (3, 2)).tolist():
         network = around(Corner(row, column).eval().requires_grad_(False))
         maps = explainer(explainer.fit(network, [pixels]))(network, pixels[:7], np.zeros(7, np.int64), SEEDS).maps
         peaks = np.array([np.unravel_index(image.argmax(), image.shape) for image in maps])
@@ -84,12 +84,3 @@ def test_networks_without_patterns_are_refused_before_any_image(explainer) -> No
     with pytest.raises(InputError, match="the way back meets 2 SiLU"):
         explainer(None).check(module(nn.SiLU), blank)
     assert pattern.__all__ == ["PatternAttribution", "PatternNet"]
-
-
-def test_a_class_that_is_never_scored_above_0_gives_a_map_of_zeros() -> None:
-    last = nn.Linear(3 * SIDE**2, 5)
-    last.bias.data[:] = torch.tensor([100.0, 100.0, -100.0, 100.0, 100.0])
-    network = around(nn.Sequential(nn.Flatten(), last).requires_grad_(False))
-    patterns = PatternNet.fit(network, [pictures()])
-    maps = PatternNet(patterns)(network, pictures(), CLASSES, SEEDS).maps
-    assert np.array_equal(maps.max(axis=(1, 2)) > 0, CLASSES != 2)

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 #: Steps in which all pixels go or come.
 STEPS = 56
+#: What takes the place of pixels, and the names of the curves with each.
+FILLS = ("blur", "mean")
+CURVES = tuple(f"{kind}_{fill}" for kind in ("deletion", "insertion") for fill in FILLS)
 
 
 def ranks(values: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -31,4 +34,4 @@ def area_under(probability: NDArray[np.float64]) -> float:
     return float((probability[1:-1].sum() + ends) / (len(probability) - 1))
 
 
-__all__ = ["STEPS", "area_under", "changed_pixels", "ranks"]
+__all__ = ["CURVES", "FILLS", "STEPS", "area_under", "changed_pixels", "ranks"]

@@ -11,7 +11,7 @@ from filterscope.operators.attribution.agreement import rank_correlation
 from filterscope.operators.attribution.energy import energy_inside
 from filterscope.operators.attribution.pointing import pointed_at, says_nothing
 from filterscope.operators.numerics.seeds import seed_of
-from filterscope.pipeline.methods.attribution.curves import CURVES, Filled, curves
+from filterscope.pipeline.methods.attribution.curves import Filled, curves
 from filterscope.pipeline.methods.attribution.explainers.base import Explainer, Explanation
 from filterscope.pipeline.models.network import Network
 
@@ -123,4 +123,4 @@ def compared(values: np.ndarray, masks: Mapping[str, np.ndarray]) -> list[dict[s
     ]
 
 
-__all__ = ["CURVES", "Block", "compared", "enlarged"]
+__all__ = ["Block", "compared", "enlarged"]

@@ -16,8 +16,8 @@ def told(plan: Plan) -> list[str]:
             passes = projected_passes(model, name)
             if passes >= COSTLY:
                 lines.append(
-                    f"{model.name}: {name} takes {passes:,.0f} forward passes a view, at most {passes * views:,.0f} in all, the "
-                    f"cost of extracting {passes * views / plan.view_count:,.0f} times"
+                    f"{model.name}: {name} takes {passes:,.0f} forward passes a view, at most {passes * views:,.0f} in all, "
+                    f"the cost of extracting {passes * views / plan.view_count:,.0f} times"
                 )
     return lines
 

@@ -14,8 +14,6 @@ from filterscope.pipeline.models.tensors import prepare
 
 #: Side and standard deviation of the Gaussian that blurs, in pixels, as of RISE.
 KERNEL, SIGMA = 11, 5.0
-FILLS = ("blur", "mean")
-CURVES = tuple(f"{kind}_{fill}" for kind in ("deletion", "insertion") for fill in FILLS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def blurred(image: Tensor) -> Tensor:
 
 
 def curves(network: Network, shown: Filled, values: np.ndarray, own: int) -> dict[str, float]:
-    """Return the areas under the four curves of one map, float32 of shape (H, W), by `CURVES`."""
+    """Return the areas under the four curves of one map, float32 of shape (H, W), by their names `CURVES`."""
     rank = torch.from_numpy(ranks(values)).to(network.device)
     changed = torch.from_numpy(changed_pixels(values.size)).to(network.device)
     found = {}
@@ -58,4 +56,4 @@ def curves(network: Network, shown: Filled, values: np.ndarray, own: int) -> dic
     return found
 
 
-__all__ = ["CURVES", "Filled", "blurred", "curves"]
+__all__ = ["Filled", "blurred", "curves"]

@@ -66,8 +66,8 @@ def layer_of(asked: AttributionOptions, layers: "Sequence[Layer]", model: str) -
     if not chosen:
         which = f"layer {asked.layer!r} of {model} has" if asked.layer else f"the audited layers of {model} have"
         raise InputError(
-            f"{which} maps of 1 x 1, as layers after global pooling do, which have no place to point at; audit an earlier layer "
-            "for --attribution.methods " + ",".join(name for name in asked.methods if needs_layer(name))
+            f"{which} maps of 1 x 1, as layers after global pooling do, which have no place to point at; audit an "
+            "earlier layer for --attribution.methods " + ",".join(name for name in asked.methods if needs_layer(name))
         )
     return chosen[0]
 

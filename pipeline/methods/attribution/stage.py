@@ -49,10 +49,11 @@ _LEARNED, _AT_ONCE = 512, 32
 def plan_attribution(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
     """Plan the maps: a key for each model, method and block of views."""
     cuts, methods = view_blocks(plan), (*plan.of(AttributionOptions).methods, *BASELINES)
-    grids = [
-        Grid(kind.name, tuple((model.name, name) for name in methods), cuts, prints.of(kind, model))
-        for model in plan.models
-    ]
+    grids = []
+    for model in plan.models:
+        # what is cheap comes first, for neighbouring keys may share a piece of work
+        ordered = sorted(methods, key=partial(projected_passes, model))
+        grids.append(Grid(kind.name, tuple((model.name, name) for name in ordered), cuts, prints.of(kind, model)))
     plans = {model.name: own for model, own in each_model(plan)}
     group = partial(_works, plans, plan.view_count, plan.options.image_block)
     return [Stage(kind.name, Keys(grids), group, (forward_step(plan, _Attributor),))]

@@ -25,10 +25,12 @@ _MISSING = {
     "Concepts": ("concept",),
     "Crops": ("object", "crop"),
     "Differentiable": ("class scores", "no influence"),
+    "Explicable": ("class scores", "maps of 1 x 1"),
     "Fields": ("receptive field",),
     "Landmarks": ("landmark",),
     "Part": ("part",),
     "Positions": ("position",),
+    "Regions": ("landmark", "concept"),
     "Scores": ("class scores",),
     "TrueClasses": ("true classes",),
 }

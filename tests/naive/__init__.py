@@ -2,6 +2,7 @@
 
 from tests.naive import (
     activations,
+    attribution,
     dissection,
     explanatory_graph,
     images,
@@ -14,6 +15,7 @@ from tests.naive import (
 
 __all__ = [
     "activations",
+    "attribution",
     "dissection",
     "explanatory_graph",
     "images",

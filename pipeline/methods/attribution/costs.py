@@ -10,7 +10,8 @@ def told(plan: Plan) -> list[str]:
 
     asked, lines = plan.of(AttributionOptions), []
     # the maps of two randomised networks beside the trained one's
-    views = plan.view_count + 2 * min(asked.control_views, plan.view_count)
+    explained = min(asked.views or plan.view_count, plan.view_count)
+    views = explained + 2 * min(asked.control_views, explained)
     for model in plan.models:
         for name in asked.methods:
             passes = projected_passes(model, name)

@@ -81,8 +81,8 @@ def _passes(name: str, height: int, width: int) -> float:
     return float(made(name).projected_passes(height, width))
 
 
-def drawn_views(plan: Plan, count: int) -> np.ndarray:
-    """Return some views of a run, drawn by the identity of its data, ascending; fewer are among more."""
+def drawn_views(plan: Plan, count: int | None) -> np.ndarray:
+    """Return some views of a run, or all, drawn by the identity of its data, ascending; fewer are among more."""
     order = np.random.default_rng(seed_of("attribution", plan.data_identity)).permutation(plan.view_count)
     return np.sort(order[:count])
 
@@ -125,7 +125,9 @@ class _Attributor:
         truth.write_bad(plan, model.name, task.keys[0].place[-1], task.keys[0].stage, found.bad)
         named = named_regions(Dataset(plan.data), asked.regions)
         regions = regions_of(plan, model, named, task.start, task.stop)
-        at = np.flatnonzero(seen & (found.classes != UNKNOWN) & np.array([bool(masks) for masks in regions]))
+        drawn = np.isin(np.arange(task.start, task.stop), drawn_views(plan, asked.views))
+        shows = np.array([bool(masks) for masks in regions])
+        at = np.flatnonzero(seen & drawn & shows & (found.classes != UNKNOWN))
         shown = [regions[view] for view in at]
         return Block.of(plan.data_identity, task.start + at, pixels[at], found.classes[at], shown)
 
@@ -187,6 +189,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "regions": list(asked.regions),
         "layer": asked.layer,
         "layers": [layer.name for layer in model.layers] if asked.layer is None else [],
+        "views": asked.views,
         "control_views": asked.control_views,
         "curves": asked.curves,
     }

@@ -13,6 +13,9 @@ EXPLAINERS: dict[str, str] = {
     "gradient": "gradients:Gradient",
     "integrated_gradients": "gradients:IntegratedGradients",
     "occlusion": "occlusion:Occlusion",
+    "meaningful": "meaningful:Meaningful",
+    "lime": "lime:Lime",
+    "pda": "pda:PredictionDifference",
 }
 #: What needs no network, and stands beside the others in every run.
 BASELINES: dict[str, str] = {

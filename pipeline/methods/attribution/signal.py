@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.attribution.controls import Which, randomised
 from filterscope.pipeline.methods.attribution.drawn import LEARNED, drawn_views, learned_from
+from filterscope.pipeline.methods.attribution.explainers import takes
+from filterscope.pipeline.methods.attribution.options import AttributionOptions
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
@@ -47,10 +49,11 @@ SIGNAL = Artifact.single("signal", _path)
 
 
 def plan_signal(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    """Plan the fits: a key for each model and network, itself and its twins."""
-    tasks = {}
+    """Plan the fits: a key for each model and network, itself and its twins; none where no method needs them."""
+    asked, tasks = plan.of(AttributionOptions), {}
+    networks = (TRAINED, *(get_args(Which) if asked.control_views else ()))
     for model, own in each_model(plan):
-        for which in (TRAINED, *get_args(Which)):
+        for which in networks if any(takes(name, "patterns") for name in asked.methods) else ():
             key = key_of(kind, (model.name, which, _BLOCK), model, prints)
             tasks[key] = FitTask(key, own, model, which)
     return [replace(Stage.of(kind.name, tasks, _Fitter), steps=(forward_step(plan, _Fitter),))]

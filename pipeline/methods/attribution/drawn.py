@@ -10,7 +10,7 @@ from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.views.decode import decode_views
 
 #: Views from which methods that learn something of a network learn it.
-LEARNED = 512
+LEARNED = 256
 _AT_ONCE = 32
 
 

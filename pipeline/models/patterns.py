@@ -133,7 +133,8 @@ class _Survey(_Linear):
         self._images = images
         self.weights: list[Tensor] = []
         self.normed: set[int] = set()
-        self.nodes: dict[int, Node | None] = {}
+        self.nodes: dict[int, Node | None] = {}  # what computed the output of each, behind its batch norm
+        self.inside: list[Node | None] = []  # and before it, of those that have one
         self._outputs: dict[int, tuple[int, Tensor]] = {}  # holds the tensors, so that no id is used twice
 
     def linear(self, call: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -156,6 +157,7 @@ class _Survey(_Linear):
                 f"that it cannot be made part of one, and patterns need that; {_OTHERS}"
             )
         self.normed.add(number)
+        self.inside.append(self.nodes[number])
         self.nodes[number] = output.grad_fn
         return output
 
@@ -202,10 +204,12 @@ def linear_layers(module: nn.Module, batch: Tensor) -> LinearLayers:
             f"patterns replace weights where the network calls conv2d and linear; {met} convolutions of {there} and "
             f"{len(survey.weights) - met} linear layers were met; give the network without compiled parts, or {_OTHERS}"
         )
-    owners, readers = (
-        {id(value): name.rpartition(".")[0] for name, value in module.named_parameters()},
-        readers_behind(scores),
-    )
+    readers = readers_behind(scores)
+    if any(len(readers.get(node, ())) > 1 for node in survey.inside if node is not None):
+        raise InputError(
+            f"a layer with a batch norm behind it is read by more than that, so it has two patterns; {_OTHERS}"
+        )
+    owners = {id(value): name.rpartition(".")[0] for name, value in module.named_parameters()}
     names = [owners.get(id(weight), "weights of its own") for weight in survey.weights]
     rectified = {number for number, node in survey.nodes.items() if node is not None and is_rectified(node, readers)}
     return LinearLayers(tuple(call_names(names, [True] * len(names))), frozenset(survey.normed), frozenset(rectified))

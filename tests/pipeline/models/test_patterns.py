@@ -270,6 +270,20 @@ def test_what_has_no_patterns_is_refused_in_words() -> None:
         fit_patterns(around(plain()), [])
 
 
+def test_a_layer_that_is_read_beside_its_batch_norm_is_refused() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            return (self.norm(y) + y).mean((2, 3))
+
+    with pytest.raises(InputError, match="is read by more than that, so it has two patterns"):
+        fit_patterns(around(Twice()), [pictures(4)])
+
+
 def test_patterns_of_another_network_are_refused_and_nothing_stays_behind() -> None:
     module, pixels = plain(), pictures(4)
     before = around(module).gradients(pixels, score(2), [INPUT])[INPUT]

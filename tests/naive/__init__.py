@@ -10,6 +10,7 @@ from tests.naive import (
     location,
     numerics,
     patterns,
+    pointing,
     statistics,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "location",
     "numerics",
     "patterns",
+    "pointing",
     "statistics",
 ]

@@ -46,6 +46,9 @@ class Explicable(Need):
         refuse_absent("--attribution.target", asked.target, count, model.name)
         if asked.target == TRUE:
             Scores().check_network(method, model, layers, settings)
+        with refused(method, model.name):
+            for name in asked.methods:  # windows may not fit a small input
+                made(name).projected_passes(*model.transform.input_size)
         if any(needs_layer(name) for name in asked.methods):
             _differentiate_blank(method, model, layer_of(asked, layers, model.name))
         _check_blank(model, asked.methods)

@@ -14,8 +14,8 @@ LEARNED = 256
 _AT_ONCE = 32
 
 
-def drawn_views(plan: Plan, count: int) -> np.ndarray:
-    """Return some views of a run, drawn by the identity of its data, ascending; fewer are among more."""
+def drawn_views(plan: Plan, count: int | None) -> np.ndarray:
+    """Return some views of a run, drawn by the identity of its data, ascending, or all; fewer are among more."""
     order = np.random.default_rng(seed_of("attribution", plan.data_identity)).permutation(plan.view_count)
     return np.sort(order[:count])
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
+    from filterscope.pipeline.methods.attribution.signal import SIGNAL_STAGE
     from filterscope.pipeline.methods.attribution.stage import ATTRIBUTION
 
-    return (ATTRIBUTION,)
+    return SIGNAL_STAGE, ATTRIBUTION
 
 
 def needs() -> "Sequence[Need]":

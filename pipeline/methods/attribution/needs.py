@@ -51,6 +51,7 @@ class Explicable(Need):
                 made(name).projected_passes(*model.transform.input_size)
         if any(needs_layer(name) for name in asked.methods):
             _differentiate_blank(method, model, layer_of(asked, layers, model.name))
+        _check_blank(model, asked.methods)
 
 
 def layer_of(asked: AttributionOptions, layers: "Sequence[Layer]", model: str) -> "Layer":
@@ -85,6 +86,21 @@ def _differentiate_blank(method: str, model: "Model", layer: "Layer") -> None:
     taps = Taps(model.module, [layer.name], layouts={layer.name: layer.layout})
     with refused(method, model.name):
         gradients_of(taps, blank, lambda scores, taps: scores.amax(1), [layer.name], 1, scores=True, targets=None)
+
+
+def _check_blank(model: "Model", names: Sequence[str]) -> None:
+    """Refuse a network that one of the ways to explain has no meaning for."""
+    import torch
+
+    blank = torch.zeros(1, model.transform.channels, *model.transform.input_size)
+    for name in names:
+        check = getattr(made(name), "check", None)
+        if check is not None:
+            try:
+                check(model.module, blank)
+            except InputError as error:
+                words = f"{model.name}: {error}. Drop {name} from --attribution.methods, or the model."
+                raise InputError(words) from error
 
 
 __all__ = ["Explicable", "Regions", "layer_of"]

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
 from filterscope.pipeline.methods.attribution.block import Block
-from filterscope.pipeline.methods.attribution.explainers import BASELINES, made, needs_layer
+from filterscope.pipeline.methods.attribution.drawn import drawn_views
+from filterscope.pipeline.methods.attribution.explainers import BASELINES, made, needs_layer, takes
 from filterscope.pipeline.methods.attribution.needs import layer_of
 from filterscope.pipeline.methods.attribution.options import AttributionOptions
 from filterscope.pipeline.methods.attribution.regions import named_regions, regions_of
+from filterscope.pipeline.methods.attribution.signal import SIGNAL, TRAINED, read_patterns
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import PassTask, forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
@@ -32,7 +33,6 @@ from filterscope.pipeline.methods.tasks import each_model, start_of, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.tables import write_table
-from filterscope.pipeline.views.decode import decode_views
 from filterscope.schemas.results import TABLES
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 #: Forward passes of an image from which on a method is a piece of work of its own.
 COSTLY = 10.0
-#: Views from which methods that learn something of a network learn it, and how many are decoded at once.
-_LEARNED, _AT_ONCE = 512, 32
 
 
 def plan_attribution(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
@@ -79,21 +77,6 @@ def projected_passes(model: PlannedModel, name: str) -> float:
 @cache
 def _passes(name: str, height: int, width: int) -> float:
     return float(made(name).projected_passes(height, width))
-
-
-def drawn_views(plan: Plan, count: int | None) -> np.ndarray:
-    """Return some views of a run, or all, drawn by the identity of its data, ascending; fewer are among more."""
-    order = np.random.default_rng(seed_of("attribution", plan.data_identity)).permutation(plan.view_count)
-    return np.sort(order[:count])
-
-
-def _learned_from(plan: Plan, model: PlannedModel) -> Iterator[np.ndarray]:
-    """Decode the views that methods may learn from, some at a time."""
-    chosen = drawn_views(plan, _LEARNED).tolist()
-    for first in range(0, len(chosen), _AT_ONCE):
-        here = chosen[first : first + _AT_ONCE]
-        decoded = decode_views(Dataset(plan.data), plan.views, here, model.geometry(plan.options.geometry))
-        yield decoded.pixels[[not reason for reason in decoded.reasons]]
 
 
 class _Attributor:
@@ -137,7 +120,7 @@ class _Attributor:
             return [], []
         plan, asked = task.plan, task.plan.of(AttributionOptions)
         network = self._networks.network(plan, task.model, ())
-        found = block.explained(self._explainer(task, name, "", network), network)
+        found = block.explained(self._explainer(task, name, ""), network)
         rows = block.rows(found, "none" if name in BASELINES else "trained")
         areas = block.curves(found, network, np.isin(block.views, drawn_views(plan, asked.curves)))
         rows = [{**row, **areas.get(row["view"], {})} for row in rows]
@@ -148,7 +131,7 @@ class _Attributor:
         kept = type(found)(found.maps[chosen], found.passes)
         for which in ("top", "all"):
             twin = self._twin(task, which)
-            other = control.explained(self._explainer(task, name, which, twin), twin)
+            other = control.explained(self._explainer(task, name, which), twin)
             sanity += control.agreement(kept, other, which)
             rows += control.rows(other, "random") if which == "all" else []
         return rows, sanity
@@ -160,13 +143,16 @@ class _Attributor:
             self._twins[which] = randomised(task.plan, task.model, which)
         return self._twins[which]
 
-    def _explainer(self, task: PassTask, name: str, which: str, network: "Network") -> "Explainer":
-        """Return what explains a network, the trained one or a twin; what it learns of that, it learns once."""
+    def _explainer(self, task: PassTask, name: str, which: str) -> "Explainer":
+        """Return what explains a network, the trained one or a twin, read once."""
         if (name, which) not in self._explainers:
             asked, layer = task.plan.of(AttributionOptions), None
             if needs_layer(name):
                 layer = layer_of(asked, task.model.layers, task.model.name).name
-            self._explainers[name, which] = made(name, network, layer, _learned_from(task.plan, task.model))
+            patterns = None
+            if takes(name, "patterns"):
+                patterns = read_patterns(task.plan.run, task.model.name, which or TRAINED)
+            self._explainers[name, which] = made(name, layer, patterns)
         return self._explainers[name, which]
 
     def _written(self, task: PassTask, key: Key, scores: list[dict[str, Any]], sanity: list[dict[str, Any]]) -> Output:
@@ -197,7 +183,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 ATTRIBUTION = StageKind(
     "attribution",
-    reads=(DECODED,),
+    reads=(DECODED, SIGNAL),
     writes=(Table("attribution_scores"), Table("attribution_sanity")),
     plan=plan_attribution,
     parameters=parameters,

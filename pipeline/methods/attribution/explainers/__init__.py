@@ -10,9 +10,13 @@ from filterscope.pipeline.engine.errors import did_you_mean
 #: Module of this package and name of the class, a frozen dataclass whose fields have defaults, but `layer` and `patterns`.
 EXPLAINERS: dict[str, str] = {
     "grad_cam": "grad_cam:GradCam",
+    "guided_grad_cam": "guided:GuidedGradCam",
+    "guided": "guided:Guided",
     "gradient": "gradients:Gradient",
     "integrated_gradients": "gradients:IntegratedGradients",
     "occlusion": "occlusion:Occlusion",
+    "pattern_net": "pattern:PatternNet",
+    "pattern_attribution": "pattern:PatternAttribution",
     "meaningful": "meaningful:Meaningful",
     "lime": "lime:Lime",
     "pda": "pda:PredictionDifference",
@@ -41,24 +45,20 @@ def needs_layer(name: str) -> bool:
     return takes(name, "layer")
 
 
-def made(name: str, network: Any = None, layer: str | None = None, blocks: Iterable[Any] = ()) -> Any:
-    """Return an explainer with its defaults, ready for a network; without one it can state its cost alone.
+def made(name: str, layer: str | None = None, patterns: Any = None) -> Any:
+    """Return an explainer with its defaults; without what it is of it can state its cost, and check networks, alone.
 
     Parameters
     ----------
     name : str
         Of `EXPLAINERS` or `BASELINES`.
-    network : Network, optional
-        The network, for those that learn something of it first.
     layer : str, optional
         Layer whose maps those explain by that have one.
-    blocks : iterable of uint8 ndarray of shape (n, height, width, 3)
-        Images to learn from; read only by those that do.
+    patterns : Patterns, optional
+        Patterns of the network, of those that go back along them.
     """
-    given: dict[str, Any] = {"layer": layer} if takes(name, "layer") else {}
-    if takes(name, "patterns"):
-        given["patterns"] = None if network is None else class_of(name).fit(network, blocks)
-    return class_of(name)(**given)
+    given = {"layer": layer, "patterns": patterns}
+    return class_of(name)(**{field: value for field, value in given.items() if takes(name, field)})
 
 
 def known(names: Iterable[str]) -> Sequence[str]:

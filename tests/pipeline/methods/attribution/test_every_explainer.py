@@ -9,7 +9,8 @@ from torch import nn
 
 from filterscope.operators.attribution.pointing import pointed_at
 from filterscope.pipeline.methods.attribution.block import enlarged
-from filterscope.pipeline.methods.attribution.explainers import BASELINES, EXPLAINERS, known, made
+from filterscope.pipeline.methods.attribution.explainers import BASELINES, EXPLAINERS, known, made, takes
+from filterscope.pipeline.models.patterns import fit_patterns
 from filterscope.pipeline.models.taps import Taps
 from tests.planted import attribution as planted
 
@@ -47,7 +48,8 @@ class OnePlace(planted.OnePlace):
 
 
 def explainer(name, network, **more):
-    return replace(made(name, network, "relu", [planted.images(64, seed=1)]), **{**SMALL.get(name, {}), **more})
+    patterns = fit_patterns(network, [planted.images(64, seed=1)]) if takes(name, "patterns") else None
+    return replace(made(name, "relu", patterns), **{**SMALL.get(name, {}), **more})
 
 
 def explained(name, pixels, seeds, **more):

@@ -1,4 +1,4 @@
-"""Grey images with a red square, which is the only thing that `networks.classifier` looks at, under names that try to break a page."""
+"""Grey images with a red square, which `networks.classifier` looks at, under names that try to break a page."""
 
 from pathlib import Path
 

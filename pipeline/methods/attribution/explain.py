@@ -13,6 +13,7 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.attribution.asked import class_asked, layer_asked, model_asked, rejected, view_asked
 from filterscope.pipeline.methods.attribution.block import Block, compared
 from filterscope.pipeline.methods.attribution.controls import randomised
+from filterscope.pipeline.methods.attribution.drawn import LEARNED, drawn_views, learned_from
 from filterscope.pipeline.methods.attribution.explainers import (
     BASELINES,
     EXPLAINERS,
@@ -24,18 +25,21 @@ from filterscope.pipeline.methods.attribution.explainers import (
 from filterscope.pipeline.methods.attribution.options import AttributionOptions
 from filterscope.pipeline.methods.attribution.prediction import NONE, RANDOM, TRAINED, Explained, Prediction
 from filterscope.pipeline.methods.attribution.regions import named_regions, regions_of
-from filterscope.pipeline.methods.attribution.stage import _LEARNED as LEARNED
+from filterscope.pipeline.methods.attribution.signal import read_patterns
 from filterscope.pipeline.methods.attribution.stage import COSTLY, projected_passes
-from filterscope.pipeline.methods.attribution.stage import _learned_from as learned_from
 from filterscope.pipeline.methods.extraction.networks import open_network
 from filterscope.pipeline.methods.outputs.stage import probabilities
 from filterscope.pipeline.models.arithmetic import settle_torch
 from filterscope.pipeline.models.network import Network
+from filterscope.pipeline.models.patterns import Patterns, fit_patterns
 from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.promises import DamagedError
 from filterscope.pipeline.views.decode import decode_views, view_files
 
 #: Classes of highest score that are told.
 TOP = 5
+#: Forward passes that a view takes as long as from which patterns are learned, measured on SqueezeNet and rounded.
+_LEARNING = 8
 
 Tell = Callable[[str], None]
 
@@ -93,7 +97,7 @@ class Question:
 
     def costs(self) -> Iterator[str]:
         """Yield what each slow method will cost, the random network included, from a batch that is timed."""
-        slow = {name: passes for name in self.methods if (passes := passes_of(self.model, name)) >= COSTLY}
+        slow = {name: passes for name in self.methods if (passes := passes_of(self.plan, self.model, name)) >= COSTLY}
         if slow:
             began, size = perf_counter(), self.network.batch_size
             self.network.scores(np.repeat(self.pixels[None], size, axis=0))
@@ -108,15 +112,13 @@ class Question:
         images, targets = self.pixels[None], np.array([self.target])
         block = Block.of(self.plan.data_identity, np.array([self.view]), images, targets, [regions])
         tell("putting the weights of a second network into another order...")
-        twin = randomised(self.plan, self.model, "all")
+        networks = {TRAINED: self.network, RANDOM: randomised(self.plan, self.model, "all")}
+        learned = _Learned(self.plan, self.model)
         found: list[Explained] = []
         for name in self.methods:
             began = perf_counter()
             try:
-                both = [
-                    self._explained(block, name, network, label)
-                    for network, label in ((self.network, TRAINED), (twin, RANDOM))
-                ]
+                both = [self._explained(block, name, network, label, learned) for label, network in networks.items()]
             except InputError as error:
                 if name not in self.optional:
                     raise InputError(f"{self.model.name}: {error}. Drop {name} from --methods.") from error
@@ -125,13 +127,13 @@ class Question:
             nothing = both[0].nothing
             tell(f"{name}: {perf_counter() - began:.1f} s{f'; {nothing}' if nothing else ''}")
             found += both
-        found += [self._explained(block, name, self.network, NONE) for name in BASELINES]
+        found += [self._explained(block, name, self.network, NONE, learned) for name in BASELINES]
         return self._prediction(regions, tuple(found))
 
-    def _explained(self, block: Block, name: str, network: Network, label: str) -> Explained:
+    def _explained(self, block: Block, name: str, network: Network, label: str, learned: "_Learned") -> Explained:
         layer = self.layer if needs_layer(name) else None
-        explain = made(name, network, layer, learned_from(self.plan, self.model))
-        found = block.explained(explain, network)
+        patterns = learned.patterns(network, label) if takes(name, "patterns") else None
+        found = block.explained(made(name, layer, patterns), network)
         values, regions = found.maps[0], block.regions[0]
         nothing = "the map holds NaN or infinities" if not np.isfinite(values).all() else ""
         if not nothing and says_nothing(values):
@@ -173,6 +175,22 @@ class Question:
             weights=self.model.weights_sha256,
             data=self.plan.data_identity,
         )
+
+
+class _Learned:
+    """Patterns of the network and of the random one: those of the run, or fitted once where it has none."""
+
+    def __init__(self, plan: Plan, model: PlannedModel) -> None:
+        self._plan, self._model, self._held = plan, model, dict[str, Patterns]()
+
+    def patterns(self, network: Network, label: str) -> Patterns:
+        if label not in self._held:
+            try:
+                found = read_patterns(self._plan.run, self._model.name, TRAINED if label == TRAINED else "all")
+            except DamagedError:  # or never written
+                found = fit_patterns(network, learned_from(self._plan, self._model))
+            self._held[label] = found
+        return self._held[label]
 
 
 def ask(
@@ -238,13 +256,14 @@ def _methods(plan: Plan, model: PlannedModel, asked: Iterable[str] | None) -> tu
         except ValueError as error:
             raise InputError(f"--methods: {error}") from None
     named: Sequence[str] = plan.of(AttributionOptions).methods if "attribution" in plan.options.methods else ()
-    fast = {name for name in EXPLAINERS if passes_of(model, name) < COSTLY}
+    fast = {name for name in EXPLAINERS if passes_of(plan, model, name) < COSTLY}
     return tuple(known({*named, *fast})), frozenset(fast - {*named})
 
 
-def passes_of(model: PlannedModel, name: str) -> float:
-    """Return how many forward passes it takes to explain one view, those included from which the method learns."""
-    return projected_passes(model, name) + (LEARNED if takes(name, "patterns") else 0)
+def passes_of(plan: Plan, model: PlannedModel, name: str) -> float:
+    """Return how many forward passes it takes as long as to explain one view, and to learn first where the method does."""
+    learned = _LEARNING * len(drawn_views(plan, LEARNED)) if takes(name, "patterns") else 0
+    return projected_passes(model, name) + learned
 
 
 def _decoded(plan: Plan, model: PlannedModel, image: int, view: int) -> np.ndarray:

@@ -157,6 +157,7 @@ def explain(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report; by default report in the run folder.")] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Explain one prediction: maps of where its score comes from, beside what looks at no network or at a random one.
 
@@ -167,6 +168,10 @@ def explain(
     asked = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
     page = run_explain(run, image, view=view, model=model, target=target, methods=asked, layer=layer, out=out)
     show(f"prediction: {page}")
+    if opened:
+        import webbrowser
+
+        webbrowser.open(page.as_uri())
 
 
 @app.command(cls=Verb)

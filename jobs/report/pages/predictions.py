@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from filterscope.jobs.report.pictures import file_name
 from filterscope.jobs.report.place import Place, image_place, prediction_picture, prediction_place
@@ -46,6 +47,8 @@ TITLES = {
     "edges": "Edges",
     "random": "Noise",
 }
+#: Pixels of the largest region that is shown as a point is: by whether maps point near it.
+POINT = 4
 #: R^2 below which a method's own model of the score explains little of it.
 LOW_FIT = 0.3
 
@@ -86,6 +89,7 @@ def write_prediction(plan: Plan, site: Path, place: tuple[str, str], *, report: 
                 "name": name,
                 "path": path,
                 "share": found.regions[name].mean(),
+                "point": _is_point(found.regions[name]),
                 "kind": kind(CATEGORIES[n % len(CATEGORIES)]),
             }
             for n, (name, path) in enumerate(regions.items())
@@ -119,10 +123,19 @@ def _card(found: Prediction, name: str) -> dict[str, Any]:
         "pictures": [_shown(found, own, "this map"), _shown(found, control, "the same on random weights")],
         "heads": [says for says, _ in beside],
         "rows": [
-            {"region": region, "share": mask.mean(), "cells": [one.row(region) for _, one in beside]}
+            {
+                "region": region,
+                "share": mask.mean(),
+                "point": _is_point(mask),
+                "cells": [one.row(region) for _, one in beside],
+            }
             for region, mask in sorted(found.regions.items(), key=lambda item: -item[1].mean())
         ],
     }
+
+
+def _is_point(mask: NDArray[np.bool_]) -> bool:
+    return int(mask.sum()) <= POINT
 
 
 def _shown(found: Prediction, one: Explained, says: str) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from PIL import Image
 
 import filterscope
 from filterscope.jobs.cli import main as cli
+from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.methods.attribution.block import compared
 from filterscope.pipeline.methods.attribution.prediction import Prediction, explained
 from tests import planted
 from tests.audits import audit_here
 from tests.jobs.report.browsing import assert_accessible
 from tests.jobs.report.pages import Page, written_here
-from tests.planted.hostile import CONCEPT
+from tests.planted.hostile import CONCEPT, LANDMARK
 from tests.planted.squares import EMPTY, NAMES, write_squares
 
 METHODS = "grad_cam,occlusion"
@@ -212,6 +213,38 @@ def test_what_is_slow_says_its_cost_first(capsys, run):
     )
     assert cost < next(n for n, line in enumerate(lines) if line.startswith("grad_cam:"))
     assert not [line for line in lines if line.startswith("grad_cam takes")]
+
+
+def test_a_landmark_that_is_a_point_is_hit_from_near(capsys, audited_landmarks):
+    run, reaches = audited_landmarks
+    _, page, _ = explain(capsys, run, "--image", 1, "--target", 1, "--methods", "grad_cam")
+    found = filterscope.open(run).explain(1, target=1, methods="grad_cam").beside("grad_cam")
+    rows = [row for row in Page(run.joinpath(page)).sections["maps"] if row[0] == LANDMARK]
+    assert rows == [[LANDMARK, "point", *(f"{round(one.row(LANDMARK)['hit15'], 2):g}" for _, one in found)]]
+    assert rows[0][2] == f"{reaches:g}"
+
+
+@pytest.fixture
+def audited_landmarks(tmp_path):
+    """A run whose only regions are points, beside the red square of image 1, and whether it is near."""
+    with DatasetWriter(tmp_path / "data", source={"reader": "test"}) as out:
+        for number in range(4):
+            pixels = np.full((32, 32, 3), 100, np.uint8)
+            pixels[20:26, 4:10] = (255, 0, 0)
+            Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+            out.landmark(out.image(tmp_path / f"{number}.png"), None, LANDMARK, 12.0, 22.0)
+    asked = {"layers": "0,1", "methods": "attribution"}
+    return audit_here(tmp_path / "run", data=tmp_path / "data", models=[planted.entry("classifier")], **asked), 1
+
+
+def test_open_opens_the_page_and_nothing_is_opened_unasked(capsys, run, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    asked = ("--image", 1, "--target", 1, "--methods", "gradient")
+    explain(capsys, run, *asked)
+    assert opened == []
+    _, page, _ = explain(capsys, run, *asked, "--open")
+    assert opened == [run.joinpath(page.splitlines()[0]).as_uri()]
 
 
 @pytest.mark.parametrize("cut", [True, False])

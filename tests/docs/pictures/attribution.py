@@ -51,7 +51,7 @@ def picture():
         sheet.text(left, TOP - 12, words or "the image", bold=True)
         values = None
         if words:
-            explain = made(name, network(), "1")
+            explain = made(name, layer="1")
             values = explain(network(), pixels[None], np.array([RED]), np.zeros(1, np.uint64)).maps[0]
         sheet.image(left, TOP, SIDE, pixels if values is None else coloured(values))
         sheet.box(left + 19 * cell, TOP + 5 * cell, 9 * cell, 8 * cell, stroke=ORANGE, line=2)

@@ -23,7 +23,8 @@ def edge_map(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     from scipy.ndimage import sobel
 
     grey = image.astype(np.float64) @ _GREY
-    return np.hypot(sobel(grey, axis=0, mode="nearest"), sobel(grey, axis=1, mode="nearest")).astype(np.float32)
+    down, across = (np.asarray(sobel(grey, axis=axis, mode="nearest"), np.float64) for axis in (0, 1))
+    return np.hypot(down, across).astype(np.float32)
 
 
 def random_map(height: int, width: int, seed: int) -> NDArray[np.float32]:

@@ -32,7 +32,8 @@ def segment_means(pixels: NDArray[np.uint8], segments: NDArray[np.integer]) -> N
     label = segments.ravel()
     size = np.maximum(np.bincount(label), 1)
     means = [np.bincount(label, channel.ravel()) / size for channel in np.moveaxis(pixels, -1, 0)]
-    return np.stack(means, axis=-1)[segments].astype(np.float32)
+    painted: NDArray[np.float32] = np.stack(means, axis=-1)[segments].astype(np.float32)
+    return painted
 
 
 def draw_masks(samples: int, segments: int, seed: int) -> NDArray[np.bool_]:
@@ -46,7 +47,8 @@ def proximity(masks: NDArray[np.bool_], width: float = 0.25) -> NDArray[np.float
     """Weigh copies, shape (samples,): sqrt(exp(-d^2 / width^2)), with d the cosine distance to the copy that shows all."""
     # of 0/1 rows: the cosine with ones is sqrt(share shown); a copy that shows nothing is at distance 1
     distance = 1 - np.sqrt(masks.mean(axis=1))
-    return np.exp(-((distance / width) ** 2) / 2)
+    weights: NDArray[np.float64] = np.exp(-((distance / width) ** 2) / 2)
+    return weights
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class PatchGaussian:
         inner, outer = np.flatnonzero(inside), np.flatnonzero(~inside)
         cross = self.covariance[:, inner[:, None], outer]
         around = self.covariance[:, outer[:, None], outer] + _ROUNDING * np.eye(len(outer))
-        gain = np.linalg.solve(around, cross.swapaxes(1, 2)).swapaxes(1, 2)
+        gain = np.linalg.solve(around, cross.swapaxes(1, 2)).swapaxes(1, 2).astype(np.float64, copy=False)
         left = self.covariance[:, inner[:, None], inner] - gain @ cross.swapaxes(1, 2)
         # unlike a Cholesky factor it exists where the covariance is singular
         values, vectors = np.linalg.eigh((left + left.swapaxes(1, 2)) / 2)

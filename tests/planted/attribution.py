@@ -37,7 +37,7 @@ class OnePlace(nn.Module):
         return torch.cat([score, torch.zeros_like(score)], 1)
 
 
-def network(batch_size: int = 16) -> Network:
+def network(batch_size: int = 64) -> Network:
     """Put it in place, with an input from -1 to 1."""
     half = torch.full((1, 3, 1, 1), 127.5)
     return Network(Taps(OnePlace().eval().requires_grad_(False), ()), (), batch_size, 1.0, "cpu", half, half)

@@ -58,14 +58,14 @@ class Block:
 
     def rows(self, found: Explanation, network: str) -> list[dict[str, Any]]:
         """Return the rows of `attribution_scores` but their curves, by view and region; `network` is of which."""
-        fits = [None] * len(self.views) if found.fit is None else found.fit.tolist()
+        fits = np.full(len(self.views), np.nan) if found.fit is None else found.fit
         rows = []
         for at, (view, masks) in enumerate(zip(self.views.tolist(), self.regions, strict=True)):
             known = {
                 "network": network,
                 "view": view,
                 "class": int(self.classes[at]),
-                "fit": None if fits[at] is None or np.isnan(fits[at]) else fits[at],
+                "fit": None if np.isnan(fits[at]) else float(fits[at]),
                 "passes": found.passes,
             }
             rows += [{**known, **row} for row in compared(found.maps[at], masks)]
@@ -106,16 +106,16 @@ def compared(values: np.ndarray, masks: Mapping[str, np.ndarray]) -> list[dict[s
     zero = not broken and says_nothing(values)
     told = not (broken or zero)
     hits = pointed_at(values, regions) if told else np.zeros((len(regions), 2))
-    energy = energy_inside(values, regions) if told else [None] * len(regions)
     share = regions.mean(axis=(1, 2))
+    energy = energy_inside(values, regions).tolist() if told else None
     return [
         {
             "region": name,
             "share": float(share[at]),
             "hit": float(hits[at, 0]),
             "hit15": float(hits[at, 1]),
-            "energy": None if energy[at] is None else float(energy[at]),
-            "lift": None if energy[at] is None else float(energy[at] / share[at]),
+            "energy": None if energy is None else energy[at],
+            "lift": None if energy is None else energy[at] / float(share[at]),
             "zero": zero,
             "broken": broken,
         }

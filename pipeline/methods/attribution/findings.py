@@ -167,29 +167,34 @@ _CONTROLS = (
 )
 
 FINDINGS = (
-    Finding("Where scores come from: maps that point at a region", ("attribution_scores",), hits, note=_CONTROLS),
     Finding(
-        "Where scores come from: maps that point at a region or at most 15 pixels past it",
+        "Maps that point at a region: where scores come from",
+        ("attribution_scores",),
+        hits,
+        note=_CONTROLS,
+    ),
+    Finding(
+        "Maps that point near a region: fewer than 15 pixels from it",
         ("attribution_scores",),
         near_hits,
         note=_CONTROLS,
         terminal=False,
     ),
     Finding(
-        "Where scores come from: share of the map in a region over the region's area",
+        "Maps that lie in a region: their share in it over its share of the image",
         ("attribution_scores",),
         lifts,
         note=f"1 is what a map without preference has. {_CONTROLS}",
     ),
     Finding(
-        "Deletion and insertion of the pixels of largest value",
+        "Deletion and insertion: how the probability follows the pixels of largest value",
         ("attribution_scores",),
         curves,
         note="Area under the probability of the class: less is better in deletion, more in insertion. Centre, edges and random "
         "are the controls. Where fills do not agree, the place among the methods is that of the fill, not of the method.",
     ),
     Finding(
-        "Maps of randomised networks beside those of the trained one",
+        "Maps of randomised networks: how like those of the trained one they are",
         ("attribution_sanity",),
         sanity,
         note="Spearman's rank correlation; maps that have nothing to do with each other have 0. Beyond 0.5 a map shows the "

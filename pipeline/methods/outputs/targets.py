@@ -31,7 +31,7 @@ def _target(value: str) -> str:
         return canonical(value)
     except ValueError:
         raise ValueError(
-            "predicted, true, the index of a class, such as 207, or of several, such as 7-24,80-100"
+            "predicted, true or the index of a class, such as 207, or of several, such as 7-24,80-100"
         ) from None
 
 

@@ -54,8 +54,9 @@ class Random:
 
     def __call__(self, network: Network, pixels: np.ndarray, classes: np.ndarray, seeds: np.ndarray) -> Explanation:
         """Draw a map for each image; see `Explainer`."""
-        size = pixels.shape[1:3]
-        return Explanation(np.stack([random_map(*size, int(seed)) for seed in seeds]), self.projected_passes(*size))
+        height, width = pixels.shape[1:3]
+        maps = np.stack([random_map(height, width, int(seed)) for seed in seeds])
+        return Explanation(maps, self.projected_passes(height, width))
 
     def projected_passes(self, height: int, width: int) -> float:
         """Return 0: no network is run."""

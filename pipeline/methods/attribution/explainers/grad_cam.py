@@ -1,6 +1,8 @@
 """Grad-CAM: the maps of a layer, weighted by the mean gradient of the score with respect to each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -45,9 +47,9 @@ def weighted(taps: Taps, layer: str, batch: Tensor, classes: np.ndarray) -> Tens
     """Return the maps (n, h, w) of the first n images of a batch, whose classes are given."""
     seen = {}
 
-    def score(scores: Tensor, values: dict[str, Tensor], own: np.ndarray) -> Tensor:
+    def score(scores: Any, values: Mapping[str, Tensor], *own: Any) -> Tensor:
         seen[layer] = values[layer].detach()
-        return class_score(scores, values, own)
+        return class_score(scores, values, *own)
 
     gradient = gradients_of(taps, batch, score, (layer,), len(classes), scores=True, targets=classes)[layer]
     weights = gradient.mean(dim=(2, 3), keepdim=True)

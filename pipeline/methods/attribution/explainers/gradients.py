@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from filterscope.operators.attribution.baselines import window_mean
 from filterscope.pipeline.methods.attribution.explainers.base import Explanation
@@ -35,7 +36,7 @@ class IntegratedGradients:
         """Explain scores; see `Explainer`."""
         taps, maps = tapped_for(network.taps, ()), []
         for rows, batch in prepared(network, pixels):
-            slopes, own = 0, classes[rows]
+            slopes, own = torch.zeros_like(batch[: rows.stop - rows.start]), classes[rows]
             for step in range(self.steps):
                 here = batch * ((step + 0.5) / self.steps)
                 slopes += gradients_of(taps, here, class_score, (INPUT,), len(own), scores=True, targets=own)[INPUT]

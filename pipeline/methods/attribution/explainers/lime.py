@@ -1,6 +1,7 @@
 """LIME: what showing each segment of an image adds to the probability of a class."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,15 +75,14 @@ class Lime:
     def segments(self, image: np.ndarray) -> np.ndarray:
         """Cut an image (uint8, shape (height, width, 3)) into segments, numbered from 0: int64 of shape (height, width)."""
         try:
-            from skimage.segmentation import quickshift
+            from skimage import segmentation
         except ImportError as error:
             raise InputError(
                 "LIME cuts images into segments with scikit-image, which is not installed; "
                 "run: pip install filterscope[attribution]"
             ) from error
-        found = quickshift(
-            image, kernel_size=self.kernel_size, max_dist=self.max_dist, ratio=self.ratio, rng=0
-        )  # the generator breaks ties alone
+        quickshift: Any = segmentation.quickshift  # has no types
+        found = quickshift(image, kernel_size=self.kernel_size, max_dist=self.max_dist, ratio=self.ratio, rng=0)
         return np.unique(found, return_inverse=True)[1].reshape(found.shape)
 
 

@@ -1,6 +1,7 @@
 """Meaningful perturbation: the smallest, smoothest region whose blurring takes a class away from a network."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -125,21 +126,23 @@ class Meaningful:
         radii = _CIRCLE_STEP * pixel * np.arange(_CIRCLES)
         circles = (away <= radii[:, None, None]).astype(np.float32)
         circles = gaussian_filter(circles, (0, *[_CIRCLE_BLUR * pixel] * 2), mode="nearest")
-        on_device = torch.from_numpy(circles).to(network.device)
+        masks = np.concatenate([np.zeros_like(circles[:1]), circles])  # the first hides nothing
+        on_device = torch.from_numpy(masks).to(network.device)
         cells = [((np.arange(self.cells) + 0.5) * size / self.cells).astype(np.int64) for size in (height, width)]
         started = np.zeros((both.shape[1], self.cells, self.cells), np.float32)
         for number, target in enumerate(classes):
-
-            def copies(rows: range, number: int = number) -> Tensor:
-                return _blend(both[:, number, None], on_device[rows.start : rows.stop])
-
-            whole, _ = probabilities(network, 1, lambda rows, number=number: both[0, number, None], int(target))
-            found, _ = probabilities(network, _CIRCLES, copies, int(target))
-            taken = whole[0] - found[-1]
+            copies = partial(_hidden, both[:, number, None], on_device)
+            found, _ = probabilities(network, len(masks), copies, int(target))
+            taken = found[0] - found[-1]
             if taken > 0:
                 enough = found - found[-1] < (1 - _SUPPRESSED) * taken
-                started[number] = circles[int(np.argmax(enough))][np.ix_(*cells)]
+                started[number] = masks[int(np.argmax(enough))][np.ix_(*cells)]
         return torch.from_numpy(started).to(network.device)
+
+
+def _hidden(both: Tensor, masks: Tensor, rows: range) -> Tensor:
+    """Show one image under some of the masks."""
+    return _blend(both, masks[rows.start : rows.stop])
 
 
 def _blend(both: Tensor, hidden: Tensor) -> Tensor:

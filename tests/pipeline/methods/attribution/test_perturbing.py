@@ -184,7 +184,7 @@ def test_lime_scores_copies_whose_segments_show_their_mean_colour() -> None:
 
 
 def test_lime_without_scikit_image_says_what_to_install(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
+    monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(InputError, match=r"pip install filterscope\[attribution\]"):
         explained(LIME, planted.images(1))
 

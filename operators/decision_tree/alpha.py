@@ -38,30 +38,29 @@ def chosen(mode: Mode, z: Floats, y: Floats, penalty: float | None = None) -> Fl
         return np.ones(z.shape[1])
     weight = PENALTY * np.sqrt(len(z)) if penalty is None else penalty
     order = np.argsort(-np.abs(z.mean(axis=0)), kind="stable")
-    centred, target = z - z.mean(axis=0), y - y.mean()
-    gram = np.einsum("ni,nj->ij", centred, centred) / len(z)  # no BLAS: its sums may depend on the number of threads
-    along = np.einsum("ni,n->i", centred, target) / len(z)
-    if mode == "lasso":
-        return np.asarray(_lasso(gram, along, weight, order), np.float64)
-    return np.asarray(_eliminated(gram, along, weight, order), np.float64)
+    filters = np.ascontiguousarray((z - z.mean(axis=0)).T)
+    return np.asarray((_lasso if mode == "lasso" else _eliminated)(filters, y - y.mean(), weight, order), np.float64)
 
 
 @njit(cache=True, nogil=True)
-def _lasso(gram: Floats, along: Floats, penalty: float, order: NDArray[np.int64]) -> Floats:
-    """Descend along one coordinate after the other, from all 1."""
-    alpha = np.ones(len(along))
-    rest = along - gram @ alpha
+def _lasso(filters: Floats, y: Floats, penalty: float, order: NDArray[np.int64]) -> Floats:
+    """Descend along one coordinate after the other, from all 1; `filters` (D, n) and y about their means."""
+    count, images = filters.shape
+    alpha, rest = np.ones(count), y.copy()
+    square = np.empty(count)
+    for d in range(count):
+        rest -= filters[d]
+        square[d] = (filters[d] ** 2).sum() / images
     for _ in range(_ROUNDS):
         largest = 0.0
         for d in order:
-            if gram[d, d] <= 0.0:
-                alpha[d] = 0.0  # a filter that gives the same to all images is in b
-                continue
-            at = rest[d] + gram[d, d] * alpha[d]
-            new = np.sign(at) * max(abs(at) - penalty / 2, 0.0) / gram[d, d]
+            new = 0.0  # of a filter that gives the same to all images, which is in b
+            if square[d] > 0.0:
+                at = (rest * filters[d]).sum() / images + square[d] * alpha[d]
+                new = np.sign(at) * max(abs(at) - penalty / 2, 0.0) / square[d]
             change = new - alpha[d]
             if change != 0.0:
-                rest -= gram[d] * change
+                rest -= filters[d] * change
                 alpha[d] = new
                 largest = max(largest, abs(change))
         if largest < _CHANGE:
@@ -70,22 +69,25 @@ def _lasso(gram: Floats, along: Floats, penalty: float, order: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def _eliminated(gram: Floats, along: Floats, penalty: float, order: NDArray[np.int64]) -> Floats:
+def _eliminated(filters: Floats, y: Floats, penalty: float, order: NDArray[np.int64]) -> Floats:
     """Drop the filter without which the objective is lowest, for as long as it falls; of equal ones the first in order."""
-    alpha = np.ones(len(along))
-    rest = along - gram @ alpha
+    count, images = filters.shape
+    alpha, rest = np.ones(count), y.copy()
+    for d in range(count):
+        rest -= filters[d]
+    change = np.empty(count)  # of the objective without a filter: mean (rest + z_d)^2 - mean rest^2, less its penalty
+    for d in range(count):
+        change[d] = (2.0 * rest * filters[d] + filters[d] ** 2).sum() / images - penalty
     while True:
         best, at = 0.0, -1
         for d in order:
-            if alpha[d] == 1.0:
-                # mean square of (target - z . alpha + z_d), less that with d
-                change = 2.0 * rest[d] + gram[d, d] - penalty
-                if change < best:
-                    best, at = change, d
+            if alpha[d] == 1.0 and change[d] < best:
+                best, at = change[d], d
         if at < 0:
             return alpha
         alpha[at] = 0.0
-        rest += gram[at]
+        for d in range(count):
+            change[d] += 2.0 * (filters[at] * filters[d]).sum() / images
 
 
 __all__ = ["PENALTY", "Mode", "chosen"]

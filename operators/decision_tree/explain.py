@@ -36,7 +36,7 @@ def parsed(tree: Tree, cosine: Floats) -> Ints:
         left, right = tree.left[node], tree.right[node]
         inner = left >= 0
         if not inner.any():
-            return node
+            return np.asarray(node, np.int64)
         child = np.where(cosine[rows, left] >= cosine[rows, right], left, right)
         node = np.where(inner, child, node)
 
@@ -70,7 +70,8 @@ class Explained:
         own = images.g * images.x
         size, along = np.abs(own), np.maximum(self.contributions * np.sign(own), 0.0)
         least, most = np.minimum(along, size).sum(axis=1), np.maximum(along, size).sum(axis=1)
-        return np.divide(least, most, out=np.full(len(most), np.nan), where=size.sum(axis=1) > 0)
+        alike = np.divide(least, most, out=np.full(len(most), np.nan), where=size.sum(axis=1) > 0)
+        return np.asarray(alike, np.float64)
 
     def parts(self, assigned: Ints, count: int) -> Floats:
         """Return contributions summed over the filters of each part: (n, count); `assigned` (D,), -1 for no part."""

@@ -217,22 +217,28 @@ class _Merging:
         known = np.array(sorted(self.alive))
         slots = np.array([self.alive[node] for node in known.tolist()])
         length = np.sqrt(self.cosines[slots, slots].clip(min=1e-300))
-        done = set()
+        pairs = dict[tuple[int, int], None]()
         for node in nodes:
-            slot = self.alive[node]
-            others = np.flatnonzero(known != node)
+            others = known[known != node]
             if nearest is not None and nearest < len(others):
-                cosine = self.cosines[slot, slots[others]] / length[others]
+                cosine = self.cosines[self.alive[node], slots[known != node]] / length[known != node]
                 others = others[np.argsort(-cosine, kind="stable")[:nearest]]
-            pairs = [n for n in others.tolist() if (min(node, known[n]), max(node, known[n])) not in done]
-            added = _added(
-                slot, slots[pairs], self.products, self.crossed, self.cosines, self.next, self.head, self.y,
-                self.theta, self.gamma, self.shift,
-            )  # fmt: skip
-            for n, value in zip(pairs, added.tolist(), strict=True):
-                pair = (min(node, int(known[n])), max(node, int(known[n])))
-                done.add(pair)
-                heapq.heappush(heap, (value, *pair))
+            pairs |= dict.fromkeys((min(node, other), max(node, other)) for other in others.tolist())
+        at = np.array([(self.alive[one], self.alive[other]) for one, other in pairs], np.int64).reshape(-1, 2)
+        added = _added(
+            at,
+            self.products,
+            self.crossed,
+            self.cosines,
+            self.next,
+            self.head,
+            self.y,
+            self.theta,
+            self.gamma,
+            self.shift,
+        )
+        for pair, value in zip(pairs, added.tolist(), strict=True):
+            heapq.heappush(heap, (value, *pair))
 
     def merge(self, added: float, one: int, other: int, gain: float) -> int:
         """Merge two nodes, which adds so much to Theta, and return the number of what they became."""
@@ -258,13 +264,13 @@ class _Merging:
 
 @njit(cache=True, nogil=True)
 def _added(
-    slot: int, others: Ints, products: Floats, crossed: Floats, cosines: Floats, following: Ints, head: Ints,
-    y: Floats, theta: Floats, gamma: float, shift: float,
+    pairs: Ints, products: Floats, crossed: Floats, cosines: Floats, following: Ints, head: Ints, y: Floats, theta: Floats,
+    gamma: float, shift: float,
 ) -> Floats:  # fmt: skip
-    """Return what Theta gains where a slot is merged with each of some others, times exp(-shift)."""
-    found, count = np.empty(len(others)), len(y)
-    for number in range(len(others)):
-        other = others[number]
+    """Return what Theta gains where each pair of slots, shape (n, 2), is merged, times exp(-shift)."""
+    found, count = np.empty(len(pairs)), len(y)
+    for number in range(len(pairs)):
+        slot, other = pairs[number]
         square = cosines[slot, slot] + cosines[other, other] + 2.0 * cosines[slot, other]
         over = 1.0 / np.sqrt(square) if square > 1e-20 else 0.0
         rest, images = 0.0, 0

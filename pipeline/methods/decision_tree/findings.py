@@ -92,7 +92,8 @@ def _beside(run: str | Path, measure: str) -> pl.DataFrame:
 def nodes(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     """Return the nodes of the cut at ten, or of the nearest that there is, with their views nearest by gradient.
 
-    Columns: model, layer, category, node, `size` in views, `fitness` and that of the `root`, `filters` that give most, `views`.
+    Columns: model, layer, category, `mode` (the node's number), `size` in views, `fitness` and that of the `root`, `filters`
+    that give most, `views`.
     """
     found = schemas.scan_layer(run, "decision_nodes", model, layer).collect()
     leaves = found.group_by(_KEYS).agg(pl.col("finest_nodes").max().alias("leaves"))
@@ -104,7 +105,7 @@ def nodes(run: str | Path, model: str, layer: str) -> pl.DataFrame:
         .filter(pl.col("level_nodes") <= at, pl.col("finest_nodes") >= at)
         .sort(*_KEYS, "views", "node", descending=[False, False, False, True, False], nulls_last=True)
         .select(
-            *_KEYS, "node", pl.col("views").alias("size"), "fitness", "root",
+            *_KEYS, pl.col("node").alias("mode"), pl.col("views").alias("size"), "fitness", "root",
             pl.col("filters").list.head(5).cast(pl.List(pl.String)).list.join(", ").alias("filters"),
             pl.col("nearest").alias("views"),
         )
@@ -114,22 +115,31 @@ def nodes(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 def parts(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     """Return what parts give to the scores of a node's views, as shares of the score: bars.
 
-    Columns: model, layer, category, cut, node, part, `share` of the score that the node says the part gave, and `measured`, the
-    share that is lost without the part's filters; for the second layer and the cut at ten.
+    Columns: model, layer, category, cut, mode, part, `share` of the score that the node says the part gave; `measured`, the
+    share that is lost without the part's filters; `of filters`, the share of all assigned filters that the part has; for the
+    second layer and the cut at ten.
     """
     keys = [*_KEYS, "view", "cut"]
     given = schemas.scan_layer(run, "decision_contributions", model, layer).filter(pl.col("kind") == "part")
     paths = schemas.scan_layer(run, "decision_paths", model, layer).select(*keys, "node", "score")
+    filters = (
+        schemas.scan_layer(run, "decision_trees", model, layer)
+        .select(*_KEYS, pl.col("parts").alias("part"), pl.col("part_filters").alias("of filters"))
+        .explode("part", "of filters")
+        .with_columns(pl.col("of filters") / pl.col("of filters").sum().over(_KEYS))
+    )
     tried = given.filter(pl.col("cut").is_in(["second layer", str(_SHOWN)]), pl.col("measured").is_not_null())
     return (
         tried.join(paths, on=keys, nulls_equal=True)
-        .group_by(*_KEYS, "cut", pl.col("node").cast(pl.String), pl.col("name").alias("part"))
+        .group_by(*_KEYS, "cut", pl.col("node").cast(pl.String).alias("mode"), pl.col("name").alias("part"))
         .agg(
             (pl.col("contribution") / pl.col("score")).mean().alias("share"),
             (pl.col("measured") / pl.col("score")).mean().alias("measured"),
             pl.len().alias("views"),
         )
-        .sort(*_KEYS, "cut", "node", "part", nulls_last=True)
+        .join(filters, on=[*_KEYS, "part"], how="left", nulls_equal=True)
+        .select(*_KEYS, "cut", "mode", "part", "share", "measured", "of filters", "views")
+        .sort(*_KEYS, "cut", "mode", "part", nulls_last=True)
         .collect()
     )
 
@@ -165,11 +175,12 @@ FINDINGS = (
     ),
     Finding(
         "What parts give",
-        ("decision_contributions", "decision_paths"),
+        ("decision_contributions", "decision_paths", "decision_trees"),
         parts,
         per="layer",
         look="bars",
-        note="Share of the score that a node says the part's filters gave, beside what is lost when they are silenced.",
+        note="Share of the score that a node says the part's filters gave, beside what is lost when they are silenced, and the "
+        "share of filters that the part has: what it would give if all filters gave alike.",
     ),
 )
 

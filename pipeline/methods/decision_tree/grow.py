@@ -12,7 +12,7 @@ from filterscope.operators.decision_tree.tree import BETA, grow
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.decision_tree.asked import categories_asked
-from filterscope.pipeline.methods.decision_tree.options import ALL, DecisionTreeOptions
+from filterscope.pipeline.methods.decision_tree.options import DecisionTreeOptions
 from filterscope.pipeline.methods.decision_tree.parts import PartPlaces
 from filterscope.pipeline.methods.decision_tree.pooled import CLASSES, POOLED, SCORES, pixels_of, read_questions
 from filterscope.pipeline.methods.decision_tree.reading import Rows, TreeTask
@@ -99,7 +99,7 @@ class _Grower:
         tree = grow(
             positives,
             negatives,
-            nearest=None if asked.nearest == ALL else asked.nearest,
+            nearest=asked.neighbours,
             omega=asked.omega,
             mode=asked.alpha,
         )

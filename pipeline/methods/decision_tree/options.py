@@ -65,12 +65,17 @@ class DecisionTreeOptions(Options):
     cuts: Annotated[tuple[Annotated[StrictInt, Field(ge=2)], ...], BeforeValidator(_numbers)] = option(
         CUTS, "numbers of nodes that the tree is cut into"
     )
-    most: Annotated[StrictInt, at_most(20_000, "time and memory grow with its square")] = option(
+    most: Annotated[StrictInt, at_most(5_000, "time and memory grow with its square")] = option(
         2000, "views that a tree is grown from, at most", ge=1
     )
     deletions: Annotated[StrictInt, at_most(1_000_000, "each is a forward pass for every part")] = option(
         200, "views on which each part's filters are silenced, at most", ge=0
     )
+
+    @property
+    def neighbours(self) -> int | None:
+        """How many nodes a node may be merged with, None for all."""
+        return None if self.nearest == ALL else int(self.nearest)
 
 
 __all__ = ["ALL", "CUTS", "DecisionTreeOptions"]

@@ -63,8 +63,8 @@ def _places(peaks: np.ndarray, layer: Layer, extent: tuple[int, int]) -> np.ndar
     if layer.field is not None:
         first, stride = layer.field.centre, layer.field.stride
     else:
-        stride = tuple(size / count for size, count in zip(extent, cells, strict=True))
-        first = tuple((step - 1) / 2 for step in stride)
+        stride = extent[0] / cells[0], extent[1] / cells[1]
+        first = (stride[0] - 1) / 2, (stride[1] - 1) / 2
     at = np.stack([peaks // cells[1], peaks % cells[1]], axis=-1).astype(np.float64)
     return np.where(peaks[..., None] >= 0, np.array(first) + at * np.array(stride), np.nan)
 

@@ -13,6 +13,7 @@ from filterscope.pipeline.methods.decision_tree.findings import fitness, modes, 
 from tests import planted
 from tests.audits import audit_here
 from tests.pipeline.methods.test_outputs import CLASSIFIER, write_flat
+from tests.planted.dots import ANIMALS, write_animals
 from tests.planted.modes import WEIGHTS, write_modes
 
 MODES = planted.entry("modes")
@@ -81,6 +82,7 @@ def test_numbers_stand_beside_their_controls(made):
     assert shown["size"].sum() == 45
     bars = parts(run, "planted", "1")
     np.testing.assert_allclose(bars["share"], bars["measured"], rtol=1e-3)
+    assert set(bars["of filters"]) == {0.5}
     assert set(bars["cut"]) == {"second layer", "10"}
 
 
@@ -153,6 +155,28 @@ def test_too_few_views_are_counted(tmp_path):
     assert modes(run)["verdict"].to_list() == ["too few views"]
     assert fitness(run).is_empty()
     assert nodes(run, "planted", "1").is_empty()
+
+
+def test_crops_of_every_category_have_a_tree_and_mirrored_ones_are_left_out(tmp_path):
+    write_animals(tmp_path / "data", twice=(3,))
+    views = {"views": "objects", "flips": True, "negatives": True, "models": [CLASSIFIER]}
+    run = audit_here(tmp_path / "run", **{**settings(tmp_path / "data"), **views})
+    (tree,) = schemas.scan_decision_trees(run).collect().to_dicts()
+    assert (tree["category"], tree["target"], tree["views"], tree["negatives"]) == ("bird", "3", ANIMALS, 4)
+    assert (tree["parts"], sum(tree["part_filters"])) == (["dot"], 2)  # units that fire on red and on its edges
+    assert schemas.scan_decision_paths(run).collect()["category"].unique().to_list() == ["bird"]
+    assert nodes(run, "planted", "1")["category"].unique().to_list() == ["bird"]
+
+
+def test_whole_images_have_the_category_of_their_class(tmp_path):
+    data = write_flat(tmp_path / "data")
+    asked = {"decision-tree.category": "crane", "decision-tree.target": "1", "decision-tree.negatives": 5}
+    run = audit_here(tmp_path / "run", **{**settings(data), "models": [CLASSIFIER]}, **asked)
+    (tree,) = schemas.scan_decision_trees(run).collect().to_dicts()
+    assert (tree["category"], tree["views"], tree["negatives"], tree["second"]) == ("crane", 1, 5, None)
+    pooled = schemas.scan_pooled_gradients(run).collect()
+    assert pooled.filter("member")["view"].to_list() == [3]
+    assert len(pooled) == 6
 
 
 @pytest.mark.parametrize(

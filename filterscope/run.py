@@ -15,6 +15,7 @@ from filterscope.pipeline.stores.places import absolute
 from filterscope.schemas.results import TABLES
 
 if TYPE_CHECKING:
+    from filterscope.pipeline.methods.attribution.prediction import Prediction
     from filterscope.pipeline.models.layer import Layer
     from filterscope.pipeline.run.plan import Plan, PlannedModel
     from filterscope.unit import Unit
@@ -115,6 +116,57 @@ class Run:
 
         planned = self._model(layer, model)
         return Unit.of(self.plan, planned, self._layer(planned, layer), unit)
+
+    def explain(
+        self,
+        image: int,
+        *,
+        view: int | None = None,
+        model: str | None = None,
+        target: str | int = "predicted",
+        methods: str | Sequence[str] | None = None,
+        layer: str | None = None,
+    ) -> "Prediction":
+        """Explain one prediction: where its score comes from, by many methods beside their controls; writes nothing.
+
+        Parameters
+        ----------
+        image : int
+            Number of the image in the data set.
+        view : int, optional
+            Number of one of its views; by default the first.
+        model : str, optional
+            Name of the model; needed where the run has several.
+        target : str or int
+            Class whose score is explained: "predicted", the one of highest score; "true"; a number, or a name.
+        methods : str or sequence of str, optional
+            Ways to explain it, such as "grad_cam,occlusion"; by default all that take fewer than 10 forward passes, and those
+            of the run.
+        layer : str, optional
+            Layer of the methods that explain by one; by default the deepest audited one whose maps are larger than 1 x 1.
+
+        Returns
+        -------
+        Prediction
+            Its `maps` and `controls` map names to float32 arrays of shape (height, width); `found` holds the numbers too.
+
+        Raises
+        ------
+        InputError
+            If something asked for is not there, or the network gives no class scores.
+        RunError
+            If weights or preprocessing changed since the run was planned.
+        """
+        from filterscope.jobs.terminal import say
+        from filterscope.pipeline.methods.attribution.explain import ask
+
+        asked = methods.split(",") if isinstance(methods, str) else methods
+        question = ask(
+            self.plan, image, view=view, model=model, target=str(target), methods=asked, layer=layer,
+        )  # fmt: skip
+        for line in question.costs():
+            say(line)
+        return question.explained(say)
 
     def _model(self, layer: str, name: str | None) -> "PlannedModel":
         models = {model.name: model for model in self.plan.models}

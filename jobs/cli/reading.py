@@ -128,6 +128,53 @@ def find(
 
 
 @app.command(cls=Verb)
+def explain(
+    run: Run,
+    image: Annotated[int, typer.Option(help="Number of the image in the data set, from 0.")],
+    view: Annotated[
+        int | None,
+        typer.Option(help="Number of one of its views; unset: the first, which is the image unless views are objects."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="Class whose score is explained: predicted, of highest score; true; a number from 0; or a name."
+        ),
+    ] = "predicted",
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="Ways to explain it, such as grad_cam,occlusion; unset: all that take fewer than 10 forward passes, and those "
+            "of the run.",
+            metavar="TEXT,...",
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            help="Layer of the methods that explain by one; unset: the deepest audited one whose maps are larger than 1 x 1."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; by default report in the run folder.")] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Explain one prediction: maps of where its score comes from, beside what looks at no network or at a random one.
+
+    Example: filterscope explain runs/first --image 123 --methods grad_cam,occlusion
+    """
+    from filterscope.jobs.report.explain import explain as run_explain
+
+    asked = None if methods is None else [name.strip() for name in methods.split(",") if name.strip()]
+    page = run_explain(run, image, view=view, model=model, target=target, methods=asked, layer=layer, out=out)
+    show(f"prediction: {page}")
+    if opened:
+        import webbrowser
+
+        webbrowser.open(page.as_uri())
+
+
+@app.command(cls=Verb)
 def export(
     run: Run,
     graph: Annotated[str, typer.Option(help="Category whose explanatory graph is exported.")],

@@ -10,6 +10,9 @@ from filterscope.schemas.results import TABLES
 _OVER = f"over {DETECTOR_IOU}"
 _INSTABILITY = "deviation of the distance to a landmark, in diagonals; lower is steadier"
 
+#: Findings that have columns of controls.
+_OF_MAPS = ("Maps that point at a region", "Maps that point near a region", "Maps that lie in a region")
+
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
     **{str(name): meaning for name, meaning in MEANINGS.items()},
@@ -160,6 +163,15 @@ TERMS: dict[str, str] = {
     "smallest": "smallest magnitude over the views, that of a view being its largest",
     "median": "median magnitude over the views, that of a view being its largest",
     "largest": "largest magnitude over the views",
+    "empty": "views whose map says nothing or is broken; they count as misses",
+    "low": "lower limit of the 95 % interval of that mean, over images",
+    "high": "upper limit of the 95 % interval of that mean, over images",
+    **{f"{heading}.centre": "the same of a Gaussian about the centre" for heading in _OF_MAPS},
+    **{f"{heading}.random": "the same of noise" for heading in _OF_MAPS},
+    "edges": "the same of the strength of edges",
+    "random network": "the same of the method on a network whose weights are in another order",
+    "unknown": "views on which one of the maps is the same everywhere",
+    "passes a view": "forward passes that a map took as long as",
     "images above T": "images with an activation above the threshold somewhere",
     "views above T": "views with an activation above the threshold somewhere",
     "views if scattered": "views that would have one if as many activations lay at random over all views and positions",

@@ -84,6 +84,16 @@ def image_place(image: int) -> Place:
     return "i", f"{image}.html"
 
 
+def prediction_place(model: str, name: str) -> Place:
+    """Return the place of the page of a prediction, by its model, view and class."""
+    return "p", model, f"{name}.html"
+
+
+def prediction_picture(model: str, name: str, *which: str) -> Place:
+    """Return the place of a picture of a prediction: of the view, or of the map of a method and a network."""
+    return "p", model, f"{'-'.join((name, *which))}.webp"
+
+
 def search_place(name: str) -> Place:
     """Return the place of a file that the search box looks through."""
     return "search", f"{name}.js"
@@ -97,6 +107,8 @@ __all__ = [
     "image_place",
     "layer_place",
     "maps_place",
+    "prediction_picture",
+    "prediction_place",
     "search_place",
     "strips_place",
     "unit_place",

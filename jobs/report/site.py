@@ -9,9 +9,10 @@ from typing import Any
 
 from filterscope.jobs.report import pictures
 from filterscope.jobs.report.declared import declared, tables_of
-from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, search, units
+from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, predictions, search, units
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
+from filterscope.jobs.report.sections import trees
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.tables import TableFiles
 from filterscope.jobs.report.thumbnails import (
@@ -31,6 +32,7 @@ from filterscope.pipeline.engine.keys import Fingerprint, Key, blocks
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.attribution.prediction import explained, signature_of
 from filterscope.pipeline.methods.method import Per
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.folder import RunFolder
@@ -49,15 +51,16 @@ def depends(pages: str) -> tuple[str, ...]:
     Parameters
     ----------
     pages : str
-        The first part of their keys: units or layers, graphs, concepts, images or pictures, search, or overview.
+        The first part of their keys: units or layers, graphs, concepts, images or pictures, predictions, search, or overview.
     """
     if pages in ("units", "layers"):
-        return tables_of(_LAYERS, (*layers.OWN, *units.OWN))
+        return tables_of(_LAYERS, (*layers.OWN, *units.OWN, *trees.OWN))
     if pages == "graphs":
         return tables_of(("category",), graph.OWN)
     if pages == "overview":
         return tables_of(("run",), (*overview.OWN, *concepts.OWN))
-    return {"concepts": concepts.OWN, "images": images.OWN, "pictures": pictures.OWN, "search": search.OWN}[pages]
+    own = {"concepts": concepts, "images": images, "pictures": pictures, "predictions": predictions, "search": search}
+    return own[pages].OWN
 
 
 #: Concepts, and images, in a piece of work.
@@ -99,14 +102,13 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     from filterscope.pipeline.engine.runner import LocalRunner, Runner, start_ray
 
     plan = RunFolder.existing(run).plan()
-    site = _folder(plan.run, out)
-    _refuse_foreign(site)
+    site = folder_of(plan.run, out)
     stage, ledger = report_stage(plan, site), Ledger(site / "ledger")
     missing = list(ledger.missing(stage.keys))
     if missing:
         ledger.forget(missing)
         left = (stage.name, len(stage.keys), len(missing))
-        shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
+        prepare(site)
         with native_messages_to(site / "ledger" / "ray.log"), Progress([left]) as progress:
             progress.begin(stage.name)
             if plan.options.actors:
@@ -116,14 +118,28 @@ def write_report(run: str | Path, out: Path | None = None) -> Path:
     return site / "index.html"
 
 
-def _folder(run: Path, out: Path | None) -> Path:
+def folder_of(run: Path, out: Path | None) -> Path:
+    """Return the folder of the site of a run.
+
+    Raises
+    ------
+    InputError
+        If it is not on this machine, or holds something else.
+    """
     site = path_of(out or run / "report").absolute()
     if not is_local(site):
         raise InputError(
             f"a report is written to a file system, not to {site}: name a folder with --out, and copy it where it is to be "
             "read, as with `aws s3 sync`"
         )
+    _refuse_foreign(site)
     return site
+
+
+def prepare(site: Path) -> None:
+    """Make a folder a site: its style and scripts, and the ledger by which the next call knows its own."""
+    (site / "ledger").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
 
 
 def _refuse_foreign(site: Path) -> None:
@@ -159,7 +175,7 @@ def report_stage(plan: Plan, site: Path) -> Stage:
     )
     planned = _Pages(where, tables)
     tasks = [*planned.sprites(slots), *planned.images(), *planned.layers(known), *planned.categories(categories)]
-    tasks += planned.of_the_run()
+    tasks += [*planned.of_the_run(), *planned.predictions()]
     return Stage.of("report", {task.key: task for task in tasks}, carry_out)
 
 
@@ -192,6 +208,7 @@ class _Pages:
     def __init__(self, where: ReportPlace, tables: TableFiles) -> None:
         self.where, self._tables = where, tables
         self._thumbnails = dict(where.digests)
+        self._explained = predictions.digest_of(where.plan.run)
 
     def _linked(self, model: str | None = None) -> dict[str, str]:
         """Return what decides on links: the pages there are, of a model or of all."""
@@ -222,6 +239,7 @@ class _Pages:
             some = tuple(shown[start:stop])
             yield self._task(("pictures", name), named, pictures.write_pictures, some)
             before, after = ([*shown[end : end + 1], None][0] for end in (start - 1 if start else len(shown), stop))
+            tables = {**tables, "predictions": self._explained}
             yield self._task(("images", name), tables, images.write_images, images.ImageBlock(some, before, after))
         yield self._task(("grid",), common, images.write_grid, None)
 
@@ -259,8 +277,27 @@ class _Pages:
             yield self._task(("concepts", name), inputs, concepts.write_concepts, block)
         inputs = {"tables": self._tables.state(depends("search")), **common}
         yield self._task(("search",), inputs, search.write_search, None)
-        inputs = {"tables": self._tables.state(depends("overview")), **common}
+        inputs = {"tables": self._tables.state(depends("overview")), "predictions": self._explained, **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
+
+    def predictions(self) -> Iterator[ReportTask]:
+        """Yield the predictions that were explained, and the list of them."""
+        run, inputs = self.where.plan.run, {"thumbnails": str(self.where.digests), **self._linked()}
+        places = list(explained(run))
+        for place in places:
+            tables = self._tables.state(depends("predictions"), place[0])
+            own = {"prediction": str(signature_of(run, place)), "tables": tables, **inputs}
+            yield self._task(("predictions", *place), own, _prediction, place)
+        if places:
+            yield self._task(("predictions",), {"predictions": self._explained, **inputs}, _predictions, None)
+
+
+def _prediction(where: ReportPlace, place: tuple[str, str]) -> int:
+    return predictions.write_prediction(where.plan, where.site, place, report=True, shown=pictures.shown_images(where))
+
+
+def _predictions(where: ReportPlace, _: None) -> int:
+    return predictions.write_list(where.plan, where.site, report=True)
 
 
 def _sprites(where: ReportPlace, subject: tuple[Look, Iterable[int]]) -> int:

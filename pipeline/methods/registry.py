@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
+    attribution,
     decision_tree,
     dissection,
     gradients,
@@ -37,6 +38,7 @@ METHODS: tuple[Method, ...] = (
     localize.METHOD,
     outputs.METHOD,
     gradients.METHOD,
+    attribution.METHOD,
     decision_tree.METHOD,
 )
 

@@ -26,6 +26,7 @@ MEASUREMENTS = {
     "zoo_driver": "dataflow",
     "null_over_before": "null",
     "location_over_extraction": "location",
+    "attribution_over_forward": "attribution",
     "occlusion": "occlusion",
     "graph_vs_numpy": "graph",
     "graph_linear": "graph",

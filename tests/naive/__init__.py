@@ -2,6 +2,7 @@
 
 from tests.naive import (
     activations,
+    attribution,
     dissection,
     explanatory_graph,
     images,
@@ -9,11 +10,13 @@ from tests.naive import (
     location,
     numerics,
     patterns,
+    pointing,
     statistics,
 )
 
 __all__ = [
     "activations",
+    "attribution",
     "dissection",
     "explanatory_graph",
     "images",
@@ -21,5 +24,6 @@ __all__ = [
     "location",
     "numerics",
     "patterns",
+    "pointing",
     "statistics",
 ]

@@ -53,6 +53,13 @@ def classifier() -> nn.Module:
     return nn.Sequential(*network(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
 
 
+def smooth() -> nn.Module:
+    """Return `classifier` with a SiLU in place of its ReLU."""
+    module = classifier()
+    module[1] = nn.SiLU()
+    return module
+
+
 class _Unheard(nn.Module):
     """`classifier` with a convolution that is called and whose output nobody reads."""
 

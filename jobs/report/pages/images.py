@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from filterscope import schemas
+from filterscope.jobs.report.pages.predictions import listed
 from filterscope.jobs.report.pictures import drawn_size, file_name, shown_images
 from filterscope.jobs.report.place import ReportPlace, image_place
 from filterscope.jobs.report.render import kind, url, write_page, write_script
@@ -45,6 +46,7 @@ def write_images(where: ReportPlace, block: ImageBlock) -> int:
         held[found.image].append(found)
     units = fired(where, images)
     views = _views(where, images)
+    predictions = listed(where.plan, {*images})
     concepts = frozenset(concepts_of(plan.run)["concept"])
     walk = [block.before, *images, block.after]
     for n, row in enumerate(rows):
@@ -61,6 +63,7 @@ def write_images(where: ReportPlace, block: ImageBlock) -> int:
             units=units[image][1],
             total=units[image][0],
             views=views[image],
+            predictions=[row for row in predictions if row["image"] == image],
             models=len(plan.models),
             previous=walk[n],
             following=walk[n + 2],

@@ -16,6 +16,7 @@ from filterscope.jobs.report.sections.charts import bar_graph
 from filterscope.jobs.report.sections.facts import concepts_of, label_counts, units_of, worth
 from filterscope.jobs.report.sections.opening import opening
 from filterscope.jobs.report.sections.section import sections_of
+from filterscope.jobs.report.sections.trees import trees_of
 from filterscope.jobs.report.thumbnails import Look
 from filterscope.pipeline.methods.significance.trust import STANDINGS, trust
 from filterscope.pipeline.models.layer import Layer
@@ -54,6 +55,7 @@ def write_layer(where: ReportPlace, page: LayerPage) -> int:
         layer=layer,
         row=_row(plan.run, model.name, layer.name),
         sections=sections_of("layer", OWN if dissected else (), about),
+        trees=trees_of(plan, model, layer.name),
         **(_labelled(where, page) if dissected else {"units": None}),
     )
     return 1

@@ -23,6 +23,7 @@ from filterscope.jobs.report.sections.section import sections_of
 from filterscope.jobs.report.thumbnails import images_at_hand
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.methods.attribution.prediction import explained
 from filterscope.pipeline.methods.dissection.findings import layer_summary
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.significance.findings import labels, sentences
@@ -72,6 +73,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         rejects=_rejects(where),
         runs=_runs(where),
         settings=_settings(where),
+        predictions=len(list(explained(where.plan.run))),
         cutoff=DETECTOR_IOU,
         dissection=plan.of(DissectionOptions),
     )

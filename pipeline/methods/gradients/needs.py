@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.gradients.options import TRUE, GradientsOptions
+from filterscope.pipeline.methods.gradients.options import GradientsOptions
 from filterscope.pipeline.methods.outputs.needs import Scores, TrueClasses, refused, scores_of_blank
+from filterscope.pipeline.methods.outputs.targets import TRUE, refuse_absent
 from filterscope.pipeline.run.needs import Need
 
 if TYPE_CHECKING:
@@ -32,14 +32,8 @@ class Differentiable(Need):
         count = scores_of_blank(method, model).shape[1]
         if asked.target == TRUE:
             Scores().check_network(method, model, layers, settings)
-        refuse_absent(asked.index, count, model.name)
+        refuse_absent("--gradients.target", asked.target, count, model.name)
         differentiate_blank(method, model, layers)
-
-
-def refuse_absent(index: int | None, count: int, model: str) -> None:
-    """Stop where a class is asked that a network of `count` classes does not score; raises InputError."""
-    if index is not None and index >= count:
-        raise InputError(f"--gradients.target {index}: {model} scores {count} classes, 0 to {count - 1}")
 
 
 def differentiate_blank(method: str, model: "Model", layers: "Sequence[Layer]") -> None:
@@ -56,4 +50,4 @@ def differentiate_blank(method: str, model: "Model", layers: "Sequence[Layer]") 
         gradients_of(taps, blank, lambda scores, taps: scores.amax(1), names, 1, scores=True, targets=None)
 
 
-__all__ = ["Differentiable", "differentiate_blank", "refuse_absent"]
+__all__ = ["Differentiable", "differentiate_blank"]

@@ -14,11 +14,11 @@ from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import PassTask, by_model_and_views, forward_step, stored_bytes
 from filterscope.pipeline.methods.gradients.artifacts import GRADIENTS, named
-from filterscope.pipeline.methods.gradients.needs import refuse_absent
-from filterscope.pipeline.methods.gradients.options import TRUE, GradientsOptions
+from filterscope.pipeline.methods.gradients.options import GradientsOptions
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth
 from filterscope.pipeline.methods.outputs.needs import refused
+from filterscope.pipeline.methods.outputs.targets import TRUE, candidates
 from filterscope.pipeline.methods.outputs.truth import UNKNOWN
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
 from filterscope.pipeline.methods.tasks import grids, view_blocks
@@ -55,17 +55,14 @@ class _Differentiator:
         pixels, seen = seen_views(plan, model, task.start, task.stop)
         network = self._networks.network(plan, model, ())
         with refused("gradients", model.name):
-            score = _ScoreOf(self._classes(task, network, pixels))
+            score = _ScoreOf(plan.of(GradientsOptions).target, self._true_classes(task, network, pixels))
             found = _differentiated(task, network, pixels, score)
         has = seen & (score.chosen != UNKNOWN)
         return [self._written(task, key, *found[key.place[1]], has, score.chosen) for key in task.keys]
 
-    def _classes(self, task: PassTask, network: "Network", pixels: np.ndarray) -> np.ndarray | None:
-        """Return the class of each view, -1 where it has none; None for that of highest score."""
-        asked = task.plan.of(GradientsOptions)
-        if asked.index is not None:
-            return np.full(len(pixels), asked.index)
-        if asked.target != TRUE:
+    def _true_classes(self, task: PassTask, network: "Network", pixels: np.ndarray) -> np.ndarray | None:
+        """Return the true class of each view, -1 where it has none; None where others are asked."""
+        if task.plan.of(GradientsOptions).target != TRUE:
             return None
         if task.model.name not in self._names:
             self._names[task.model.name] = network.class_names(network.scores(pixels[:1]).shape[1])
@@ -102,12 +99,15 @@ class _ScoreOf:
 
     Parameters
     ----------
-    classes : int64 ndarray of shape (views,), optional
-        Class of each view of a block, -1 for none; by default that of highest score, of equal ones the lower index.
+    target : str
+        Which class is asked; where it is not the true one, that of highest score among those named or all, of equal ones the
+        lower index.
+    true : int64 ndarray of shape (views,), optional
+        True class of each view of a block, -1 for none, where these are asked.
     """
 
-    def __init__(self, classes: np.ndarray | None) -> None:
-        self._classes = classes
+    def __init__(self, target: str, true: np.ndarray | None) -> None:
+        self._target, self._true = target, true
         self.chosen = np.zeros(0, np.int64)
 
     def __call__(self, scores: "Tensor", taps: Mapping[str, "Tensor"]) -> "Tensor":
@@ -115,13 +115,13 @@ class _ScoreOf:
         import torch
 
         done = len(self.chosen)
-        if self._classes is None:
-            classes = scores.argmax(1)  # the first of equal ones
+        if self._true is None:
+            among = torch.from_numpy(candidates(self._target, scores.shape[1])).to(scores.device)
+            classes = among[scores[:, among].argmax(1)]  # the first of equal ones
+            stated = classes.cpu().numpy()
         else:
-            own = self._classes[done : done + len(scores)]
-            refuse_absent(int(own.max()), scores.shape[1], "the network")
-            classes = torch.from_numpy(np.maximum(own, 0)).to(scores.device)
-        stated = classes.cpu().numpy() if self._classes is None else own
+            stated = self._true[done : done + len(scores)]
+            classes = torch.from_numpy(np.maximum(stated, 0)).to(scores.device)
         self.chosen = np.concatenate([self.chosen, stated])
         return scores.gather(1, classes[:, None])[:, 0]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREDICTED, TRUE = "predicted", "true"
 #: What help says of them.
-TARGETS = "predicted, the one of highest score; true; an index; or indices such as 7-24,80-100, the one of highest score among these"
+TARGETS = "predicted, of highest score; true; an index; or indices, 7-24,80-100: that of highest score among these"
 
 
 def _text(value: object) -> object:
@@ -31,7 +31,7 @@ def _target(value: str) -> str:
         return canonical(value)
     except ValueError:
         raise ValueError(
-            "predicted, true, the index of a class, such as 207, or of several, such as 7-24,80-100"
+            "predicted, true or the index of a class, such as 207, or of several, such as 7-24,80-100"
         ) from None
 
 

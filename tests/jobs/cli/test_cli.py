@@ -40,7 +40,7 @@ def test_help_imports_nothing_heavy():
     assert "audit" in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["sample", "import", "layers", "audit", "estimate", "status", "query"])
+@pytest.mark.parametrize("verb", ["sample", "import", "layers", "audit", "estimate", "status", "query", "explain"])
 def test_every_verb_has_an_example(capsys, verb):
     arguments = [verb, "coco", "--help"] if verb == "import" else [verb, "--help"]
     code, out, _ = run(capsys, *arguments)

@@ -16,7 +16,7 @@ def written_here(run: Path, site: Path, *, last_first: bool = False) -> Path:
     from filterscope.jobs.report.site import carry_out, report_stage
     from filterscope.pipeline.run.folder import RunFolder
 
-    shutil.copytree(HERE / "static", site / "static")
+    shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
     stage = report_stage(RunFolder(run).plan(), site)
     works = list(stage.group(stage.keys))
     for work in works[::-1] if last_first else works:

@@ -15,6 +15,7 @@ from tests.planted.hostile import write_hostile, write_hostile_dots
 _SMALL: dict[str, Any] = {"quantile": 0.05, "min_images": 3, "unit_block": 2}
 #: Options of methods that are not done in a moment by default, or that must be told something.
 ASKED: dict[str, dict[str, Any]] = {
+    "attribution": {"attribution.methods": "grad_cam,guided,pattern_net"},
     "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
     "graph": {"graph_iterations": 4},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
@@ -25,10 +26,12 @@ _MISSING = {
     "Concepts": ("concept",),
     "Crops": ("object", "crop"),
     "Differentiable": ("class scores", "no influence"),
+    "Explicable": ("class scores", "maps of 1 x 1"),
     "Fields": ("receptive field",),
     "Landmarks": ("landmark",),
     "Part": ("part",),
     "Positions": ("position",),
+    "Regions": ("landmark", "concept"),
     "Scores": ("class scores",),
     "TrueClasses": ("true classes",),
 }

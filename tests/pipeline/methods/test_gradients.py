@@ -86,6 +86,16 @@ def test_one_class_may_be_asked_for_all_views(settings, tmp_path, target):
     assert schemas.scan_gradient_views(run).collect()["class"].unique().to_list() == [2]
 
 
+def test_the_best_of_some_classes_may_be_asked(settings, tmp_path):
+    run = audit_here(tmp_path / "run", **settings, **{"gradients.target": "0,3"})
+    best = schemas.scan_outputs(audit_here(tmp_path / "all", **{**settings, "outputs.top": 4})).collect()
+    best = best.filter(pl.col("class").is_in([0, 3])).sort("view", "rank").unique("view", keep="first").sort("view")
+    asked = schemas.scan_gradient_views(run).filter(layer="1").sort("view").collect()["class"].to_list()
+    assert asked == best["class"].to_list()
+    assert set(asked) == {0, 3}
+    assert np.array_equal(gradients(run, "1"), analytic(asked)["1"])
+
+
 def test_views_without_a_true_class_have_no_gradient_of_it(settings, tmp_path):
     run = audit_here(tmp_path / "run", **{**settings, "methods": "gradients"}, **{"gradients.target": "true"})
     # without names of classes, names are no classes

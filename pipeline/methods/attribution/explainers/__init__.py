@@ -7,12 +7,19 @@ from typing import Any
 
 from filterscope.pipeline.engine.errors import did_you_mean
 
-#: Module of this package and name of the class, a frozen dataclass whose fields all have defaults, `layer` aside.
+#: Module of this package and name of the class, a frozen dataclass whose fields have defaults, but `layer` and `patterns`.
 EXPLAINERS: dict[str, str] = {
     "grad_cam": "grad_cam:GradCam",
+    "guided_grad_cam": "guided:GuidedGradCam",
+    "guided": "guided:Guided",
     "gradient": "gradients:Gradient",
     "integrated_gradients": "gradients:IntegratedGradients",
     "occlusion": "occlusion:Occlusion",
+    "pattern_net": "pattern:PatternNet",
+    "pattern_attribution": "pattern:PatternAttribution",
+    "meaningful": "meaningful:Meaningful",
+    "lime": "lime:Lime",
+    "pda": "pda:PredictionDifference",
 }
 #: What needs no network, and stands beside the others in every run.
 BASELINES: dict[str, str] = {
@@ -28,14 +35,30 @@ def class_of(name: str) -> Any:
     return getattr(import_module(f"{__package__}.{module}"), found)
 
 
+def takes(name: str, field: str) -> bool:
+    """Tell whether an explainer has a field, such as `layer`."""
+    return field in {known.name for known in fields(class_of(name))}
+
+
 def needs_layer(name: str) -> bool:
     """Tell whether an explainer is of the maps of a layer."""
-    return "layer" in {field.name for field in fields(class_of(name))}
+    return takes(name, "layer")
 
 
-def made(name: str, layer: str | None) -> Any:
-    """Return an explainer with its defaults; `layer` is the layer whose maps those that need one explain."""
-    return class_of(name)(layer=layer) if needs_layer(name) else class_of(name)()
+def made(name: str, layer: str | None = None, patterns: Any = None) -> Any:
+    """Return an explainer with its defaults; without what it is of it can state its cost, and check networks, alone.
+
+    Parameters
+    ----------
+    name : str
+        Of `EXPLAINERS` or `BASELINES`.
+    layer : str, optional
+        Layer whose maps those explain by that have one.
+    patterns : Patterns, optional
+        Patterns of the network, of those that go back along them.
+    """
+    given = {"layer": layer, "patterns": patterns}
+    return class_of(name)(**{field: value for field, value in given.items() if takes(name, field)})
 
 
 def known(names: Iterable[str]) -> Sequence[str]:
@@ -55,4 +78,4 @@ def known(names: Iterable[str]) -> Sequence[str]:
     return tuple(name for name in EXPLAINERS if name in asked)
 
 
-__all__ = ["BASELINES", "EXPLAINERS", "class_of", "known", "made", "needs_layer"]
+__all__ = ["BASELINES", "EXPLAINERS", "class_of", "known", "made", "needs_layer", "takes"]

@@ -306,3 +306,15 @@ def test_grad_cam_finds_heads_on_real_photographs(category, target, hit, centre,
     assert (table["low"] > table.select("centre", "edges", "random", "random network").max_horizontal()).all()
     assert lifts(run)["lift"].item() > 1.5
     assert set(sanity(run)["verdict"]) == {"changes"}
+
+
+@pytest.mark.slow
+def test_a_network_with_batch_norm_has_a_twin_of_finite_maps(settings, tmp_path):
+    """Its statistics are estimated anew, on the views of the run."""
+    model = {"source": "torchvision:mobilenet_v2@random:0", "name": "mobile", "input_size": 64}
+    asked = {"attribution.methods": "grad_cam", "attribution.target": 3, "attribution.curves": 0}
+    run = audit_here(tmp_path / "run", **{**settings, **asked, "models": [model], "layers": "features.13"})
+    found = rows(run).filter(method="grad_cam")
+    assert not found["broken"].any()
+    assert not found.filter(network="random")["zero"].all()
+    assert schemas.scan_attribution_sanity(run).collect()["rho"].null_count() < 4

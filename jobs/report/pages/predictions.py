@@ -120,7 +120,7 @@ def _card(found: Prediction, name: str) -> dict[str, Any]:
         "map": own,
         "low_fit": own.fit is not None and own.fit < LOW_FIT,
         "random_fit": control.fit,
-        "pictures": [_shown(found, own, "this map"), _shown(found, control, "the same on random weights")],
+        "pictures": [_shown(found, own, "this map"), _shown(found, control, "on random weights")],
         "heads": [says for says, _ in beside],
         "rows": [
             {

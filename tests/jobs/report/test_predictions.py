@@ -5,14 +5,18 @@ import shutil
 from urllib.parse import unquote
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 import filterscope
 from filterscope.jobs.cli import main as cli
-from filterscope.pipeline.datasets.layout import DatasetWriter
+from filterscope.pipeline.datasets.layout import Dataset, DatasetWriter
 from filterscope.pipeline.methods.attribution.block import compared
 from filterscope.pipeline.methods.attribution.prediction import Prediction, explained
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores.tables import write_table
+from filterscope.schemas.results import TABLES
 from tests import planted
 from tests.audits import audit_here
 from tests.jobs.report.browsing import assert_accessible
@@ -136,7 +140,6 @@ def test_a_prediction_survives_reports_and_is_linked_from_them(capsys, run):
 
 def test_a_report_is_written_again_where_predictions_changed(capsys, run):
     from filterscope.jobs.report.site import report_stage
-    from filterscope.pipeline.run.folder import RunFolder
 
     def keys():
         stage = report_stage(RunFolder(run).plan(), run / "report")
@@ -197,6 +200,16 @@ def test_an_image_that_cannot_be_decoded_is_refused_with_its_reason(capsys, tmp_
     assert "--image 5 cannot be decoded: the file is not the one that was imported" in err
 
 
+def test_an_image_that_the_run_rejected_is_refused_with_its_reason(capsys, run):
+    uri = Dataset(RunFolder(run).plan().data).images["uri"][3].as_py()
+    row = {"stage": "extract", "item": uri, "reason": "OSError: image file is truncated"}
+    rejects = pa.Table.from_pylist([row], schema=TABLES["rejects"])
+    write_table(run, "rejects", ("extract-images-000000",), [rejects])
+    code, _, err = explain(capsys, run, "--image", 3)
+    assert code == 2
+    assert "--image 3 was rejected by this run: OSError: image file is truncated" in err
+
+
 def test_an_unaudited_layer_can_be_named(run):
     found = filterscope.open(run).explain(1, target=1, methods="grad_cam", layer="0")
     assert found.of("grad_cam", "trained").layer == "0"
@@ -216,17 +229,21 @@ def test_what_is_slow_says_its_cost_first(capsys, run):
 
 
 def test_a_landmark_that_is_a_point_is_hit_from_near(capsys, audited_landmarks):
-    run, reaches = audited_landmarks
+    run = audited_landmarks
     _, page, _ = explain(capsys, run, "--image", 1, "--target", 1, "--methods", "grad_cam")
     found = filterscope.open(run).explain(1, target=1, methods="grad_cam").beside("grad_cam")
     rows = [row for row in Page(run.joinpath(page)).sections["maps"] if row[0] == LANDMARK]
     assert rows == [[LANDMARK, "point", *(f"{round(one.row(LANDMARK)['hit15'], 2):g}" for _, one in found)]]
-    assert rows[0][2] == f"{reaches:g}"
+    assert rows[0][2] == "1"
+    assert (
+        filterscope.open(run).explain(1, target=1, methods="grad_cam").of("grad_cam", "trained").row(LANDMARK)["hit"]
+        == 0
+    )
 
 
 @pytest.fixture
 def audited_landmarks(tmp_path):
-    """A run whose only regions are points, beside the red square of image 1, and whether it is near."""
+    """A run whose only regions are points, near a red square."""
     with DatasetWriter(tmp_path / "data", source={"reader": "test"}) as out:
         for number in range(4):
             pixels = np.full((32, 32, 3), 100, np.uint8)
@@ -234,7 +251,7 @@ def audited_landmarks(tmp_path):
             Image.fromarray(pixels).save(tmp_path / f"{number}.png")
             out.landmark(out.image(tmp_path / f"{number}.png"), None, LANDMARK, 12.0, 22.0)
     asked = {"layers": "0,1", "methods": "attribution"}
-    return audit_here(tmp_path / "run", data=tmp_path / "data", models=[planted.entry("classifier")], **asked), 1
+    return audit_here(tmp_path / "run", data=tmp_path / "data", models=[planted.entry("classifier")], **asked)
 
 
 def test_open_opens_the_page_and_nothing_is_opened_unasked(capsys, run, monkeypatch):

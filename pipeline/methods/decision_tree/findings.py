@@ -152,14 +152,14 @@ _CONTROL = (
 FINDINGS = (
     Finding(
         "Decision modes of class scores",
-        ("decision_trees",),
+        ("decision_trees", "pooled_gradients"),
         modes,
         note="Linear and pooled: median share of the score that gradient times map explains, before and after summing over "
         "positions; where they differ, places inside maps matter that trees do not see.",
     ),
-    Finding("Decision trees: fitness, beside controls", ("decision_summary",), fitness, note=_CONTROL),
+    Finding("Fitness of decision trees: beside controls", ("decision_summary",), fitness, note=_CONTROL),
     Finding(
-        "Decision trees: errors of parts, beside controls",
+        "Errors of parts in decision trees: beside controls",
         ("decision_summary",),
         part_errors,
         note="Distance between what nodes say that parts gave and what silencing their filters takes, as a share of the score.",

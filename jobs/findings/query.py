@@ -10,8 +10,6 @@ from filterscope.jobs.findings.statement import checked
 from filterscope.jobs.grid import grid
 from filterscope.jobs.terminal import plain
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.methods.significance.findings import labels
-from filterscope.pipeline.methods.significance.trust import MEANINGS
 from filterscope.pipeline.stores.places import path_of
 from filterscope.schemas import reference
 from filterscope.schemas.results import SCANNED, TABLES
@@ -64,6 +62,8 @@ def query(run: str | Path, sql: str) -> pl.DataFrame:
         return _describe(described[1], run)
     tables = {name: schemas.scan(run, name) for name in TABLES}
     if _LABELS.search(statement):
+        from filterscope.pipeline.methods.significance.findings import labels
+
         tables["labels"] = labels(run).lazy()
     context = pl.SQLContext(tables)
     try:
@@ -247,6 +247,8 @@ def _check_statement(sql: str) -> None:
 def _describe(name: str, run: Path) -> pl.DataFrame:
     columns = dict.fromkeys(reference.COLUMNS, pl.String)
     if name.lower() == "labels":
+        from filterscope.pipeline.methods.significance.trust import MEANINGS
+
         parts = [pl.DataFrame(reference.columns_of(SCANNED[part]), schema=columns) for part in _LABELLED]
         meaning = "what the label is worth: " + "; ".join(f"{standing}: {says}" for standing, says in MEANINGS.items())
         standing = pl.DataFrame([{"column": "standing", "type": "string", "meaning": meaning}], schema=columns)

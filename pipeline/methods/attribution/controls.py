@@ -4,21 +4,18 @@ The values of each weight tensor are put into another order, so that a randomise
 network can be randomised, whatever its modules are. Statistics of batch norm are estimated anew.
 """
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import nn
 
 from filterscope.operators.numerics.seeds import seed_of
+from filterscope.pipeline.methods.attribution.options import Which
 from filterscope.pipeline.methods.extraction.networks import first_views, open_network
 from filterscope.pipeline.models.model import BATCH_NORM_IMAGES, batch_norms, reestimate_batch_norm
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.tensors import prepare
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
-#: What is randomised: the last module that has weights, or all.
-Which = Literal["top", "all"]
 _BATCH = 32
 
 
@@ -68,4 +65,4 @@ def _settle(plan: Plan, model: PlannedModel, network: Network) -> None:
         reestimate_batch_norm(network.taps.module, batches)
 
 
-__all__ = ["Which", "randomised"]
+__all__ = ["randomised"]

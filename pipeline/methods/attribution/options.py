@@ -1,12 +1,15 @@
 """Options of attribution."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, StrictInt, StrictStr
 
 from filterscope.pipeline.methods.attribution.explainers import known
 from filterscope.pipeline.methods.outputs.targets import PREDICTED, TARGETS, Target
 from filterscope.pipeline.run.options import Options, at_most, option
+
+#: What of a network is randomised: the last module that has weights, or all.
+Which = Literal["top", "all"]
 
 
 def _names(value: object) -> object:
@@ -47,4 +50,4 @@ class AttributionOptions(Options):
     )
 
 
-__all__ = ["AttributionOptions"]
+__all__ = ["AttributionOptions", "Which"]

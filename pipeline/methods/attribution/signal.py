@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from filterscope.pipeline.engine.stage import Output, Stage
-from filterscope.pipeline.methods.attribution.controls import Which, randomised
 from filterscope.pipeline.methods.attribution.drawn import LEARNED, drawn_views, learned_from
 from filterscope.pipeline.methods.attribution.explainers import takes
-from filterscope.pipeline.methods.attribution.options import AttributionOptions
-from filterscope.pipeline.methods.extraction.artifacts import DECODED
+from filterscope.pipeline.methods.attribution.options import AttributionOptions, Which
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, key_of
-from filterscope.pipeline.models.patterns import Patterns, fit_patterns
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact, KeyPlace
@@ -26,6 +23,7 @@ from filterscope.pipeline.stores.promises import Promise
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.network import Network
+    from filterscope.pipeline.models.patterns import Patterns
 
 #: The network as it is, beside its twins.
 TRAINED: Literal["trained"] = "trained"
@@ -37,7 +35,7 @@ _BLOCK = f"views-{LEARNED}"
 class FitTask(ModelTask):
     """A network or one of its twins."""
 
-    which: "Literal['trained'] | Which"
+    which: Literal["trained"] | Which
 
 
 def _path(run: Path, place: KeyPlace) -> Path:
@@ -68,6 +66,8 @@ class _Fitter:
         self._networks = HeldNetworks()
 
     def __call__(self, task: FitTask) -> list[Output]:
+        from filterscope.pipeline.models.patterns import fit_patterns
+
         plan, model = task.plan, task.model
         with refused("attribution", model.name):
             found = fit_patterns(self._network(task), learned_from(plan, model))
@@ -79,10 +79,12 @@ class _Fitter:
     def _network(self, task: FitTask) -> "Network":
         if task.which == TRAINED:
             return self._networks.network(task.plan, task.model, ())
+        from filterscope.pipeline.methods.attribution.controls import randomised
+
         return randomised(task.plan, task.model, task.which)
 
 
-def read_patterns(run: Path, model: str, which: str = TRAINED) -> Patterns:
+def read_patterns(run: Path, model: str, which: str = TRAINED) -> "Patterns":
     """Read the patterns of a network, or those of a randomised twin.
 
     Raises
@@ -90,10 +92,12 @@ def read_patterns(run: Path, model: str, which: str = TRAINED) -> Patterns:
     DamagedError
         If the file is missing, or is not the one that was written.
     """
+    from filterscope.pipeline.models.patterns import Patterns
+
     place = (model, which, _BLOCK)
     return Patterns.of(read_arrays(Promise(run, ("signal",), place).read(SIGNAL.name, _path(run, place))))
 
 
-SIGNAL_STAGE = StageKind("signal", reads=(DECODED,), writes=(SIGNAL,), plan=plan_signal, like=("extract",))
+SIGNAL_STAGE = StageKind("signal", reads=(), writes=(SIGNAL,), plan=plan_signal, like=("extract",))
 
 __all__ = ["SIGNAL", "SIGNAL_STAGE", "TRAINED", "read_patterns"]

@@ -14,11 +14,10 @@ import pyarrow as pa
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
-from filterscope.pipeline.methods.attribution.block import Block
 from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.attribution.explainers import BASELINES, made, needs_layer, takes
 from filterscope.pipeline.methods.attribution.needs import layer_of
-from filterscope.pipeline.methods.attribution.options import AttributionOptions
+from filterscope.pipeline.methods.attribution.options import AttributionOptions, Which
 from filterscope.pipeline.methods.attribution.regions import named_regions, regions_of
 from filterscope.pipeline.methods.attribution.signal import SIGNAL, TRAINED, read_patterns
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
@@ -36,7 +35,7 @@ from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 if TYPE_CHECKING:
-    from filterscope.pipeline.methods.attribution.controls import Which
+    from filterscope.pipeline.methods.attribution.block import Block
     from filterscope.pipeline.methods.attribution.explainers.base import Explainer
     from filterscope.pipeline.models.network import Network
 
@@ -96,8 +95,10 @@ class _Attributor:
         block = self._block(task)
         return [self._written(task, key, *self._rows(task, key.place[1], block)) for key in task.keys]
 
-    def _block(self, task: PassTask) -> Block:
+    def _block(self, task: PassTask) -> "Block":
         """Return the views of a task that the forward pass had, that show a region and whose class is known."""
+        from filterscope.pipeline.methods.attribution.block import Block
+
         plan, model, asked = task.plan, task.model, task.plan.of(AttributionOptions)
         pixels, seen = seen_views(plan, model, task.start, task.stop)
         network = self._networks.network(plan, model, ())
@@ -114,7 +115,7 @@ class _Attributor:
         shown = [regions[view] for view in at]
         return Block.of(plan.data_identity, task.start + at, pixels[at], found.classes[at], shown)
 
-    def _rows(self, task: PassTask, name: str, block: Block) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _rows(self, task: PassTask, name: str, block: "Block") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of `attribution_scores` and of `attribution_sanity` of one method."""
         if not len(block.views):
             return [], []
@@ -136,7 +137,7 @@ class _Attributor:
             rows += control.rows(other, "random") if which == "all" else []
         return rows, sanity
 
-    def _twin(self, task: PassTask, which: "Which") -> "Network":
+    def _twin(self, task: PassTask, which: Which) -> "Network":
         from filterscope.pipeline.methods.attribution.controls import randomised
 
         if which not in self._twins:

@@ -40,9 +40,9 @@ def _beside(run: str | Path, measure: str) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per model, region and method that looks at a network, sorted: views; views whose map says nothing or is
-        broken; the mean with the ends of its 95 % interval, from a bootstrap over images; and the means of the controls, on the
-        same views: centre, edges, random, and the method itself on a random network, on the views of `control_views`.
+        One row per model, region and method that looks at a network, sorted: views; the mean with the ends of its 95 %
+        interval, from a bootstrap over images; the means of the controls: the method itself on a random network, on the
+        views of `control_views`, and centre, edges and random on all; and views whose map says nothing or is broken.
     """
     rows = (
         schemas.scan_attribution_scores(run).with_columns((pl.col("zero") | pl.col("broken")).alias("empty")).collect()
@@ -56,19 +56,20 @@ def _beside(run: str | Path, measure: str) -> pl.DataFrame:
             {
                 **dict(zip(_KEYS, keys, strict=True)),
                 "views": own.height,
-                "empty": int(own["empty"].sum()),
                 measure: known[measure].mean(),
                 "low": low,
                 "high": high,
+                "empty": int(own["empty"].sum()),
             }
         )
     if not found:
         return pl.DataFrame()
     table, on = pl.DataFrame(found), ["model", "region"]
+    table = table.join(_means(rows.filter(network="random"), _KEYS, measure, "random network"), on=_KEYS, how="left")
     for name in BASELINES:
         table = table.join(_means(rows.filter(method=name), on, measure, name), on=on, how="left")
-    table = table.join(_means(rows.filter(network="random"), _KEYS, measure, "random network"), on=_KEYS, how="left")
-    return table.sort(_KEYS)
+    # a terminal that is too narrow leaves out what stands last
+    return table.select(pl.exclude("empty"), "empty").sort(_KEYS)
 
 
 def _means(rows: pl.DataFrame, on: Sequence[str], measure: str, name: str) -> pl.DataFrame:
@@ -120,9 +121,9 @@ def sanity(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per model, method and what was randomised, sorted: views, of which `unknown` have a map that is the same
-        everywhere; the mean rank correlation with the ends of its 95 % interval; and `verdict`: too alike where the mean is
-        beyond 0.5 in size.
+        One row per model, method and what was randomised, sorted: the mean rank correlation with the ends of its 95 %
+        interval; `verdict`: too alike where the mean is beyond 0.5 in size; and views, of which `unknown` have a map that is
+        the same everywhere.
     """
     keys = ["model", "method", "randomised"]
     rows = schemas.scan_attribution_sanity(run).sort(*keys, "view").collect()
@@ -135,12 +136,12 @@ def sanity(run: str | Path) -> pl.DataFrame:
         found.append(
             {
                 **dict(zip(keys, key, strict=True)),
-                "views": own.height,
-                "unknown": own.height - known.height,
                 "rho": mean,
                 "low": low,
                 "high": high,
                 "verdict": verdict,
+                "views": own.height,
+                "unknown": own.height - known.height,
             }
         )
     return pl.DataFrame(found)

@@ -276,7 +276,7 @@ def test_a_damaged_prediction_is_named(capsys, run, cut):
         Prediction.read(run, ("planted", "1-1"))
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [pytest.param("light", 1280, marks=pytest.mark.slow), ("dark", 390)])
 @pytest.mark.parametrize("page", ["1-1", f"{EMPTY}-1", "predictions"])
 def test_pages_of_predictions_are_accessible_and_fit_the_screen(browser, told, page, scheme, width):
     run, pages = told

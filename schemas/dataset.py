@@ -67,7 +67,11 @@ ATTRIBUTES = table(
 )
 
 REJECTS = table(
-    column("stage", pa.string(), "where it was rejected: import, views, extract"),
+    column(
+        "stage",
+        pa.string(),
+        "stage that rejected it, such as import or extract; float16: a unit whose activations become 0 in float16",
+    ),
     column("item", pa.string(), "what was rejected: a file, a row of a file, an image"),
     column("reason", pa.string(), "why"),
 )

@@ -10,15 +10,21 @@ from filterscope.jobs.findings.statement import checked
 from filterscope.jobs.grid import grid
 from filterscope.jobs.terminal import plain
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.methods.significance.findings import labels
+from filterscope.pipeline.methods.significance.trust import MEANINGS
 from filterscope.pipeline.stores.places import path_of
 from filterscope.schemas import reference
 from filterscope.schemas.results import SCANNED, TABLES
 
 TABLE_ROWS = 100
+
+#: Tables whose columns `labels` has.
+_LABELLED = ("units", "unit_significance")
 FORMATS = ("table", "markdown", "csv", "json")
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/|\()*([a-z]*)", re.IGNORECASE | re.DOTALL)
 _DESCRIBE = re.compile(r"""(?:describe|desc|show\s+columns\s+(?:from|in))\s+["'`]?(\w+)["'`]?\s*;?\s*""", re.IGNORECASE)
+_LABELS = re.compile(r"\blabels\b", re.IGNORECASE)
 _READING = ("select", "with", "from", "values", "show", "explain", "describe", "desc")
 _MISSING_TABLE = re.compile(r"relation '(.+?)' was not found|no table or struct column named '(.+?)' found")
 _MISSING_COLUMN = re.compile(r"unable to find column \"(.+?)\"|no column named '(.+?)' found")
@@ -27,7 +33,9 @@ _VALID_COLUMNS = re.compile(r"valid columns: \[(.*?)\]")
 
 
 def query(run: str | Path, sql: str) -> pl.DataFrame:
-    """Answer one SQL statement that reads; the tables are those of `schemas.results.TABLES`.
+    """Answer one SQL statement that reads; the tables are those of `schemas.results.TABLES`, and `labels`.
+
+    `labels` has every unit with what its label is worth (`standing`), beside the columns of `units` and `unit_significance`.
 
     Parameters
     ----------
@@ -54,7 +62,10 @@ def query(run: str | Path, sql: str) -> pl.DataFrame:
     described = _DESCRIBE.fullmatch(statement.strip())
     if described:
         return _describe(described[1], run)
-    context = pl.SQLContext({name: schemas.scan(run, name) for name in TABLES})
+    tables = {name: schemas.scan(run, name) for name in TABLES}
+    if _LABELS.search(statement):
+        tables["labels"] = labels(run).lazy()
+    context = pl.SQLContext(tables)
     try:
         return context.execute(statement, eager=True)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -234,9 +245,15 @@ def _check_statement(sql: str) -> None:
 
 
 def _describe(name: str, run: Path) -> pl.DataFrame:
+    columns = dict.fromkeys(reference.COLUMNS, pl.String)
+    if name.lower() == "labels":
+        parts = [pl.DataFrame(reference.columns_of(SCANNED[part]), schema=columns) for part in _LABELLED]
+        meaning = "what the label is worth: " + "; ".join(f"{standing}: {says}" for standing, says in MEANINGS.items())
+        standing = pl.DataFrame([{"column": "standing", "type": "string", "meaning": meaning}], schema=columns)
+        return pl.concat([*parts, standing]).unique("column", keep="first", maintain_order=True)
     if name not in TABLES:
         raise InputError(_no_table(name, run))
-    return pl.DataFrame(reference.columns_of(SCANNED[name]), schema=dict.fromkeys(reference.COLUMNS, pl.String))
+    return pl.DataFrame(reference.columns_of(SCANNED[name]), schema=columns)
 
 
 def _explained(message: str, sql: str, run: Path) -> str:
@@ -249,7 +266,7 @@ def _explained(message: str, sql: str, run: Path) -> str:
 
 
 def _no_table(name: str, run: Path) -> str:
-    return f"no table {name!r} in {run}.{did_you_mean(name, TABLES)} Tables are: {', '.join(TABLES)}."
+    return f"no table {name!r} in {run}.{did_you_mean(name, [*TABLES, 'labels'])} Tables are: {', '.join(TABLES)}."
 
 
 def _no_column(name: str, message: str, sql: str) -> str:

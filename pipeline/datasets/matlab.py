@@ -1,5 +1,6 @@
 """MATLAB files as plain values: version 5 to 7 by scipy, version 7.3 (HDF5) by h5py. Nothing in a file is ever executed."""
 
+import math
 import struct
 import zlib
 from collections.abc import Collection
@@ -15,7 +16,8 @@ _LARGEST = 1 << 28
 #: What a value counts at least, so that references to one place cannot multiply it without end.
 _SMALLEST = 256
 _DEEPEST = 16
-_HEADER, _COMPRESSED = 128, 15
+_HEADER, _COMPRESSED, _MATRIX = 128, 15, 14
+_CELL, _STRUCT, _SPARSE = 1, 2, 5
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 #: Filters of HDF5 that MATLAB uses: deflate, shuffle, checksum. Others would be looked for among plugins and loaded.
 _FILTERS = {1, 2, 3}
@@ -49,7 +51,7 @@ def read_variable(path: Path, name: str, fields: Collection[str] = ()) -> Any:
             start = file.read(512 + len(_HDF5))
         if start.startswith(_HDF5) or start.endswith(_HDF5):
             return _read_hdf5(path, name, fields)
-        _refuse_bomb(path)
+        _refuse_bomb(path, name)
         from scipy.io import loadmat
 
         return _plain(loadmat(path, variable_names=[name])[name], fields)
@@ -90,22 +92,83 @@ def _plain(value: Any, fields: Collection[str]) -> Any:
     return np.asarray(value)
 
 
-def _refuse_bomb(path: Path) -> None:
-    """Raise BadRowError for a file whose compressed elements together are larger than any annotation."""
+def _refuse_bomb(path: Path, name: str) -> None:
+    """Raise BadRowError for a file that grows beyond any annotation when it is read, or says that it does.
+
+    scipy makes room for as many elements as a cell or struct array says it has, and follows it to any depth.
+    """
     total = 0
     with path.open("rb") as data:
-        data.seek(_HEADER)
+        header = data.read(_HEADER)
+        order = ">" if header.endswith(b"MI") else "<"
         while len(tag := data.read(8)) == 8:
-            kind, size = struct.unpack("<II" if tag[3] == 0 else ">II", tag)
+            kind, size = struct.unpack(f"{order}II", tag)
             if kind != _COMPRESSED:
-                data.seek(size, 1)
+                _Elements(tag + data.read(size), order).check(name)
                 continue
-            stream, packed = zlib.decompressobj(), data.read(size)
+            stream, packed, parts = zlib.decompressobj(), data.read(size), list[bytes]()
             while packed and not stream.eof and total <= _LARGEST:
-                total += len(stream.decompress(packed, 1 << 20))
+                parts.append(stream.decompress(packed, 1 << 20))
+                total += len(parts[-1])
                 packed = stream.unconsumed_tail
             if total > _LARGEST:
                 raise BadRowError(f"it is more than {_LARGEST} bytes when decompressed")
+            _Elements(b"".join(parts), order).check(name)
+
+
+class _Elements:
+    """The elements of a variable of version 5, walked as scipy reads them, without room for what they say they hold."""
+
+    def __init__(self, data: bytes, order: str) -> None:
+        self._data, self._order = data, order
+
+    def check(self, name: str) -> None:
+        """Raise BadRowError if the variable has this name and holds more elements than its bytes can, or nests too deeply."""
+        kind, start, size, _ = self._element(0)
+        if kind == _MATRIX and size and self._name(start) == name:
+            self._matrix(0, 0)
+
+    def _element(self, at: int) -> tuple[int, int, int, int]:
+        """Return type, first byte and size of an element, and where the next one begins."""
+        if at + 8 > len(self._data):
+            raise BadRowError("not a sound MATLAB file: it ends within a variable")
+        kind, size = struct.unpack_from(f"{self._order}II", self._data, at)
+        if kind >> 16:  # up to four bytes stand in the tag itself
+            return kind & 0xFFFF, at + 4, kind >> 16, at + 8
+        return kind, at + 8, size, at + 8 + -(-size // 8) * 8
+
+    def _name(self, start: int) -> str:
+        _, first, size, _ = self._element(self._element(start + 16)[3])
+        return self._data[first : first + size].decode("latin-1")
+
+    def _matrix(self, at: int, depth: int) -> int:
+        """Walk an array and return where the next element begins."""
+        if depth > _DEEPEST:
+            raise BadRowError(f"its cells and structs are nested more than {_DEEPEST} deep")
+        kind, start, size, after = self._element(at)
+        if kind != _MATRIX:
+            raise BadRowError(f"not a sound MATLAB file: an element of type {kind} in place of an array")
+        if not size:
+            return after
+        flags = struct.unpack_from(f"{self._order}I", self._data, start + 8)[0]
+        _, first, bytes_of, at = self._element(start + 16)
+        sides = np.frombuffer(self._data, f"{self._order}i4", max(min(bytes_of, 128) // 4, 0), first).tolist()
+        at = self._element(at)[3]
+        if flags & 0xFF not in (_CELL, _STRUCT):
+            parts = (3 if flags & 0xFF == _SPARSE else 1) + (flags >> 11 & 1)
+            for _ in range(parts):
+                at = self._element(at)[3]
+            return at
+        fields = 1
+        if flags & 0xFF == _STRUCT:
+            width, (_, _, names, at) = self._element(at), self._element(self._element(at)[3])
+            length = struct.unpack_from(f"{self._order}i", self._data, width[1])[0]
+            fields = names // length if length > 0 else 0
+        if min(sides, default=0) < 0 or math.prod(sides) * max(fields, 1) > (len(self._data) - start) // 8:
+            raise BadRowError(f"a cell or struct array of {' x '.join(map(str, sides))} in {len(self._data)} bytes")
+        for _ in range(math.prod(sides) * fields):
+            at = self._matrix(at, depth + 1)
+        return at
 
 
 def _read_hdf5(path: Path, name: str, fields: Collection[str]) -> Any:

@@ -97,7 +97,7 @@ def test_an_audit_is_carried_out_and_its_logs_are_followed(head, folder, monkeyp
     assert not [path for path in (folder / "run").rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
     monkeypatch.syspath_prepend(str(folder / "code"))
     assert_same(folder / "run", audit_here(folder / "here", **settings(folder, data=folder / "data")))
-    assert scraper.found["filterscope_units_done_total", "extract"] > 0
+    assert scraper.found["filterscope_tasks_done_total", "extract"] > 0
     assert scraper.found["filterscope_images_total", "extract"] > 0
     assert scraper.found["filterscope_stage_seconds", "extract"] > 0
     again = submitted(head, folder, "run")

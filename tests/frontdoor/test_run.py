@@ -251,3 +251,12 @@ def test_a_run_stays_where_it_is_when_the_working_directory_changes(hostile, tmp
     run = filterscope.open("run")
     monkeypatch.chdir(tmp_path)
     assert run.units.collect().height == 6
+
+
+def test_labels_are_a_table_of_queries(hostile):
+    asked = hostile.query("select unit, standing from labels where layer = '1' order by standing, unit")
+    assert asked.rows() == [(1, "strong"), (0, "tentative"), (2, "no label")]  # by what they are worth
+    tentative = hostile.query("select unit from labels where layer = '1' and standing = 'tentative'")
+    assert tentative["unit"].to_list() == [0]
+    described = hostile.query("describe labels")["column"].to_list()
+    assert described == [name for name in hostile.labels.columns if name != "effective_images"]

@@ -17,7 +17,7 @@ from filterscope.jobs.report.sections.labelled import images_with, labelled_path
 from filterscope.jobs.report.thumbnails import Thumbnail, looks_of
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.methods.significance.findings import BY_STANDING, labels
+from filterscope.pipeline.methods.significance.findings import labels
 
 #: Tables that pages of concepts show.
 OWN = ("concepts", "units", "unit_significance", "unit_concept")
@@ -72,8 +72,8 @@ def detectors(run: Path) -> pl.DataFrame:
         "model", "layer", "unit", pl.col("concept").alias("best"), "best_per_category", "standing"
     )
     rows = units.explode("best_per_category").unnest("best_per_category").filter(pl.col("iou") > DETECTOR_IOU)
-    ranked = rows.with_columns((pl.col("concept") == pl.col("best")).alias("label"), BY_STANDING.alias("rank"))
-    return ranked.sort("rank", "iou", "model", "layer", "unit", descending=[False, True, False, False, False])
+    ranked = rows.with_columns((pl.col("concept") == pl.col("best")).alias("label"))
+    return ranked.sort("standing", "iou", "model", "layer", "unit", descending=[False, True, False, False, False])
 
 
 def _counted(rows: list[dict[str, Any]]) -> list[tuple[str, str, int]]:

@@ -17,7 +17,6 @@ from filterscope.jobs.report.thumbnails import looks_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.dissection.options import mask_size
 from filterscope.pipeline.methods.significance.findings import labels
-from filterscope.pipeline.methods.significance.trust import STANDINGS
 
 #: Tables that pages of images show.
 OWN = ("unit_image", "top_images", "units", "unit_significance", "unit_concept", "concepts", "views")
@@ -96,15 +95,13 @@ def fired(where: ReportPlace, images: list[int]) -> dict[int, tuple[int, list[di
     ranks = schemas.scan_top_images(run).filter(here).group_by("image", *_UNIT).agg(pl.col("rank").min())
     sizes = {model.name: mask_size(where.plan, model) for model in where.plan.models}
     masks = pl.LazyFrame({"model": list(sizes), "pixels": [rows * columns for rows, columns in sizes.values()]})
-    worth = pl.LazyFrame({"standing": list(STANDINGS), "worth": range(len(STANDINGS))})
     rows = (
         above.join(ranks, on=["image", *_UNIT], how="left")
         .join(_labels(run).lazy(), on=_UNIT, how="left")
-        .join(worth, on="standing", how="left")
         .join(masks, on="model", how="left")
         .with_columns((pl.col("activated") / pl.col("pixels")).alias("share"))
         .sort(
-            *("image", "worth", "rank", "activated", *_UNIT),
+            *("image", "standing", "rank", "activated", *_UNIT),
             descending=[False, False, False, True, False, False, False],
             nulls_last=True,
         )

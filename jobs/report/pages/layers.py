@@ -27,7 +27,8 @@ from filterscope.schemas.opening import files_under, scan_files
 OWN = ("layers", "units", "unit_concept", "thresholds", "unit_significance", "layer_significance")
 #: Columns of the units of a layer as the page holds them, in full precision.
 NUMBERS = (
-    "iou", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_images", "lift", "instability", "association",
+    "iou", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_groups", "effective_images", "lift",
+    "instability", "association",
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.methods.dissection.findings import layer_summary
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
-from filterscope.pipeline.methods.significance.findings import BY_STANDING, labels, sentences
+from filterscope.pipeline.methods.significance.findings import labels, sentences
 from filterscope.pipeline.methods.significance.trust import STANDINGS
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.folder import RunFolder
@@ -114,7 +114,7 @@ def deepest_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _strongest(units: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the units of a layer to show first: strong labels, then tentative ones; others head nothing."""
-    ranked = units.filter(pl.col("standing").is_in(STANDINGS[:2])).sort(BY_STANDING, -pl.col("iou"), "unit")
+    ranked = units.filter(pl.col("standing").is_in(STANDINGS[:2])).sort("standing", -pl.col("iou"), "unit")
     return ranked.head(_STRONGEST).to_dicts()
 
 

@@ -60,14 +60,13 @@ def _labelled(where: ReportPlace, layers: dict[tuple[str, str], int]) -> pl.Data
         {"model": pl.String, "layer": pl.String, "number": pl.Int32},
         orient="row",
     )
-    worth = pl.DataFrame({"standing": STANDINGS, "worth": range(len(STANDINGS))})
-    placed = units.join(numbers, on=["model", "layer"]).join(worth, on="standing")
-    return placed.sort("worth", "iou", "number", "unit", descending=[False, True, False, False])
+    placed = units.join(numbers, on=["model", "layer"])
+    return placed.sort("standing", "iou", "number", "unit", descending=[False, True, False, False])
 
 
 def _concepts(concepts: pl.DataFrame, labelled: pl.DataFrame) -> list[list[Any]]:
     """Return of each concept its name, category, class of its colour, page, and how many units it labels, and strongly."""
-    counts = labelled.group_by("concept").agg(pl.len(), (pl.col("worth") == 0).sum().alias("strong"))
+    counts = labelled.group_by("concept").agg(pl.len(), (pl.col("standing") == STANDINGS[0]).sum().alias("strong"))
     counted = {name: count for name, *count in counts.iter_rows()}
     return [
         [name, category, kind(category), slug(name), *counted.get(name, (0, 0))]
@@ -77,7 +76,7 @@ def _concepts(concepts: pl.DataFrame, labelled: pl.DataFrame) -> list[list[Any]]
 
 def _units(rows: pl.DataFrame) -> list[list[Any]]:
     """Return layer, unit, standing and IoU of the units that are listed for a concept."""
-    shown = rows.head(UNITS).select("number", "unit", "worth", pl.col("iou").round(4))
+    shown = rows.head(UNITS).select("number", "unit", pl.col("standing").to_physical(), pl.col("iou").round(4))
     return [list(row) for row in shown.iter_rows()]
 
 

@@ -33,10 +33,9 @@ def units_of_layer(model: str, layer: str, *, located: bool) -> str:
         f"group by model, layer, unit) as l on {_SAME.format('l')} "
     )
     return (
-        "select u.unit, u.status, u.concept, u.category, u.detector, u.iou, u.runner_up, u.runner_up_iou, s.significant, "
-        "s.label_replicates, s.q_value, s.expected_iou, s.iou_heldout, c.effective_images, c.lift"
-        f"{', l.instability' if located else ''} from units as u "
-        f"left join unit_significance as s on {_SAME.format('s')} "
+        "select u.unit, u.status, u.concept, u.category, u.detector, u.standing, u.iou, u.runner_up, u.runner_up_iou, "
+        "u.significant, u.label_replicates, u.q_value, u.expected_iou, u.iou_heldout, u.effective_groups, c.effective_images, "
+        f"c.lift{', l.instability' if located else ''} from labels as u "
         f"left join unit_concept as c on {_SAME.format('c')} and u.concept = c.concept "
         f"{unstable if located else ''}where {matching('u', model=model, layer=layer)}"
     )
@@ -67,9 +66,9 @@ def concepts() -> str:
 def units_with(concept: str, *, labelled: bool) -> str:
     """Return the query of the units labelled with a concept, or labelled otherwise and best at it of all of its category."""
     return (
-        "select model, layer, unit, b.iou, concept as label from (select model, layer, unit, concept, "
-        f"unnest(best_per_category) as b from units) as u where b.concept = {literal(concept)} and b.iou > {DETECTOR_IOU} "
-        f"and concept {'=' if labelled else '<>'} {literal(concept)} order by b.iou desc, model, layer, unit"
+        "select model, layer, unit, b.iou, concept as label, standing from (select model, layer, unit, concept, standing, "
+        f"unnest(best_per_category) as b from labels) as u where b.concept = {literal(concept)} and b.iou > {DETECTOR_IOU} "
+        f"and concept {'=' if labelled else '<>'} {literal(concept)} order by standing, b.iou desc, model, layer, unit"
     )
 
 

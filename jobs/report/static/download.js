@@ -3,12 +3,7 @@
 (() => {
   const run = document.documentElement.dataset.run;
 
-  function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
+  const { element } = dom;
 
   function save(name, type, text) {
     const address = URL.createObjectURL(new Blob([text], { type }));

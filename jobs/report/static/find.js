@@ -8,12 +8,7 @@ const finder = (() => {
   const asked = new Map();
   const waiting = new Map();
 
-  function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
+  const { element } = dom;
 
   /* Files of the site are scripts that call told(file, data): a page that was opened from disk may read no others. */
   function load(name) {

@@ -10,13 +10,7 @@ const filterscope = { graph: (data) => {
   const percent = (share) => `${(100 * share).toFixed(0)} %`;
   const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(`--${variable}`).trim();
 
-  function element(tag, attributes = {}, ...children) {
-    const made = tag === "svg" || attributes.svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-    for (const [attribute, value] of Object.entries(attributes)) if (attribute !== "svg") made.setAttribute(attribute, value);
-    made.append(...children);
-    return made;
-  }
-
+  const { element, svg } = dom;
   const slider = document.getElementById("slider");
   let step = data.first;
   let lit = null; // places of what is chosen, null before a choice
@@ -204,12 +198,12 @@ const filterscope = { graph: (data) => {
       mark("[data-node]", "node", "");
       mark("[data-parse]", "parse", k);
     }
-    const drawing = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `image ${image} with the ${hits.length} nodes that it triggers` });
-    if (pictured) drawing.append(element("image", { svg: 1, href: `${root}${data.folder}/view-${view}.webp`, width, height }));
-    else drawing.append(element("rect", { svg: 1, class: "input", width, height }));
+    const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `image ${image} with the ${hits.length} nodes that it triggers` });
+    if (pictured) drawing.append(svg("image", { href: `${root}${data.folder}/view-${view}.webp`, width, height }));
+    else drawing.append(svg("rect", { class: "input", width, height }));
     for (const [place, y, x] of hits) {
-      const dot = element("circle", { svg: 1, cx: x, cy: y, r: Math.max(width, height) / 60, class: `k-${data.layers[data.nodes[place].layer].colour}` });
-      dot.append(element("title", { svg: 1 }, `${key(place)}`));
+      const dot = svg("circle", { cx: x, cy: y, r: Math.max(width, height) / 60, class: `k-${data.layers[data.nodes[place].layer].colour}` });
+      dot.append(svg("title", {}, `${key(place)}`));
       drawing.append(dot);
     }
     const list = element("ul", {}, ...hits.map(([place]) => {

@@ -13,14 +13,10 @@ filterscope.layer = (data) => {
   const ASCENDING = new Set(["standing", "q_value", "unit", "concept", "instability"]);
   const NO_LABEL = data.standings.length - 1;
   const name = (i) => (data.concept[i] < 0 ? "" : data.concepts[data.concept[i]]);
+  const rests = (i) => data.effective_groups[i] ?? data.effective_images[i];  // groups are images where the data set states none
   let page = 0;
 
-  function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
+  const { element } = dom;
 
   function choices(select, values) {
     for (const value of values) select.append(element("option", { value }, value));
@@ -48,7 +44,7 @@ filterscope.layer = (data) => {
   function sorted(found) {
     const key = field("sort").value;
     const sign = ASCENDING.has(key) === field("reverse").checked ? -1 : 1;
-    const value = key === "concept" ? (i) => name(i) || null : (i) => data[key][i];
+    const value = key === "concept" ? (i) => name(i) || null : key === "effective_images" ? rests : (i) => data[key][i];
     return found.sort((a, b) => {
       const [x, y] = [value(a), value(b)];
       if (x === null || y === null) return (x === null) - (y === null) || a - b;
@@ -78,7 +74,7 @@ filterscope.layer = (data) => {
     if (badges.childElementCount) who.append(badges);
     const more = [
       ...number("q", data.q_value[i], 3), ...number("expected", data.expected_iou[i], 4),
-      ...number("images", data.effective_images[i], 1), ...number("instability", data.instability[i], 3),
+      ...number("images", rests(i), 1), ...number("instability", data.instability[i], 3),
     ];
     if (more.length) who.append(element("span", { class: "more" }, ...more.flatMap((part, n) => (n ? [" · ", part] : [part]))));
     const filled = element("span");
@@ -144,34 +140,35 @@ filterscope.layer = (data) => {
   }
 
   /* The list as it is filtered and sorted, for download.js: its rows, and the SQL that gives them. */
-  const COLUMNS = ["unit", "status", "concept", "category", "detector", "standing", "iou", "runner_up", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_images", "lift", "instability", "association"];
+  const COLUMNS = ["unit", "status", "concept", "category", "detector", "standing", "iou", "runner_up", "runner_up_iou", "q_value", "expected_iou", "iou_heldout", "effective_groups", "effective_images", "lift", "instability", "association"];
   const cell = (i, key) => {
     if (key === "standing") return data.standings[data.standing[i]];
     if (key === "category") return data.concept[i] < 0 ? null : data.categories[data.concept[i]];
     if (key === "concept" || key === "runner_up") return data[key][i] < 0 ? null : data.concepts[data[key][i]];
     return data[key][i];
   };
-  function sql(found) {
+  function sql() {
     const text = (value) => `'${value.replaceAll("'", "''")}'`;
     const said = Object.fromEntries(NAMES.map((key) => [key, field(key).value]));
     const search = said.search.trim().toLowerCase();
-    const labelled = "u.detector and u.status = 'live'";
-    // what a label is worth is no column: the units of a verdict are listed
-    const conditions = said.verdict && said.verdict !== "labelled" ? [`u.unit in (${found.length ? found.map((i) => data.unit[i]).sort((a, b) => a - b).join(", ") : "-1"})`] : [
-      ...(said.verdict || said.category || said.concept ? [labelled] : []),
+    const none = data.standings[NO_LABEL];
+    const verdict = data.standings.includes(said.verdict) ? said.verdict : "";
+    const labelled = verdict ? "" : `u.standing <> ${text(none)}`;
+    const conditions = [
+      ...(verdict ? [`u.standing = ${text(verdict)}`] : said.verdict || said.category || said.concept ? [labelled] : []),
       ...(said.category ? [`u.category = ${text(said.category)}`] : []),
       ...(said.concept ? [`u.concept = ${text(said.concept)}`] : []),
       ...(Number(said.least) > 0 ? [`u.iou >= ${Number(said.least)}`] : []),
-      ...(search ? [`(${labelled} and strpos(lower(u.concept), ${text(search)}) > 0${/^(0|[1-9]\d{0,8})$/.test(search) ? ` or u.unit = ${search}` : ""})`] : []),
+      ...(search ? [`(${labelled ? `${labelled} and ` : ""}strpos(lower(u.concept), ${text(search)}) > 0${/^(0|[1-9]\d{0,8})$/.test(search) ? ` or u.unit = ${search}` : ""})`] : []),
     ];
-    const tables = { iou: "u", unit: "u", concept: "u", q_value: "s", expected_iou: "s", iou_heldout: "s", effective_images: "c", lift: "c", instability: "l" };
+    const columns = { effective_images: "coalesce(u.effective_groups, c.effective_images)", lift: "c.lift", instability: "l.instability" };
     const way = ASCENDING.has(said.sort) === field("reverse").checked ? "desc" : "asc";
-    const order = [...(tables[said.sort] ? [`${tables[said.sort]}.${said.sort} ${way} nulls last`] : []), ...(said.sort === "iou" ? [] : ["u.iou desc"]), ...(said.sort === "unit" ? [] : ["u.unit"])];
+    const order = [`${columns[said.sort] || `u.${said.sort}`} ${way} nulls last`, ...(said.sort === "iou" ? [] : ["u.iou desc"]), ...(said.sort === "unit" ? [] : ["u.unit"])];
     return `${[data.sql, ...conditions].join(" and ")} order by ${order.join(", ")}`;
   }
   rows.listed = () => {
     const found = sorted(chosen());
-    return { head: COLUMNS, rows: found.map((i) => COLUMNS.map((key) => cell(i, key))), sql: sql(found) };
+    return { head: COLUMNS, rows: found.map((i) => COLUMNS.map((key) => cell(i, key))), sql: sql() };
   };
 
   const largest = data.iou.reduce((a, b) => Math.max(a, b), 1e-9);

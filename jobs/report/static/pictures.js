@@ -3,23 +3,10 @@
    Scripts of data call `image`, `maps` and `grid` of what stands here. */
 const pictures = (() => {
   const root = document.documentElement.dataset.root;
-  const SVG = "http://www.w3.org/2000/svg";
   const held = new Map();
   const waiting = new Map();
 
-  function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
-
-  function svg(tag, attributes, ...children) {
-    const made = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
+  const { element, svg } = dom;
 
   /* A page that is read from disk may not fetch; a script it may load. */
   function load(address, then) {

@@ -4,11 +4,7 @@ const filterscope = (() => {
   const root = document.documentElement.dataset.root;
   const loaded = new Map();
   const waiting = new Map();
-  const svg = (name, attributes) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    return element;
-  };
+  const { svg } = dom;
 
   function draw(element, block) {
     const images = block.units[Number(element.dataset.unit) - block.first] || [];

@@ -10,11 +10,6 @@ from filterscope.pipeline.methods.significance.trust import MEANINGS, STANDINGS,
 
 _UNIT = ["model", "layer", "unit"]
 
-#: Sorts units by what their labels are worth, best first.
-BY_STANDING = pl.col("standing").replace_strict(
-    {name: place for place, name in enumerate(STANDINGS)}, return_dtype=pl.Int8
-)
-
 
 def labels(run: str | Path) -> pl.DataFrame:
     """Return every unit of a run with what is known of its label, and its `standing`.
@@ -28,7 +23,8 @@ def labels(run: str | Path) -> pl.DataFrame:
     -------
     polars.DataFrame
         The columns of `units` and `unit_significance`, null where the run has not computed them, `effective_images` of the
-        unit and its label where the run counted no groups, and `standing`; sorted by model, layer and unit.
+        unit and its label where the run counted no groups, and `standing`, which sorts best first; sorted by
+        model, layer and unit.
     """
     units = schemas.scan_units(run).join(schemas.scan_unit_significance(run), on=_UNIT, how="left").collect()
     if units.filter("detector")["effective_groups"].null_count():
@@ -84,8 +80,7 @@ def standing_units(run: str | Path, count: int = 5) -> pl.DataFrame:
     return (
         labels(run)
         .filter(pl.col("standing").is_in(STANDINGS[:2]))
-        .with_columns(BY_STANDING.alias("rank"))
-        .sort("model", "layer", "rank", "iou", "unit", descending=[False, False, False, True, False])
+        .sort("model", "layer", "standing", "iou", "unit", descending=[False, False, False, True, False])
         .group_by("model", "layer", maintain_order=True)
         .head(count)
         .select(*_UNIT, "concept", "category", "iou", "expected_iou", "standing")
@@ -111,4 +106,4 @@ FINDINGS = (
     Finding("Labels to believe first", ("units", "unit_significance"), standing_units),
 )
 
-__all__ = ["BY_STANDING", "FINDINGS", "headline", "labels", "sentences", "standing_units"]
+__all__ = ["FINDINGS", "headline", "labels", "sentences", "standing_units"]

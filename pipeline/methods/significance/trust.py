@@ -66,7 +66,7 @@ def evidence(row: Mapping[str, Any]) -> str:
 
 
 def with_standing(units: pl.DataFrame) -> pl.DataFrame:
-    """Add the column `standing`, the `standing` of each row of a frame with the columns that it reads."""
+    """Add the column `standing`, the `standing` of each row of a frame with the columns that it reads; it sorts best first."""
     rests = pl.coalesce("effective_groups", *(["effective_images"] if "effective_images" in units.columns else []))
     kinds = units.select(  # few differ in what `standing` looks at, however many units there are
         *("status", "detector", "significant", "label_replicates"),
@@ -74,7 +74,7 @@ def with_standing(units: pl.DataFrame) -> pl.DataFrame:
         pl.when(rests < FEW).then(0.0).when(rests >= FEW).then(float(FEW)).alias("effective_groups"),
     )
     known = kinds.unique()
-    named = known.with_columns(pl.Series("standing", map(standing, known.iter_rows(named=True)), pl.String))
+    named = known.with_columns(pl.Series("standing", map(standing, known.iter_rows(named=True)), pl.Enum(STANDINGS)))
     joined = kinds.join(named, on=kinds.columns, how="left", nulls_equal=True, maintain_order="left")
     return units.with_columns(joined["standing"])
 

@@ -7,25 +7,10 @@ from tests.planted.hostile import CATEGORY, CONCEPT
 
 
 @pytest.fixture(scope="module", params=["file", pytest.param("http", marks=pytest.mark.slow)])
-def address(request, site):
-    """Where the site is: on disk, or served."""
-    with addressed(site, request.param) as found:
-        yield found
-
-
-@pytest.fixture(scope="module", params=["file", pytest.param("http", marks=pytest.mark.slow)])
 def graph_address(request, graph_site):
     """Where the site of the run with a graph is."""
     with addressed(graph_site, request.param) as found:
         yield found
-
-
-@pytest.fixture
-def opened(browser, address):
-    made = Opened(browser, address, viewport={"width": 1280, "height": 900})
-    yield made
-    made.assert_quiet()
-    made.page.context.close()
 
 
 def test_from_the_overview_to_a_unit(opened):

@@ -183,7 +183,7 @@ def test_every_name_is_text_and_every_file_is_there(graph_site):
     assert CONCEPT in page.text
     assert not {tag for tag, _ in page.tags} & {"i", "em", "img"}
     scripts = [attributes["src"] for tag, attributes in page.tags if tag == "script"]
-    assert len(scripts) == 9
+    assert len(scripts) == 10
     for file in scripts:
         assert (page_path.parent / file).is_file()
     assert (graph_site / "static" / "cytoscape.LICENSE").read_text().startswith("Copyright")

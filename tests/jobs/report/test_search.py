@@ -10,23 +10,9 @@ from filterscope import schemas
 from filterscope.jobs.report.pages import search
 from filterscope.pipeline.methods.significance.findings import labels
 from filterscope.pipeline.run.folder import RunFolder
-from tests.jobs.report.browsing import GRAPH, Opened, addressed, assert_accessible
+from tests.jobs.report.browsing import GRAPH, Opened, assert_accessible
 from tests.jobs.report.pages import called
 from tests.planted.hostile import CATEGORY, CONCEPT
-
-
-@pytest.fixture(scope="module", params=["file", pytest.param("http", marks=pytest.mark.slow)])
-def address(request, site):
-    with addressed(site, request.param) as found:
-        yield found
-
-
-@pytest.fixture
-def opened(browser, address):
-    made = Opened(browser, address, viewport={"width": 1280, "height": 900})
-    yield made
-    made.assert_quiet()
-    made.page.context.close()
 
 
 def index(site, name):

@@ -2,6 +2,9 @@
 
 import csv
 import shutil
+import struct
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from filterscope.pipeline.datasets import matlab
 from filterscope.pipeline.datasets.animal_files import CATEGORIES
@@ -177,6 +181,52 @@ def test_a_bomb_is_refused(tmp_path: Path, save: Save, monkeypatch: pytest.Monke
     assert (tmp_path / "truth.mat").stat().st_size < 1 << 17
     monkeypatch.setattr(matlab, "_LARGEST", 1 << 22)
     with pytest.raises(InputError, match="it is more than 4194304 bytes when decompressed"):
+        import_animals(tmp_path, tmp_path / "data")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("sides", [(30000, 20000), (1 << 30, 1 << 30), (-1, 5), (4, 5)])
+@pytest.mark.parametrize("kind", ["cell", "struct", "in a struct"])
+def test_an_array_of_more_elements_than_its_file_can_hold_is_refused(
+    tmp_path: Path, kind: str, sides: tuple[int, int], packed: bool
+) -> None:
+    """Room for 30,000 x 20,000 elements took 58 s and 4.7 GB before the end of the file was met."""
+    cell = np.empty((3, 5), object)
+    cell[:] = 1.0
+    value = {
+        "cell": cell,
+        "struct": np.zeros((3, 5), [("a", object)]),
+        "in a struct": {"obj": cell},
+    }[kind]
+    savemat(tmp_path / "truth.mat", {"truth": value})
+    content = (tmp_path / "truth.mat").read_bytes()
+    (tmp_path / "truth.mat").write_bytes(forged(content, (3, 5), sides, packed=packed))
+    with pytest.raises(InputError, match=rf"array of {sides[0]} x {sides[1]} in|it ends within"):
+        import_animals(tmp_path, tmp_path / "data")
+
+
+def forged(content: bytes, sides: tuple[int, int], others: tuple[int, int], *, packed: bool) -> bytes:
+    """Return a file of version 5 in which an array says that it has other sides, its variable packed or not."""
+    assert content.count(struct.pack("<ii", *sides)) == 1
+    variable = content[128:].replace(struct.pack("<ii", *sides), struct.pack("<ii", *others))
+    if packed:
+        variable = zlib.compress(variable)
+        variable = struct.pack("<II", 15, len(variable)) + variable
+    return content[:128] + variable
+
+
+def test_cells_nested_without_end_are_refused(tmp_path: Path) -> None:
+    deep: Any = 1.0
+    for _ in range(2000):
+        outer = np.empty((1, 1), object)
+        outer[0, 0], deep = deep, outer
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20000)
+    try:
+        savemat(tmp_path / "truth.mat", {"truth": deep})
+    finally:
+        sys.setrecursionlimit(limit)
+    with pytest.raises(InputError, match="nested more than 16 deep"):
         import_animals(tmp_path, tmp_path / "data")
 
 

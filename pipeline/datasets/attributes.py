@@ -250,7 +250,7 @@ def _add_image(place: Path, name: str, rows: Sequence[_Row], writer: DatasetWrit
             writer.attribute(image, attribute, value)
 
 
-def attribute_values(dataset: Dataset, *, classes: bool = False) -> tuple[list[str], NDArray[np.int8]]:
+def attribute_values(dataset: Dataset, *, classes: bool = False, fewest: int = 1) -> tuple[list[str], NDArray[np.int8]]:
     """Return the binary attributes of a data set.
 
     Parameters
@@ -259,6 +259,8 @@ def attribute_values(dataset: Dataset, *, classes: bool = False) -> tuple[list[s
         The data set.
     classes : bool
         Whether an attribute of several values, such as the class of an image, is taken for as many binary ones.
+    fewest : int
+        Images that such a value must have; others are left out.
 
     Returns
     -------
@@ -280,15 +282,15 @@ def attribute_values(dataset: Dataset, *, classes: bool = False) -> tuple[list[s
     parts = np.split(order, np.cumsum(counts)[:-1]) if len(names) else []
     found: dict[str, NDArray[np.int8]] = {}
     for name, rows in sorted(((n, r) for n, r in zip(names, parts, strict=True) if n is not None), key=lambda p: p[0]):
-        found |= _columns(name, images[rows], code[rows], texts, dataset.rows("images"), classes)
+        found |= _columns(name, images[rows], code[rows], texts, dataset.rows("images"), fewest if classes else 0)
     values = np.stack(list(found.values()), axis=1) if found else np.empty((dataset.rows("images"), 0), np.int8)
     return list(found), values
 
 
 def _columns(
-    name: str, image: NDArray[np.int32], code: NDArray[np.int32], texts: Sequence[str], images: int, classes: bool
+    name: str, image: NDArray[np.int32], code: NDArray[np.int32], texts: Sequence[str], images: int, fewest: int
 ) -> Iterator[tuple[str, NDArray[np.int8]]]:
-    """Yield the binary attributes that one attribute is taken for."""
+    """Yield the binary attributes that one attribute is taken for; 0 `fewest`: none for one of several values."""
     pairs = np.unique(np.stack([image, code], 1), axis=0)
     image, code = pairs[:, 0], pairs[:, 1]
     several = np.bincount(image, minlength=images) > 1
@@ -305,8 +307,10 @@ def _columns(
         return
     if len(kinds) == 2 and not several.any():
         kinds = kinds[:1]
-    elif not classes:
-        return
+    else:
+        kinds = [
+            kind for kind, times in zip(kinds, (np.bincount(code)[kinds]).tolist(), strict=True) if 0 < fewest <= times
+        ]
     for kind in kinds:
         column = np.full(images, -1, np.int8)
         column[image] = 0

@@ -102,7 +102,9 @@ def d_primes(responses: NDArray[np.float32], values: NDArray[np.int8]) -> NDArra
     _moments(np.ascontiguousarray(responses), np.ascontiguousarray(values), mean, variance)
     spread = np.sqrt((variance[0] + variance[1]) / 2)
     both = ((values == 0).any(axis=0) & (values == 1).any(axis=0))[:, None] & (spread > 0)
-    return np.divide(mean[1] - mean[0], spread, out=np.full(spread.shape, np.nan), where=both)
+    found = np.full(spread.shape, np.nan)
+    np.divide(mean[1] - mean[0], spread, out=found, where=both)
+    return found
 
 
 def _away(

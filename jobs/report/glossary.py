@@ -145,7 +145,7 @@ TERMS: dict[str, str] = {
     "at least 0.9": "share of views on which that probability is at least 0.9",
     "overconfidence": "mean probability minus the share of views that are right; 0 would be calibrated on average",
     "Attributes that units know.tested": "attributes that enough images have and enough lack",
-    "Attributes that units know.found": "attributes that the best unit of the layer tells better than in nearly all permutations, p <= 0.05",
+    "Attributes that units know.found": "attributes that the best unit of the layer tells, p <= 0.05",
     "Attributes that units know.by chance": "attributes that would be found if none were told, at most",
     "Attributes that units know.strong": "attributes that some unit knows strongly: q <= 0.05, AUC >= 0.75 or <= 0.25",
     "Attributes that units know.strong units": "units that know an attribute strongly",

@@ -100,7 +100,9 @@ def _describe(folder: Path) -> None:
     dataset = Dataset.open(folder, need=None)
     named = {"objects": "objects", "landmarks": "landmarks", "ignored": "ignored regions", "rejects": ""}
     counts = {name: dataset.rows(name) for name in named}
-    more = "".join(f", {counts[name]} {words}" for name, words in named.items() if counts[name] and words)
+    attributes = len(dataset.table("attributes", ["attribute"])["attribute"].unique())
+    more = f", {attributes} attribute{'s' * (attributes > 1)}" if attributes else ""
+    more += "".join(f", {counts[name]} {words}" for name, words in named.items() if counts[name] and words)
     more += f", {counts['rejects']} rejects (see rejects.parquet)" if counts["rejects"] else ""
     show(f"{folder}: {_images(dataset.images['group'].to_pylist())}, {dataset.concepts.num_rows} concepts{more}")
 

@@ -78,7 +78,9 @@ class Dataset:
         if dataset.rows("images") == 0:
             raise InputError(f"the data set {folder} has no images; look at its rejects.parquet for the reasons")
         if need == "concepts" and (dataset.concepts.num_rows == 0 or dataset.rows("segments") == 0):
-            raise InputError(f"the data set {folder} has no concepts: nothing in it labels a pixel or an image")
+            raise InputError(
+                f"the data set {folder} has no concepts: nothing in it labels a pixel or an image{_other(dataset)}"
+            )
         if need == "landmarks" and dataset.rows("landmarks") == 0:
             raise InputError(
                 f"the data set {folder} has no landmarks; import one that has, such as CUB or a landmarks.csv"
@@ -235,6 +237,13 @@ class Dataset:
             return 0
         with self._opened(name) as path:
             return pq.read_metadata(readable(path)).num_rows
+
+
+def _other(dataset: Dataset) -> str:
+    """Return what a data set without concepts can be asked for."""
+    if not dataset.rows("attributes"):
+        return ""
+    return "; it has attributes, which name no pixels: ask for --methods unit-attribute"
 
 
 def _joined(digests: Iterable[str]) -> str:

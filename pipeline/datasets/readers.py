@@ -160,6 +160,17 @@ READERS: tuple[Reader, ...] = (
         (_IN_PLACE, _GROUP_BY, _APPLY),
     ),
     Reader(
+        "attributes",
+        "Import images/ with attributes.csv (image and binary columns), CelebA's list, or labels.csv (image,class[,name]).",
+        "filterscope import attributes my_faces data/faces",
+        (
+            ReaderOption("images", "Folder of the images, if not images/ or img_align_celeba/.", "path"),
+            _IN_PLACE,
+            _GROUP_BY,
+            _APPLY,
+        ),
+    ),
+    Reader(
         "animals",
         "Import the animal-part set: its MATLAB files as published, or objects.csv, landmarks.csv, images/, negatives/.",
         "filterscope import animals animals data/animals",

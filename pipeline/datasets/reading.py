@@ -64,7 +64,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
     Raises
     ------
     InputError
-        If the file is missing, is not UTF-8 CSV, or lacks a column.
+        If the file is missing, is not UTF-8 CSV, lacks a column, or has two of one name.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -75,6 +75,9 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, s
         raise InputError(f"no file {path}; it must be a CSV file with the columns {', '.join(columns)}") from None
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    repeated = [column for column in header if column and header.count(column) > 1]
+    if repeated:
+        raise InputError(f"{path} has two columns {repeated[0]!r}; remove or rename one")
     missing = [column for column in columns if column not in header]
     if missing:
         raise InputError(f"{path} has no column {', '.join(missing)}; its columns are: {', '.join(header) or 'none'}")

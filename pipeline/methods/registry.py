@@ -20,6 +20,7 @@ from filterscope.pipeline.methods import (
     receptive_field,
     significance,
     stability,
+    unit_attribute,
 )
 from filterscope.pipeline.methods.method import Method
 
@@ -40,6 +41,7 @@ METHODS: tuple[Method, ...] = (
     gradients.METHOD,
     attribution.METHOD,
     decision_tree.METHOD,
+    unit_attribute.METHOD,
 )
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from filterscope.jobs.cli import main as cli
-from filterscope.pipeline.datasets import broden, grouping, landmarks, masks
+from filterscope.pipeline.datasets import attributes, broden, grouping, landmarks, masks
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.datasets.reading import NO_LABEL, read_rows
 from tests.fuzz.sources import COCO, IMPORTERS, picture, write_source
 
 PAGE = (Path(__file__).parents[2] / "docs" / "your_own_data.md").read_text()
-#: Columns of the test's own source that are categories of Broden.
-CATEGORIES = {"object", "scene"}
+#: Columns of the test's own sources that are categories of Broden or attributes.
+CATEGORIES = {"object", "scene", "smiling", "young"}
 
 Columns = dict[str, tuple[set[str], set[str]]]
 
@@ -51,10 +51,10 @@ def asked_by_readers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Columns:
             row.asked = asked[key]
         return [*rows]
 
-    for module in (broden, grouping, landmarks, masks):
+    for module in (attributes, broden, grouping, landmarks, masks):
         monkeypatch.setattr(module, "read_rows", spy)
     (folder / "groups.csv").write_text("image,group\na.png,one\n")
-    for place in ("masks", "landmarks", "animals", "broden"):
+    for place in ("masks", "landmarks", "attributes", "animals", "broden"):
         write_source(folder / place, place)
         IMPORTERS[place](folder / place, folder / f"{place}-data", group_by=folder / "groups.csv")
     asked["`broden`: `index.csv`"] -= CATEGORIES

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from filterscope.pipeline.datasets.animals import import_animals
+from filterscope.pipeline.datasets.attributes import import_attributes
 from filterscope.pipeline.datasets.broden import import_broden
 from filterscope.pipeline.datasets.coco import import_coco
 from filterscope.pipeline.datasets.cub import import_cub
@@ -28,6 +29,7 @@ IMPORTERS = {
     "cvat": import_cvat,
     "broden": import_broden,
     "landmarks": import_landmarks,
+    "attributes": import_attributes,
     "animals": import_animals,
     "animals-5": import_animals,
     "animals-7.3": import_animals,
@@ -148,6 +150,11 @@ def _texts(reader: str) -> dict[str, str]:
         "landmarks": {
             "landmarks.csv": "image,object,landmark,x,y,width,height\na.png,o,eye,1,2,3,2.5\nb.png,,ear,3,4,,\n",
             "objects.csv": objects,
+        },
+        "attributes": {
+            "attributes.csv": "image,smiling,young\na.png,1,0\nb.png,,1\n",
+            "labels.csv": "image,class,name,split\na.png,0,cat,train\nb.png,1,dog,val\n",
+            "list_attr_celeba.txt": "2\nBald Wearing_Hat\na.png 1 -1\nb.png -1 -1\n",
         },
         "animals": {
             "landmarks.csv": "image,object,part,x,y,part_width,part_height\na.png,o,eye,1,2,3,2.5\nb.png,,ear,3,4,,\n",

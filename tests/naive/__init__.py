@@ -2,6 +2,7 @@
 
 from tests.naive import (
     activations,
+    attributes,
     attribution,
     dissection,
     explanatory_graph,
@@ -16,6 +17,7 @@ from tests.naive import (
 
 __all__ = [
     "activations",
+    "attributes",
     "attribution",
     "dissection",
     "explanatory_graph",

@@ -8,8 +8,9 @@ from PIL import Image
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from tests.planted.networks import SIZE
 
-#: What a concept, a category, a landmark and an image file are called.
+#: What a concept, a category, an attribute, a landmark and an image file are called.
 CONCEPT, CATEGORY = "<script>alert(1)</script>", "<i>odd</i>"
+ATTRIBUTE = "<s>red</s>"
 LANDMARK, FILE = "<em>dot</em>", 'it\'s "<img src=x onerror=alert(2)>"-{}.png'
 
 
@@ -37,6 +38,7 @@ def write_hostile(folder: Path, images: int = 24) -> None:
                 out.segment(image, (red, striped)[number % 3], here)
             out.segment(image, grey, ~here)
             out.landmark(image, None, LANDMARK, float(left), float(top))
+            out.attribute(image, ATTRIBUTE, "yes" if number % 3 == 0 else "no")
         out.reject("<b>bad</b>.png", "<u>unreadable</u>")
 
 

@@ -1,0 +1,1 @@
+"""What units tell of attributes, which are said of whole images."""

@@ -3,6 +3,7 @@
 from tests.naive import (
     activations,
     attribution,
+    blind_spots,
     dissection,
     explanatory_graph,
     images,
@@ -17,6 +18,7 @@ from tests.naive import (
 __all__ = [
     "activations",
     "attribution",
+    "blind_spots",
     "dissection",
     "explanatory_graph",
     "images",

@@ -6,6 +6,7 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
     attribution,
+    blind_spots,
     dissection,
     gradients,
     graph,
@@ -38,6 +39,7 @@ METHODS: tuple[Method, ...] = (
     outputs.METHOD,
     gradients.METHOD,
     attribution.METHOD,
+    blind_spots.METHOD,
 )
 
 

@@ -1,0 +1,202 @@
+"""What is known of blind spots: partitions beside all confident views, policies beside each other, features beside chance."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from filterscope import schemas
+from filterscope.operators.blind_spots.discovery import POLICIES
+from filterscope.operators.blind_spots.purity import wilson
+from filterscope.pipeline.methods.method import Finding
+
+_KEYS = ["model", "class", "method"]
+#: Partitions of a class that are shown, members of each, and features of each.
+_PARTITIONS, _MEMBERS, _FEATURES = 10, 8, 5
+#: Largest corrected p value of a feature that is shown.
+_SIGNIFICANT = 0.05
+_BANDITS = [name for name in POLICIES if name not in ("random", "least-confident")]
+#: Standard errors over the trials that a policy must be above random by.
+_CLEAR = 2.0
+
+
+def _ranked(run: str | Path) -> pl.DataFrame:
+    """Return partitions with the shares of all views of their class, those that are surely wrong most often first."""
+    found = schemas.scan_partitions(run).collect()
+    every = found.group_by(_KEYS).agg(
+        pl.col("wrong").sum().alias("_wrong"), pl.col("labelled").sum().alias("_labelled")
+    )  # fmt: skip
+    share = pl.when(pl.col("labelled") > 0).then(pl.col("wrong") / pl.col("labelled")).alias("share wrong")
+    whole = pl.when(pl.col("_labelled") > 0).then(pl.col("_wrong") / pl.col("_labelled")).alias("of all views")
+    joined = found.join(every, on=_KEYS, how="left").with_columns(share, whole)
+    order = [*_KEYS, "wrong_low", "confidence", "partition"]
+    return joined.sort(order, descending=[name == "wrong_low" for name in order], nulls_last=True)
+
+
+def partitions(run: str | Path) -> pl.DataFrame:
+    """Return partitions with random members of each.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        At most ten rows per model, critical class and way of partitioning: those whose share of wrong views, by the true
+        classes on file, is surely highest (lower end of its interval) first; without such classes the least confident first.
+        `members`; `share wrong` with its 95 % interval, beside that `of all views`; `purity` and `entropy`, null without
+        true classes on file; `answered` and `answered wrong`, by a person alone; and `views`, eight random members.
+    """
+    found = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
+    on = [*_KEYS, "partition"]
+    own = schemas.scan_partition_members(run).sort(*on, "rank").group_by(on, maintain_order=True).agg(
+        pl.col("asked").sum().alias("answered"),
+        pl.col("answered_wrong").sum().alias("answered wrong"),
+        pl.col("view").head(_MEMBERS).alias("random members"),
+    )  # fmt: skip
+    joined = found.join(own.collect(), on=on, how="left", maintain_order="left")
+    return joined.select(
+        *on, "pattern", pl.col("views").alias("members"), "confidence", "share wrong",
+        pl.col("wrong_low").alias("low"), pl.col("wrong_high").alias("high"), "of all views", "purity", "entropy",
+        "answered", "answered wrong", pl.col("random members").alias("views"),
+    )  # fmt: skip
+
+
+def _means(run: str | Path) -> pl.DataFrame:
+    """Return the mean over trials of what each policy found, a column each."""
+    rows = schemas.scan_discovery(run).group_by(*_KEYS, "question", "policy").agg(pl.col("found").mean()).collect()
+    if rows.is_empty():
+        return pl.DataFrame()
+    wide = rows.pivot("policy", index=[*_KEYS, "question"], values="found")
+    return wide.select(*_KEYS, "question", *POLICIES).sort(*_KEYS, "question")
+
+
+def curves(run: str | Path) -> pl.DataFrame:
+    """Return the unknown unknowns that each policy found by each question.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, critical class, way of partitioning and question: for each policy the mean over its trials.
+    """
+    return _means(run)
+
+
+def verdicts(run: str | Path) -> pl.DataFrame:
+    """Return which policy found most unknown unknowns with all questions.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, critical class and way of partitioning: labelled views and the unknown unknowns among them;
+        questions; for each policy the mean over its trials; `+-`, the standard deviation over the trials of random; and the
+        `verdict`, which is for a bandit only where it beats both random and a sort by confidence.
+    """
+    means = _means(run)
+    if means.is_empty():
+        return means
+    last = means.group_by(_KEYS, maintain_order=True).last()
+    totals = schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum())
+    final = schemas.scan_discovery(run).filter(pl.col("policy") == "random").group_by(*_KEYS, "seed")
+    spread = final.agg(pl.col("found").max()).group_by(_KEYS)
+    spread = spread.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
+    joined = last.join(totals.collect(), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
+    said = [_verdict(row) for row in joined.iter_rows(named=True)]
+    return joined.select(
+        *_KEYS, pl.col("labelled").alias("views"), pl.col("wrong").alias("unknown unknowns"),
+        pl.col("question").alias("questions"), *POLICIES, "+-", pl.Series("verdict", said, pl.String),
+    )  # fmt: skip
+
+
+def _verdict(row: dict[str, float]) -> str:
+    """Say which policy finds most; of equals the simple one."""
+    best = max(_BANDITS, key=lambda name: row[name])
+    clear = row["random"] + _CLEAR * row["+-"] / row["trials"] ** 0.5
+    if row["least-confident"] >= row[best] and row["least-confident"] > clear:
+        return "a simple sort wins: least confident first"
+    if row[best] > clear:
+        return f"{best} finds most"
+    return "none beats random"
+
+
+def features(run: str | Path) -> pl.DataFrame:
+    """Return the attributes, concepts and detectors that partitions have more often than chance.
+
+    Returns
+    -------
+    polars.DataFrame
+        At most five features with q <= 0.05 of each partition that `partitions` shows: members with it, how many are
+        `expected` of as many random views, lift and q.
+    """
+    shown = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
+    over = schemas.scan_blind_spots(run).filter(pl.col("q") <= _SIGNIFICANT).collect()
+    on = [*_KEYS, "partition"]
+    own = over.sort("q", "feature").group_by(on, maintain_order=True).head(_FEATURES)
+    joined = shown.select(*on, "pattern", "share wrong", "of all views").join(
+        own, on=on, how="inner", maintain_order="left_right"
+    )
+    return joined.select(*on, "pattern", "share wrong", "of all views", "feature", "views", "expected", "lift", "q")
+
+
+def answered(run: str | Path) -> pl.DataFrame:
+    """Return what a person answered.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model with answers: answers, those that call the prediction wrong, their share and its 95 % interval.
+        A policy chose what was asked, so that the share is none of all views.
+    """
+    found = schemas.scan_answers(run).group_by("model").agg(pl.len().alias("answers"), pl.col("wrong").sum())
+    rows = found.sort("model").collect()
+    low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), rows["answers"].to_numpy().astype(np.int64))
+    share = (pl.col("wrong") / pl.col("answers")).alias("share wrong")
+    return rows.with_columns(share, pl.Series("low", low), pl.Series("high", high))
+
+
+FINDINGS = (
+    Finding(
+        "Unknown unknowns found: with all questions, by policy",
+        ("discovery", "partitions"),
+        verdicts,
+        note="An unknown unknown is a confident prediction that is wrong. Numbers are means over 20 trials; +- is the standard "
+        "deviation of random's. Random and a sort by confidence know no partitions: a bandit is worth its trouble only "
+        "where it beats both.",
+    ),
+    Finding(
+        "Unknown unknowns against questions",
+        ("discovery",),
+        curves,
+        look="lines",
+        note="By the true classes on file, mean over 20 trials. Dashed: views asked about at random.",
+        terminal=False,
+    ),
+    Finding(
+        "Partitions that are wrong most often",
+        ("partitions", "partition_members", "answers"),
+        partitions,
+        look="strips",
+        note="Confident views of a class, in clusters of activations and in descriptive patterns, with random members of each. "
+        "The share that is wrong is of views with a true class on file, beside that of all views of the class; answered are "
+        "those a person was asked about, by a policy, and never mixed in.",
+        terminal=False,
+    ),
+    Finding(
+        "What these partitions have in common",
+        ("blind_spots", "partitions"),
+        features,
+        note="Features that more members have than of as many random views (expected); q is corrected for all partitions and "
+        "features. At most five of each partition.",
+        terminal=False,
+    ),
+    Finding(
+        "Answers to questions of `filterscope ask`",
+        ("answers",),
+        answered,
+        note="A policy chose the questions, so the share wrong is not that of all views.",
+    ),
+)
+
+__all__ = ["FINDINGS", "answered", "curves", "features", "partitions", "verdicts"]

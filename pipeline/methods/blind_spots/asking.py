@@ -151,7 +151,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
         if file.stat().st_size > _LARGEST:
             raise InputError(f"{file} has {file.stat().st_size:,} bytes, more than answers have")
         with file.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened)
+            reader = csv.DictReader(opened, strict=True)
             lacking = [
                 name
                 for name in ("model", "view", "file", "predicted", "answer")

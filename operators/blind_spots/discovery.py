@@ -8,6 +8,8 @@ H. Lakkaraju, E. Kamar, R. Caruana and E. Horvitz, Identifying unknown unknowns 
 P. Auer, N. Cesa-Bianchi and P. Fischer, Finite-time analysis of the multiarmed bandit problem, 2002: UCB1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -143,4 +145,28 @@ def questions(
     return asked
 
 
-__all__ = ["POLICIES", "UNKNOWN", "questions"]
+def found(
+    policy: str, partition: NDArray[np.int64], wrong: NDArray[np.bool_], confidence: NDArray[np.float64], budget: int,
+    seeds: Sequence[int],
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return how many unknown unknowns a policy has found by each question, where all answers are known.
+
+    Parameters
+    ----------
+    policy, partition, confidence, budget
+        As of `questions`.
+    wrong : bool ndarray of shape (n,)
+        Unknown unknowns.
+    seeds : sequence of int
+        One per trial.
+
+    Returns
+    -------
+    int64 ndarray of shape (trials, min(budget, n))
+    """
+    outcome = wrong.astype(np.int8)
+    asked = [questions(policy, partition, outcome, confidence, budget, seed) for seed in seeds]
+    return np.cumsum(wrong[np.stack(asked)], axis=1)
+
+
+__all__ = ["POLICIES", "UNKNOWN", "found", "questions"]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filterscope.operators.blind_spots.discovery import POLICIES, questions
+from filterscope.operators.blind_spots.discovery import POLICIES, found
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.blind_spots.options import BlindSpotsOptions
@@ -35,19 +35,40 @@ def discover(task: ModelTask) -> list[Output]:
 
 
 def _trials(task: ModelTask, known: dict[str, str], members: pl.DataFrame) -> Iterator[pa.Table]:
-    budget = task.plan.of(BlindSpotsOptions).budget
-    partition, wrong = members["partition"].to_numpy(), members["wrong"].to_numpy().astype(np.int8)
-    confidence = members["confidence"].to_numpy().astype(np.float64)
-    for policy in POLICIES:
-        for trial in range(TRIALS):
-            seed = seed_of("discovery", task.model.weights_sha256, known["class"], trial)
-            asked = questions(policy, partition.astype(np.int64), wrong, confidence, budget, seed)
-            yield _rows({"model": task.model.name, **known, "policy": policy, "seed": trial}, np.cumsum(wrong[asked]))
+    budget, seed = task.plan.of(BlindSpotsOptions).budget, (task.model.weights_sha256, known["class"])
+    for policy, counts in curves_of(members, members["wrong"], budget, *seed).items():
+        for trial, row in enumerate(counts):
+            yield _rows({"model": task.model.name, **known, "policy": policy, "seed": trial}, row)
 
 
-def _rows(known: dict[str, Any], found: np.ndarray) -> pa.Table:
-    columns = {name: [value] * len(found) for name, value in known.items()}
-    columns |= {"question": np.arange(1, len(found) + 1), "found": found}
+def curves_of(members: pl.DataFrame, wrong: pl.Series, budget: int, *identity: str) -> dict[str, np.ndarray]:
+    """Return what each policy finds among views all of whose answers are known.
+
+    Parameters
+    ----------
+    members : polars.DataFrame
+        Rows of `partition_members`, one per view, in order of views.
+    wrong : polars.Series
+        The answer of each: whether it is an unknown unknown.
+    budget : int
+        Questions at most.
+    *identity : str
+        What trials are drawn by.
+
+    Returns
+    -------
+    dict of str to int64 ndarray of shape (20, questions)
+        By policy.
+    """
+    arms = members.select(pl.struct("class", "partition").rank("dense")).to_series().to_numpy().astype(np.int64)
+    confidence, answers = members["confidence"].to_numpy().astype(np.float64), wrong.to_numpy().astype(bool)
+    seeds = [seed_of("discovery", *identity, trial) for trial in range(TRIALS)]
+    return {policy: found(policy, arms, answers, confidence, budget, seeds) for policy in POLICIES}
+
+
+def _rows(known: dict[str, Any], counts: np.ndarray) -> pa.Table:
+    columns = {name: [value] * len(counts) for name, value in known.items()}
+    columns |= {"question": np.arange(1, len(counts) + 1), "found": counts}
     schema = TABLES["discovery"]
     return pa.Table.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
@@ -61,4 +82,4 @@ DISCOVERY = StageKind(
     "discovery", reads=(MEMBERS,), writes=(Table("discovery"),), plan=by_model(discover), parameters=parameters
 )
 
-__all__ = ["DISCOVERY", "TRIALS"]
+__all__ = ["DISCOVERY", "TRIALS", "curves_of"]

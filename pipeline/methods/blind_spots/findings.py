@@ -8,6 +8,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.operators.blind_spots.discovery import POLICIES
 from filterscope.operators.blind_spots.purity import wilson
+from filterscope.pipeline.methods.blind_spots.discovery import curves_of
 from filterscope.pipeline.methods.method import Finding
 
 _KEYS = ["model", "class", "method"]
@@ -16,6 +17,8 @@ _PARTITIONS, _MEMBERS, _FEATURES = 10, 8, 5
 #: Largest corrected p value of a feature that is shown.
 _SIGNIFICANT = 0.05
 _BANDITS = [name for name in POLICIES if name not in ("random", "least-confident")]
+#: Points of a curve that are shown.
+_POINTS = 15
 #: Standard errors over the trials that a policy must be above random by.
 _CLEAR = 2.0
 
@@ -31,6 +34,15 @@ def _ranked(run: str | Path) -> pl.DataFrame:
     joined = found.join(every, on=_KEYS, how="left").with_columns(share, whole)
     order = [*_KEYS, "wrong_low", "confidence", "partition"]
     return joined.sort(order, descending=[name == "wrong_low" for name in order], nulls_last=True)
+
+
+def _named(run: str | Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put the name of a class behind its index."""
+    names = schemas.scan_classes(run).select("model", pl.col("index").cast(pl.String).alias("class"), "name").collect()
+    joined = frame.join(names, on=["model", "class"], how="left", maintain_order="left")
+    plain = pl.col("name").is_null() | (pl.col("name") == pl.col("class"))
+    said = pl.when(plain).then("class").otherwise(pl.format("{} {}", "class", "name"))
+    return joined.with_columns(said.alias("class")).drop("name")
 
 
 def partitions(run: str | Path) -> pl.DataFrame:
@@ -57,11 +69,12 @@ def partitions(run: str | Path) -> pl.DataFrame:
         pl.col("view").head(_MEMBERS).alias("random members"),
     )  # fmt: skip
     joined = found.join(own.collect(), on=on, how="left", maintain_order="left")
-    return joined.select(
+    shown = joined.select(
         *on, "pattern", pl.col("views").alias("members"), "confidence", "share wrong",
         pl.col("wrong_low").alias("low"), pl.col("wrong_high").alias("high"), "of all views", "purity", "entropy",
         "answered", "answered wrong", pl.col("random members").alias("views"),
     )  # fmt: skip
+    return _named(run, shown)
 
 
 def _means(run: str | Path) -> pl.DataFrame:
@@ -79,9 +92,17 @@ def curves(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per model, critical class, way of partitioning and question: for each policy the mean over its trials.
+        One row per model, critical class and way of partitioning for each of about fifteen numbers of questions, the last
+        among them: for each policy the mean over its trials.
     """
-    return _means(run)
+    means = _means(run)
+    return means if means.is_empty() else _named(run, means.filter(_some(_KEYS)))
+
+
+def _some(keys: list[str]) -> pl.Expr:
+    """Return which numbers of questions are points of a curve."""
+    last = pl.col("question").max().over(keys)
+    return (last - pl.col("question")) % (last / _POINTS).ceil().cast(pl.Int64) == 0
 
 
 def verdicts(run: str | Path) -> pl.DataFrame:
@@ -104,10 +125,11 @@ def verdicts(run: str | Path) -> pl.DataFrame:
     spread = spread.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
     joined = last.join(totals.collect(), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
     said = [_verdict(row) for row in joined.iter_rows(named=True)]
-    return joined.select(
+    shown = joined.select(
         *_KEYS, pl.col("labelled").alias("views"), pl.col("wrong").alias("unknown unknowns"),
         pl.col("question").alias("questions"), *POLICIES, "+-", pl.Series("verdict", said, pl.String),
     )  # fmt: skip
+    return _named(run, shown)
 
 
 def _verdict(row: dict[str, float]) -> str:
@@ -137,7 +159,8 @@ def features(run: str | Path) -> pl.DataFrame:
     joined = shown.select(*on, "pattern", "share wrong", "of all views").join(
         own, on=on, how="inner", maintain_order="left_right"
     )
-    return joined.select(*on, "pattern", "share wrong", "of all views", "feature", "views", "expected", "lift", "q")
+    columns = (*on, "pattern", "share wrong", "of all views", "feature", "views", "expected", "lift", "q")
+    return _named(run, joined.select(columns))
 
 
 def answered(run: str | Path) -> pl.DataFrame:
@@ -154,6 +177,33 @@ def answered(run: str | Path) -> pl.DataFrame:
     low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), rows["answers"].to_numpy().astype(np.int64))
     share = (pl.col("wrong") / pl.col("answers")).alias("share wrong")
     return rows.with_columns(share, pl.Series("low", low), pl.Series("high", high))
+
+
+def answered_curves(run: str | Path) -> pl.DataFrame:
+    """Return how fast each policy would have found, among the answered views alone, those that are wrong.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model and number of questions, as of `curves`; of models with a wrong answer and a right one.
+    """
+    rows = (
+        schemas.scan_partition_members(run)
+        .filter(pl.col("method") == "clusters", "asked")
+        .sort("model", "view")
+        .collect()
+    )
+    parts = []
+    for (model,), own in rows.group_by("model", maintain_order=True):
+        if own["answered_wrong"].n_unique() < 2:
+            continue
+        counts = curves_of(own, own["answered_wrong"], len(own), str(model))
+        means = {policy: found.mean(axis=0) for policy, found in counts.items()}
+        question = np.arange(1, len(own) + 1)
+        parts.append(
+            pl.DataFrame({"model": [model] * len(own), "question": question, **means}).filter(_some(["model"]))
+        )
+    return pl.concat(parts) if parts else pl.DataFrame()
 
 
 FINDINGS = (
@@ -197,6 +247,15 @@ FINDINGS = (
         answered,
         note="A policy chose the questions, so the share wrong is not that of all views.",
     ),
+    Finding(
+        "Answers: wrong ones against questions",
+        ("answers", "partition_members"),
+        answered_curves,
+        look="lines",
+        note="What each policy would have found among the answered views alone, mean over 20 trials. Which were answered, "
+        "another policy chose. Dashed: at random.",
+        terminal=False,
+    ),
 )
 
-__all__ = ["FINDINGS", "answered", "curves", "features", "partitions", "verdicts"]
+__all__ = ["FINDINGS", "answered", "answered_curves", "curves", "features", "partitions", "verdicts"]

@@ -1,6 +1,7 @@
 """Questions go to views that nobody labelled, and answers are kept, replayed and never asked again."""
 
 import csv
+import importlib
 import io
 import shutil
 
@@ -10,12 +11,16 @@ import pytest
 from filterscope import schemas
 from filterscope.jobs.cli.main import main
 from filterscope.jobs.findings.ask import answer, ask, said
+from filterscope.jobs.report.thumbnails import Look, slots_of
 from filterscope.jobs.runs.doctor import examine, repair
 from filterscope.operators.blind_spots.discovery import POLICIES
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
 from tests.audits import audit_here
 from tests.planted.spots import EACH, is_wrong, write_spots
+
+shown = importlib.import_module("filterscope.pipeline.methods.blind_spots.findings")
 
 
 def audited(folder, labelled, **more):
@@ -260,3 +265,27 @@ def test_the_doctor_never_removes_answers(run, tmp_path):
     assert (problem.path, problem.ours) == (path, False)
     repair(run, [problem])
     assert path.read_bytes() == held[: len(held) // 2]
+
+
+def test_policies_are_compared_on_the_answers(run, tmp_path):
+    """Where no true class is on file the answers are the oracle: of the views that were answered, and of these alone."""
+    assert shown.answered_curves(run).is_empty()
+    asked = ask(run, budget=80, policy="random")
+    answer(run, written(tmp_path / "questions.csv", asked, truly))
+    wrong = sum(is_wrong(view) for view in asked["view"])
+    found = shown.answered_curves(run)
+    assert found["question"][-1] == 80
+    assert {found[policy][-1] for policy in POLICIES} == {wrong}
+    middle = found.filter(question=38)
+    assert middle["uub"][0] > middle["random"][0] + 1
+    (row,) = shown.answered(run).to_dicts()
+    assert (row["answers"], row["wrong"], row["share wrong"]) == (80, wrong, wrong / 80)
+    assert row["low"] < wrong / 80 < row["high"]
+
+
+def test_classes_are_shown_by_name_and_members_as_pictures(run):
+    frame = shown.partitions(run)
+    assert frame["class"].unique().to_list() == ["1 red"]
+    plan = RunFolder.existing(run).plan()
+    slots = slots_of(plan, Look.of(plan, plan.models[0]))
+    assert all(slots.slot[view] >= 0 for views in frame["views"] for view in views)

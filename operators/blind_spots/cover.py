@@ -77,7 +77,8 @@ def costs(
     between = (share * (1 - other) + (1 - share) * other).sum(axis=1) / wide * (1 - alone)
     spread = 2 * (inside[:, 1] - inside[:, 0] ** 2).clip(0)
     apart = (inside[:, 1] + beyond[:, 1] - 2 * inside[:, 0] * beyond[:, 0]).clip(0) * (1 - alone)
-    return within + (1 - between) + spread + (1 - apart) + (patterns >= 0).sum(axis=1) / wide
+    conditions = (patterns >= 0).sum(axis=1) / wide
+    return np.asarray(within + (1 - between) + spread + (1 - apart) + conditions, np.float64)
 
 
 @njit(cache=True, nogil=True)

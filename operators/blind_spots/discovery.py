@@ -32,10 +32,10 @@ def _value(policy: int, pulls: float, total: float, weight: float, weighed: floa
     """
     if policy == UUB:
         effective = left * weight
-        return weighed / weight + np.sqrt(2.0 * np.log(time) / effective)
+        return float(weighed / weight + np.sqrt(2.0 * np.log(time) / effective))
     mean = total / pulls
     if policy == UCB1:
-        return mean + np.sqrt(2.0 * np.log(time) / pulls)
+        return float(mean + np.sqrt(2.0 * np.log(time) / pulls))
     return mean
 
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -194,8 +195,8 @@ class _Checks:
             If the row is no answer about a view of this run, or contradicts another.
         """
         member = self._member(row, where)
-        view, text = int(member["view"]), row["answer"].strip()
-        answer = _Answer(view, self._wrong(text, int(member["predicted"]), where), text, where)
+        view, text = member["view"], row["answer"].strip()
+        answer = _Answer(view, self._wrong(text, member["predicted"], where), text, where)
         if member["wrong"] is not None:
             said = "wrong" if member["wrong"] else "right"
             raise InputError(
@@ -214,7 +215,7 @@ class _Checks:
             )
         return False
 
-    def _member(self, row: Mapping[str, str], where: str) -> Mapping[str, object]:
+    def _member(self, row: Mapping[str, str], where: str) -> Mapping[str, Any]:
         """Return the view that a row is about."""
         text = row["view"].strip()
         view = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1

@@ -67,7 +67,7 @@ def curves_of(members: pl.DataFrame, wrong: pl.Series, budget: int, *identity: s
 
 
 def _rows(known: dict[str, Any], counts: np.ndarray) -> pa.Table:
-    columns = {name: [value] * len(counts) for name, value in known.items()}
+    columns: dict[str, Any] = {name: [value] * len(counts) for name, value in known.items()}
     columns |= {"question": np.arange(1, len(counts) + 1), "found": counts}
     schema = TABLES["discovery"]
     return pa.Table.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)

@@ -121,8 +121,8 @@ def verdicts(run: str | Path) -> pl.DataFrame:
     last = means.group_by(_KEYS, maintain_order=True).last()
     totals = schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum())
     final = schemas.scan_discovery(run).filter(pl.col("policy") == "random").group_by(*_KEYS, "seed")
-    spread = final.agg(pl.col("found").max()).group_by(_KEYS)
-    spread = spread.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
+    trials = final.agg(pl.col("found").max()).group_by(_KEYS)
+    spread = trials.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
     joined = last.join(totals.collect(), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
     said = [_verdict(row) for row in joined.iter_rows(named=True)]
     shown = joined.select(

@@ -1,5 +1,6 @@
 """A planted blind spot is a partition, has what was planted in common, and is found by whoever asks about it."""
 
+import csv
 import importlib
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.stats import hypergeom
 from filterscope import schemas
 from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.runs.audit import audit
+from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.blind_spots.partition import _binned
 from tests import planted
@@ -171,3 +173,31 @@ def test_what_cannot_be_is_refused_in_words(tmp_path, more, words):
     with pytest.raises(InputError, match=words):
         audit(load_config(out=tmp_path / "run", actors=0, **{**settings(data), **more}))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_of_a_real_network_a_simple_sort_finds_most(test_data, tmp_path):
+    """SqueezeNet on 40 images of each of ten classes of ImageNet: the docs' table, in small."""
+    counts = {}
+    with DatasetWriter(tmp_path / "data", source={"reader": "imagenette"}) as out:
+        for row in csv.DictReader((test_data / "imagenette1000" / "labels.csv").open()):
+            counts[row["class"]] = counts.get(row["class"], 0) + 1
+            if counts[row["class"]] <= 40:
+                image = out.image(test_data / "imagenette1000" / "images" / row["image"])
+                for name in ("class", "name"):
+                    out.attribute(image, name, row[name])
+    weights = test_data / "weights" / "squeezenet1_1-rgb.pth"
+    run = audit_here(
+        tmp_path / "run", data=tmp_path / "data", models=[f"torchvision:squeezenet1_1@{weights}"], layers="features.12",
+        methods="blind-spots", **{"blind-spots.class": "0-999", "blind-spots.budget": 60},
+    )  # fmt: skip
+    for said in shown.verdicts(run).to_dicts():
+        print(said)
+        assert 180 < said["views"] < 240
+        assert 15 < said["unknown unknowns"] < 45
+        assert said["verdict"] == "a simple sort wins: least confident first"
+        assert said["least-confident"] > 1.5 * said["random"]
+    worst = shown.partitions(run).filter(method="clusters").to_dicts()[0]
+    assert worst["low"] > 1.5 * worst["of all views"]
+    # the names of the classes tell the true class, and nothing else is annotated
+    assert schemas.scan_blind_spots(run).collect().is_empty()

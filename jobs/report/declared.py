@@ -44,6 +44,13 @@ def listed_views(run: Path, model: str, layer: str) -> pl.Series:
     return pl.concat(found)
 
 
+def listed_in_run(run: Path, model: str) -> pl.Series:
+    """Return the views of a model that strips on the first page show, in their order; some repeat."""
+    frames = (finding.frame(run) for _, finding in declared("run") if finding.look == "strips")
+    own = (frame.filter(model=model) if "model" in frame.columns else frame for frame in frames)
+    return pl.concat([pl.Series("view", [], pl.Int32), *map(views_in, own)])
+
+
 def views_in(frame: pl.DataFrame) -> pl.Series:
     """Return the numbers in the column `views` of the frame of a strip: lists of views, or of structs with a view in each."""
     if not frame.height:
@@ -59,4 +66,4 @@ def sources() -> list[Path]:
     return sorted(Path(file) for file in files if file)
 
 
-__all__ = ["declared", "listed_views", "shown_beside", "sources", "tables_of", "views_in"]
+__all__ = ["declared", "listed_in_run", "listed_views", "shown_beside", "sources", "tables_of", "views_in"]

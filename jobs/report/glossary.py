@@ -12,6 +12,15 @@ _INSTABILITY = "deviation of the distance to a landmark, in diagonals; lower is 
 
 #: Findings that have columns of controls.
 _OF_MAPS = ("Maps that point at a region", "Maps that point near a region", "Maps that lie in a region")
+#: How the policies that ask about views go about it.
+_POLICIES = {
+    "uub": "by a bandit over partitions that counts old answers less (Lakkaraju et al. 2017), mean over trials",
+    "random": "by asking about views at random, mean over trials",
+    "least-confident": "by asking about the least confident views first",
+    "greedy": "by asking about the partition that was wrong most often, mean over trials",
+    "epsilon": "as greedy, every tenth question being about any partition, mean over trials",
+    "ucb1": "by the bandit UCB1 over partitions, mean over trials",
+}
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
@@ -184,6 +193,26 @@ TERMS: dict[str, str] = {
     "views if scattered": "views that would have one if as many activations lay at random over all views and positions",
     "all views": "views of the data set",
     "mask pixels": "pixels above the threshold in a view that has one, on average",
+    # of blind spots
+    "unknown unknowns": "confident predictions among them that are wrong, by the true classes on file",
+    "Unknown unknowns found.views": "confident views of the critical class with a true class on file",
+    "questions": "views that a policy may ask about",
+    "Unknown unknowns found.+-": "standard deviation of what random finds, over its trials",
+    **{
+        f"{heading}.{policy}": f"wrong predictions found {how}"
+        for heading in ("Unknown unknowns found", "Unknown unknowns against questions", "Answers")
+        for policy, how in _POLICIES.items()
+    },
+    "Answers.question": "questions asked",
+    "members": "views of the partition",
+    "share wrong": "share of views with a true class on file that are predicted wrongly",
+    "Answers to questions of `filterscope ask`.answers": "views that a person was asked about and answered",
+    "Answers to questions of `filterscope ask`.share wrong": "share of the answers that call the prediction wrong",
+    "low": "lower end of its 95 % interval",
+    "high": "upper end of its 95 % interval",
+    "of all views": "the same share of all views of the critical class",
+    "answered": "members that a person was asked about and answered",
+    "answered wrong": "members whose prediction is wrong by these answers",
 }
 
 

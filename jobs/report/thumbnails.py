@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from filterscope import schemas
-from filterscope.jobs.report.declared import listed_views
+from filterscope.jobs.report.declared import listed_in_run, listed_views
 from filterscope.pipeline.datasets.layout import MANIFEST, Dataset
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.places import write_atomically
@@ -112,6 +112,7 @@ def slots_of(plan: Plan, look: Look) -> Slots:
     models = [model for model in plan.models if Look.of(plan, model).key == look.key] if count else []
     layers = [(model.name, layer.name) for model in models for layer in model.layers]
     strongest = [_strongest(plan, *names) for names in layers] + [listed_views(plan.run, *names) for names in layers]
+    strongest += [listed_in_run(plan.run, model.name) for model in models]
     shown = pl.concat(strongest) if strongest else pl.Series([], dtype=pl.Int32)
     view = shown.unique(maintain_order=True).to_numpy().astype(np.int32)
     slot = np.full(count, -1, np.int32)

@@ -7,6 +7,7 @@ from filterscope.pipeline.methods import (
     anchorings,
     attribution,
     decision_tree,
+    blind_spots,
     dissection,
     gradients,
     graph,
@@ -42,6 +43,7 @@ METHODS: tuple[Method, ...] = (
     attribution.METHOD,
     decision_tree.METHOD,
     unit_attribute.METHOD,
+    blind_spots.METHOD,
 )
 
 

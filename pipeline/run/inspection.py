@@ -26,6 +26,9 @@ from filterscope.schemas.results import TABLES
 #: Tables that version 0.1 wrote without markers; where no stage of the run writes them, they are no leftovers.
 _FORMERLY_UNMARKED = {"part_localization"}
 
+#: Tables that people gave, not pieces of work: nothing computes them again, so that no repair removes them.
+_GIVEN = {"answers"}
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -104,7 +107,12 @@ def _plan_tables(run: RunFolder) -> Iterator[Problem]:
     lost = "what is in it is lost, of the history or the rejects of the run; --repair removes it"
     for path in sorted((run.path / "tables").rglob("*.parquet")):
         table = path.relative_to(run.path).parts[1]
-        if table in tables_in(vars(run_tables)) and path not in planned and (what := _wrong(path, table)):
+        if table in _GIVEN and (what := _wrong(path, table)):
+            given = (
+                "answers of a person, which stay as they are; put the file back, or remove it and give the CSV again"
+            )
+            yield Problem(path, what, given, ours=False)
+        elif table in tables_in(vars(run_tables)) and path not in planned and (what := _wrong(path, table)):
             yield Problem(path, what, lost)
 
 
@@ -143,7 +151,7 @@ def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
 
     `written` are the artifacts that the run's own stages write.
     """
-    unmarked = (set(tables_in(vars(run_tables))) | _FORMERLY_UNMARKED) - written
+    unmarked = (set(tables_in(vars(run_tables))) | _FORMERLY_UNMARKED | _GIVEN) - written
     promised = {
         table_path(run.path, name, record["key"].split("/")[1:])
         for record in run.ledger.all_records()

@@ -34,6 +34,7 @@ MEASUREMENTS = {
     "patterns_vs_numpy": "patterns",
     "patterns_linear": "patterns",
     "patterns_over_extraction": "patterns",
+    "blind_spots_of_100000": "blind_spots",
     "unit_costs": "unit_costs",
     "two_nodes": "nodes",
     "scaling": "nodes",

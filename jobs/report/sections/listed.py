@@ -10,7 +10,7 @@ from filterscope.jobs.report.sections.cells import About, Column, columns_of
 from filterscope.jobs.report.thumbnails import Look, Slots, Thumbnail
 
 #: Views of a row, and rows of a section.
-VIEWS, ROWS = 6, 40
+VIEWS, ROWS = 8, 40
 
 
 @dataclass(frozen=True)

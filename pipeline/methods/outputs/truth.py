@@ -45,10 +45,10 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, str]:
 def true_classes(plan: Plan, names: Sequence[str], start: int, stop: int) -> Truth:
     """Return the true classes of views [start, stop) of a run, for a network whose classes have these names."""
     stated = _stated(plan.data, plan.data_identity, plan.of(OutputsOptions).truth)
-    images, indexes = plan.views.image, _indexes(names)
+    images, indexes = plan.views.image, indexes_of(names)
     classes, bad = np.full(stop - start, UNKNOWN), []
     for image in np.unique(images[start:stop]).tolist():
-        found = _class_of(stated.values_of(image), indexes, len(names))
+        found = class_of(stated.values_of(image), indexes, len(names))
         if isinstance(found, int):
             classes[images[start:stop] == image] = found
         elif np.searchsorted(images, image) >= start:
@@ -56,14 +56,15 @@ def true_classes(plan: Plan, names: Sequence[str], start: int, stop: int) -> Tru
     return Truth(classes, tuple(bad))
 
 
-def _indexes(names: Sequence[str]) -> dict[str, list[int]]:
+def indexes_of(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the indices of the classes of each name."""
     indexes: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         indexes.setdefault(name, []).append(index)
     return indexes
 
 
-def _class_of(values: Sequence[str], indexes: dict[str, list[int]], count: int) -> int | str:
+def class_of(values: Sequence[str], indexes: dict[str, list[int]], count: int) -> int | str:
     """Return the class that an image is said to be of, or why it is none of the network's."""
     if not values:
         return UNKNOWN
@@ -116,4 +117,4 @@ def write_bad(plan: Plan, model: str, block: str, stage: str, bad: Sequence[tupl
     write_table(plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
 
 
-__all__ = ["UNKNOWN", "Truth", "parameters", "true_classes", "write_bad"]
+__all__ = ["UNKNOWN", "Truth", "class_of", "indexes_of", "parameters", "true_classes", "write_bad"]

@@ -1,0 +1,261 @@
+"""What is known of blind spots: partitions beside all confident views, policies beside each other, features beside chance."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from filterscope import schemas
+from filterscope.operators.blind_spots.discovery import POLICIES
+from filterscope.operators.blind_spots.purity import wilson
+from filterscope.pipeline.methods.blind_spots.discovery import curves_of
+from filterscope.pipeline.methods.method import Finding
+
+_KEYS = ["model", "class", "method"]
+#: Partitions of a class that are shown, members of each, and features of each.
+_PARTITIONS, _MEMBERS, _FEATURES = 10, 8, 5
+#: Largest corrected p value of a feature that is shown.
+_SIGNIFICANT = 0.05
+_BANDITS = [name for name in POLICIES if name not in ("random", "least-confident")]
+#: Points of a curve that are shown.
+_POINTS = 15
+#: Standard errors over the trials that a policy must be above random by.
+_CLEAR = 2.0
+
+
+def _ranked(run: str | Path) -> pl.DataFrame:
+    """Return partitions with the shares of all views of their class, those that are surely wrong most often first."""
+    found = schemas.scan_partitions(run).collect()
+    every = found.group_by(_KEYS).agg(
+        pl.col("wrong").sum().alias("_wrong"), pl.col("labelled").sum().alias("_labelled")
+    )  # fmt: skip
+    share = pl.when(pl.col("labelled") > 0).then(pl.col("wrong") / pl.col("labelled")).alias("share wrong")
+    whole = pl.when(pl.col("_labelled") > 0).then(pl.col("_wrong") / pl.col("_labelled")).alias("of all views")
+    joined = found.join(every, on=_KEYS, how="left").with_columns(share, whole)
+    order = [*_KEYS, "wrong_low", "confidence", "partition"]
+    return joined.sort(order, descending=[name == "wrong_low" for name in order], nulls_last=True)
+
+
+def _named(run: str | Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Put the name of a class behind its index."""
+    names = schemas.scan_classes(run).select("model", pl.col("index").cast(pl.String).alias("class"), "name").collect()
+    joined = frame.join(names, on=["model", "class"], how="left", maintain_order="left")
+    plain = pl.col("name").is_null() | (pl.col("name") == pl.col("class"))
+    said = pl.when(plain).then("class").otherwise(pl.format("{} {}", "class", "name"))
+    return joined.with_columns(said.alias("class")).drop("name")
+
+
+def partitions(run: str | Path) -> pl.DataFrame:
+    """Return partitions with random members of each.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        At most ten rows per model, critical class and way of partitioning: those whose share of wrong views, by the true
+        classes on file, is surely highest (lower end of its interval) first; without such classes the least confident first.
+        `members`; `share wrong` with its 95 % interval, beside that `of all views`; `purity` and `entropy`, null without
+        true classes on file; `answered` and `answered wrong`, by a person alone; and `views`, eight random members.
+    """
+    found = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
+    on = [*_KEYS, "partition"]
+    own = schemas.scan_partition_members(run).sort(*on, "rank").group_by(on, maintain_order=True).agg(
+        pl.col("asked").sum().alias("answered"),
+        pl.col("answered_wrong").sum().alias("answered wrong"),
+        pl.col("view").head(_MEMBERS).alias("random members"),
+    )  # fmt: skip
+    joined = found.join(own.collect(), on=on, how="left", maintain_order="left")
+    shown = joined.select(
+        *on, "pattern", pl.col("views").alias("members"), "confidence", "share wrong",
+        pl.col("wrong_low").alias("low"), pl.col("wrong_high").alias("high"), "of all views", "purity", "entropy",
+        "answered", "answered wrong", pl.col("random members").alias("views"),
+    )  # fmt: skip
+    return _named(run, shown)
+
+
+def _means(run: str | Path) -> pl.DataFrame:
+    """Return the mean over trials of what each policy found, a column each."""
+    rows = schemas.scan_discovery(run).group_by(*_KEYS, "question", "policy").agg(pl.col("found").mean()).collect()
+    if rows.is_empty():
+        return pl.DataFrame()
+    wide = rows.pivot("policy", index=[*_KEYS, "question"], values="found")
+    return wide.select(*_KEYS, "question", *POLICIES).sort(*_KEYS, "question")
+
+
+def curves(run: str | Path) -> pl.DataFrame:
+    """Return the unknown unknowns that each policy found by each question.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, critical class and way of partitioning for each of about fifteen numbers of questions, the last
+        among them: for each policy the mean over its trials.
+    """
+    means = _means(run)
+    return means if means.is_empty() else _named(run, means.filter(_some(_KEYS)))
+
+
+def _some(keys: list[str]) -> pl.Expr:
+    """Return which numbers of questions are points of a curve."""
+    last = pl.col("question").max().over(keys)
+    return (last - pl.col("question")) % (last / _POINTS).ceil().cast(pl.Int64) == 0
+
+
+def verdicts(run: str | Path) -> pl.DataFrame:
+    """Return which policy found most unknown unknowns with all questions.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, critical class and way of partitioning: labelled views and the unknown unknowns among them;
+        questions; for each policy the mean over its trials; `+-`, the standard deviation over the trials of random; and the
+        `verdict`, which is for a bandit only where it beats both random and a sort by confidence.
+    """
+    means = _means(run)
+    if means.is_empty():
+        return means
+    last = means.group_by(_KEYS, maintain_order=True).last()
+    totals = schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum())
+    final = schemas.scan_discovery(run).filter(pl.col("policy") == "random").group_by(*_KEYS, "seed")
+    trials = final.agg(pl.col("found").max()).group_by(_KEYS)
+    spread = trials.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
+    joined = last.join(totals.collect(), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
+    said = [_verdict(row) for row in joined.iter_rows(named=True)]
+    shown = joined.select(
+        *_KEYS, pl.col("labelled").alias("views"), pl.col("wrong").alias("unknown unknowns"),
+        pl.col("question").alias("questions"), *POLICIES, "+-", pl.Series("verdict", said, pl.String),
+    )  # fmt: skip
+    return _named(run, shown)
+
+
+def _verdict(row: dict[str, float]) -> str:
+    """Say which policy finds most; of equals the simple one."""
+    best = max(_BANDITS, key=lambda name: row[name])
+    clear = row["random"] + _CLEAR * row["+-"] / row["trials"] ** 0.5
+    if row["least-confident"] >= row[best] and row["least-confident"] > clear:
+        return "a simple sort wins: least confident first"
+    if row[best] > clear:
+        return f"{best} finds most"
+    return "none beats random"
+
+
+def features(run: str | Path) -> pl.DataFrame:
+    """Return the attributes, concepts and detectors that partitions have more often than chance.
+
+    Returns
+    -------
+    polars.DataFrame
+        At most five features with q <= 0.05 of each partition that `partitions` shows: members with it, how many are
+        `expected` of as many random views, lift and q.
+    """
+    shown = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
+    over = schemas.scan_blind_spots(run).filter(pl.col("q") <= _SIGNIFICANT).collect()
+    on = [*_KEYS, "partition"]
+    own = over.sort("q", "feature").group_by(on, maintain_order=True).head(_FEATURES)
+    joined = shown.select(*on, "pattern", "share wrong", "of all views").join(
+        own, on=on, how="inner", maintain_order="left_right"
+    )
+    columns = (*on, "pattern", "share wrong", "of all views", "feature", "views", "expected", "lift", "q")
+    return _named(run, joined.select(columns))
+
+
+def answered(run: str | Path) -> pl.DataFrame:
+    """Return what a person answered.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model with answers: answers, those that call the prediction wrong, their share and its 95 % interval.
+        A policy chose what was asked, so that the share is none of all views.
+    """
+    found = schemas.scan_answers(run).group_by("model").agg(pl.len().alias("answers"), pl.col("wrong").sum())
+    rows = found.sort("model").collect()
+    low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), rows["answers"].to_numpy().astype(np.int64))
+    share = (pl.col("wrong") / pl.col("answers")).alias("share wrong")
+    return rows.with_columns(share, pl.Series("low", low), pl.Series("high", high))
+
+
+def answered_curves(run: str | Path) -> pl.DataFrame:
+    """Return how fast each policy would have found, among the answered views alone, those that are wrong.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model and number of questions, as of `curves`; of models with a wrong answer and a right one.
+    """
+    rows = (
+        schemas.scan_partition_members(run)
+        .filter(pl.col("method") == "clusters", "asked")
+        .sort("model", "view")
+        .collect()
+    )
+    parts = []
+    for (model,), own in rows.group_by("model", maintain_order=True):
+        if own["answered_wrong"].n_unique() < 2:
+            continue
+        counts = curves_of(own, own["answered_wrong"], len(own), str(model))
+        means = {policy: found.mean(axis=0) for policy, found in counts.items()}
+        question = np.arange(1, len(own) + 1)
+        parts.append(
+            pl.DataFrame({"model": [model] * len(own), "question": question, **means}).filter(_some(["model"]))
+        )
+    return pl.concat(parts) if parts else pl.DataFrame()
+
+
+FINDINGS = (
+    Finding(
+        "Unknown unknowns found: with all questions, by policy",
+        ("discovery", "partitions"),
+        verdicts,
+        note="An unknown unknown is a confident prediction that is wrong. Numbers are means over 20 trials; +- is the standard "
+        "deviation of random's. Random and a sort by confidence know no partitions: a bandit is worth its trouble only "
+        "where it beats both.",
+    ),
+    Finding(
+        "Unknown unknowns against questions",
+        ("discovery",),
+        curves,
+        look="lines",
+        note="By the true classes on file, mean over 20 trials. Dashed: views asked about at random.",
+        terminal=False,
+    ),
+    Finding(
+        "Partitions that are wrong most often",
+        ("partitions", "partition_members", "answers"),
+        partitions,
+        look="strips",
+        note="Confident views of a class, in clusters of activations and in descriptive patterns, with random members of each. "
+        "The share that is wrong is of views with a true class on file, beside that of all views of the class; answered are "
+        "those a person was asked about, by a policy, and never mixed in.",
+        terminal=False,
+    ),
+    Finding(
+        "What these partitions have in common",
+        ("blind_spots", "partitions"),
+        features,
+        note="Features that more members have than of as many random views (expected); q is corrected for all partitions and "
+        "features. At most five of each partition.",
+        terminal=False,
+    ),
+    Finding(
+        "Answers to questions of `filterscope ask`",
+        ("answers",),
+        answered,
+        note="A policy chose the questions, so the share wrong is not that of all views.",
+    ),
+    Finding(
+        "Answers: wrong ones against questions",
+        ("answers", "partition_members"),
+        answered_curves,
+        look="lines",
+        note="What each policy would have found among the answered views alone, mean over 20 trials. Which were answered, "
+        "another policy chose. Dashed: at random.",
+        terminal=False,
+    ),
+)
+
+__all__ = ["FINDINGS", "answered", "answered_curves", "curves", "features", "partitions", "verdicts"]

@@ -6,8 +6,8 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
     attribution,
-    decision_tree,
     blind_spots,
+    decision_tree,
     dissection,
     gradients,
     graph,

@@ -10,6 +10,7 @@ from filterscope.pipeline.methods import (
     gradients,
     graph,
     growth,
+    influence,
     localize,
     location,
     outputs,
@@ -38,6 +39,7 @@ METHODS: tuple[Method, ...] = (
     outputs.METHOD,
     gradients.METHOD,
     attribution.METHOD,
+    influence.METHOD,
 )
 
 

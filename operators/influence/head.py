@@ -174,14 +174,15 @@ def train(data: Data, l2: float, *, start: Floats | None = None, without: int | 
 
     v = np.zeros((data.classes - 1, data.x.shape[1])) if start is None else start.copy()
     value, scores = objective(v)
-    for step in range(_STEPS):
+    steps = 0
+    while True:
         p = probabilities(scores)
         wrong = weight[:, None] * p
         wrong[np.arange(n), data.y] -= weight
         gradient = (wrong @ data.basis).T @ data.x
         gradient[:, :-1] += l2 * v[:, :-1]
         norm = float(np.linalg.norm(gradient))
-        if norm <= CONVERGED:
+        if norm <= CONVERGED or steps == _STEPS:
             break
         product = curvature(data, p, weight, l2)
         towards, _ = conjugate_gradients(product, -gradient, min(0.1, np.sqrt(norm)), _PRODUCTS)
@@ -193,8 +194,8 @@ def train(data: Data, l2: float, *, start: Floats | None = None, without: int | 
             length /= 2
         else:
             break
-        v, value, scores = v + length * towards, found, there
-    return Head(v, l2, norm, step)
+        v, value, scores, steps = v + length * towards, found, there, steps + 1
+    return Head(v, l2, norm, steps)
 
 
 __all__ = ["CONVERGED", "Data", "Head", "contrasts", "cross_entropies", "curvature", "probabilities", "train"]

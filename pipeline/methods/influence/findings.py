@@ -26,13 +26,15 @@ def heads(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per model and layer, in order of names: classes, training and test views, test accuracy beside `constant`; the
-        norm of the gradient where training ended; `pearson`, `spearman` and `slope` of what happens to the loss of the worst
-        test view when training views are left out against what influence predicts.
+        One row per model and layer, in order of names: classes, training and test views, test `accuracy` beside `constant`;
+        `pearson`, `spearman` and `slope` of what happens to the loss of the worst test view when training views are left out
+        against what influence predicts; the norm of the gradient where training ended, and the solver.
     """
-    columns = ("classes", "train_views", "test_views", "test_accuracy", "constant", "gradient", "solver")
-    found = schemas.scan_influence_summary(run).select(*_KEYS, *columns, "pearson", "spearman", "slope")
-    return found.sort(_KEYS).collect()
+    views = pl.col("train_views").alias("train"), pl.col("test_views").alias("test")
+    accuracy, agreement = pl.col("test_accuracy").alias("accuracy"), ("pearson", "spearman", "slope")
+    found = schemas.scan_influence_summary(run)
+    columns = "classes", *views, accuracy, "constant", *agreement, "gradient", "solver"
+    return found.select(*_KEYS, *columns).sort(_KEYS).collect()
 
 
 def label_errors(run: str | Path) -> pl.DataFrame:
@@ -78,13 +80,13 @@ def curves(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 
 
 def suspects(run: str | Path, model: str, layer: str) -> pl.DataFrame:
-    """Return the training views whose given label is not predicted, by self-influence, the largest first; at most 40.
+    """Return the 40 training views of largest self-influence, the largest first.
 
     Columns: model, layer, given label, predicted, influence, loss, place by loss (`loss rank`), and `views`, the view.
     """
     found = schemas.scan_layer(run, "self_influence", model, layer)
     return (
-        found.filter((pl.col("given_label") != pl.col("predicted")) & pl.col("rank").is_not_null())
+        found.filter(pl.col("rank").is_not_null())
         .sort("rank")
         .head(_SUSPECTS)
         .select(
@@ -149,7 +151,8 @@ FINDINGS = (
         suspects,
         per="layer",
         look="strips",
-        note="Training views that the head takes for another class, by how much their own loss would rise without them.",
+        note="Training views by how much their own loss would rise without them, the largest first: odd ones and those with "
+        "wrong labels. A head that has learned a wrong label by heart predicts it.",
     ),
     Finding(
         "Harmful and helpful training views",

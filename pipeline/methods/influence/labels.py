@@ -56,7 +56,7 @@ def _placed(what: str, identity: str, count: int) -> np.ndarray:
 
 
 def _split(label: np.ndarray, group: np.ndarray, share: float, identity: str) -> np.ndarray:
-    """Return the role of each view: a share of each class's groups tests, at least one of two; a group is of its first class."""
+    """Return the role of each view: a share of the groups of each class tests, at least one of two; a group has one class."""
     role = np.where(label >= 0, TRAIN, NEITHER)
     known = np.flatnonzero(label >= 0)
     groups, first = np.unique(group[known], return_index=True)

@@ -62,8 +62,8 @@ class Trial:
         known = np.unique(label[role == TRAIN])
         if len(known) < 2:
             raise RunError(
-                f"--methods influence: of the training views that could be decoded {len(known)} class is left, and a head needs "
-                "two; see the table rejects"
+                f"--methods influence: of the training views that could be decoded {len(known)} class is left, and a head "
+                "needs two; see the table rejects"
             )
         train, test = role == TRAIN, (role == TEST) & np.isin(label, known)
         centre, spread = means[train].mean(axis=0), means[train].std(axis=0)

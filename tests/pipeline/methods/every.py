@@ -17,11 +17,13 @@ _SMALL: dict[str, Any] = {"quantile": 0.05, "min_images": 3, "unit_block": 2}
 ASKED: dict[str, dict[str, Any]] = {
     "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
     "graph": {"graph_iterations": 4},
+    "influence": {"influence.checks": 4},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
 _MISSING = {
     "Category": ("category",),
+    "Classes": ("two classes",),
     "Concepts": ("concept",),
     "Crops": ("object", "crop"),
     "Differentiable": ("class scores", "no influence"),

@@ -244,7 +244,7 @@ def test_leaving_out_and_label_errors_on_real_images(test_data, tmp_path):
         for row in csv.DictReader(file):
             out.attribute(out.image(folder / "images" / row["image"]), "class", row["class"])
     weights = test_data / "weights" / "squeezenet1_1-rgb.pth"
-    asked = {"layers": "features.12", "models": [{"model": f"torchvision:squeezenet1_1@{weights}"}]}
+    asked = {"layers": "features.12", "models": [{"source": f"torchvision:squeezenet1_1@{weights}"}]}
     run = audit_here(tmp_path / "run", data=tmp_path / "data", methods="influence", **asked, **{"influence.tests": 50})
     (head,) = heads(run).to_dicts()
     assert head["accuracy"] > 0.85

@@ -35,7 +35,7 @@ def contrasts(classes: int) -> Floats:
 def probabilities(scores: Floats) -> Floats:
     """Return the softmax of scores of shape (n, K)."""
     exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Head:
 def cross_entropies(scores: Floats, y: NDArray[np.int64]) -> Floats:
     """Return the cross-entropy of scores of shape (n, K) with classes of shape (n,)."""
     top = scores.max(axis=1)
-    return np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y]
+    return np.asarray(np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y])
 
 
 def curvature(data: Data, p: Floats, weight: Floats, l2: float) -> Callable[[Floats], Floats]:

@@ -53,7 +53,7 @@ class Hessian:
         own = self._p @ self.data.basis**2 - spread**2
         trace = float(own.sum(axis=1) @ (self.data.x**2).sum(axis=1)) / len(self.data.y)
         v = self.head.v
-        return (trace + self.head.l2 * len(v) * (v.shape[1] - 1)) / v.size
+        return float((trace + self.head.l2 * len(v) * (v.shape[1] - 1)) / v.size)
 
     @property
     def added(self) -> float:
@@ -152,7 +152,7 @@ class Hessian:
         """Return |H s - b| / |b| of each of T solutions; 0 where b is."""
         off = np.array([np.linalg.norm(self.product(one) - right) for one, right in zip(s, b, strict=True)])
         length = np.sqrt((b**2).sum(axis=(1, 2)))
-        return np.divide(off, length, out=np.zeros(len(b)), where=length > 0)
+        return np.asarray(np.divide(off, length, out=np.zeros(len(b)), where=length > 0))
 
     def lengths(self, b: Floats) -> Floats:
         """Return b^T H^-1 b of each right side by the exact inverse, float64 of shape (T,)."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from filterscope.operators.influence.hessian import Solver
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.influence.labels import TEST, TRAIN, Labels
 from filterscope.pipeline.methods.influence.options import InfluenceOptions
@@ -46,7 +47,7 @@ def parameters_of(classes: int, units: int) -> int:
     return (classes - 1) * (units + 1)
 
 
-def solver_of(asked: InfluenceOptions, parameters: int) -> str:
+def solver_of(asked: InfluenceOptions, parameters: int) -> Solver:
     """Return how the Hessian is inverted."""
     return asked.solver or ("exact" if parameters <= EXACT else "cg")
 

@@ -1,7 +1,7 @@
 """Stage `influence`: the training views that help and harm each test view most, by blocks of views."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from filterscope.pipeline.methods.influence.options import InfluenceOptions
 from filterscope.pipeline.methods.influence.pooled import POOLED
 from filterscope.pipeline.methods.influence.trial import Inverse, Trial
 from filterscope.pipeline.methods.method import Prints, StageKind
-from filterscope.pipeline.methods.tasks import ViewsTask, by_views
+from filterscope.pipeline.methods.tasks import ViewsTask, each_model, grids, view_blocks, views_works
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
 
@@ -26,8 +26,10 @@ HELPFUL, HARMFUL = "helpful", "harmful"
 
 def plan_influence(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
     """Plan the influences: a key for each model, layer and block of views; a worker inverts a layer's Hessian once."""
+    plans = {model.name: own for model, own in each_model(plan)}
+    group = partial(views_works, plans, plan.view_count, plan.options.image_block)
     steps = (Step(_Influencer, actors=plan.options.actors or 0),)
-    return [replace(stage, steps=steps) for stage in by_views(_Influencer)(kind, plan, prints)]
+    return [Stage(kind.name, grids(kind, plan, prints, view_blocks(plan)), group, steps)]
 
 
 class _Influencer:

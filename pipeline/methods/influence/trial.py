@@ -68,12 +68,12 @@ class Trial:
         train, test = role == TRAIN, (role == TEST) & np.isin(label, known)
         centre, spread = means[train].mean(axis=0), means[train].std(axis=0)
         spread[spread <= 1e-9 * np.abs(centre)] = np.inf
-        parts = [
+        data, testing = (
             Data.of((means[chosen] - centre) / spread, np.searchsorted(known, label[chosen]), len(known))
             for chosen in (train, test)
-        ]
+        )
         names, left_out = [found.names[one] for one in known], int((~train & ~test).sum())
-        return cls(names, *parts, views[train], views[test], left_out, known, centre, spread)
+        return cls(names, data, testing, views[train], views[test], left_out, known, centre, spread)
 
     def tests(self, task: LayerTask, labels: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, Data]:
         """Read other test views.

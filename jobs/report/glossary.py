@@ -211,6 +211,26 @@ TERMS: dict[str, str] = {
     "of all views": "the same share of all views of the critical class",
     "answered": "members that a person was asked about and answered",
     "answered wrong": "members whose prediction is wrong by these answers",
+    "Linear heads.train": "views that the head was trained on",
+    "Linear heads.test": "views that it was tested on",
+    "Linear heads.accuracy": "share of test views whose label is predicted",
+    **{
+        f"{heading}.{order}": f"share of the wrong labels found when those {first} are checked first"
+        for heading in ("Label errors", "Label errors found, by the share of labels checked")
+        for order, first in (
+            ("self-influence", "of largest self-influence"),
+            ("loss", "of largest loss"),
+            ("random", "drawn"),
+        )
+    },
+    "accuracy with errors": "share of test views that is right after training with the wrong labels",
+    "after self-influence": "the same once errors found by self-influence are put right",
+    "after loss": "the same once errors found by loss are put right",
+    "after random": "the same once errors found at random are put right",
+    "without errors": "the same once all errors are put right",
+    "loss rank": "place by loss, 0 the largest",
+    "Harmful and helpful training views.strongest": "influence of the first training view shown",
+    "same class": "share of the training views shown that have the label of the test view",
 }
 
 

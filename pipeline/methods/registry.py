@@ -12,6 +12,7 @@ from filterscope.pipeline.methods import (
     gradients,
     graph,
     growth,
+    influence,
     localize,
     location,
     outputs,
@@ -44,6 +45,7 @@ METHODS: tuple[Method, ...] = (
     decision_tree.METHOD,
     unit_attribute.METHOD,
     blind_spots.METHOD,
+    influence.METHOD,
 )
 
 

@@ -96,13 +96,14 @@ def by_views(call: Callable[[ViewsTask], Any]) -> Planner:
 
     def plan_views(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
         plans = {model.name: own for model, own in each_model(plan)}
-        group = partial(_views_works, plans, plan.view_count, plan.options.image_block)
+        group = partial(views_works, plans, plan.view_count, plan.options.image_block)
         return [Stage(kind.name, grids(kind, plan, prints, view_blocks(plan)), group, (Step(call),))]
 
     return plan_views
 
 
-def _views_works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
+def views_works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
+    """Yield a piece of work for each key of a model, a layer and a block of `size` views; `plans` by model."""
     for key in missing:
         model, layer, block = key.place
         own, start = plans[model], start_of(block)
@@ -183,4 +184,5 @@ __all__ = [
     "planned_views",
     "start_of",
     "view_blocks",
+    "views_works",
 ]

@@ -39,6 +39,7 @@ def write_hostile(folder: Path, images: int = 24) -> None:
             out.segment(image, grey, ~here)
             out.landmark(image, None, LANDMARK, float(left), float(top))
             out.attribute(image, ATTRIBUTE, "yes" if number % 3 == 0 else "no")
+            out.attribute(image, "class", str(number % 3))
         out.reject("<b>bad</b>.png", "<u>unreadable</u>")
 
 

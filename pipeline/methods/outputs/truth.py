@@ -56,6 +56,25 @@ def true_classes(plan: Plan, names: Sequence[str], start: int, stop: int) -> Tru
     return Truth(classes, tuple(bad))
 
 
+def stated_labels(plan: Plan) -> tuple[list[str], np.ndarray]:
+    """Return what the attribute says of images, whatever classes a network has.
+
+    Returns
+    -------
+    names : list of str
+        Its values, sorted, but for those that no image has alone.
+    label : int64 ndarray of shape (images,)
+        Index of each image's value; -1 where it has none, or several.
+    """
+    stated = _stated(plan.data, plan.data_identity, plan.of(OutputsOptions).truth)
+    image, first, count = np.unique(stated.image, return_index=True, return_counts=True)
+    alone = count == 1
+    names, index = np.unique(np.array(stated.value.take(pa.array(first[alone])).to_pylist(), str), return_inverse=True)
+    label = np.full(Dataset(plan.data).rows("images"), UNKNOWN)
+    label[image[alone]] = index
+    return names.tolist(), label
+
+
 def indexes_of(names: Sequence[str]) -> dict[str, list[int]]:
     """Return the indices of the classes of each name."""
     indexes: dict[str, list[int]] = {}
@@ -117,4 +136,4 @@ def write_bad(plan: Plan, model: str, block: str, stage: str, bad: Sequence[tupl
     write_table(plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
 
 
-__all__ = ["UNKNOWN", "Truth", "class_of", "indexes_of", "parameters", "true_classes", "write_bad"]
+__all__ = ["UNKNOWN", "Truth", "class_of", "indexes_of", "parameters", "stated_labels", "true_classes", "write_bad"]

@@ -19,11 +19,13 @@ ASKED: dict[str, dict[str, Any]] = {
     "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
     "graph": {"graph_iterations": 4},
     "blind-spots": {"blind-spots.confidence": 0.2},
+    "influence": {"influence.checks": 4},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
 _MISSING = {
     "Category": ("category",),
+    "Classes": ("two classes",),
     "Concepts": ("concept",),
     "Critical": ("class scores",),
     "Crops": ("object", "crop"),

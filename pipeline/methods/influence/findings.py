@@ -1,0 +1,168 @@
+"""What a run says of training views: heads and how true influence is of them, label errors, helpful and harmful views."""
+
+from pathlib import Path
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.pipeline.methods.influence.head import AT_RANDOM, BY_INFLUENCE, BY_LOSS
+from filterscope.pipeline.methods.influence.stage import HARMFUL, HELPFUL
+from filterscope.pipeline.methods.method import Finding
+
+_KEYS = ("model", "layer")
+#: Share of the labels checked that is shown for all layers, test views of largest loss, and suspects, that are shown.
+_CHECKED, _WORST, _SUSPECTS = 0.2, 20, 40
+_ORDERS = (BY_INFLUENCE, BY_LOSS, AT_RANDOM)
+
+
+def heads(run: str | Path) -> pl.DataFrame:
+    """Return how good heads are, and how true influence is of them.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model and layer, in order of names: classes, training and test views, test `accuracy` beside `constant`;
+        `pearson`, `spearman` and `slope` of what happens to the loss of the worst test view when training views are left out
+        against what influence predicts; the norm of the gradient where training ended, and the solver.
+    """
+    views = pl.col("train_views").alias("train"), pl.col("test_views").alias("test")
+    accuracy, agreement = pl.col("test_accuracy").alias("accuracy"), ("pearson", "spearman", "slope")
+    found = schemas.scan_influence_summary(run)
+    columns = "classes", *views, accuracy, "constant", *agreement, "gradient", "solver"
+    return found.select(*_KEYS, *columns).sort(_KEYS).collect()
+
+
+def label_errors(run: str | Path) -> pl.DataFrame:
+    """Return how many of the labels that were made wrong are found when a fifth of the training views is checked.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model and layer, in order of names: views with a wrong label; share of them `found` in order of
+        self-influence, of loss and at random; accuracy on test views with the wrong labels, with those righted that each order
+        finds, and with all righted.
+    """
+    fixes = schemas.scan_label_fixes(run)
+    here = [pl.col("checked") == _CHECKED, pl.col("checked") == 0.0, pl.col("checked") == 1.0]
+    by = [pl.col("order") == order for order in _ORDERS]
+    return (
+        fixes.group_by(_KEYS)
+        .agg(
+            pl.col("errors").first(),
+            *(pl.col("found").filter(here[0] & one).first().alias(name) for one, name in zip(by, _ORDERS, strict=True)),
+            pl.col("accuracy").filter(here[1]).first().alias("accuracy with errors"),
+            *(
+                pl.col("accuracy").filter(here[0] & one).first().alias(f"after {name}")
+                for one, name in zip(by, _ORDERS, strict=True)
+            ),
+            pl.col("accuracy").filter(here[2]).first().alias("without errors"),
+        )
+        .sort(_KEYS)
+        .collect()
+    )
+
+
+def curves(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return the share of wrong labels found against the share checked: model, layer, checked, and a column for each order."""
+    fixes = schemas.scan_layer(run, "label_fixes", model, layer)
+    orders = [pl.col("found").filter(pl.col("order") == order).first().alias(order) for order in _ORDERS]
+    return fixes.group_by(*_KEYS, "checked").agg(orders).sort("checked").collect()
+
+
+def suspects(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return the 40 training views of largest self-influence, the largest first.
+
+    Columns: model, layer, given label, predicted, influence, loss, place by loss (`loss rank`), and `views`, the view.
+    """
+    found = schemas.scan_layer(run, "self_influence", model, layer)
+    return (
+        found.filter(pl.col("rank").is_not_null())
+        .sort("rank")
+        .head(_SUSPECTS)
+        .select(
+            *_KEYS, pl.col("given_label").alias("given label"), "predicted", "influence", "loss",
+            pl.col("loss_rank").alias("loss rank"), pl.concat_list("view").alias("views"),
+        )
+        .collect()
+    )  # fmt: skip
+
+
+def strongest(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return what harms and helps the 20 test views of largest loss: two rows each.
+
+    Columns: model, layer, given label, predicted, loss, `kind`, `strongest` influence, `same class`, the share of the training
+    views shown that have the label of the test view, and `views`, the test view and then the training views, strongest first.
+    """
+    found = schemas.scan_layer(run, "influence", model, layer)
+    kinds = pl.when(pl.col("kind") == HARMFUL).then(0).otherwise(1)
+    worst = found.select("view", "loss").unique().sort("loss", "view", descending=[True, False]).head(_WORST)
+    return (
+        found.join(worst.select("view"), on="view", how="semi")
+        .with_columns(kinds.alias("place"))
+        .sort("loss", "view", "place", "rank", descending=[True, False, False, False])
+        .group_by(*_KEYS, "view", "given_label", "predicted", "loss", "kind", "place", maintain_order=True)
+        .agg(pl.col("influence").first(), pl.col("same_class").mean(), "train_view")
+        .select(
+            *_KEYS, pl.col("given_label").alias("given label"), "predicted", "loss", "kind",
+            pl.col("influence").alias("strongest"), pl.col("same_class").alias("same class"),
+            pl.concat_list("view", "train_view").alias("views"),
+        )
+        .collect()
+    )  # fmt: skip
+
+
+FINDINGS = (
+    Finding(
+        "Linear heads: whether influence says what leaving a training view out does",
+        ("influence_summary",),
+        heads,
+        note="Influence is to first order: pearson and spearman near 1 say that it ranks training views rightly, a slope "
+        "above 1 that it understates. Constant is the accuracy of the commonest training label; a gradient near 0 says that "
+        "training has converged.",
+    ),
+    Finding(
+        "Label errors: how many of those planted are found when a fifth of the labels is checked",
+        ("label_fixes",),
+        label_errors,
+        note="A rehearsal: labels of some training views were made wrong at random. At random a fifth would be found; loss, "
+        "which takes no Hessian, is often as good as influence. Real errors may be harder.",
+    ),
+    Finding(
+        "Label errors found, by the share of labels checked",
+        ("label_fixes",),
+        curves,
+        per="layer",
+        look="lines",
+        note="Of labels that were made wrong for a rehearsal.",
+    ),
+    Finding(
+        "Suspected label errors",
+        ("self_influence",),
+        suspects,
+        per="layer",
+        look="strips",
+        note="Training views by how much their own loss would rise without them, the largest first: odd ones and those with "
+        "wrong labels. A head that has learned a wrong label by heart predicts it.",
+    ),
+    Finding(
+        "Harmful and helpful training views",
+        ("influence",),
+        strongest,
+        per="layer",
+        look="strips",
+        note="First the test view, then the training views without which its loss would fall (harmful) or rise (helpful) most. "
+        f"Kinds: {HARMFUL}, {HELPFUL}; same class is the share of them with the test view's label.",
+    ),
+)
+
+__all__ = ["FINDINGS", "curves", "heads", "label_errors", "strongest", "suspects"]

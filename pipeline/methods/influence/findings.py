@@ -124,7 +124,7 @@ def strongest(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 FINDINGS = (
     Finding(
         "Linear heads: whether influence says what leaving a training view out does",
-        ("influence_summary",),
+        ("influence_summary", "influence_check", "influence_head", "pooled_maps"),
         heads,
         note="Influence is to first order: pearson and spearman near 1 say that it ranks training views rightly, a slope "
         "above 1 that it understates. Constant is the accuracy of the commonest training label; a gradient near 0 says that "

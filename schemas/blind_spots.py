@@ -85,11 +85,6 @@ ANSWERS = table(
     column("source", pa.string(), "file and row that the answer was read from"),
 )
 
-_ASKED = table(
-    column("asked", pa.bool_(), "a person answered for the view"),
-    column("answered_wrong", pa.bool_(), "the prediction is wrong, by that answer", null="nobody answered"),
-)
-
 
 def _with_answers(members: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:
     own = answers.select("model", "view", pl.col("wrong").alias("answered_wrong"))
@@ -99,4 +94,12 @@ def _with_answers(members: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-MEMBER_ANSWERS = Joined("partition_members", "answers", _ASKED, _with_answers)
+MEMBER_ANSWERS = Joined(
+    "partition_members",
+    "answers",
+    table(
+        column("asked", pa.bool_(), "a person answered for the view"),
+        column("answered_wrong", pa.bool_(), "the prediction is wrong, by that answer", null="nobody answered"),
+    ),
+    _with_answers,
+)

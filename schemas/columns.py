@@ -48,9 +48,8 @@ def table(*columns: pa.Field) -> pa.Schema:
 
 
 def tables_in(names: Mapping[str, object]) -> dict[str, pa.Schema]:
-    """Return the tables among the public names of a module, in order of definition: `UNIT_CONCEPT` is the table unit_concept."""
-    public = {name: value for name, value in names.items() if name.isupper() and not name.startswith("_")}
-    return {name.lower(): value for name, value in public.items() if isinstance(value, pa.Schema)}
+    """Return the tables among the names of a module, in order of definition: `UNIT_CONCEPT` is the table unit_concept."""
+    return {name.lower(): value for name, value in names.items() if name.isupper() and isinstance(value, pa.Schema)}
 
 
 @dataclass(frozen=True)

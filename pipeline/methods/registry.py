@@ -19,6 +19,7 @@ from filterscope.pipeline.methods import (
     receptive_field,
     significance,
     stability,
+    vulnerable,
 )
 from filterscope.pipeline.methods.method import Method
 
@@ -38,6 +39,7 @@ METHODS: tuple[Method, ...] = (
     outputs.METHOD,
     gradients.METHOD,
     attribution.METHOD,
+    vulnerable.METHOD,
 )
 
 

@@ -17,10 +17,20 @@ _SMALL: dict[str, Any] = {"quantile": 0.05, "min_images": 3, "unit_block": 2}
 ASKED: dict[str, dict[str, Any]] = {
     "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
     "graph": {"graph_iterations": 4},
+    "vulnerable": {
+        "vulnerable.attacks": "fgsm,pgd,lbfgs,one_pixel",
+        "vulnerable.eps": "8,255",
+        "vulnerable.pixels": 3,
+        "vulnerable.population": 8,
+        "vulnerable.generations": 2,
+        "vulnerable.tries": 4,
+        "vulnerable.views": 8,
+    },
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
 _MISSING = {
+    "Attackable": ("class scores",),
     "Category": ("category",),
     "Concepts": ("concept",),
     "Crops": ("object", "crop"),

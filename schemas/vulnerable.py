@@ -24,8 +24,8 @@ ADVERSARIAL_VIEWS = table(
     column(
         "status",
         pa.string(),
-        "attacked; wrong: another class than the true one is predicted; unsure: no true class is known and no probability is "
-        "0.5 or more; target: it has the class that is asked for already",
+        "attacked; wrong: another class than the true one is predicted; unsure: no true class is known and the "
+        "probability is below --vulnerable.confidence; target: it has the class that is asked for already",
     ),
 )
 

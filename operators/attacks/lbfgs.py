@@ -24,7 +24,8 @@ class Shortest:
     image : float64 ndarray of shape (height, width, channels)
         The attacked image, or the image itself where nothing was found.
     weight : float or None
-        The smallest weight c of the loss whose minimum has the class; None where none was found.
+        The smallest weight c of the loss whose minimum has the class, or is nearly as long as what has it; None where nothing
+        was found.
     queries : int
         What it took, in forward passes.
     """
@@ -58,7 +59,7 @@ class _Search:
 
     def has_class(self, change: NDArray[np.float64]) -> bool:
         self.queries += 1
-        return bool(self.slope(self._shown(change), _ALONE)[2][0])
+        return bool(self.slope(self.shown(change), _ALONE)[2][0])
 
     def pull_back(self) -> None:
         """Shorten the shortest change along itself, as far as it keeps the class."""
@@ -72,14 +73,14 @@ class _Search:
         self.lowest = float(np.linalg.norm(self.best))
 
     def _value(self, change: NDArray[np.float64], weight: float) -> tuple[float, NDArray[np.float64]]:
-        losses, gradients, reached = self.slope(self._shown(change), _ALONE)
+        losses, gradients, reached = self.slope(self.shown(change), _ALONE)
         self.queries += PASSES
         length = float(np.linalg.norm(change))
         if reached[0] and length < self.lowest:
             self.best, self.lowest = change.copy(), length
         return length**2 + weight * float(losses[0]), 2 * change + weight * self.unit * gradients[0].ravel()
 
-    def _shown(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
+    def shown(self, change: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.clip(self.image + self.unit * change.reshape(self.image.shape), 0, 1)[None]
 
 
@@ -130,7 +131,7 @@ def lbfgs(image: NDArray[np.float64], slope: Slope, tries: int = 20) -> Shortest
         weight = 2 * weight if np.isinf(high) else high / 2 if low == 0 else float(np.sqrt(low * high))
     if search.best is None:
         return Shortest(image.copy(), None, search.queries)
-    return Shortest(search._shown(search.best)[0], None if np.isinf(high) else high, search.queries)
+    return Shortest(search.shown(search.best)[0], low if np.isinf(high) else high, search.queries)
 
 
 def _lead(loss: float) -> float:

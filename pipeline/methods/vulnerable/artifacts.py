@@ -15,7 +15,7 @@ def _files(run: Path, place: KeyPlace, checksums: Mapping[str, str]) -> dict[str
     return {"shifts": shifts_path(run, place)} if "shifts" in checksums else {}
 
 
-#: Maxima of the views that an attack changed.
+#: Maxima of the views that were attacked, and whether their class changed.
 SHIFTS = Artifact("shifts", _files)
 
 __all__ = ["SHIFTS", "shifts_path"]

@@ -66,6 +66,12 @@ class VulnerableOptions(Options):
     views: Annotated[StrictInt, at_most(100_000, "each is attacked alone")] = option(
         32, "views of each model, drawn at random, that are attacked where the model is right about them", ge=1
     )
+    confidence: StrictFloat = option(
+        0.5,
+        "probability from which a view without a true class counts as one that the model is right about",
+        ge=0,
+        le=1,
+    )
     target: Annotated[StrictStr, BeforeValidator(as_text), AfterValidator(_target)] = option(
         ANY, "class that attacks are after: any, or an index"
     )

@@ -76,7 +76,8 @@ def _under(task: LayerTask, attack: Attack) -> np.ndarray:
         place = (task.model.name, attack.key, block)
         promise, path = Promise(task.plan.run, ("vulnerable",), place), shifts_path(task.plan.run, place)
         if promise.stated("shifts"):
-            parts.append(read_arrays(promise.read("shifts", path), number)[number])
+            stored = read_arrays(promise.read("shifts", path), number, "changed")
+            parts.append(stored[number][:, stored["changed"]])
     return np.concatenate(parts, axis=1) if parts else np.zeros((3, 0, task.layer.channels), np.float32)
 
 

@@ -43,8 +43,6 @@ from filterscope.schemas.results import TABLES
 
 #: What stands in the place of an attack in the keys of `adversarial_views`.
 VIEWS = "views"
-#: A view without a true class is attacked if a class has this probability.
-SURE = 0.5
 #: Attacks that are a piece of work each.
 _COSTLY = ("lbfgs", "one_pixel")
 
@@ -114,7 +112,7 @@ class _Attacker:
             return [], None
         true = truth.true_classes(plan, network.class_names(scores.shape[1]), task.start, task.stop)
         truth.write_bad(plan, model.name, task.keys[0].place[-1], task.keys[0].stage, true.bad)
-        rows, aimed = _statuses(scores, true.classes[drawn - task.start], asked.index)
+        rows, aimed = _statuses(scores, true.classes[drawn - task.start], asked)
         rows = [{"view": view, **row} for view, row in zip(drawn.tolist(), rows, strict=True)]
         if not aimed.any():
             return rows, None
@@ -131,13 +129,10 @@ class _Attacker:
         judge = victim.one_by_one() if attack.name == "lbfgs" else victim
         noisy = noise(attack, block, found)
         rows = _rows(attack, judge, block, found, noisy)
+        maxima = self._maxima(task, (block.images, found.images, noisy))
         changed = np.array([row["success"] for row in rows])
-        checksums = {}
-        if changed.any():
-            maxima = self._maxima(task, (block.images[changed], found.images[changed], noisy[changed]))
-            path = shifts_path(task.plan.run, key.place)
-            checksums["shifts"] = write_arrays(path, maxima)
-        return _written(task, key, "adversarial", rows, checksums)
+        digest = write_arrays(shifts_path(task.plan.run, key.place), {"changed": changed, **maxima})
+        return _written(task, key, "adversarial", rows, {"shifts": digest})
 
     def _maxima(self, task: PassTask, kinds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return the maxima of the units of every layer on each kind of image, float32 of shape (kinds, n, units)."""
@@ -153,15 +148,17 @@ class _Attacker:
         }
 
 
-def _statuses(scores: np.ndarray, true: np.ndarray, target: int | None) -> tuple[list[dict[str, Any]], np.ndarray]:
+def _statuses(
+    scores: np.ndarray, true: np.ndarray, asked: VulnerableOptions
+) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Return class, prediction, probability and status of views, and which are attacked, bool."""
     predicted = scores.argmax(axis=1)
     classes = np.where(true == UNKNOWN, predicted, true)
     probability = probabilities(scores, classes)
     status = np.full(len(scores), "attacked", object)
-    status[(true == UNKNOWN) & (probability < SURE)] = "unsure"
+    status[(true == UNKNOWN) & (probability < asked.confidence)] = "unsure"
     status[predicted != classes] = "wrong"
-    status[(status == "attacked") & (classes == (-1 if target is None else target))] = "target"
+    status[(status == "attacked") & (classes == (-1 if asked.index is None else asked.index))] = "target"
     columns = (classes.tolist(), predicted.tolist(), probability.tolist(), status.tolist())
     names = ("class", "predicted", "probability", "status")
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], status == "attacked"
@@ -209,6 +206,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     return {
         **truth.parameters(plan, model),
         "views": asked.views,
+        "confidence": asked.confidence,
         "target": asked.target,
         "population": asked.population,
         "generations": asked.generations,
@@ -226,4 +224,4 @@ VULNERABLE = StageKind(
     like=("extract",),
 )
 
-__all__ = ["SURE", "VIEWS", "VULNERABLE"]
+__all__ = ["VIEWS", "VULNERABLE"]

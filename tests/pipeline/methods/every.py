@@ -19,12 +19,13 @@ ASKED: dict[str, dict[str, Any]] = {
     "graph": {"graph_iterations": 4},
     "vulnerable": {
         "vulnerable.attacks": "fgsm,pgd,lbfgs,one_pixel",
-        "vulnerable.eps": "8,255",
+        "vulnerable.eps": "8,64",
         "vulnerable.pixels": 3,
         "vulnerable.population": 8,
         "vulnerable.generations": 2,
         "vulnerable.tries": 4,
         "vulnerable.views": 8,
+        "vulnerable.confidence": 0.25,
     },
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }

@@ -58,7 +58,7 @@ class _Search:
         return np.asarray(found.x)
 
     def has_class(self, change: NDArray[np.float64]) -> bool:
-        self.queries += 1
+        self.queries += PASSES
         return bool(self.slope(self.shown(change), _ALONE)[2][0])
 
     def pull_back(self) -> None:
@@ -131,7 +131,8 @@ def lbfgs(image: NDArray[np.float64], slope: Slope, tries: int = 20) -> Shortest
         weight = 2 * weight if np.isinf(high) else high / 2 if low == 0 else float(np.sqrt(low * high))
     if search.best is None:
         return Shortest(image.copy(), None, search.queries)
-    return Shortest(search.shown(search.best)[0], low if np.isinf(high) else high, search.queries)
+    smallest = low if np.isinf(high) else high
+    return Shortest(search.shown(search.best)[0], smallest * search.unit**2, search.queries)
 
 
 def _lead(loss: float) -> float:

@@ -6,7 +6,7 @@ from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
 from filterscope.pipeline.run.plan import Plan
 
 #: Forward passes that `lbfgs` takes for one weight of its loss, as measured on LeNet, ResNet-20 and SqueezeNet.
-_OF_A_WEIGHT = 60
+_OF_A_WEIGHT = 100
 
 
 def told(plan: Plan) -> list[str]:

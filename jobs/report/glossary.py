@@ -161,7 +161,7 @@ TERMS: dict[str, str] = {
     "in 8 bits": "share on which it still has changed once the image is rounded to 8 bits per value",
     "control": "share on which a random change of the same size does the same",
     "How often attacks change the class.l2": "Euclidean length of the changes that succeed, black to white being 1; the median",
-    "How often attacks change the class.distortion": "root mean square of the changes that succeed, black to white being 1; the median",
+    "How often attacks change the class.distortion": "root mean square of the changes that succeed; the median",
     "How often attacks change the class.linf": "largest change of a value in what succeeds, black to white being 1; the median",
     "How often attacks change the class.queries": "forward passes that the attack took as long as; the median",
     "How often attacks change the class.check": "share of L-BFGS's changes in whose reach another attack succeeds too",

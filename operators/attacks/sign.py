@@ -86,7 +86,7 @@ def pgd(
 
 def _unit(gradients: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.sqrt((gradients**2).sum(axis=(1, 2, 3), keepdims=True))
-    return np.divide(gradients, length, out=np.zeros_like(gradients), where=length > 0)
+    return np.asarray(np.divide(gradients, length, out=np.zeros_like(gradients), where=length > 0))
 
 
 def _into_cube(
@@ -102,7 +102,7 @@ def _into_ball(
     change = np.clip(found, 0, 1) - images
     length = np.sqrt((change**2).sum(axis=(1, 2, 3), keepdims=True))
     scale = np.divide(radius, length, out=np.ones_like(length), where=length > radius)
-    return images + scale * change
+    return np.asarray(images + scale * change)
 
 
 __all__ = ["STEPS", "STRIDE", "fgsm", "pgd"]

@@ -66,18 +66,24 @@ def switched(maxima: NDArray[np.float32], under: NDArray[np.float32]) -> Switche
     more = (np.abs(by_attack) > np.abs(by_noise)) + 0.5 * (np.abs(by_attack) == np.abs(by_noise))
     on, on_after, on_in_noise = under > level
     return Switches(
-        under.shape[1],
-        *(_mean(each, deviation) for each in (by_attack, np.abs(by_attack), np.abs(by_noise))),
-        _mean(more, np.ones(len(level))),
-        level,
-        *(_count(each) for each in (on, on & ~on_after, on & ~on_in_noise, ~on & on_after, ~on & on_in_noise)),
+        views=under.shape[1],
+        shift=_mean(by_attack, deviation),
+        size=_mean(np.abs(by_attack), deviation),
+        noise_size=_mean(np.abs(by_noise), deviation),
+        larger=_mean(more, np.ones(len(level))),
+        level=level,
+        on=_count(on),
+        off_after=_count(on & ~on_after),
+        off_in_noise=_count(on & ~on_in_noise),
+        on_after=_count(~on & on_after),
+        on_in_noise=_count(~on & on_in_noise),
     )
 
 
 def _mean(values: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(values):
         return np.full(len(unit), np.nan)
-    return np.divide(values.mean(axis=0), unit, out=np.full(len(unit), np.nan), where=unit > 0)
+    return np.asarray(np.divide(values.mean(axis=0), unit, out=np.full(len(unit), np.nan), where=unit > 0))
 
 
 def _count(which: NDArray[np.bool_]) -> NDArray[np.int32]:

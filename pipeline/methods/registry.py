@@ -23,6 +23,7 @@ from filterscope.pipeline.methods import (
     significance,
     stability,
     unit_attribute,
+    vulnerable,
 )
 from filterscope.pipeline.methods.method import Method
 
@@ -46,6 +47,7 @@ METHODS: tuple[Method, ...] = (
     unit_attribute.METHOD,
     blind_spots.METHOD,
     influence.METHOD,
+    vulnerable.METHOD,
 )
 
 

@@ -37,8 +37,9 @@ class Identity:
 class Network:
     """Runs a network on decoded images; every pass has one batch shape, the last batch zero-padded.
 
-    Float results depend on the shape of the batch, so it is part of the extract fingerprint. Maps and scores are computed
-    in inference mode. Opened once, by `open`, and then held by the process that uses it.
+    Images are uint8, or float32 in the same scale, 0..255, for what lies between two grey levels. Float results depend on the
+    shape of the batch, so it is part of the extract fingerprint. Maps and scores are computed in inference mode. Opened
+    once, by `open`, and then held by the process that uses it.
 
     Attributes
     ----------

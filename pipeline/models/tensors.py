@@ -20,13 +20,40 @@ def normalisation(model: Model, device: str) -> tuple[Tensor, Tensor]:
 
 
 def prepare(pixels: np.ndarray, mean: Tensor, std: Tensor, device: str) -> Tensor:
-    """Return images (uint8, shape (n, height, width, 3)) as a normalised channels-last batch (n, channels, height, width)."""
+    """Return images as a normalised channels-last batch (n, channels, height, width).
+
+    Images have the shape (n, height, width, 3): uint8, or float32 in the scale 0..255, which on a CPU may be written into.
+    """
     batch, channels = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float(), mean.shape[1]
     if channels == 1:
         batch = sum(batch[:, number : number + 1] * share for number, share in enumerate(_GREY))  # type: ignore[assignment]
     elif channels != batch.shape[1]:
         batch = batch[:, [number % 3 for number in range(channels)]].contiguous(memory_format=torch.channels_last)
     return batch.sub_(mean).div_(std)
+
+
+def pixel_gradients(gradients: np.ndarray, std: Tensor) -> np.ndarray:
+    """Return gradients with respect to the images that `prepare` takes, from those with respect to what it returns.
+
+    Parameters
+    ----------
+    gradients : float32 ndarray of shape (n, channels, height, width)
+        With respect to the normalised batch.
+    std : Tensor
+        As of `normalisation`.
+
+    Returns
+    -------
+    float64 ndarray of shape (n, height, width, 3)
+        With respect to pixels in the scale 0..255.
+    """
+    by_channel = np.moveaxis(gradients / std.cpu().numpy().astype(np.float64), 1, 3)
+    if by_channel.shape[3] == 1:
+        return by_channel * np.array(_GREY)
+    found = np.zeros((*by_channel.shape[:3], 3))
+    for number in range(by_channel.shape[3]):
+        found[..., number % 3] += by_channel[..., number]
+    return found
 
 
 def padded_batches(values: np.ndarray, size: int) -> Iterator[tuple[slice, np.ndarray]]:
@@ -49,4 +76,4 @@ def channels_last(module: nn.Module, device: str) -> nn.Module:
     return module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
 
 
-__all__ = ["channels_last", "normalisation", "padded_batches", "prepare"]
+__all__ = ["channels_last", "normalisation", "padded_batches", "pixel_gradients", "prepare"]

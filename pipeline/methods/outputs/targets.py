@@ -19,7 +19,7 @@ PREDICTED, TRUE = "predicted", "true"
 TARGETS = "predicted, of highest score; true; an index; or indices, 7-24,80-100: that of highest score among these"
 
 
-def _text(value: object) -> object:
+def as_text(value: object) -> object:
     """Accept a whole number, as TOML has it."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -36,7 +36,7 @@ def _target(value: str) -> str:
 
 
 #: An option that says which class is asked about; equal selections are the same text.
-Target = Annotated[StrictStr, BeforeValidator(_text), AfterValidator(_target)]
+Target = Annotated[StrictStr, BeforeValidator(as_text), AfterValidator(_target)]
 
 
 def ranges_of(target: str) -> list[tuple[int, int]]:
@@ -116,6 +116,7 @@ __all__ = [
     "TARGETS",
     "TRUE",
     "Target",
+    "as_text",
     "asked_classes",
     "best_among",
     "candidates",

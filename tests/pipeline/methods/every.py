@@ -20,10 +20,21 @@ ASKED: dict[str, dict[str, Any]] = {
     "graph": {"graph_iterations": 4},
     "blind-spots": {"blind-spots.confidence": 0.2},
     "influence": {"influence.checks": 4},
+    "vulnerable": {
+        "vulnerable.attacks": "fgsm,lbfgs,one_pixel",
+        "vulnerable.eps": 8.0,
+        "vulnerable.pixels": 3,
+        "vulnerable.views": 3,
+        "vulnerable.confidence": 0.25,
+        "vulnerable.population": 8,
+        "vulnerable.generations": 2,
+        "vulnerable.tries": 1,
+    },
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
 _MISSING = {
+    "Attackable": ("class scores",),
     "Category": ("category",),
     "Classes": ("two classes",),
     "Concepts": ("concept",),

@@ -95,7 +95,10 @@ def test_what_is_like_another_stage_without_reading_it_is_known():
 
 
 #: Options that say which work there is, and so stand in the places of keys.
-IN_KEYS = {"localize.shots", "localize.category", "localize.model", "localize.layers", "attribution.methods"}
+IN_KEYS = {
+    "localize.shots", "localize.category", "localize.model", "localize.layers", "attribution.methods",
+    "vulnerable.attacks", "vulnerable.eps", "vulnerable.pixels",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -119,7 +122,7 @@ def another(options, field):
     """Return a valid value of an option that is not its default."""
     default = options.model_fields[field].default
     for value in (7, 0.125, True, False, "release", "top", "survey", "receptive_field", "interpretable-cnn", "1,2", "a",
-                  ("a",), (0.25,), ("occlusion",), "lasso", "positives", "cg"):  # fmt: skip
+                  ("a",), (0.25,), ("occlusion",), "lasso", "positives", "cg", ("pgd",)):  # fmt: skip
         try:
             if getattr(options(**{field: value}), field) != default:
                 return value

@@ -1,0 +1,1 @@
+"""How little of an image must change for a network to change its mind: attacks, and random changes beside them."""

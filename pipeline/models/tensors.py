@@ -22,9 +22,11 @@ def normalisation(model: Model, device: str) -> tuple[Tensor, Tensor]:
 def prepare(pixels: np.ndarray, mean: Tensor, std: Tensor, device: str) -> Tensor:
     """Return images as a normalised channels-last batch (n, channels, height, width).
 
-    Images have the shape (n, height, width, 3): uint8, or float32 in the scale 0..255, which on a CPU may be written into.
+    Images have the shape (n, height, width, 3): uint8, or float32 in the scale 0..255.
     """
-    batch, channels = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float(), mean.shape[1]
+    # a copy of float32 images too, which are normalised in place
+    batch = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).to(torch.float32, copy=True)
+    channels = mean.shape[1]
     if channels == 1:
         batch = sum(batch[:, number : number + 1] * share for number, share in enumerate(_GREY))  # type: ignore[assignment]
     elif channels != batch.shape[1]:

@@ -80,6 +80,14 @@ def test_maps_and_scores_are_those_of_padded_batches_bit_for_bit(network: Networ
     assert all(np.array_equal(both[layer], maps[layer]) for layer in maps)
 
 
+def test_images_between_grey_levels_stay_as_they_are(network: Network) -> None:
+    """Whole batches were normalised where they lay."""
+    pixels = pictures(8)
+    between = pixels.astype(np.float32)
+    assert np.array_equal(network.scores(between), network.scores(pixels))
+    assert np.array_equal(between, pixels)
+
+
 def test_an_image_has_the_same_bits_in_any_block(network: Network) -> None:
     pixels = pictures(9)
     maps, scores = network.maps_and_scores(pixels)

@@ -167,9 +167,9 @@ def costs(run: str | Path) -> pl.DataFrame:
 
 
 _CONTROLS = (
-    "centre, edges and random look at no network; random network is the same method on weights in another order, on as many of "
-    "the --attribution.control-views as show the region (on views), - where none does: then nothing tells what was learned. low "
-    "and high: 95 % over images. empty: views whose map says nothing."
+    "centre, edges and random look at no network; random network is the same method on weights in another order, on as many "
+    "of the --attribution.control-views as show the region (on views), - where none does: then nothing tells what was learned. "
+    "low and high: 95 % over images. empty: views whose map says nothing."
 )
 
 FINDINGS = (

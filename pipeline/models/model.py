@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import RLock
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ from filterscope.pipeline.models.weights import first_of, load_state, read_state
 from filterscope.pipeline.views.transform import Transform
 
 BATCH_NORM_IMAGES = 64
+#: Held while weights are drawn: threads share one generator, and networks opened at once would take each other's numbers.
+_DRAWING = RLock()
 
 
 @dataclass
@@ -126,7 +129,7 @@ def _source(spec: ModelSpec, factory: Factory | None) -> Source:
 
 def _build(source: Source, spec: ModelSpec, classes: int | None = None) -> nn.Module:
     """Build with a seed of its own, so that the caller's random state neither matters nor changes."""
-    with torch.random.fork_rng(devices=[]):
+    with _DRAWING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed or 0)
         try:
             return source.build(classes)

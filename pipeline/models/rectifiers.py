@@ -36,7 +36,7 @@ STAND_INS = {
 }
 #: Rectifiers if their lower bound, under this name, is 0.
 _BOUNDED = {"Clamp": "min", "ClampMin": "min", "Hardtanh": "min_val", "Threshold": "threshold"}
-_OTHERWISE = "treat them as ReLU with smooth_as_relu, or take the plain gradient"
+_OTHERWISE = "take the plain gradient, or another method for this network"
 _COMPILED = "DifferentiableGraph"  # what TorchScript makes of several operations
 
 _Gradients = tuple[Tensor | None, ...]

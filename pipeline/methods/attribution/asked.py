@@ -65,9 +65,9 @@ def _why(plan: Plan) -> str:
 
 
 def rejected(plan: Plan, image: int) -> str:
-    """Return why a run rejected an image; empty if it did not."""
+    """Return why a run could not read an image; empty if it could, whatever else it rejected of it, such as its class."""
     uri = Dataset(plan.data).images["uri"][image].as_py()
-    rows = schemas.scan_rejects(plan.run).collect()
+    rows = schemas.scan_rejects(plan.run).filter(stage="extract").collect()
     return next((row["reason"] for row in rows.iter_rows(named=True) if row["item"] in (uri, str(image))), "")
 
 

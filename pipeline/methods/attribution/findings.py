@@ -42,7 +42,8 @@ def _beside(run: str | Path, measure: str) -> pl.DataFrame:
     polars.DataFrame
         One row per model, region and method that looks at a network, sorted: views; the mean with the ends of its 95 %
         interval, from a bootstrap over images; the means of the controls: the method itself on a random network, on the
-        views of `control_views`, and centre, edges and random on all; and views whose map says nothing or is broken.
+        views of `control_views`, and centre, edges and random on all; how many those views are; and views whose map says
+        nothing or is broken.
     """
     rows = (
         schemas.scan_attribution_scores(run).with_columns((pl.col("zero") | pl.col("broken")).alias("empty")).collect()
@@ -65,11 +66,14 @@ def _beside(run: str | Path, measure: str) -> pl.DataFrame:
     if not found:
         return pl.DataFrame()
     table, on = pl.DataFrame(found), ["model", "region"]
-    table = table.join(_means(rows.filter(network="random"), _KEYS, measure, "random network"), on=_KEYS, how="left")
+    random = rows.filter(network="random")
+    table = table.join(_means(random, _KEYS, measure, "random network"), on=_KEYS, how="left")
+    table = table.join(random.group_by(_KEYS).agg(pl.len().alias("on views")), on=_KEYS, how="left")
     for name in BASELINES:
         table = table.join(_means(rows.filter(method=name), on, measure, name), on=on, how="left")
     # a terminal that is too narrow leaves out what stands last
-    return table.select(pl.exclude("empty"), "empty").sort(_KEYS)
+    last = ["empty", "on views"]
+    return table.with_columns(pl.col("on views").fill_null(0)).select(pl.exclude(last), *last).sort(_KEYS)
 
 
 def _means(rows: pl.DataFrame, on: Sequence[str], measure: str, name: str) -> pl.DataFrame:
@@ -163,8 +167,9 @@ def costs(run: str | Path) -> pl.DataFrame:
 
 
 _CONTROLS = (
-    "centre, edges and random look at no network; random network is the same method on weights in another order, on "
-    "fewer views. low and high: 95 % over images. empty: views whose map says nothing."
+    "centre, edges and random look at no network; random network is the same method on weights in another order, on as many "
+    "of the --attribution.control-views as show the region (on views), - where none does: then nothing tells what was learned. "
+    "low and high: 95 % over images. empty: views whose map says nothing."
 )
 
 FINDINGS = (

@@ -55,7 +55,7 @@ def named_regions(dataset: Dataset, names: Sequence[str]) -> Named:
     numbers = {row["name"]: row["concept"] for row in concepts}
     for name in names:
         if name not in landmarks and name not in numbers:
-            has = [*landmarks, *numbers]
+            has = list(dict.fromkeys([*landmarks, *numbers]))
             known = did_you_mean(name, has) or f" It has {', '.join(has[:20])}{', ...' * (len(has) > 20)}."
             raise InputError(
                 f"--attribution.regions {name}: the data set {dataset.folder} has no such landmark or concept.{known}"

@@ -36,6 +36,8 @@ def modes(run: str | Path) -> pl.DataFrame:
         .then(pl.lit("too few views"))
         .when(pl.col("agreement") > _ONE)
         .then(pl.lit("one mode: the head is linear"))
+        .when((pl.col("second") == 1) & (pl.col("negatives") == 0))
+        .then(pl.lit("one mode, but no negatives"))
         .when(pl.col("second") == 1)
         .then(pl.lit("one mode"))
         .otherwise(pl.lit(""))

@@ -210,6 +210,15 @@ def test_an_image_that_the_run_rejected_is_refused_with_its_reason(capsys, run):
     assert "--image 3 was rejected by this run: OSError: image file is truncated" in err
 
 
+def test_an_image_whose_class_was_rejected_is_explained_all_the_same(capsys, run):
+    uri = Dataset(RunFolder(run).plan().data).images["uri"][1].as_py()
+    row = {"stage": "outputs", "item": uri, "reason": "its attribute class is 'bird', which is no class"}
+    rejects = pa.Table.from_pylist([row], schema=TABLES["rejects"])
+    write_table(run, "rejects", ("planted", "outputs-000000"), [rejects])
+    code, _, err = explain(capsys, run, "--image", 1, "--target", 1, "--methods", "grad_cam")
+    assert (code, "rejected" in err) == (0, False)
+
+
 def test_an_unaudited_layer_can_be_named(run):
     found = filterscope.open(run).explain(1, target=1, methods="grad_cam", layer="0")
     assert found.of("grad_cam", "trained").layer == "0"

@@ -97,6 +97,7 @@ def test_every_method_stands_beside_the_same_controls(run):
     table = hits(run)
     assert table["method"].to_list() == ["grad_cam", "occlusion"]
     assert table.select("centre", "edges", "random", "random network").null_count().sum_horizontal().item() == 0
+    assert table["on views"].to_list() == [len(control), len(control)]
     one = found.filter(method="centre")["hit"].mean()
     assert table["centre"].to_list() == [one, one]
     assert (table["low"] <= table["hit"]).all()
@@ -134,6 +135,12 @@ def test_curves_are_areas_under_probabilities_of_changed_copies():
             score = 6 * (pictured.pattern() * patch).sum() / (3 * 24 * 40 / 127.5) - 3
             probability.append(1 / (1 + np.exp(-score)))
         assert found[name] == pytest.approx(np.trapezoid(probability) / 56, abs=1e-5), name
+
+
+def test_a_region_that_no_control_view_shows_has_a_count_of_0_and_no_number(settings, tmp_path):
+    more = {"attribution.methods": "grad_cam", "attribution.control_views": 0, "attribution.curves": 0}
+    (found,) = hits(audit_here(tmp_path / "run", **{**settings, **more})).iter_rows(named=True)
+    assert (found["on views"], found["random network"], found["hit"]) == (0, None, 1)
 
 
 def test_sanity_is_of_the_head_and_of_all_weights(run):

@@ -86,6 +86,12 @@ def test_numbers_stand_beside_their_controls(made):
     assert set(bars["cut"]) == {"second layer", "10"}
 
 
+def test_one_mode_without_negatives_says_so(made, tmp_path):
+    more = {"layers": "0", "decision-tree.negatives": 0, "decision-tree.target": "0"}
+    (found,) = modes(audit_here(tmp_path / "run", **settings(made[0], **more))).to_dicts()
+    assert (found["modes"], found["verdict"]) == (1, "one mode, but no negatives")
+
+
 def test_nodes_are_a_tree(made):
     _, run, _ = made
     rows = schemas.scan_decision_nodes(run).sort("node").collect()

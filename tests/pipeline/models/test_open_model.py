@@ -6,7 +6,10 @@ import shutil
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 from urllib.error import URLError
 
@@ -235,6 +238,20 @@ def test_a_factory_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.
     ]
     assert str(tmp_path) not in sys.path
     assert model.weights_sha256 == open_model(ModelSpec("factory:users_nets:tiny")).weights_sha256
+
+
+def test_networks_that_open_at_once_in_threads_have_the_same_weights() -> None:
+    both = Barrier(2)
+
+    def drawn() -> nn.Module:
+        first = nn.Conv2d(3, 2, 1)
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=0.2)  # for the other thread to draw its own, if it may
+        return nn.Sequential(first, nn.Conv2d(2, 2, 1))
+
+    with ThreadPoolExecutor(2) as pool:
+        opened = pool.map(lambda _: open_model(ModelSpec("factory:not.importable:here"), drawn), range(2))
+    assert len({model.weights_sha256 for model in opened}) == 1
 
 
 def test_a_factory_may_come_as_the_function_itself(test_data: Path) -> None:

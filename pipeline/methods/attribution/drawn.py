@@ -14,10 +14,25 @@ LEARNED = 256
 _AT_ONCE = 32
 
 
-def drawn_views(plan: Plan, count: int | None) -> np.ndarray:
-    """Return some views of a run, drawn by the identity of its data, ascending, or all; fewer are among more."""
+def drawn_views(plan: Plan, count: int | None, among: np.ndarray | None = None) -> np.ndarray:
+    """Return some views of a run, drawn by the identity of its data, or all of them.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    count : int, optional
+        How many, at most; fewer are among more.
+    among : bool ndarray of shape (views,), optional
+        Views that may be drawn; by default all.
+
+    Returns
+    -------
+    int64 ndarray
+        Views, ascending.
+    """
     order = np.random.default_rng(seed_of("attribution", plan.data_identity)).permutation(plan.view_count)
-    return np.sort(order[:count])
+    return np.sort((order if among is None else order[among[order]])[:count])
 
 
 def learned_from(plan: Plan, model: PlannedModel) -> Iterator[np.ndarray]:

@@ -40,7 +40,7 @@ class AttributionOptions(Options):
         None, "audited layer of the methods that explain by one; unset: the deepest whose maps are larger than 1 x 1"
     )
     views: Annotated[StrictInt, at_most(100_000_000, "more views than runs have")] | None = option(
-        None, "views of each model, drawn at random, that are explained if they show a region; unset: all", ge=1
+        None, "views of each model that are explained, drawn from those of images that have a region; unset: all", ge=1
     )
     control_views: Annotated[StrictInt, at_most(1_000_000, "each is explained three times more")] = option(
         32, "of these, on which randomised networks are explained too", ge=0

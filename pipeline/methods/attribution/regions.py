@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from filterscope.pipeline.datasets.layout import Dataset, decode_mask
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
@@ -62,6 +64,24 @@ def named_regions(dataset: Dataset, names: Sequence[str]) -> Named:
             )
     chosen = frozenset(names) & frozenset(landmarks)
     return Named(chosen, {numbers[name]: name for name in names if name not in chosen})
+
+
+def may_show(plan: Plan, regions: tuple[str, ...]) -> np.ndarray:
+    """Tell which views are of images that have one of the regions asked for; bool of shape (views,)."""
+    return _annotated(plan.data, plan.data_identity, regions)[plan.views.image]
+
+
+@lru_cache(maxsize=4)
+def _annotated(folder: Path, identity: str, regions: tuple[str, ...]) -> np.ndarray:
+    """Tell which images have one of the regions; bool of shape (images,)."""
+    dataset = Dataset(folder)
+    named, found = named_regions(dataset, regions), np.zeros(dataset.rows("images"), np.bool_)
+    for table, column, values in (("landmarks", "landmark", named.landmarks), ("segments", "concept", named.concepts)):
+        if values:
+            rows = dataset.table(table, ["image", column])
+            here = pc.is_in(rows[column], value_set=pa.array(sorted(values), rows.schema.field(column).type))
+            found[rows["image"].filter(here).to_numpy()] = True
+    return found
 
 
 def regions_of(plan: Plan, model: PlannedModel, named: Named, start: int, stop: int) -> list[dict[str, np.ndarray]]:
@@ -137,4 +157,4 @@ def _add_masks(
             found[view][name] = found[view][name] | own if name in found[view] else own
 
 
-__all__ = ["Named", "box_mask", "named_regions", "regions_of"]
+__all__ = ["Named", "box_mask", "may_show", "named_regions", "regions_of"]

@@ -18,7 +18,7 @@ from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.attribution.explainers import BASELINES, made, needs_layer, takes
 from filterscope.pipeline.methods.attribution.needs import layer_of
 from filterscope.pipeline.methods.attribution.options import AttributionOptions, Which
-from filterscope.pipeline.methods.attribution.regions import named_regions, regions_of
+from filterscope.pipeline.methods.attribution.regions import may_show, named_regions, regions_of
 from filterscope.pipeline.methods.attribution.signal import SIGNAL, TRAINED, read_patterns
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import PassTask, forward_step
@@ -78,6 +78,11 @@ def _passes(name: str, height: int, width: int) -> float:
     return float(made(name).projected_passes(height, width))
 
 
+def _drawn(plan: Plan, count: int | None) -> np.ndarray:
+    """Return some of the views whose images have a region, or all; see `drawn_views`."""
+    return drawn_views(plan, count, may_show(plan, tuple(plan.of(AttributionOptions).regions)))
+
+
 class _Attributor:
     """Called once for each piece of work; holds the networks of the model it explained last, and what explains them."""
 
@@ -109,7 +114,7 @@ class _Attributor:
         truth.write_bad(plan, model.name, task.keys[0].place[-1], task.keys[0].stage, found.bad)
         named = named_regions(Dataset(plan.data), asked.regions)
         regions = regions_of(plan, model, named, task.start, task.stop)
-        drawn = np.isin(np.arange(task.start, task.stop), drawn_views(plan, asked.views))
+        drawn = np.isin(np.arange(task.start, task.stop), _drawn(plan, asked.views))
         shows = np.array([bool(masks) for masks in regions])
         at = np.flatnonzero(seen & drawn & shows & (found.classes != UNKNOWN))
         shown = [regions[view] for view in at]
@@ -123,9 +128,9 @@ class _Attributor:
         network = self._networks.network(plan, task.model, ())
         found = block.explained(self._explainer(task, name, ""), network)
         rows = block.rows(found, "none" if name in BASELINES else "trained")
-        areas = block.curves(found, network, np.isin(block.views, drawn_views(plan, asked.curves)))
+        areas = block.curves(found, network, np.isin(block.views, _drawn(plan, asked.curves)))
         rows = [{**row, **areas.get(row["view"], {})} for row in rows]
-        chosen = np.isin(block.views, drawn_views(plan, asked.control_views))
+        chosen = np.isin(block.views, _drawn(plan, asked.control_views))
         if name in BASELINES or not chosen.any():
             return rows, []
         control, sanity = block.only(chosen), []
@@ -191,4 +196,4 @@ ATTRIBUTION = StageKind(
     like=("extract",),
 )
 
-__all__ = ["ATTRIBUTION", "COSTLY", "drawn_views", "projected_passes"]
+__all__ = ["ATTRIBUTION", "COSTLY", "projected_passes"]

@@ -15,7 +15,7 @@ import pyarrow as pa
 from filterscope.operators.attacks.distances import distances, in_8_bits
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
-from filterscope.pipeline.methods.attribution.stage import drawn_views
+from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import PassTask, forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind

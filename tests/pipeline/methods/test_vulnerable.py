@@ -13,7 +13,7 @@ from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.runs.audit import audit
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.attribution.stage import drawn_views
+from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.vulnerable import costs
 from filterscope.pipeline.methods.vulnerable.findings import by_class, of_concepts, of_layers, of_units, summary, views
 from filterscope.pipeline.run.folder import RunFolder

@@ -14,8 +14,11 @@ ATTRIBUTE = "<s>red</s>"
 LANDMARK, FILE = "<em>dot</em>", 'it\'s "<img src=x onerror=alert(2)>"-{}.png'
 
 
-def write_hostile(folder: Path, images: int = 24) -> None:
-    """Write grey images; every third holds a red square, every third stripes, each with a landmark near its corner."""
+def write_hostile(folder: Path, images: int = 24, *, attributes: bool = False) -> None:
+    """Write grey images; every third holds a red square, every third stripes, each with a landmark near its corner.
+
+    With attributes, each says what it is.
+    """
     rng = np.random.default_rng(0)
     with DatasetWriter(folder, source={"reader": "test"}) as out:
         red, striped = out.concept(CONCEPT, CATEGORY), out.concept("wheel rim", "part")
@@ -38,8 +41,9 @@ def write_hostile(folder: Path, images: int = 24) -> None:
                 out.segment(image, (red, striped)[number % 3], here)
             out.segment(image, grey, ~here)
             out.landmark(image, None, LANDMARK, float(left), float(top))
-            out.attribute(image, ATTRIBUTE, "yes" if number % 3 == 0 else "no")
-            out.attribute(image, "class", str(number % 3))
+            if attributes:
+                out.attribute(image, ATTRIBUTE, "yes" if number % 3 == 0 else "no")
+                out.attribute(image, "kind", str(number % 3))
         out.reject("<b>bad</b>.png", "<u>unreadable</u>")
 
 

@@ -46,9 +46,7 @@ def told(plan: "Plan") -> "Sequence[str]":
 METHOD = Method(
     name="vulnerable",
     about="How little changes a network's mind, and which units and concepts change with it",
-    source="Szegedy et al. 2014, Intriguing Properties of Neural Networks, section 4; Su et al. 2017, One Pixel Attack for "
-    "Fooling Deep Neural Networks; Goodfellow et al. 2015, Explaining and Harnessing Adversarial Examples; Madry et al. 2018, "
-    "Towards Deep Learning Models Resistant to Adversarial Attacks",
+    source="Szegedy et al. 2014, Intriguing Properties of Neural Networks, section 4",
     stages=stages,
     options=VulnerableOptions,
     needs=needs,

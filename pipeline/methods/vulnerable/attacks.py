@@ -11,6 +11,7 @@ from filterscope.operators.attacks.noise import noise_like
 from filterscope.operators.attacks.one_pixel import Pixels, one_pixel, painted, random_pixels
 from filterscope.operators.attacks.sign import fgsm, pgd
 from filterscope.operators.numerics.seeds import seed_of
+from filterscope.pipeline.methods.vulnerable.asked import Attack
 from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
 from filterscope.pipeline.methods.vulnerable.victim import (
     Aim,
@@ -24,29 +25,6 @@ from filterscope.pipeline.methods.vulnerable.victim import (
 _LOW, _HIGH = 0.05, 0.9
 #: The radius of the check on L-BFGS, in lengths of its change.
 _SLACK = 1.05
-
-
-@dataclass(frozen=True)
-class Attack:
-    """An attack of one strength."""
-
-    name: str
-    strength: float | None = None
-
-    @property
-    def key(self) -> str:
-        """How it is called in keys."""
-        return self.name if self.strength is None else f"{self.name}-{self.strength:g}"
-
-
-def asked_attacks(asked: VulnerableOptions) -> list[Attack]:
-    """Return the attacks of a run, in the order in which they were named."""
-    strengths = {"fgsm": asked.eps, "pgd": asked.eps, "lbfgs": (None,), "one_pixel": asked.pixels}
-    return [
-        Attack(name, None if strength is None else float(strength))
-        for name in asked.attacks
-        for strength in strengths[name]
-    ]
 
 
 @dataclass(frozen=True)
@@ -189,4 +167,4 @@ def _shown(image: np.ndarray, pixels: Pixels) -> np.ndarray:
     return np.asarray(painted(image, pixels.change[None])[0] / 255)
 
 
-__all__ = ["Attack", "Attackable", "Found", "asked_attacks", "attacked", "noise"]
+__all__ = ["Attackable", "Found", "attacked", "noise"]

@@ -13,7 +13,7 @@ from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import LayerTask, each_model, key_of, one, view_blocks
 from filterscope.pipeline.methods.vulnerable.artifacts import SHIFTS, shifts_path
-from filterscope.pipeline.methods.vulnerable.attacks import Attack, asked_attacks
+from filterscope.pipeline.methods.vulnerable.asked import Attack, asked_attacks
 from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore

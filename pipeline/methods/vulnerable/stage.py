@@ -9,46 +9,27 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from filterscope.operators.attacks.distances import distances, in_8_bits
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
-from filterscope.pipeline.engine.stage import Output, Stage, Work
-from filterscope.pipeline.methods.attribution.drawn import drawn_views
+from filterscope.pipeline.engine.stage import Stage, Work
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import PassTask, forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth
-from filterscope.pipeline.methods.outputs.needs import refused
-from filterscope.pipeline.methods.outputs.truth import UNKNOWN
-from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
 from filterscope.pipeline.methods.tasks import each_model, start_of, view_blocks
-from filterscope.pipeline.methods.vulnerable.artifacts import SHIFTS, shifts_path
-from filterscope.pipeline.methods.vulnerable.attacks import (
-    Attack,
-    Attackable,
-    Found,
-    asked_attacks,
-    attacked,
-    noise,
-)
+from filterscope.pipeline.methods.vulnerable.artifacts import SHIFTS
+from filterscope.pipeline.methods.vulnerable.asked import VIEWS, asked_attacks
 from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
-from filterscope.pipeline.methods.vulnerable.victim import Aim, Victim, probabilities
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.arrays import write_arrays
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.tables import write_table
-from filterscope.schemas.results import TABLES
 
-#: What stands in the place of an attack in the keys of `adversarial_views`.
-VIEWS = "views"
 #: Attacks that are a piece of work each.
 _COSTLY = ("lbfgs", "one_pixel")
 
 
 def plan_attacks(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
     """Plan the attacks: a key for each model, attack and block of views."""
+    from filterscope.pipeline.methods.vulnerable.attacker import Attacker  # imports torch
+
     cuts, asked = view_blocks(plan), asked_attacks(plan.of(VulnerableOptions))
     names = [VIEWS, *(attack.key for attack in sorted(asked, key=lambda attack: attack.name in _COSTLY))]
     grids = [
@@ -57,7 +38,7 @@ def plan_attacks(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]
     ]
     plans = {model.name: own for model, own in each_model(plan)}
     group = partial(_works, plans, plan.view_count, plan.options.image_block)
-    return [Stage(kind.name, Keys(grids), group, (forward_step(plan, _Attacker),))]
+    return [Stage(kind.name, Keys(grids), group, (forward_step(plan, Attacker),))]
 
 
 def _works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
@@ -70,134 +51,6 @@ def _works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]
     for (model, block, _), found in groupby(missing, key=piece):
         keys, start, own = tuple(found), start_of(block), plans[model]
         yield Work(keys, PassTask(keys, own, own.model(model), start, min(start + size, views)))
-
-
-class _Attacker:
-    """Called once for each piece of work; holds the networks it used last."""
-
-    def __init__(self) -> None:
-        from filterscope.pipeline.methods.extraction.networks import HeldNetworks
-
-        self._networks = HeldNetworks()
-
-    def __call__(self, task: PassTask) -> list[Output]:
-        rows, block = self._views(task)
-        by_key = {attack.key: attack for attack in asked_attacks(task.plan.of(VulnerableOptions))}
-        outputs = []
-        for key in task.keys:
-            if key.place[1] == VIEWS:
-                outputs.append(_written(task, key, "adversarial_views", rows))
-            else:
-                outputs.append(self._attacked(task, key, by_key[key.place[1]], block))
-        return outputs
-
-    def _views(self, task: PassTask) -> tuple[list[dict[str, Any]], Attackable | None]:
-        """Return the rows of `adversarial_views`, and the views that are attacked; None if there are none."""
-        plan, model, asked = task.plan, task.model, task.plan.of(VulnerableOptions)
-        drawn = drawn_views(plan, asked.views)
-        drawn = drawn[(drawn >= task.start) & (drawn < task.stop)]
-        if not len(drawn):
-            return [], None
-        pixels, seen = seen_views(plan, model, task.start, task.stop)
-        drawn = drawn[seen[drawn - task.start]]
-        network = self._networks.network(plan, model, ())
-        victim = Victim(network)
-        shown = victim.shown(pixels[drawn - task.start])
-        with refused("vulnerable", model.name):
-            scores = victim.scores(shown)
-        finite = np.ones(task.stop - task.start, bool)
-        finite[drawn - task.start] = np.isfinite(scores).all(axis=1)
-        refuse_broken(plan, finite, task.start, f"scores of {model.name} are")
-        if not len(drawn):
-            return [], None
-        true = truth.true_classes(plan, network.class_names(scores.shape[1]), task.start, task.stop)
-        truth.write_bad(plan, model.name, task.keys[0].place[-1], task.keys[0].stage, true.bad)
-        rows, aimed = _statuses(scores, true.classes[drawn - task.start], asked)
-        rows = [{"view": view, **row} for view, row in zip(drawn.tolist(), rows, strict=True)]
-        if not aimed.any():
-            return rows, None
-        aim = Aim(np.array([row["class"] for row in rows]), asked.index).only(aimed)
-        return rows, Attackable(drawn[aimed], shown[aimed], aim, plan.data_identity)
-
-    def _attacked(self, task: PassTask, key: Key, attack: Attack, block: Attackable | None) -> Output:
-        if block is None:
-            return _written(task, key, "adversarial", [])
-        victim = Victim(self._networks.network(task.plan, task.model, ()))
-        with refused("vulnerable", task.model.name):
-            found = attacked(attack, victim, block, task.plan.of(VulnerableOptions))
-        # one by one as the attack saw it, where it stops short of the border by next to nothing
-        judge = victim.one_by_one() if attack.name == "lbfgs" else victim
-        noisy = noise(attack, block, found)
-        rows = _rows(attack, judge, block, found, noisy)
-        maxima = self._maxima(task, (block.images, found.images, noisy))
-        changed = np.array([row["success"] for row in rows])
-        digest = write_arrays(shifts_path(task.plan.run, key.place), {"changed": changed, **maxima})
-        return _written(task, key, "adversarial", rows, {"shifts": digest})
-
-    def _maxima(self, task: PassTask, kinds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the maxima of the units of every layer on each kind of image, float32 of shape (kinds, n, units)."""
-        layers = [layer.name for layer in task.model.layers]
-        network = self._networks.network(task.plan, task.model, tuple(layers))
-        inputs, size, parts = Victim(network).inputs(np.concatenate(kinds)), network.batch_size, []
-        for start in range(0, len(inputs), size):
-            maps = network.exact(inputs[start : start + size])
-            parts.append([maps[layer].max(axis=(2, 3)) for layer in layers])
-        return {
-            str(number): np.concatenate(own).reshape(len(kinds), len(kinds[0]), -1)
-            for number, own in enumerate(zip(*parts, strict=True))
-        }
-
-
-def _statuses(
-    scores: np.ndarray, true: np.ndarray, asked: VulnerableOptions
-) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Return class, prediction, probability and status of views, and which are attacked, bool."""
-    predicted = scores.argmax(axis=1)
-    classes = np.where(true == UNKNOWN, predicted, true)
-    probability = probabilities(scores, classes)
-    status = np.full(len(scores), "attacked", object)
-    status[(true == UNKNOWN) & (probability < asked.confidence)] = "unsure"
-    status[predicted != classes] = "wrong"
-    status[(status == "attacked") & (classes == (-1 if asked.index is None else asked.index))] = "target"
-    columns = (classes.tolist(), predicted.tolist(), probability.tolist(), status.tolist())
-    names = ("class", "predicted", "probability", "status")
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], status == "attacked"
-
-
-def _rows(attack: Attack, victim: Victim, block: Attackable, found: Found, noisy: np.ndarray) -> list[dict[str, Any]]:
-    """Return the rows of `adversarial` of one attack, but model and image."""
-    aim, control = block.aim, noisy if found.control is None else found.control
-    kinds = (block.images, found.images, in_8_bits(found.images), control)
-    before, after, rounded, beside = (victim.scores(images) for images in kinds)
-    count = len(block.views)
-    columns: dict[str, Any] = {
-        "view": block.views,
-        "class": aim.classes,
-        "predicted": after.argmax(axis=1),
-        "success": aim.reached(after),
-        "rounded": aim.reached(rounded),
-        "queries": found.queries,
-        **distances(block.images, found.images),
-        "probability_before": probabilities(before, aim.classes),
-        "probability_after": probabilities(after, aim.classes),
-        "control_success": aim.reached(beside),
-        "control_probability": probabilities(beside, aim.classes),
-    }
-    lists = {name: values.tolist() for name, values in columns.items()}
-    lists |= {"weight": found.weight or [None] * count, "check": found.check or [None] * count}
-    known = {"attack": attack.name, "strength": attack.strength, "target": aim.target}
-    return [{**known, **dict(zip(lists, row, strict=True))} for row in zip(*lists.values(), strict=True)]
-
-
-def _written(
-    task: PassTask, key: Key, table: str, rows: list[dict[str, Any]], checksums: dict[str, str] | None = None
-) -> Output:
-    image, name = task.plan.views.image, task.model.name
-    full = [{"model": name, "image": int(image[row["view"]]), **row} for row in rows]
-    content = pa.Table.from_pylist(full, schema=TABLES[table])
-    count, digest = write_table(task.plan.run, table, key.place, [content])
-    images = len(np.unique(image[task.start : task.stop]))
-    return Output(key, count, images, checksums={table: digest, **(checksums or {})})
 
 
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
@@ -224,4 +77,4 @@ VULNERABLE = StageKind(
     like=("extract",),
 )
 
-__all__ = ["VIEWS", "VULNERABLE"]
+__all__ = ["VULNERABLE"]

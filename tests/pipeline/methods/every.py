@@ -19,7 +19,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
     "graph": {"graph_iterations": 4},
     "blind-spots": {"blind-spots.confidence": 0.2},
-    "influence": {"influence.checks": 4},
+    "influence": {"influence.checks": 4, "outputs.truth": "kind"},
     "vulnerable": {
         "vulnerable.attacks": "fgsm,lbfgs,one_pixel",
         "vulnerable.eps": 8.0,
@@ -92,6 +92,6 @@ def write_data(folder: Path) -> Path:
     folder.mkdir()
     (folder / "of images").mkdir()
     (folder / "of crops").mkdir()
-    write_hostile(folder / "images", 24)
+    write_hostile(folder / "images", 24, attributes=True)
     write_hostile_dots(folder / "crops")
     return folder

@@ -43,7 +43,7 @@ def write_hostile(folder: Path, images: int = 24, *, attributes: bool = False) -
             out.landmark(image, None, LANDMARK, float(left), float(top))
             if attributes:
                 out.attribute(image, ATTRIBUTE, "yes" if number % 3 == 0 else "no")
-                out.attribute(image, "kind", str(number % 3))
+                out.attribute(image, "kind", str(3 - number % 3))
         out.reject("<b>bad</b>.png", "<u>unreadable</u>")
 
 

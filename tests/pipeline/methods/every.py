@@ -24,7 +24,7 @@ ASKED: dict[str, dict[str, Any]] = {
         "vulnerable.attacks": "fgsm,lbfgs,one_pixel",
         "vulnerable.eps": 8.0,
         "vulnerable.pixels": 3,
-        "vulnerable.views": 3,
+        "vulnerable.views": 8,
         "vulnerable.confidence": 0.25,
         "vulnerable.population": 8,
         "vulnerable.generations": 2,

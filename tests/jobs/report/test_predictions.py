@@ -103,6 +103,7 @@ def test_scores_and_ranks_are_those_of_the_network(run):
     assert found.maps["gradient"].dtype == np.float32
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_table_of_the_run(tmp_path):
     own = {"attribution.methods": METHODS, "attribution.target": 1, "attribution.control_views": 8}
     run = filterscope.open(audited_squares(tmp_path, methods="attribution", **own))

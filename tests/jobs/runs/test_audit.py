@@ -66,6 +66,7 @@ def test_planted_iou_is_what_it_is_by_hand(planted_run, planted_data):
     assert row["iou"].item() == both / (activated + labelled - both)
 
 
+@pytest.mark.slow
 def test_tables_do_not_depend_on_blocks_or_workers(audited, planted_settings, planted_run):
     other = audited(**planted_settings, image_block=5, unit_block=2, actors=1)
     assert_same(planted_run, other)

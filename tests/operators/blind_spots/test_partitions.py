@@ -30,6 +30,7 @@ def test_frequent_conjunctions_are_those_of_counting_all(items, least):
     assert named(patterns) == sorted(named(patterns), key=lambda pattern: (len(pattern), pattern))
 
 
+@pytest.mark.slow
 @given(tables.filter(lambda items: len(items) <= 40), st.integers(0, 6), st.integers(1, 5), st.integers(0, 2**32))
 def test_covers_are_those_of_pairs_of_views(items, features, least, seed):
     features = min(features, items.shape[1])

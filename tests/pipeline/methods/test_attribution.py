@@ -163,6 +163,7 @@ def test_sanity_is_of_the_head_and_of_all_weights(run):
     assert table["views"].to_list() == [6] * 4
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_how_the_work_was_cut(run, settings, tmp_path):
     again = audit_here(tmp_path / "run", **{**settings, "image_block": 3})
     keys = ["method", "network", "view", "region"]

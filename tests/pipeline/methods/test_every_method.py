@@ -114,7 +114,13 @@ def killed_at(run, config, number, patch, *, marked):
     (run / "run.lock").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
+#: Methods that take many seconds to do three times.
+LONG = ("attribution", "vulnerable")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
+)
 def test_it_resumes_bit_for_bit(name, data, finished, tmp_path, monkeypatch):
     undisturbed = contents(finished(name))
     total = sum(key.startswith("ledger") for key in undisturbed)

@@ -17,6 +17,8 @@ from tests.pipeline.methods import every
 UNSTORED = ["dissection", "significance"]
 
 STORED_KINDS = [kind.name for kind in all_kinds(RunOptions()) if kind.reads]
+#: Those that take many seconds to do again.
+LONG = ("attribution", "decision-tree")
 UNSTORED_KINDS = ["thresholds", "tallies", "dissect"]
 
 
@@ -93,7 +95,11 @@ def without(run, copy, kept, dropped):
 
 
 @pytest.mark.parametrize(
-    ("name", "store"), [*((name, "zarr") for name in STORED_KINDS), *((name, "none") for name in UNSTORED_KINDS)]
+    ("name", "store"),
+    [
+        *(pytest.param(name, "zarr", marks=[pytest.mark.slow] * (name in LONG)) for name in STORED_KINDS),
+        *((name, "none") for name in UNSTORED_KINDS),
+    ],
 )
 def test_a_stage_needs_what_it_declares_to_read_and_no_more(run_of, tmp_path, name, store):
     run = RunFolder(run_of(name, store))

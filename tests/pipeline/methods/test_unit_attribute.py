@@ -119,6 +119,7 @@ def test_what_is_told_of_them(run):
     assert of_layer(run, "planted", "1").height == 13
 
 
+@pytest.mark.slow
 def test_numbers_do_not_depend_on_blocks(run, data, tmp_path):
     other = audit_here(tmp_path / "run", **settings(data, unit_block=1, image_block=17))
     for table in ("unit_attribute", "layer_attribute"):

@@ -158,6 +158,7 @@ def test_the_summary_counts_what_the_rows_say(run, rows):
     assert by_class(run).filter(attack="lbfgs").select("class", "becomes").sort("class").rows() == [(0, 1), (1, 0)]
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_blocks(run, rows, settings, tmp_path):
     again = audit_here(tmp_path / "run", **{**settings, "image_block": 3})
     found = schemas.scan_adversarial(again).sort("attack", "strength", "view").collect()
@@ -167,6 +168,7 @@ def test_rows_do_not_depend_on_blocks(run, rows, settings, tmp_path):
     assert one.equals(two)
 
 
+@pytest.mark.slow
 def test_another_strength_is_added_without_attacking_again(settings, tmp_path):
     small = {**settings, "vulnerable.attacks": "fgsm,lbfgs", "vulnerable.eps": 1.0, "vulnerable.tries": 3}
     run = audit_here(tmp_path / "run", **small)
@@ -176,6 +178,7 @@ def test_another_strength_is_added_without_attacking_again(settings, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_the_smallest_change_of_several_classes_is_that_to_the_nearest(tmp_path):
     pixels, _ = drawn(6, seed=3)
     weight = np.moveaxis(weights(5), 1, 3).astype(float)

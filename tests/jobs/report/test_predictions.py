@@ -119,6 +119,7 @@ def test_numbers_are_those_of_the_table_of_the_run(tmp_path):
     assert not {"lime", "pda", "meaningful", "pattern_net"} & set(by_default)
 
 
+@pytest.mark.slow
 def test_a_prediction_survives_reports_and_is_linked_from_them(capsys, run):
     _, page, err = explain(capsys, run, "--image", 1, "--target", 1, "--methods", "gradient")
     assert "links it" not in err

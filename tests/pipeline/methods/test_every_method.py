@@ -115,7 +115,10 @@ def killed_at(run, config, number, patch, *, marked):
 
 
 #: Methods that take many seconds to do three times.
-LONG = ("attribution", "vulnerable")
+LONG = (
+    "attribution", "blind-spots", "decision-tree", "graph", "influence", "localize", "location", "pattern-positions",
+    "unit-attribute", "vulnerable",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

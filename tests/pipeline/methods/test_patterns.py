@@ -103,6 +103,7 @@ def test_the_histogram_counts_every_filter(run):
     assert summary["largest share"] == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
+@pytest.mark.slow
 def test_an_audit_on_workers_finds_the_same_prints_it_and_can_be_examined(run, data, audited, capsys):
     other = audited(data=data, **SETTINGS, unit_block=4, actors=1)
     for table in ("patterns", "unit_patterns"):

@@ -334,6 +334,29 @@ def test_grad_cam_finds_heads_on_real_photographs(category, target, hit, centre,
 
 
 @pytest.mark.slow
+def test_asked_for_lipstick_the_gradient_lies_on_lips_and_guided_backpropagation_on_eyes(test_data, tmp_path):
+    """Faces of CelebAMask-HQ and ImageNet's class 629, whether or not it is predicted."""
+    from filterscope.pipeline.datasets.masks import import_masks
+
+    weights = test_data / "weights" / "squeezenet1_1-rgb.pth"
+    import_masks(test_data / "facemask400", tmp_path / "data", in_place=True)
+    lips, eyes = ["lower_lip", "upper_lip"], ["left_eye", "right_eye"]
+    run = audit_here(
+        tmp_path / "run", data=tmp_path / "data", layers="features.12", store="none", methods="attribution",
+        models=[{"source": f"torchvision:squeezenet1_1@{weights}"}],
+        **{"attribution.target": 629, "attribution.methods": "gradient,guided", "attribution.views": 40,
+           "attribution.regions": ",".join(lips + eyes), "attribution.control_views": 16},
+    )  # fmt: skip
+    mass = {(row["method"], row["region"]): row for row in lifts(run).iter_rows(named=True)}
+    hit = {(row["method"], row["region"]): row["hit"] for row in hits(run).iter_rows(named=True)}
+    for lip in lips:
+        row = mass["gradient", lip]
+        assert row["low"] > max(row["centre"], row["edges"], row["random network"])
+        assert hit["guided", lip] < 0.1
+    assert sum(hit["guided", eye] for eye in eyes) > 0.5
+
+
+@pytest.mark.slow
 def test_a_network_with_batch_norm_has_a_twin_of_finite_maps(settings, tmp_path):
     """Its statistics are estimated anew, on the views of the run."""
     model = {"source": "torchvision:mobilenet_v2@random:0", "name": "mobile", "input_size": 64}

@@ -193,33 +193,3 @@ def weight_of_evidence(
         return np.log2(corrected / (1 - corrected))
 
     return odds(np.asarray(known, np.float64)) - odds(unknown)
-
-
-def average_windows(
-    values: NDArray[np.float64],
-    starts: tuple[NDArray[np.int64], NDArray[np.int64]],
-    window: int,
-    extent: tuple[int, int],
-) -> NDArray[np.float64]:
-    """Give each pixel the mean of the windows that cover it.
-
-    Parameters
-    ----------
-    values : float64 ndarray of shape (rows, columns)
-        A value for each window.
-    starts : pair of int64 ndarray of shape (rows,) and (columns,)
-        Their first rows and columns, of which each pixel is covered; see `window_starts`.
-    window : int
-        Rows and columns of a window.
-    extent : (int, int)
-        Height and width of the image.
-
-    Returns
-    -------
-    float64 ndarray of shape (height, width)
-    """
-    rows, columns = (
-        ((pixel >= start[:, None]) & (pixel < start[:, None] + window)).astype(np.float64)
-        for start, pixel in zip(starts, map(np.arange, extent), strict=True)
-    )
-    return (rows.T @ values @ columns) / np.outer(rows.sum(axis=0), columns.sum(axis=0))

@@ -48,7 +48,7 @@ def overrepresented(
     ----------
     Y. Benjamini and Y. Hochberg, Controlling the false discovery rate, 1995.
     """
-    from scipy.stats import hypergeom
+    from scipy.stats import false_discovery_control, hypergeom
 
     size, having = np.bincount(partition, minlength=count), features.sum(axis=0)
     views = np.zeros((count, features.shape[1]), np.int64)
@@ -61,17 +61,8 @@ def overrepresented(
     at = np.nonzero(asked & (views > expected))  # of fewer than expected p is nowhere near 0
     p[at] = hypergeom.sf(views[at] - 1, len(partition), having[at[1]], size[at[0]])
     q = np.ones(views.shape)
-    q[asked] = benjamini_hochberg(p[asked])
+    q[asked] = false_discovery_control(p[asked])  # Benjamini & Hochberg 1995
     return Overrepresented(views, lift, p, q)
 
 
-def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p values (float64, shape (m,)) corrected for their number."""
-    order = np.argsort(-p, kind="stable")
-    scaled = p[order] * len(p) / np.arange(len(p), 0, -1)
-    q = np.empty(len(p))
-    q[order] = np.minimum.accumulate(scaled).clip(0, 1) if len(p) else scaled
-    return q
-
-
-__all__ = ["Overrepresented", "benjamini_hochberg", "overrepresented"]
+__all__ = ["Overrepresented", "overrepresented"]

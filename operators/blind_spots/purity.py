@@ -5,9 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Standard deviations of a 95 % interval.
-_Z = 1.959963984540054
-
 
 @dataclass(frozen=True)
 class Purity:
@@ -51,18 +48,4 @@ def purity(partition: NDArray[np.int64], label: NDArray[np.int64], count: int) -
         return Purity(labelled, largest / labelled, np.where(labelled > 0, entropy + 0.0, np.nan))
 
 
-def wilson(hits: NDArray[np.int64], trials: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the 95 % interval of shares; NaN where there were no trials.
-
-    References
-    ----------
-    E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share, spread = hits / trials, _Z**2 / trials
-        middle = (share + spread / 2) / (1 + spread)
-        half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-    return (middle - half).clip(0, 1), (middle + half).clip(0, 1)
-
-
-__all__ = ["Purity", "purity", "wilson"]
+__all__ = ["Purity", "purity"]

@@ -7,12 +7,12 @@ _Z = 1.959963984540054
 
 
 def wilson(successes: NDArray[np.int64], trials: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the 95 % interval of shares.
+    """Return the ends of the 95 % interval of shares; NaN where there were no trials.
 
     Parameters
     ----------
     successes, trials : integer ndarray of shape (n,)
-        How often something came about, and in how many trials, at least one.
+        How often something came about, and in how many trials.
 
     Returns
     -------
@@ -22,11 +22,13 @@ def wilson(successes: NDArray[np.int64], trials: NDArray[np.int64]) -> tuple[NDA
     ----------
     Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
     """
-    count, share = np.asarray(trials, np.float64), successes / np.asarray(trials, np.float64)
-    centre = share + _Z**2 / (2 * count)
-    reach = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    whole = 1 + _Z**2 / count
-    return np.clip((centre - reach) / whole, 0, 1), np.clip((centre + reach) / whole, 0, 1)
+    count = np.asarray(trials, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = successes / count
+        centre = share + _Z**2 / (2 * count)
+        reach = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+        whole = 1 + _Z**2 / count
+        return np.clip((centre - reach) / whole, 0, 1), np.clip((centre + reach) / whole, 0, 1)
 
 
 __all__ = ["wilson"]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import IO, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -51,6 +52,12 @@ def read_table(
         return pq.read_table(file, columns=None if columns is None else list(columns))
 
 
+def lists(values: np.ndarray) -> pa.Array:
+    """Return an array of shape (n, k) as a column of n lists."""
+    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, values.ravel())
+
+
 def _write_rows(file: IO[bytes], table: str, rows: Iterable[pa.RecordBatch | pa.Table]) -> int:
     count = 0
     with pq.ParquetWriter(file, TABLES[table], compression="zstd") as writer:
@@ -60,4 +67,4 @@ def _write_rows(file: IO[bytes], table: str, rows: Iterable[pa.RecordBatch | pa.
     return count
 
 
-__all__ = ["read_table", "table_path", "write_table"]
+__all__ = ["lists", "read_table", "table_path", "write_table"]

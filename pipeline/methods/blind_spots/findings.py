@@ -7,7 +7,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.operators.blind_spots.discovery import POLICIES
-from filterscope.operators.blind_spots.purity import wilson
+from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.methods.blind_spots.discovery import curves_of
 from filterscope.pipeline.methods.method import Finding
 

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.blind_spots.overrepresented import overrepresented
-from filterscope.operators.blind_spots.purity import purity, wilson
+from filterscope.operators.blind_spots.purity import purity
 from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.blind_spots.critical import FEWEST_VIEWS, Critical, critical_classes

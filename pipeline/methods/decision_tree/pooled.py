@@ -18,7 +18,7 @@ from filterscope.pipeline.methods.outputs.views import file_of, refuse_broken
 from filterscope.pipeline.methods.tasks import grids, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.tables import read_table, write_table
+from filterscope.pipeline.stores.tables import lists, read_table, write_table
 from filterscope.pipeline.views.decode import decode_views
 from filterscope.schemas.results import TABLES
 
@@ -168,12 +168,6 @@ def _table(
     return pa.table(columns, schema=TABLES[POOLED.name])
 
 
-def lists(values: np.ndarray) -> pa.Array:
-    """Return an array of shape (n, k) as n lists."""
-    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
-    return pa.ListArray.from_arrays(offsets, values.ravel())
-
-
 POOLED_STAGE = StageKind(NAME, reads=(SCORES, CLASSES), writes=(POOLED,), plan=plan_pooled, parameters=parameters)
 
-__all__ = ["CLASSES", "NAME", "POOLED", "POOLED_STAGE", "SCORES", "lists", "pixels_of", "read_questions"]
+__all__ = ["CLASSES", "NAME", "POOLED", "POOLED_STAGE", "SCORES", "pixels_of", "read_questions"]

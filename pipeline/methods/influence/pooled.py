@@ -9,7 +9,7 @@ from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.tasks import LayerTask, ViewsTask, by_views, view_blocks
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.artifacts import Table
-from filterscope.pipeline.stores.tables import read_table, write_table
+from filterscope.pipeline.stores.tables import lists, read_table, write_table
 from filterscope.schemas.results import TABLES
 
 NAME = "pooled-maps"
@@ -36,12 +36,6 @@ def pool(task: ViewsTask) -> list[Output]:
     table = pa.table(columns, schema=TABLES[POOLED.name])
     rows, digest = write_table(plan.run, POOLED.name, task.key.place, [table])
     return [Output(task.key, rows, len(np.unique(plan.views.image[views])), checksums={POOLED.name: digest})]
-
-
-def lists(values: np.ndarray) -> pa.Array:
-    """Return an array of shape (n, k) as n lists."""
-    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
-    return pa.ListArray.from_arrays(offsets, values.ravel())
 
 
 def read_pooled(task: LayerTask, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,4 +74,4 @@ POOLED_STAGE = StageKind(
     parameters=lambda plan, model: {"pooling": "mean"},
 )
 
-__all__ = ["NAME", "POOLED", "POOLED_STAGE", "lists", "read_pooled"]
+__all__ = ["NAME", "POOLED", "POOLED_STAGE", "read_pooled"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from filterscope.operators.blind_spots.discovery import found
-from filterscope.operators.blind_spots.purity import wilson
+from filterscope.operators.statistics.wilson import wilson
 from tests.docs.pictures.svg import BLUE, ORANGE, PALE, RED, SOFT, TEAL, Plot, Sheet
 from tests.planted.unknowns import unknown_unknowns
 

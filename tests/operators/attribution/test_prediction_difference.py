@@ -10,10 +10,10 @@ from scipy.stats import multivariate_normal
 from filterscope.operators.attribution.prediction_difference import (
     PatchGaussian,
     WindowSampler,
-    average_windows,
     weight_of_evidence,
     window_starts,
 )
+from filterscope.operators.attribution.windows import averaged, covering
 from tests import naive
 
 ROUNDING = 1 / 12
@@ -124,7 +124,8 @@ def test_pixels_get_the_mean_of_the_windows_that_cover_them(extent, window, stri
     values = np.random.default_rng(seed).normal(size=tuple(len(axis) for axis in starts))
     named = {(int(y), int(x)): values[i, j] for i, y in enumerate(starts[0]) for j, x in enumerate(starts[1])}
     slow = naive.attribution.average_windows(named, window, extent)
-    assert average_windows(values, starts, window, extent) == pytest.approx(slow, abs=1e-12)
+    covers = [covering(axis, window, size) for axis, size in zip(starts, extent, strict=True)]
+    assert averaged(values, *covers) == pytest.approx(slow, abs=1e-12)
 
 
 @pytest.mark.parametrize("known", [0.0, 0.3, 0.999, 1.0])

@@ -11,8 +11,8 @@ from filterscope.operators.blind_spots.axes import along_axes
 from filterscope.operators.blind_spots.bits import packed
 from filterscope.operators.blind_spots.clusters import _assign, _seed, cluster
 from filterscope.operators.blind_spots.cover import costs, cover
-from filterscope.operators.blind_spots.overrepresented import benjamini_hochberg, overrepresented
-from filterscope.operators.blind_spots.purity import purity, wilson
+from filterscope.operators.blind_spots.overrepresented import overrepresented
+from filterscope.operators.blind_spots.purity import purity
 from tests import naive
 from tests.planted.unknowns import conjunction
 
@@ -136,12 +136,6 @@ def test_purity_and_entropy_are_those_of_known_labels(views):
         np.testing.assert_allclose((found.purity[number], found.entropy[number]), expected, atol=1e-12)
 
 
-def test_intervals_are_those_of_wilson():
-    low, high = wilson(np.array([0, 5, 10, 0]), np.array([10, 10, 10, 0]))
-    np.testing.assert_allclose(low, [0, 0.2366, 0.7225, np.nan], atol=1e-4)
-    np.testing.assert_allclose(high, [0.2775, 0.7634, 1, np.nan], atol=1e-4)
-
-
 @given(st.integers(0, 2**32), st.integers(1, 30))
 def test_p_values_count_the_ways_to_draw(seed, count):
     rng = np.random.default_rng(seed)
@@ -157,13 +151,6 @@ def test_p_values_count_the_ways_to_draw(seed, count):
                 assert found.p[number, feature] == pytest.approx(expected, rel=1e-9)
             else:
                 assert found.p[number, feature] == 1
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_corrected_p_values_are_those_of_scipy(p):
-    from scipy.stats import false_discovery_control
-
-    np.testing.assert_allclose(benjamini_hochberg(np.array(p)), false_discovery_control(p), rtol=1e-12)
 
 
 def test_pairs_that_are_not_tested_do_not_count():

@@ -20,3 +20,9 @@ def test_it_equals_scipy():
     expected = binomtest(13, 40).proportion_ci(method="wilson")
     low, high = wilson(np.array([13]), np.array([40]))
     assert (low.item(), high.item()) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_intervals_are_those_of_wilson():
+    low, high = wilson(np.array([0, 5, 10, 0]), np.array([10, 10, 10, 0]))
+    np.testing.assert_allclose(low, [0, 0.2366, 0.7225, np.nan], atol=1e-4)
+    np.testing.assert_allclose(high, [0.2775, 0.7634, 1, np.nan], atol=1e-4)

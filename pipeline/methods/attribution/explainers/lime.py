@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from filterscope.operators.attribution.lime import draw_masks, fit_ridge, proximity, segment_means
-from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.attribution.explainers.base import Explanation
 from filterscope.pipeline.methods.attribution.explainers.perturbed import probabilities
 from filterscope.pipeline.models.network import Network
@@ -58,7 +57,7 @@ class Lime:
         Raises
         ------
         InputError
-            If scikit-image is not installed, or the network does not score a class.
+            If the network does not score a class.
         """
         maps, fits = np.zeros(pixels.shape[:3], np.float32), np.full(len(pixels), np.nan)
         for number, image in enumerate(pixels):
@@ -74,13 +73,8 @@ class Lime:
 
     def segments(self, image: np.ndarray) -> np.ndarray:
         """Cut an image (uint8, shape (height, width, 3)) into segments, numbered from 0: int64 of shape (height, width)."""
-        try:
-            from skimage import segmentation
-        except ImportError as error:
-            raise InputError(
-                "LIME cuts images into segments with scikit-image, which is not installed; "
-                "run: pip install filterscope[attribution]"
-            ) from error
+        from skimage import segmentation
+
         quickshift: Any = segmentation.quickshift  # has no types
         found = quickshift(image, kernel_size=self.kernel_size, max_dist=self.max_dist, ratio=self.ratio, rng=0)
         return np.unique(found, return_inverse=True)[1].reshape(found.shape)

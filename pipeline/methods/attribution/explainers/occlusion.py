@@ -38,7 +38,7 @@ class Occlusion:
             averaged(_falls(network, image, int(own), rows, columns), rows, columns)
             for image, own in zip(pixels, classes, strict=True)
         ]
-        return Explanation(np.stack(maps), self.projected_passes(height, width))
+        return Explanation(np.stack(maps).astype(np.float32), self.projected_passes(height, width))
 
     def projected_passes(self, height: int, width: int) -> float:
         """Return how many forward passes an image takes: one per window, and one of the image as it is."""

@@ -9,10 +9,10 @@ from torch import Tensor
 from filterscope.operators.attribution.prediction_difference import (
     PatchGaussian,
     WindowSampler,
-    average_windows,
     weight_of_evidence,
     window_starts,
 )
+from filterscope.operators.attribution.windows import averaged, covering
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.attribution.explainers.base import Explanation
 from filterscope.pipeline.methods.attribution.explainers.perturbed import probabilities
@@ -80,6 +80,7 @@ class PredictionDifference:
         """
         height, width = pixels.shape[1:3]
         starts = self._starts(height, width)
+        covers = [covering(axis, self.window, size) for axis, size in zip(starts, (height, width), strict=True)]
         corners = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 2)
         shared = None if self.gaussian is None else WindowSampler(self.gaussian, self.window)
         maps = np.empty(pixels.shape[:3], np.float32)
@@ -88,7 +89,7 @@ class PredictionDifference:
             own = shared or WindowSampler(PatchGaussian.fit(image[None], self.patch, self.patches, seed), self.window)
             evidence = self._evidence(network, image, target, seed, corners, own)
             grid = evidence.reshape(*(len(axis) for axis in starts))
-            maps[number] = average_windows(grid, starts, self.window, (height, width))
+            maps[number] = averaged(grid, *covers)
         return Explanation(maps, self.projected_passes(height, width))
 
     def _evidence(

@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.attribution.explainers.passes import scores_of_copies
 from filterscope.pipeline.models.network import Network
-from filterscope.pipeline.models.scores import scores_of
 
 #: Makes the copies of a range of numbers: normalised, of shape (copies, channels, height, width), on the network's device.
 Copies = Callable[[range], Tensor]
 
 
-@torch.inference_mode()
 def probabilities(network: Network, count: int, copies: Copies, target: int) -> tuple[np.ndarray, int]:
     """Return the softmax probability of a class on copies of an image.
 
@@ -39,14 +38,8 @@ def probabilities(network: Network, count: int, copies: Copies, target: int) -> 
     InputError
         If the network does not score that class.
     """
-    found, classes = np.empty(count), 0
-    for start in range(0, count, network.batch_size):
-        rows = range(start, min(start + network.batch_size, count))
-        batch = padded(copies(rows), network.batch_size)
-        scores = scores_of(network.taps.module(batch))
-        found[rows.start : rows.stop] = probability(scores, target)[: len(rows)].cpu().numpy()
-        classes = scores.shape[1]
-    return found, classes
+    scores = scores_of_copies(network, lambda first, last: copies(range(first, last)), count)
+    return probability(torch.from_numpy(scores), target).numpy(), scores.shape[1]
 
 
 def probability(scores: Tensor, targets: int | Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """LIME, prediction differences and meaningful perturbation find the place that a planted network looks at."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -181,12 +180,6 @@ def test_lime_scores_copies_whose_segments_show_their_mean_colour() -> None:
     found = explained(LIME, image[None], seeds=np.array([5], np.uint64))
     assert found.maps[0] == pytest.approx(ridge.coef_[segments], abs=1e-5)
     assert found.fit[0] == pytest.approx(ridge.score(shown, scores, sample_weight=weights), rel=1e-4)
-
-
-def test_lime_without_scikit_image_says_what_to_install(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(InputError, match=r"pip install filterscope\[attribution\]"):
-        explained(LIME, planted.images(1))
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -8,6 +8,8 @@ from filterscope.jobs.report.pages.predictions import write_list, write_predicti
 from filterscope.jobs.report.place import prediction_place
 from filterscope.jobs.report.site import folder_of, prepare
 from filterscope.jobs.terminal import say
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.attribution.prediction import Prediction, explained
 from filterscope.pipeline.run.folder import RunFolder
 
 
@@ -52,6 +54,11 @@ def explain(
     for line in question.costs():
         say(line)
     found = question.explained(say)
+    if found.place in explained(plan.run):
+        try:
+            found = found.joined(Prediction.read(plan.run, found.place))
+        except InputError as error:
+            say(f"what was explained earlier is lost: {error}")
     found.write(plan.run)
     prepare(site)
     there = (site / "index.html").exists()

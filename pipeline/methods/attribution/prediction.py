@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
@@ -140,6 +140,13 @@ class Prediction:
     def place(self) -> tuple[str, str]:
         """Model, and name of the file of view and class, without its ending."""
         return self.model, f"{self.view}-{self.target}"
+
+    def joined(self, earlier: "Prediction") -> "Prediction":
+        """Return the prediction with the maps of other methods of an earlier one, unless that was of another network."""
+        same = (self.weights, self.data, list(self.regions)) == (earlier.weights, earlier.data, list(earlier.regions))
+        kept = [one for one in earlier.found if same and one.network != NONE and one.method not in self.methods]
+        own = len(self.found) - len(BASELINES)
+        return replace(self, found=(*self.found[:own], *kept, *self.found[own:]))
 
     def write(self, run: Path) -> None:
         """Keep it in a run; one of the same view and class is replaced."""

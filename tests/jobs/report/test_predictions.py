@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -117,6 +118,19 @@ def test_numbers_are_those_of_the_table_of_the_run(tmp_path):
     by_default = run.explain(3, target=1).methods
     assert {"grad_cam", "gradient", "occlusion"} <= set(by_default)  # the fast ones, and those of the run
     assert not {"lime", "pda", "meaningful", "pattern_net"} & set(by_default)
+
+
+def test_methods_that_are_asked_for_later_stand_beside_those_before(capsys, run):
+    explain(capsys, run, "--image", 3, "--target", 1, "--methods", "gradient")
+    first = Prediction.read(run, ("planted", "3-1"))
+    _, page, _ = explain(capsys, run, "--image", 3, "--target", 1, "--methods", "grad_cam")
+    both = Prediction.read(run, ("planted", "3-1"))
+    assert both.methods == ["grad_cam", "gradient"]
+    np.testing.assert_array_equal(both.maps["gradient"], first.maps["gradient"])
+    assert [row for row in Page(run.joinpath(page)).sections["maps"] if row[0] == "region"] != []
+    alone = replace(both, found=both.found[:2] + both.found[-3:])
+    assert alone.joined(first).methods == ["grad_cam", "gradient"]
+    assert alone.joined(replace(first, weights="other")).methods == ["grad_cam"]
 
 
 @pytest.mark.slow

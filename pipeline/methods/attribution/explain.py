@@ -254,7 +254,7 @@ def _methods(plan: Plan, model: PlannedModel, asked: Iterable[str] | None) -> tu
         try:
             return tuple(known(asked)), frozenset()
         except ValueError as error:
-            raise InputError(f"--methods: {error}") from None
+            raise InputError(f"--methods: expected {error}") from None
     named: Sequence[str] = plan.of(AttributionOptions).methods if "attribution" in plan.options.methods else ()
     fast = {name for name in EXPLAINERS if passes_of(plan, model, name) < COSTLY}
     return tuple(known({*named, *fast})), frozenset(fast - {*named})

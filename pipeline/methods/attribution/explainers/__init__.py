@@ -72,9 +72,9 @@ def known(names: Iterable[str]) -> Sequence[str]:
     asked = set(names)
     for name in sorted(asked - EXPLAINERS.keys()):
         hint = did_you_mean(name, EXPLAINERS) or f" Methods are: {', '.join(EXPLAINERS)}."
-        raise ValueError(f"methods of attribution, where {name!r} is none.{hint}")
+        raise ValueError(f"ways to explain a score, and {name!r} is not one.{hint}")
     if not asked:
-        raise ValueError(f"methods of attribution, separated by commas: {', '.join(EXPLAINERS)}")
+        raise ValueError(f"ways to explain a score, separated by commas: {', '.join(EXPLAINERS)}")
     return tuple(name for name in EXPLAINERS if name in asked)
 
 

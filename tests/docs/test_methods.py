@@ -22,6 +22,8 @@ METHODS = {method.name: method for method in registry.METHODS}
 PAGES = [*METHODS, "groups"]
 PICTURE = re.compile(r"^!\[([^\]]+)\]\((pictures/[\w-]+\.(?:svg|webp))\)$", re.MULTILINE)
 FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+#: Pictures of networks and graphs that take seconds to draw.
+COSTLY = ("graph", "pattern-positions", "patterns", "dissection", "location")
 
 
 def read(name):
@@ -109,8 +111,9 @@ def test_every_page_is_linked_from_the_front():
     assert [name for name in METHODS if f"/{name}.md)" not in front] == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in COSTLY else name for name in names()]
+)
 def test_a_picture_is_drawn_as_it_stands(name):
     kept = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     assert alike(kept, drawn(name)), "run `make pictures`"

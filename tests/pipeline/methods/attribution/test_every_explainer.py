@@ -99,7 +99,7 @@ def test_grad_cam_takes_three_passes_at_most():
 
 def test_names_are_kept_in_order_and_once():
     assert known(["occlusion", "grad_cam", "occlusion"]) == ("grad_cam", "occlusion")
-    with pytest.raises(ValueError, match=r"'gradcam' is none. Did you mean 'grad_cam'"):
+    with pytest.raises(ValueError, match=r"'gradcam' is not one. Did you mean 'grad_cam'"):
         known(["gradcam"])
     with pytest.raises(ValueError, match="grad_cam"):
         known([])

@@ -17,7 +17,7 @@ audit: setup
 	  --methods dissection,anchorings,significance,stability,growth --out runs/sample
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # the documentation site, into build/docs; warnings are errors, and nothing is fetched
 docs: setup

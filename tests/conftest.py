@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in [] if os.environ.get(variable) else items:
             if item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=f"{mark}; set {variable}=1"))
+    _begin_with_long_files(items)
+
+
+def _begin_with_long_files(items: list[pytest.Item]) -> None:
+    """Order tests by file: those with slow tests first, then those with many, so that workers end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") and not item.get_closest_marker("skip")}
+    many = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -many[item.path], str(item.path)))
 
 
 @pytest.fixture(scope="session")

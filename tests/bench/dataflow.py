@@ -32,6 +32,8 @@ def repeated(folder: Path, images: int) -> Path:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    from filterscope.pipeline.datasets.layout import Dataset
+
     original = coco(colors=False)
     shutil.copytree(original.folder, folder)
     for name in ("images", "segments"):
@@ -43,7 +45,8 @@ def repeated(folder: Path, images: int) -> Path:
         table = pa.concat_tables(copies)
         pq.write_table(table.filter(pc.less(table["image"], images)), folder / f"{name}.parquet", row_group_size=4096)
     manifest = json.loads((folder / "dataset.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps({**manifest, "identity": f"coco128 to {images}"}))
+    del manifest["tables"]
+    (folder / "dataset.json").write_text(json.dumps({**manifest, "identity": Dataset(folder).content}))
     return folder
 
 

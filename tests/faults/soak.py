@@ -101,11 +101,8 @@ def disturbed(run: Path, settings: dict[str, Any], fault: str, dice: random.Rand
         image.write_bytes(dice.choice([pixels[::-1], pixels + b"x", b""]))
     moved = {}
     if fault == "skew" and _FAKETIME is not None:
-        moved = {
-            "LD_PRELOAD": str(_FAKETIME),
-            "FAKETIME": dice.choice(["-90", "+90", "-400d", "+400d"]),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        # the monotonic clock is moved by as much: left alone, libfaketime 0.9.10 refuses every time.sleep of Python 3.11
+        moved = {"LD_PRELOAD": str(_FAKETIME), "FAKETIME": dice.choice(["-90", "+90", "-400d", "+400d"])}
     lock = run / "lock.json"
     before = _text(lock)  # of a run that was killed
     driver = Driver(run, settings, FAULT=fault, FAULT_DELAY="0.1", **moved)

@@ -232,6 +232,11 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}")
 
 
+def is_draft(path: PurePath) -> bool:
+    """Tell whether a file is one that `draft_of` names, or that Zarr writes before it renames it."""
+    return re.fullmatch(r"\..+\.\d+|.+\.[0-9a-f]{32}\.partial", path.name, re.ASCII) is not None
+
+
 def create(place: Place, data: bytes) -> bool:
     """Create a file whole if there is none; return False if there is one."""
     try:
@@ -401,6 +406,7 @@ __all__ = [
     "draft_of",
     "durable",
     "free_space",
+    "is_draft",
     "is_local",
     "lengthen",
     "listing",

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from filterscope.pipeline.stores.places import is_draft
 from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, settings_of, until
 
@@ -138,7 +139,7 @@ def _text(path: Path) -> str:
 def names(run: Path) -> set[str]:
     """Return the files of a run, but what has the time in its name, or is a draft of a worker that was killed."""
     files = (path.relative_to(run) for path in run.rglob("*") if path.is_file())
-    return {str(name) for name in files if name.parts[:2] != ("tables", "runs") and not name.name.startswith(".")}
+    return {str(name) for name in files if name.parts[:2] != ("tables", "runs") and not is_draft(name)}
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_EN
 machine's role, and are kept nowhere.
 """
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, wraps
+from io import BufferedReader
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -23,6 +26,10 @@ _ADDRESS = re.compile(r"s3:/+([^/]+)/*(.*)")
 
 class StoreError(OSError):
     """An object store refused something or did not answer."""
+
+
+class IrregularError(OSError):
+    """What should be a file is a folder, a pipe or a device."""
 
 
 class DamagedError(OSError):
@@ -63,6 +70,15 @@ def object_store(bucket: str, prefix: str | None = None) -> Any:
 def store_of(bucket: str) -> Any:
     """Return the store of a bucket, the same one each time: it keeps its connections."""
     return object_store(bucket)
+
+
+def open_regular(path: str | PurePath) -> BufferedReader:
+    """Open a file of this machine; IrregularError for what is none, such as a pipe, or a link to a device, that has no end."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise IrregularError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(number, "rb")
 
 
 def is_store(place: str | PurePath) -> bool:
@@ -123,6 +139,6 @@ def scan_files(paths: Sequence[str | PurePath], **options: Any) -> pl.LazyFrame:
 
 
 __all__ = [
-    "DamagedError", "StoreError", "files_under", "is_store", "listing", "object_store", "scan_files", "store_of", "table_path",
-    "told",
+    "DamagedError", "IrregularError", "StoreError", "files_under", "is_store", "listing", "object_store", "open_regular",
+    "scan_files", "store_of", "table_path", "told",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Parts of result tables that markers promise are checked before they are read."""
 
+import os
 import threading
 import time
 
@@ -117,6 +118,21 @@ def test_a_damaged_marker_is_named(run, content):
     marker.write_bytes(content)
     with pytest.raises(DamagedError, match=f"the marker .*{marker.name} is damaged; .*doctor"):
         limits(run)
+    assert schemas.scan(run, "runs").collect().is_empty(), "a table of which it says nothing"
+
+
+@pytest.mark.parametrize("irregular", [os.mkfifo, os.mkdir])
+def test_pipes_and_folders_are_no_parts_and_no_markers(run, irregular):
+    part = table_path(run, "thresholds", PLACES[0])
+    part.unlink()
+    irregular(part)
+    with pytest.raises(DamagedError, match="is not the file that was written"):
+        limits(run)
+    marker = next((run / "ledger" / "dissect").rglob("units-000064.*.json"))
+    marker.unlink()
+    irregular(marker)
+    with pytest.raises(DamagedError, match=f"the marker .*{marker.name} is damaged"):
+        schemas.scan_layer(run, "thresholds", *marker.parts[-3:-1])
 
 
 def test_runs_of_before_there_were_checksums_are_read(run):

@@ -10,6 +10,7 @@ from filterscope.operators.blind_spots.discovery import POLICIES
 from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.methods.blind_spots.discovery import curves_of
 from filterscope.pipeline.methods.method import Finding
+from filterscope.schemas.blind_spots import latest_answers
 
 _KEYS = ["model", "class", "method"]
 #: Partitions of a class that are shown, members of each, and features of each.
@@ -169,13 +170,16 @@ def answered(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per model with answers: answers, those that call the prediction wrong, their share and its 95 % interval.
-        A policy chose what was asked, so that the share is none of all views.
+        One row per model with answers: answers, those that were unsure, those that call the prediction wrong, their share of
+        the others and its 95 % interval. A policy chose what was asked, so that the share is none of all views.
     """
-    found = schemas.scan_answers(run).group_by("model").agg(pl.len().alias("answers"), pl.col("wrong").sum())
+    found = latest_answers(schemas.scan_answers(run)).group_by("model").agg(
+        pl.len().alias("answers"), pl.col("wrong").null_count().alias("unsure"), pl.col("wrong").sum()
+    )  # fmt: skip
     rows = found.sort("model").collect()
-    low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), rows["answers"].to_numpy().astype(np.int64))
-    share = (pl.col("wrong") / pl.col("answers")).alias("share wrong")
+    sure = rows["answers"] - rows["unsure"]
+    low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), sure.to_numpy().astype(np.int64))
+    share = pl.when(sure > 0).then(pl.col("wrong") / sure).alias("share wrong")
     return rows.with_columns(share, pl.Series("low", low), pl.Series("high", high))
 
 
@@ -189,7 +193,7 @@ def answered_curves(run: str | Path) -> pl.DataFrame:
     """
     rows = (
         schemas.scan_partition_members(run)
-        .filter(pl.col("method") == "clusters", "asked")
+        .filter(pl.col("method") == "clusters", pl.col("answered_wrong").is_not_null())
         .sort("model", "view")
         .collect()
     )

@@ -117,7 +117,7 @@ def test_an_answer_is_right_wrong_or_a_class(run, tmp_path):
     asked = ask(run, budget=5, policy="uub")
     answers = dict(zip(asked["view"], ["Right", " wrong ", "red", "1", "3"], strict=True))
     kept = answer(run, written(tmp_path / "questions.csv", asked, answers.get))
-    assert (kept.new, kept.wrong, kept.known, kept.blank) == (5, 2, 0, 0)
+    assert (kept.new, kept.wrong, kept.unsure, kept.known, kept.blank) == (5, 2, 0, 0, 0)
     rows = schemas.scan_answers(run).sort("number").collect()
     assert rows["answer"].to_list() == ["Right", "wrong", "red", "1", "3"]
     assert rows["wrong"].to_list() == [False, True, False, False, True]
@@ -162,7 +162,7 @@ def test_one_file_may_not_contradict_itself(run, tmp_path):
     [
         ("answer", "purple", "the answer is 'purple', which is neither the name of a class nor an index from 0 to 3"),
         ("answer", "crane", "the answer is 'crane', the name of classes 2 and 3: state the index"),
-        ("answer", "9", "write right, wrong, or the true class by index or name"),
+        ("answer", "9", "write right, wrong, unsure, or the true class by index or name"),
         ("view", "0", "has a true class on file, 1, by which the prediction is right"),
         ("view", "999", "'999' is the number of no view that `filterscope ask` asks about"),
         ("view", "-1", "'-1' is the number of no view"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from scipy.stats import hypergeom
 
 from filterscope import schemas
 from filterscope.operators.blind_spots.discovery import POLICIES
@@ -94,10 +95,30 @@ def curves(run: str | Path) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row per model, critical class and way of partitioning for each of about fifteen numbers of questions, the last
-        among them: for each policy the mean over its trials.
+        among them: for each policy the mean over its trials, and in `random low` and `random high` the 95 % interval of what
+        one person finds who asks at random, which is exact.
     """
     means = _means(run)
-    return means if means.is_empty() else _named(run, means.filter(_some(_KEYS)))
+    if means.is_empty():
+        return means
+    rows = means.filter(_some(_KEYS)).join(_labelled(run), on=_KEYS, how="left", maintain_order="left")
+    return _named(run, _beside_random(rows).drop("labelled", "wrong"))
+
+
+def _labelled(run: str | Path) -> pl.DataFrame:
+    """Return how many views of a critical class have a true class on file, and how many of these are wrong."""
+    return schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum()).collect()
+
+
+def _beside_random(rows: pl.DataFrame) -> pl.DataFrame:
+    """Put the interval of random beside its mean: what it finds is drawn without replacement, so hypergeometric."""
+    drawn = [rows[name].to_numpy() for name in ("labelled", "wrong", "question")]
+    ends = [
+        pl.Series(f"random {end}", hypergeom.ppf(share, *drawn).astype(np.int64))
+        for end, share in (("low", 0.025), ("high", 0.975))
+    ]
+    place = rows.columns.index("random") + 1
+    return rows.select(*rows.columns[:place], *ends, *rows.columns[place:])
 
 
 def _some(keys: list[str]) -> pl.Expr:
@@ -120,11 +141,10 @@ def verdicts(run: str | Path) -> pl.DataFrame:
     if means.is_empty():
         return means
     last = means.group_by(_KEYS, maintain_order=True).last()
-    totals = schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum())
     final = schemas.scan_discovery(run).filter(pl.col("policy") == "random").group_by(*_KEYS, "seed")
     trials = final.agg(pl.col("found").max()).group_by(_KEYS)
     spread = trials.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
-    joined = last.join(totals.collect(), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
+    joined = last.join(_labelled(run), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
     said = [_verdict(row) for row in joined.iter_rows(named=True)]
     shown = joined.select(
         *_KEYS, pl.col("labelled").alias("views"), pl.col("wrong").alias("unknown unknowns"),
@@ -191,22 +211,21 @@ def answered_curves(run: str | Path) -> pl.DataFrame:
     polars.DataFrame
         One row per model and number of questions, as of `curves`; of models with a wrong answer and a right one.
     """
-    rows = (
+    answers = (
         schemas.scan_partition_members(run)
         .filter(pl.col("method") == "clusters", pl.col("answered_wrong").is_not_null())
         .sort("model", "view")
         .collect()
     )
     parts = []
-    for (model,), own in rows.group_by("model", maintain_order=True):
+    for (model,), own in answers.group_by("model", maintain_order=True):
         if own["answered_wrong"].n_unique() < 2:
             continue
         counts = curves_of(own, own["answered_wrong"], len(own), str(model))
         means = {policy: found.mean(axis=0) for policy, found in counts.items()}
-        question = np.arange(1, len(own) + 1)
-        parts.append(
-            pl.DataFrame({"model": [model] * len(own), "question": question, **means}).filter(_some(["model"]))
-        )
+        whole = {"model": model, "question": np.arange(1, len(own) + 1), **means}
+        rows = pl.DataFrame(whole).with_columns(labelled=len(own), wrong=own["answered_wrong"].sum())
+        parts.append(_beside_random(rows.filter(_some(["model"]))).drop("labelled", "wrong"))
     return pl.concat(parts) if parts else pl.DataFrame()
 
 
@@ -224,7 +243,8 @@ FINDINGS = (
         ("discovery",),
         curves,
         look="lines",
-        note="By the true classes on file, mean over 20 trials. Dashed: views asked about at random.",
+        note="By the true classes on file, mean over 20 trials. Dashed: views asked about at random, with the 95 % interval of "
+        "one such trial.",
         terminal=False,
     ),
     Finding(
@@ -232,6 +252,7 @@ FINDINGS = (
         ("partitions", "partition_members", "answers"),
         partitions,
         look="strips",
+        bars=("share wrong", "purity"),
         note="Confident views of a class, in clusters of activations and in descriptive patterns, with random members of each. "
         "The share that is wrong is of views with a true class on file, beside that of all views of the class; answered are "
         "those a person was asked about, by a policy, and never mixed in.",
@@ -257,7 +278,7 @@ FINDINGS = (
         answered_curves,
         look="lines",
         note="What each policy would have found among the answered views alone, mean over 20 trials. Which were answered, "
-        "another policy chose. Dashed: at random.",
+        "another policy chose. Dashed: at random, with its 95 % interval.",
         terminal=False,
     ),
 )

@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+from math import comb
 
 import numpy as np
 import polars as pl
@@ -100,6 +101,17 @@ def test_curves_tell_what_each_policy_found(run):
     best = max(said[name] for name in ("uub", "ucb1", "greedy", "epsilon"))
     simple = said["least-confident"] >= best
     assert said["verdict"].startswith("a simple sort wins") == simple
+
+
+def test_random_has_the_interval_of_one_draw_without_replacement(run):
+    found = shown.curves(run).filter(method="clusters")
+    for row in found.to_dicts():
+        asked = row["question"]
+        share = [comb(11, n) * comb(89, asked - n) / comb(100, asked) for n in range(min(asked, 11) + 1)]
+        below = np.cumsum(share)
+        assert row["random low"] == int(np.argmax(below >= 0.025))
+        assert row["random high"] == int(np.argmax(below >= 0.975))
+        assert row["random low"] <= row["random"] <= row["random high"]
 
 
 @pytest.mark.parametrize(

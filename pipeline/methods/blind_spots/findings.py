@@ -14,8 +14,8 @@ from filterscope.pipeline.methods.method import Finding
 from filterscope.schemas.blind_spots import latest_answers
 
 _KEYS = ["model", "class", "method"]
-#: Partitions of a class that are shown, members of each, and features of each.
-_PARTITIONS, _MEMBERS, _FEATURES = 10, 8, 5
+#: Partitions of a class that are shown, members of each, features of each, and those that stand beside its members.
+_PARTITIONS, _MEMBERS, _FEATURES, _COMMON = 10, 8, 5, 3
 #: Largest corrected p value of a feature that is shown.
 _SIGNIFICANT = 0.05
 _BANDITS = [name for name in POLICIES if name not in ("random", "least-confident")]
@@ -61,7 +61,8 @@ def partitions(run: str | Path) -> pl.DataFrame:
         At most ten rows per model, critical class and way of partitioning: those whose share of wrong views, by the true
         classes on file, is surely highest (lower end of its interval) first; without such classes the least confident first.
         `members`; `share wrong` with its 95 % interval, beside that `of all views`; `purity` and `entropy`, null without
-        true classes on file; `answered` and `answered wrong`, by a person alone; and `views`, eight random members.
+        true classes on file; `in common`, at most three features that members have more often than chance (q <= 0.05), the
+        surest first; `answered` and `answered wrong`, by a person alone; and `views`, eight random members.
     """
     found = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
     on = [*_KEYS, "partition"]
@@ -70,11 +71,13 @@ def partitions(run: str | Path) -> pl.DataFrame:
         pl.col("answered_wrong").sum().alias("answered wrong"),
         pl.col("view").head(_MEMBERS).alias("random members"),
     )  # fmt: skip
+    common = _over(run, on).group_by(on).agg(pl.col("feature").head(_COMMON).str.join(", ").alias("in common"))
     joined = found.join(own.collect(), on=on, how="left", maintain_order="left")
+    joined = joined.join(common, on=on, how="left", maintain_order="left")
     shown = joined.select(
         *on, "pattern", pl.col("views").alias("members"), "confidence", "share wrong",
         pl.col("wrong_low").alias("low"), pl.col("wrong_high").alias("high"), "of all views", "purity", "entropy",
-        "answered", "answered wrong", pl.col("random members").alias("views"),
+        "in common", "answered", "answered wrong", pl.col("random members").alias("views"),
     )  # fmt: skip
     return _named(run, shown)
 
@@ -164,6 +167,11 @@ def _verdict(row: dict[str, float]) -> str:
     return "none beats random"
 
 
+def _over(run: str | Path, on: list[str]) -> pl.DataFrame:
+    """Return the features that partitions have more often than chance, the surest of each first."""
+    return schemas.scan_blind_spots(run).filter(pl.col("q") <= _SIGNIFICANT).sort(*on, "q", "feature").collect()
+
+
 def features(run: str | Path) -> pl.DataFrame:
     """Return the attributes, concepts and detectors that partitions have more often than chance.
 
@@ -174,9 +182,8 @@ def features(run: str | Path) -> pl.DataFrame:
         `expected` of as many random views, lift and q.
     """
     shown = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
-    over = schemas.scan_blind_spots(run).filter(pl.col("q") <= _SIGNIFICANT).collect()
     on = [*_KEYS, "partition"]
-    own = over.sort("q", "feature").group_by(on, maintain_order=True).head(_FEATURES)
+    own = _over(run, on).group_by(on, maintain_order=True).head(_FEATURES)
     joined = shown.select(*on, "pattern", "share wrong", "of all views").join(
         own, on=on, how="inner", maintain_order="left_right"
     )
@@ -249,7 +256,7 @@ FINDINGS = (
     ),
     Finding(
         "Partitions that are wrong most often",
-        ("partitions", "partition_members", "answers"),
+        ("partitions", "partition_members", "blind_spots", "answers"),
         partitions,
         look="strips",
         bars=("share wrong", "purity"),

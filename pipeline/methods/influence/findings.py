@@ -111,11 +111,8 @@ def suspects(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 
 
 def _suspect(row: dict[str, Any]) -> str:
-    labels = (
-        f"{row['given_label']} → {row['predicted']}" if row["given_label"] != row["predicted"] else row["given_label"]
-    )
-    known = row["influence"] is not None
-    return f"{labels}, {row['influence']:.2g}" if known else f"{labels}, loss {row['loss']:.2g}"
+    value = f"{row['influence']:.2g}" if row["influence"] is not None else f"loss {row['loss']:.2g}"
+    return f"{row['given_label']} → {row['predicted']}, {value}"
 
 
 def strongest(run: str | Path, model: str, layer: str) -> pl.DataFrame:
@@ -178,9 +175,8 @@ FINDINGS = (
         per="layer",
         look="grid",
         note="The training views whose labels each order checks first. Self-influence: by how much their own loss would rise "
-        "without them, odd ones and those with wrong labels; loss, which is free; and chance. Below each its label, → what the "
-        "head predicts where that is another, and its self-influence. A head that has learned a wrong label by heart predicts "
-        "it.",
+        "without them, odd ones and those with wrong labels; loss, which is free; and chance. Below each: its label → what "
+        "the head predicts, self-influence. A head that has learned a wrong label by heart predicts it.",
     ),
     Finding(
         "Harmful and helpful training views",

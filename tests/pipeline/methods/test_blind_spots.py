@@ -52,6 +52,7 @@ def test_a_planted_group_is_a_cluster(run):
     assert (worst["members"], worst["share wrong"], worst["of all views"]) == (EACH, 0.4, 0.11)
     assert (worst["purity"], worst["entropy"]) == pytest.approx((0.6, -0.6 * np.log2(0.6) - 0.4 * np.log2(0.4)))
     assert (worst["answered"], worst["answered wrong"]) == (0, 0)
+    assert "tint=warm" in worst["in common"].split(", ")
 
 
 def test_members_come_in_a_random_order(run):

@@ -29,15 +29,15 @@
   const answerOf = (question) => named(answers.get(question.key))?.answer ?? null;
   const put = (key, answer) => (answer === null ? answers.remove(key) : answers.set(key, answer));
 
+  const places = new Map(questions.map((question, n) => [question.key, n]));
+
   /* What this tab did: keys of questions, and their answers before. */
   function done() {
     try {
-      const found = JSON.parse(session.get(UNDO) ?? "[]");
-      return found.filter(([key]) => questions.some((question) => question.key === key));
+      return JSON.parse(session.get(UNDO) ?? "[]").filter(([key]) => places.has(key));
     } catch { return []; }
   }
 
-  const indexOf = (key) => questions.findIndex((question) => question.key === key);
   /* The first question without an answer from one on, around the end; that one itself if there is none. */
   function open(from) {
     for (let n = 0; n < questions.length; n += 1) {
@@ -47,7 +47,7 @@
     return from % questions.length;
   }
   const last = done().at(-1);
-  let now = open(last ? indexOf(last[0]) + 1 : 0);
+  let now = open(last ? places.get(last[0]) + 1 : 0);
 
   const buttons = choices.map((choice) => {
     const button = element("button", { type: "button", "data-answer": choice.answer }, `${choice.label} `, element("kbd", {}, choice.key.toUpperCase()));
@@ -107,7 +107,7 @@
     if (!back) return;
     session.set(UNDO, JSON.stringify(before));
     put(...back);
-    show(indexOf(back[0]));
+    show(places.get(back[0]));
     at("said").textContent = `Undone. ${at("place").textContent}: ${questions[now].title}`;
   }
 

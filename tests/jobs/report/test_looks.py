@@ -153,7 +153,7 @@ def test_an_interval_is_a_band_around_its_line(about):
     assert figure.lines[1].band == "M" + "L".join(f"{x:.1f} {y * tall:.1f}" for x, y in top + bottom) + "z"
     text = drawn("lines", frame, about)
     assert [path["d"] for path in Found(text).all("path", "band")] == [figure.lines[1].band]
-    assert "random 0.0000 (0 to 1), 1.0000 (0 to 2), 2.0000 (1 to 4)" in text
+    assert "random 0 (0 to 1), 1 (0 to 2), 2 (1 to 4)" in text
 
 
 def test_an_interval_with_a_gap_has_no_band(about):

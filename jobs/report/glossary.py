@@ -227,11 +227,14 @@ TERMS: dict[str, str] = {
         for heading in ("Unknown unknowns found", "Unknown unknowns against questions", "Answers")
         for policy, how in _POLICIES.items()
     },
+    "random low": "lower end of the 95 % interval of what one trial at random finds (hypergeometric)",
+    "random high": "upper end of that interval",
     "Answers.question": "questions asked",
     "members": "views of the partition",
     "share wrong": "share of views with a true class on file that are predicted wrongly",
     "Answers to questions of `filterscope ask`.answers": "views that a person was asked about and answered",
-    "Answers to questions of `filterscope ask`.share wrong": "share of the answers that call the prediction wrong",
+    "unsure": "answers of a person who was unsure, which count neither way",
+    "Answers to questions of `filterscope ask`.share wrong": "share of the other answers that call the prediction wrong",
     "of all views": "the same share of all views of the critical class",
     "answered": "members that a person was asked about and answered",
     "answered wrong": "members whose prediction is wrong by these answers",
@@ -252,8 +255,9 @@ TERMS: dict[str, str] = {
     "after loss": "the same once errors found by loss are put right",
     "after random": "the same once errors found at random are put right",
     "without errors": "the same once all errors are put right",
-    "loss rank": "place by loss, 0 the largest",
-    "Harmful and helpful training views.strongest": "influence of the first training view shown",
+    "shown": "training views shown",
+    "predicted otherwise": "share of them whose label is not what the head predicts",
+    "also by influence": "how many of them are shown by self-influence too",
     "same class": "share of the training views shown that have the label of the test view",
 }
 

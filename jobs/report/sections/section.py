@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from filterscope.jobs.report.declared import shown_beside
+from filterscope.jobs.report.declared import PICTURED, shown_beside
 from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
 from filterscope.jobs.report.sections.lines import FIGURES, figures
-from filterscope.jobs.report.sections.listed import strips
+from filterscope.jobs.report.sections.listed import GRID, VIEWS, strips
 from filterscope.jobs.report.sections.ties import TIES, tied
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
@@ -53,7 +53,7 @@ class Section:
 def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     """Draw the rows of a finding, at least one."""
     title, _, subtitle = finding.title.partition(": ")
-    look, drawn = _drawn(finding.look, frame, about)
+    look, drawn = _drawn(finding, frame, about)
     shown = frame.head(ROWS)
     columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
     said = {heading(name): column_says(name, finding) for name in frame.columns}
@@ -64,12 +64,13 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     return Section(anchor(title), title, subtitle, finding.note, look, drawn, columns, cut, table, sql)
 
 
-def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
+def _drawn(finding: Finding, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
+    look = finding.look
     if look == "lines":
         found = figures(frame, about)
         return ("lines", found) if found else ("table", None)
-    if look == "strips":
-        return look, strips(frame, about)
+    if look in PICTURED:
+        return look, strips(frame, about, finding.bars, GRID if look == "grid" else VIEWS)
     if look == "graph":
         return look, tied(frame)
     return look, None
@@ -77,7 +78,7 @@ def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
 
 def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
     shown, all_of = ROWS, frame.height
-    if look == "strips":
+    if look in PICTURED:
         shown = len(drawn.rows)
     elif look == "graph":
         shown = TIES

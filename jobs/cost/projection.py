@@ -160,7 +160,7 @@ class Projection:
 
 def project(
     costs: UnitCosts, demands: Sequence[Demand], *, images: int, models: int, megapixels: float, concepts: int,
-    methods: Iterable[Method], on_gpu: bool, views: int | None = None, masks: bool = True,
+    methods: Iterable[Method], on_gpu: bool, views: int | None = None, masks: bool = True, plan: "Plan | None" = None,
 ) -> Projection:  # fmt: skip
     """Project the cost of an audit.
 
@@ -182,6 +182,8 @@ def project(
         Views of the images; by default one each.
     masks : bool
         Whether a stage rasterises labels.
+    plan : Plan, optional
+        The plan of the demands, for methods whose cost depends on options, classes or attributes.
     """
     views = images if views is None else views
     share = views * models / len(demands)
@@ -197,12 +199,17 @@ def project(
         "forward": forward,
         "store": 1e-6 * (activations + sum(others.values())) * costs.store_megabyte,
     }
-    size, passes = Size(views * models, elements, pairs), 1.0
+    size, passes, networks = Size(views * models, elements, pairs), 1.0, models / len(demands)
     for method in methods:
         if method.cost:
-            passes += method.cost.passes
+            drawn = method.cost.drawn(plan) if method.cost.drawn and plan else 0.0
+            passes += method.cost.passes + drawn / views
             again = {method.name: decode + method.cost.passes * forward} if method.cost.passes else {}
             seconds |= {**method.cost.seconds(costs.factors, size), **again}
+            own = method.cost.planned(costs.factors, plan, views) if method.cost.planned and plan else {}
+            own = {name: networks * value for name, value in own.items()}
+            bare = 0.0 if on_gpu else networks * drawn * sum(demand.forward for demand in demands)
+            seconds |= {**own, **({method.name: own.get(method.name, 0.0) + bare} if bare else {})}
     gpu = on_gpu and costs.gpu_gflop is not None and costs.gpu_melement is not None
     largest = max(demand.activation_bytes for demand in demands)
     return Projection(
@@ -310,6 +317,7 @@ def projected(
         methods=methods,
         on_gpu=gpus > 0,
         masks="masks" in {kind.name for kind in Stages(plan).kinds},
+        plan=plan,
     )
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
     seen = f"{images:,} images" + (f" ({views:,} views)" if views != images else "")

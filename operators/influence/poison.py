@@ -1,4 +1,4 @@
-"""Training attacks: where to move the features of training views so that a test view's loss rises once the head is trained again.
+"""Training attacks: where to move features of training views so that a test view's loss rises in a head trained on them.
 
 References
 ----------

@@ -11,6 +11,7 @@ from filterscope.jobs.report.declared import shown_beside
 from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
+from filterscope.jobs.report.sections.gallery import hung
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import strips
 from filterscope.jobs.report.sections.ties import TIES, tied
@@ -70,6 +71,8 @@ def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
         return ("lines", found) if found else ("table", None)
     if look == "strips":
         return look, strips(frame, about)
+    if look == "gallery":
+        return look, hung(frame, about)
     if look == "graph":
         return look, tied(frame)
     return look, None
@@ -77,7 +80,7 @@ def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
 
 def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
     shown, all_of = ROWS, frame.height
-    if look == "strips":
+    if look in ("strips", "gallery"):
         shown = len(drawn.rows)
     elif look == "graph":
         shown = TIES

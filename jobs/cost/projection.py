@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from filterscope.jobs.cost.machine import machine
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.method import Method, Size
+from filterscope.pipeline.methods.method import Cost, Method, Size
 
 if TYPE_CHECKING:
     from filterscope.jobs.config.audit import AuditConfig
@@ -202,24 +202,30 @@ def project(
     size, passes, networks = Size(views * models, elements, pairs), 1.0, models / len(demands)
     for method in methods:
         if method.cost:
-            drawn = method.cost.drawn(plan) if method.cost.drawn and plan else 0.0
+            own, drawn = _planned(method.cost, costs, plan, views)
             passes += method.cost.passes + drawn / views
             again = {method.name: decode + method.cost.passes * forward} if method.cost.passes else {}
             seconds |= {**method.cost.seconds(costs.factors, size), **again}
-            own = method.cost.planned(costs.factors, plan, views) if method.cost.planned and plan else {}
-            own = {name: networks * value for name, value in own.items()}
-            bare = 0.0 if on_gpu else networks * drawn * sum(demand.forward for demand in demands)
-            seconds |= {**own, **({method.name: own.get(method.name, 0.0) + bare} if bare else {})}
+            bare = 0.0 if on_gpu else drawn * sum(demand.forward for demand in demands)
+            own[method.name] = own.get(method.name, 0.0) + bare
+            seconds |= {name: networks * value for name, value in own.items() if value}
     gpu = on_gpu and costs.gpu_gflop is not None and costs.gpu_melement is not None
-    largest = max(demand.activation_bytes for demand in demands)
     return Projection(
         {name: value for name, value in seconds.items() if value},
         passes * (gflop * (costs.gpu_gflop or 0) + melement * (costs.gpu_melement or 0)) if gpu else None,
         activations * costs.stored_byte,
-        views * largest * costs.stored_byte,
+        views * max(demand.activation_bytes for demand in demands) * costs.stored_byte,
         pairs * costs.table_pair + pairs / views * concepts * costs.table_concept,
         {name: count * costs.stored_byte for name, count in others.items()},
     )
+
+
+def _planned(cost: Cost, costs: UnitCosts, plan: "Plan | None", views: int) -> tuple[dict[str, float], float]:
+    """Return the core seconds of all networks of a plan that follow from it, and the passes through each on drawn views."""
+    if plan is None:
+        return {}, 0.0
+    seconds = dict(cost.planned(costs.factors, plan, views)) if cost.planned else {}
+    return seconds, cost.drawn(plan) if cost.drawn else 0.0
 
 
 def demands_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Demand]:

@@ -9,10 +9,20 @@ from typing import Any
 
 from filterscope.jobs.report import pictures
 from filterscope.jobs.report.declared import declared, tables_of
-from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, predictions, search, units
+from filterscope.jobs.report.pages import (
+    attacked,
+    concepts,
+    graph,
+    images,
+    layers,
+    overview,
+    predictions,
+    search,
+    units,
+)
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
-from filterscope.jobs.report.sections import gallery, trees
+from filterscope.jobs.report.sections import trees
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.tables import TableFiles
 from filterscope.jobs.report.thumbnails import (
@@ -284,8 +294,8 @@ class _Pages:
         """Yield the pictures of attacked images of each model that the gallery shows."""
         for model in self.where.plan.models:
             if self._tables.has("adversarial", model.name):
-                inputs = {"tables": self._tables.state(gallery.OWN, model.name)}
-                yield self._task(("attacks", model.name), inputs, gallery.write_gallery, model.name)
+                inputs = {"tables": self._tables.state(attacked.OWN, model.name)}
+                yield self._task(("attacks", model.name), inputs, attacked.write_gallery, model.name)
 
     def predictions(self) -> Iterator[ReportTask]:
         """Yield the predictions that were explained, and the list of them."""

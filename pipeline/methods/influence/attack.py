@@ -24,14 +24,17 @@ from filterscope.pipeline.methods.extraction.networks import HeldNetworks
 from filterscope.pipeline.methods.influence.head import read_head, sample_seed, written
 from filterscope.pipeline.methods.influence.labels import Labels
 from filterscope.pipeline.methods.influence.options import InfluenceOptions
-from filterscope.pipeline.methods.influence.poisoned import ATTACKS, RADIUS
 from filterscope.pipeline.methods.influence.trial import Inverse, Trial
 from filterscope.pipeline.methods.tasks import ViewsTask
 from filterscope.pipeline.methods.vulnerable.victim import Victim
 from filterscope.pipeline.models.gradients import INPUT
 from filterscope.pipeline.models.tensors import pixel_gradients
+from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.views.decode import decode_views, view_files
 
+ATTACKS = Table("training_attack")
+#: Largest change of a value, black to white being 1: a file of 8 bits keeps nothing of it.
+RADIUS = 0.499 / 255
 #: Length of a step, in radii over the number of steps.
 _STRIDE = 2.5
 #: What some images, of shape (n, height, width, channels) from 0 to 1, have as pooled maps: float64 of shape (n, D).

@@ -1,4 +1,4 @@
-"""How training attacks are planned, and what they leave."""
+"""How training attacks are planned."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,10 +13,6 @@ from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, grids, view_blocks, views_works
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
-
-ATTACKS = Table("training_attack")
-#: Largest change of a value, black to white being 1: a file of 8 bits keeps nothing of it.
-RADIUS = 0.499 / 255
 
 
 def plan_attacks(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
@@ -37,7 +33,11 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 
 ATTACK_STAGE = StageKind(
-    "training-attack", reads=(POOLED, HEAD), writes=(ATTACKS,), plan=plan_attacks, parameters=parameters
+    "training-attack",
+    reads=(POOLED, HEAD),
+    writes=(Table("training_attack"),),
+    plan=plan_attacks,
+    parameters=parameters,
 )
 
-__all__ = ["ATTACKS", "ATTACK_STAGE", "RADIUS"]
+__all__ = ["ATTACK_STAGE"]

@@ -11,6 +11,7 @@ from filterscope.jobs.report.declared import PICTURED, shown_beside
 from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
+from filterscope.jobs.report.sections.gallery import hung
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import GRID, VIEWS, strips
 from filterscope.jobs.report.sections.ties import TIES, tied
@@ -69,6 +70,8 @@ def _drawn(finding: Finding, frame: pl.DataFrame, about: About) -> tuple[str, An
     if look == "lines":
         found = figures(frame, about)
         return ("lines", found) if found else ("table", None)
+    if look == "gallery":
+        return look, hung(frame, about)
     if look in PICTURED:
         return look, strips(frame, about, finding.bars, GRID if look == "grid" else VIEWS)
     if look == "graph":

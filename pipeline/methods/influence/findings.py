@@ -8,6 +8,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.operators.numerics.seeds import seed_of
+from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.methods.influence.head import AT_RANDOM, BY_INFLUENCE, BY_LOSS
 from filterscope.pipeline.methods.influence.stage import HARMFUL
 from filterscope.pipeline.methods.method import Finding
@@ -144,6 +145,65 @@ def strongest(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
+def groups(run: str | Path) -> pl.DataFrame:
+    """Return what leaving groups of training views out does, beside random groups of the same size.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, layer, attribute and value, the largest groups of an attribute first: training views left out;
+        change of the mean test loss, predicted and actual, and that without a `random group`; the actual change for test views
+        of the `own value`, and without the random group; correlation of predicted and actual changes over test views.
+    """
+    found = schemas.scan_group_influence(run)
+    sizes = [*_KEYS, "attribute", pl.col("train_views"), "value"]
+    return found.sort(sizes, descending=[False] * 3 + [True, False]).select(
+        *_KEYS, "attribute", "value", pl.col("left_out").alias("left out"),
+        pl.col("predicted_change").alias("predicted"), pl.col("actual_change").alias("actual"),
+        pl.col("random_actual").alias("random group"),
+        pl.col("own_actual").alias("own value"), pl.col("random_own").alias("own value, random group"),
+        "pearson", "slope",
+    ).collect()  # fmt: skip
+
+
+def attacks(run: str | Path) -> pl.DataFrame:
+    """Return how many test views lose their label once training images are changed within rounding.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, layer and number of training views changed: test `views`; share `flipped` with the ends of its
+        95 % interval (Wilson), and with random `noise` of equal length in the same views; medians of the loss before, after,
+        and with noise.
+    """
+    rows = schemas.scan_training_attack(run).collect()
+    if not rows.height:
+        return pl.DataFrame()
+    found = rows.sort(*_KEYS, "perturbed", "view").group_by(*_KEYS, "perturbed", maintain_order=True).agg(
+        pl.len().alias("views"),
+        pl.col("flipped").sum().alias("count"),
+        pl.col("flipped").mean().alias("share flipped"),
+        pl.col("noise_flipped").mean().alias("by noise"),
+        pl.col("loss_before").median().alias("loss before"),
+        pl.col("loss_after").median().alias("loss after"),
+        pl.col("noise_loss").median().alias("loss in noise"),
+    )  # fmt: skip
+    low, high = wilson(found["count"].to_numpy(), found["views"].to_numpy())
+    ends = found.with_columns(pl.Series("low", low), pl.Series("high", high)).drop("count")
+    first = [*_KEYS, "perturbed", "views", "share flipped", "low", "high"]
+    return ends.select(*first, pl.exclude(first))
+
+
 FINDINGS = (
     Finding(
         "Linear heads: whether influence says what leaving a training view out does",
@@ -169,6 +229,20 @@ FINDINGS = (
         note="Of labels that were made wrong for a rehearsal.",
     ),
     Finding(
+        "Groups of training views: what leaving one out does to the loss on test views, beside a random group of its size",
+        ("group_influence",),
+        groups,
+        note="Predicted: the sum of the influences of the group's members. Half of a class stays where a group holds it "
+        "all. A group matters where its change is far from that of the random group.",
+    ),
+    Finding(
+        "Training attacks: test views that lose their label when training images change within rounding",
+        ("training_attack",),
+        attacks,
+        note="Test views that the head is right about. No value of the training images changes by half a grey level, so that "
+        "files of 8 bits are the same; the head is trained again on what is between. Noise: as long, in the same images.",
+    ),
+    Finding(
         "Suspected label errors",
         ("self_influence",),
         suspects,
@@ -190,4 +264,4 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "curves", "heads", "label_errors", "strongest", "suspects"]
+__all__ = ["FINDINGS", "attacks", "curves", "groups", "heads", "label_errors", "strongest", "suspects"]

@@ -95,7 +95,13 @@ def _command(recipe: "Recipe") -> Any:
         from filterscope.jobs.config.train import asked_of
 
         given = {flag.key: flag.value(options[flag.key]) for flag in flags if options.get(flag.key) is not None}
-        beside = {"seeds": seeds, "models": model or (), "layers": layers or (), "device": device, "threads": threads}
+        beside: dict[str, Any] = {
+            "seeds": seeds,
+            "models": model or (),
+            "layers": layers or (),
+            "device": device,
+            "threads": threads,
+        }
         _carry_out(asked_of(recipe.name, data, given, **beside), out, actors, redo)
 
     stated = [one for one in inspect.signature(train).parameters.values() if one.kind is not one.VAR_KEYWORD]

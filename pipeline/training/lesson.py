@@ -113,7 +113,7 @@ def _lesson(folder: Path, identity: str, options: LessonOptions, listed: str) ->
     views = open_views(folder, identity, settings_of(options))
     kind = _kind(dataset, options, views)
     names, target = {CLASSES: _classes, ATTRIBUTES: _attributes, CATEGORIES: _categories}[kind](dataset, options, views)
-    known = np.atleast_2d((target >= 0).T).any(axis=0)
+    known = np.asarray(np.atleast_2d((target >= 0).T).any(axis=0))
     if options.train_on:
         train = _listed(dataset, options.train_on)[views.image]
     else:

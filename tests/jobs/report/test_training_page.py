@@ -51,7 +51,7 @@ def test_one_epoch_has_no_curve_and_none_has_no_page(tmp_path: Path) -> None:
     text = write_training(folder_of(tmp_path / "one", 1)).read_text()
     assert "<figure>" not in text
     assert "<td>0.750</td><td>0.625</td>" in text
-    with pytest.raises(InputError, match="no epoch of .* is done"):
+    with pytest.raises(InputError, match=r"no epoch of .* is done"):
         write_training(folder_of(tmp_path / "none", 0))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()

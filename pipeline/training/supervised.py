@@ -139,8 +139,7 @@ class Supervised(Training):
         self.network.train()
         losses, answers, targets = [], [], []
         for pixels, target in self._batches(random):
-            scores = scores_of(self.network(self.shown.batch(pixels)))
-            loss = self._loss(scores, torch.from_numpy(target).to(self.shown.device), self.network)
+            scores, loss = self._told(self.shown.batch(pixels), torch.from_numpy(target).to(self.shown.device))
             self._update(loss, number)
             losses.append(loss.detach())
             answers.append(scores.detach())
@@ -151,6 +150,15 @@ class Supervised(Training):
         told = np.concatenate(targets), torch.cat(answers).float().cpu().numpy()
         return [Measure(TRAIN, "loss", mean, examples=int(sizes.sum())), *self._right(TRAIN, *told), *self._held_out()]
 
+    def _told(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores of a batch of training images, and the loss; a recipe may learn from more than scores."""
+        scores = scores_of(self.network(images))
+        return scores, self._loss(scores, target, self.network)
+
+    def _varied(self, pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return the images of a batch as they are learned from; a recipe may change them at random."""
+        return pixels
+
     def _batches(self, random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         order = self.lesson.train[random.permutation(len(self.lesson.train))]
         mirrored = random.random(len(order)) < 0.5 if self._flips else np.zeros(len(order), bool)
@@ -159,7 +167,7 @@ class Supervised(Training):
             pixels, good = self._views.take(rows)
             pixels[flip] = pixels[flip][:, :, ::-1]
             if good.sum() > 1:  # batch norm takes no single value
-                yield pixels[good], self.lesson.target[rows[good]]
+                yield self._varied(pixels[good], random), self.lesson.target[rows[good]]
 
     def _update(self, loss: Tensor, epoch: int) -> None:
         self.optimiser.zero_grad(set_to_none=True)
@@ -173,16 +181,18 @@ class Supervised(Training):
             self.schedule.step()
         self.step += 1
 
-    def _held_out(self) -> list[Measure]:
-        scores, targets = [], []
+    def _tested(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield held-out images and targets."""
         for start in range(0, len(self.lesson.heldout), _TESTED):
             rows = self.lesson.heldout[start : start + _TESTED]
             pixels, good = self._views.take(rows)
             if good.any():
-                scores.append(self.shown.scores(self.network, pixels[good]))
-                targets.append(self.lesson.target[rows[good]])
+                yield pixels[good], self.lesson.target[rows[good]]
         self._refuse_bad()
-        answer, target = np.concatenate(scores), np.concatenate(targets)
+
+    def _held_out(self) -> list[Measure]:
+        told = [(self.shown.scores(self.network, pixels), target) for pixels, target in self._tested()]
+        answer, target = (np.concatenate(parts) for parts in zip(*told, strict=True))
         loss = float(label_loss(torch.from_numpy(answer).double(), torch.from_numpy(target)))
         return [Measure(HELDOUT, "loss", loss, examples=len(target)), *self._right(HELDOUT, target, answer)]
 

@@ -60,7 +60,7 @@ ATTRIBUTE_RELATIONS = table(
     column(
         "assumed",
         pa.bool_(),
-        "whether fewer than three other pairs have the same expectation, so that the median strength of all pairs stands for it",
+        "whether fewer than three other pairs have the same expectation, so that the median size of all relations is used",
         null=f"{_NOT_EXPECTED}, or no view has evidence for both",
     ),
     column("data_correlation", pa.float64(), "correlation phi of both attributes in the labels", null=_UNLABELLED),

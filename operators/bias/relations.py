@@ -26,7 +26,7 @@ def masked(
     gradients, products : float32 ndarray of shape (A, E)
         Gradients v of A attributes with respect to the E elements of a layer's maps on one view, and v o x, x being the maps.
     mask : {"top", "share", "none"}
-        `top`: the elements of largest \\|v o x\\| that together hold 90 % of its sum, `share`: 2 % of all elements,
+        `top`: the elements of largest v o x in size that together hold 90 % of its sum, `share`: 2 % of all elements,
         `none`: all. Elements as large as the last one are kept too.
 
     Returns

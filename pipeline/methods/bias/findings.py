@@ -231,8 +231,8 @@ def of_context(run: str | Path) -> pl.DataFrame:
 
 
 _NOTE = (
-    "relation: the mean cosine of what speaks for either output; 1 the same evidence, -1 opposite evidence. Beside it that of a "
-    "network whose weights are in another order, and the correlation of both labels in the data: a relation that follows the "
+    "relation: the mean cosine of what speaks for either output; 1 the same evidence, -1 opposite evidence. Beside it that of "
+    "a network whose weights are in another order, and the correlation of both labels in the data: a relation that follows the "
     "data may be a bias of the data. residual: what that correlation does not explain."
 )
 _EDITS = (

@@ -51,7 +51,7 @@ def conflicts(
     """Hold the relations of P pairs against expectations.
 
     The relations expected to be positive, negative or none are each taken as one normal distribution: about their mean,
-    which is 0 for none, with their pooled variance, the pair at hand left out.
+    which is 0 for none, with the variance of all their values, over views and pairs, the pair at hand left out.
 
     Parameters
     ----------
@@ -102,12 +102,11 @@ def _expected(
     strength: float,
 ) -> tuple[float, float, bool]:
     """Return mean and standard deviation of what is expected of a pair, and whether they are assumed."""
-    few = int(alike.sum()) < ENOUGH
-    spread = float(np.sqrt((deviation[known if few else alike] ** 2).mean()))
-    centre = sign * strength if few or not sign else float(mean[alike].mean())
-    if sign * centre <= 0 and sign:  # those expected to be of one sign are of the other: no pattern to go by
-        return sign * strength, spread, True
-    return centre, spread, few
+    if alike.sum() < ENOUGH or (sign and sign * float(mean[alike].mean()) <= 0):
+        # too few, or those expected to be of one sign are of the other: no pattern to go by
+        return sign * strength, float(np.sqrt((deviation[known] ** 2).mean())), True
+    centre = float(mean[alike].mean()) if sign else 0.0
+    return centre, float(np.sqrt((deviation[alike] ** 2 + (mean[alike] - centre) ** 2).mean())), False
 
 
 __all__ = ["ENOUGH", "KINDS", "LEAST", "UNKNOWN", "Conflicts", "conflicts", "divergence"]

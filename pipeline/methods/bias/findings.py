@@ -40,9 +40,10 @@ def against(run: str | Path) -> pl.DataFrame:
     """Return the pairs that are not as expected, of largest divergence first; of each the kind, and what `tied` has."""
     rows = schemas.scan_attribute_relations(run).filter(pl.col("kind").is_in(["blind_spot", "failure_mode"]))
     order = [*_KEYS, "divergence", "attribute", "other"]
-    columns = ["attribute", "other", "expected", "kind", "divergence", pl.col("mean").alias("relation"), "low", "high"]
+    names = ["attribute", "other", "expected", "kind", "divergence"]
     found = rows.sort(order, descending=[False, False, True, False, False])
-    return found.select(*_KEYS, *columns, *_BESIDE, "assumed").collect()
+    relation = pl.col("mean").alias("relation")
+    return found.select(*_KEYS, *names, relation, "low", "high", *_BESIDE, "assumed").collect()
 
 
 def explained(run: str | Path) -> pl.DataFrame:
@@ -149,7 +150,8 @@ def patterns(run: str | Path) -> pl.DataFrame:
     layers = maps.select(_KEYS).unique()
     conflict = pl.col("kind").is_in(["blind_spot", "failure_mode"]).fill_null(value=False)
     pairs = (
-        relations.drop("views").join(layers, on=_KEYS)
+        relations.drop("views")
+        .join(layers, on=_KEYS)
         .filter(pl.col("mean").is_not_null())
         .with_columns(conflict.alias("conflict"))
         .sort("model", "conflict", "divergence", "rank", descending=[False, True, True, False], nulls_last=True)

@@ -1,4 +1,4 @@
-"""The survey's findings on real faces, by directions: a planted tie comes among the first, and lipstick is looked for at the eyes."""
+"""Findings of the survey on real faces, by directions: a planted tie is among the first, lipstick is sought at the eyes."""
 
 import polars as pl
 import pytest

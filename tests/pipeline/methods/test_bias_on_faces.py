@@ -47,6 +47,8 @@ def test_the_planted_pair_is_among_the_first_three_of_780_that_the_labels_do_not
 
 def test_an_open_mouth_is_looked_for_at_the_mouth(run):
     """Where lipstick is looked for depends on the network: see docs/bias.md."""
-    edits = schemas.scan_region_edits(run).select("attribute", "region", "share_lost").collect()
-    lost = {(attribute, region): share for attribute, region, share in edits.iter_rows()}
-    assert lost["Mouth_Slightly_Open", "mouth"] > max(lost["Mouth_Slightly_Open", "eyes"], 0.2)
+    edits = (
+        schemas.scan_region_edits(run).filter(attribute="Mouth_Slightly_Open").select("region", "low", "high").collect()
+    )
+    ends = {region: (low, high) for region, low, high in edits.iter_rows()}
+    assert ends["mouth"][0] > max(ends["eyes"][1], 0)

@@ -179,7 +179,7 @@ def patterns(run: str | Path) -> pl.DataFrame:
 
 
 def edits(run: str | Path) -> pl.DataFrame:
-    """Return what edits of regions take from the attributes, the largest effect of each attribute first.
+    """Return what edits of regions take from the attributes, the largest effect of each model first.
 
     Returns
     -------
@@ -187,25 +187,12 @@ def edits(run: str | Path) -> pl.DataFrame:
         One row per model, attribute, region and edit: the columns of `region_edits`.
     """
     rows = schemas.scan_region_edits(run)
-    order = ["model", "attribute", "edit", "effect", "region"]
-    columns = [
-        "model",
-        "attribute",
-        "region",
-        "role",
-        "edit",
-        "views",
-        "share_lost",
-        "low",
-        "high",
-        "control",
-        "effect",
-    ]
-    return (
-        rows.sort(order, descending=[False, False, False, True, False])
-        .select(*columns, "effect_low", "effect_high", "flips", "control_flips")
-        .collect()
-    )
+    order = ["model", "effect", "attribute", "region", "edit"]
+    columns = (
+        "model", "attribute", "region", "edit", "views", "effect", "effect_low", "effect_high", "control", "share_lost", "low",
+        "high", "flips", "control_flips", "role",
+    )  # fmt: skip
+    return rows.sort(order, descending=[False, True, False, False, False]).select(*columns).collect()
 
 
 def of_context(run: str | Path) -> pl.DataFrame:

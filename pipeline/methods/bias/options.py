@@ -54,7 +54,7 @@ class BiasOptions(Options):
     regions: Annotated[tuple[StrictStr, ...], BeforeValidator(region_rows)] = option(
         (),
         "CSV file of region,x0,y0,x1,y1,own: boxes in parts of the view from 0 to 1, or the name alone of a landmark or "
-        "concept, and the attributes that are seen there; unset: all landmarks, else parts, else objects",
+        "concept, and the attributes that are seen there; unset: the 12 landmarks, else parts, else objects on most images",
     )
     edits: Annotated[
         tuple[Literal["mask", "grey", "blur", "paste"], ...], BeforeValidator(_names), AfterValidator(_some)

@@ -11,8 +11,8 @@ from filterscope.pipeline.methods.bias.options import BiasOptions
 from filterscope.pipeline.methods.bias.tables import Region, regions_of_rows
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
-#: Regions that a run edits at most.
-MOST = 50
+#: Regions that are edited where a user names none.
+MOST = 12
 #: Side of the square about a landmark that has no extent, in parts of the input's shorter side.
 POINT = 0.15
 
@@ -20,12 +20,13 @@ POINT = 0.15
 def regions_asked(dataset: Dataset, asked: BiasOptions) -> tuple[list[Region], Named]:
     """Return the regions of a run, and what those that have no box are in the data set.
 
-    A data set without landmarks, parts and objects has none, unless the user states some.
+    A data set without landmarks, parts and objects has none, unless the user states some; of one that has many, those that
+    are annotated on most images are taken.
 
     Raises
     ------
     InputError
-        If one without a box is neither a landmark nor a concept, or there are too many.
+        If one without a box is neither a landmark nor a concept.
     """
     stated = regions_of_rows(asked.regions)
     wanted = [region.name for region in stated if region.box is None]
@@ -36,13 +37,24 @@ def regions_asked(dataset: Dataset, asked: BiasOptions) -> tuple[list[Region], N
         named = named_regions(dataset, ())
     except InputError:
         return [], Named(frozenset(), {})
-    names = sorted({*named.landmarks, *named.concepts.values()})
-    if len(names) > MOST:
-        raise InputError(
-            f"the data set {dataset.folder} has {len(names):,} landmarks, parts or objects, each of which would be edited; "
-            f"name at most {MOST} of them with --bias.regions, or edit none with --bias.edit-views 0"
-        )
-    return [Region(name, None, frozenset()) for name in names], named
+    images = _images(dataset, named)
+    names = sorted(sorted(images), key=images.__getitem__, reverse=True)[:MOST]
+    kept = {concept: name for concept, name in named.concepts.items() if name in names}
+    return [Region(name, None, frozenset()) for name in sorted(names)], Named(named.landmarks & set(names), kept)
+
+
+def _images(dataset: Dataset, named: Named) -> dict[str, int]:
+    """Return on how many images each of the regions is annotated."""
+    counts: dict[str, int] = {}
+    for table, column, names in (
+        ("landmarks", "landmark", dict(zip(named.landmarks, named.landmarks, strict=True))),
+        ("segments", "concept", named.concepts),
+    ):
+        if names:
+            rows = dataset.table(table, ["image", column]).group_by(column).aggregate([("image", "count_distinct")])
+            found = dict(zip(rows[column].to_pylist(), rows["image_count_distinct"].to_pylist(), strict=True))
+            counts |= {name: found.get(key, 0) for key, name in names.items()}
+    return counts
 
 
 def _named(dataset: Dataset, names: list[str]) -> Named:

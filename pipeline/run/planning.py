@@ -23,6 +23,7 @@ from filterscope.pipeline.stores.places import free_space
 from filterscope.pipeline.views.views import Views
 
 if TYPE_CHECKING:
+    from filterscope.pipeline.models.coding import Coding
     from filterscope.pipeline.models.model import Model
 
 #: Batch sizes that are timed where none is given.
@@ -161,7 +162,18 @@ def _planned(
         tuple(replace(layer, output=-1) for layer in proven),
         _classes_digest(model.spec),
         forward,
+        _coding(model),
     )
+
+
+def _coding(model: "Model") -> "Coding | None":
+    """Return what the codes of an encoder or decoder are; None of one that does not keep to its form, as methods say that need it."""
+    from filterscope.pipeline.models.coder import coding_of
+
+    try:
+        return coding_of(model)
+    except InputError:
+        return None
 
 
 def _proven(

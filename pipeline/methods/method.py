@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: What a row of a finding is about, and so which page shows it.
 Per = Literal["run", "layer", "unit", "category"]
 #: How the report draws it.
-Look = Literal["table", "bars", "lines", "strips", "heat", "graph"]
+Look = Literal["table", "bars", "lines", "strips", "heat", "graph", "traversals"]
 
 
 class Prints(Protocol):

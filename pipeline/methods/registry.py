@@ -7,6 +7,7 @@ from filterscope.pipeline.methods import (
     anchorings,
     attribution,
     blind_spots,
+    codes,
     decision_tree,
     dissection,
     gradients,
@@ -48,6 +49,7 @@ METHODS: tuple[Method, ...] = (
     blind_spots.METHOD,
     influence.METHOD,
     vulnerable.METHOD,
+    codes.METHOD,
 )
 
 

@@ -6,7 +6,9 @@ from filterscope.schemas.columns import IMAGE, LAYER, MODEL, column, table
 
 _GROUP = column("group", pa.int32(), "group of the codes, such as a class's capsule; 0 where there is one")
 _CODE = column("code", pa.int32(), "number of the code in its group; of a layer its unit")
-_FACTOR = column("factor", pa.string(), "what varies in the images: an attribute of the data set, or a shape that is measured")
+_FACTOR = column(
+    "factor", pa.string(), "what varies in the images: an attribute of the data set, or a shape that is measured"
+)
 _NO_DECODER = "the network has no decoder, or the factor cannot be measured in decoded images"
 _NO_CODES = "the network does not encode, or the factor does not vary"
 _NO_AXIS = "nothing changes along the code, or it belongs to a choice, which no step is taken along"
@@ -18,7 +20,9 @@ CODE_FACTORS = table(
     _CODE,
     _FACTOR,
     column("provider", pa.string(), "where the factor is from: attributes or morphometry"),
-    column("mutual_information", pa.float64(), "of code and factor, in bins of equal count", unit="nat", null=_NO_CODES),
+    column(
+        "mutual_information", pa.float64(), "of code and factor, in bins of equal count", unit="nat", null=_NO_CODES
+    ),
     column("mutual_information_null", pa.float64(), "its mean over permuted images", unit="nat", null=_NO_CODES),
     column(
         "association_q",
@@ -39,9 +43,16 @@ CODE_FACTORS = table(
         "mean slope of the factor in decoded images, in standard deviations over the data per step of 1 along the code",
         null=_NO_DECODER,
     ),
-    column("effect_error", pa.float64(), "standard error of that mean", null=f"{_NO_DECODER}, or there is one base image"),
+    column(
+        "effect_error", pa.float64(), "standard error of that mean", null=f"{_NO_DECODER}, or there is one base image"
+    ),
     column("linearity", pa.float64(), "mean R2 of the lines", null=f"{_NO_DECODER}, or nothing changes"),
-    column("monotone", pa.float64(), "share of base images on which the factor rises, or falls, at every step", null=_NO_DECODER),
+    column(
+        "monotone",
+        pa.float64(),
+        "share of base images on which the factor rises, or falls, at every step",
+        null=_NO_DECODER,
+    ),
 )
 
 CODES = table(
@@ -49,7 +60,9 @@ CODES = table(
     LAYER,
     _GROUP,
     _CODE,
-    column("basis", pa.string(), "what specificity is of: the effects on decoded images (intervention), or association"),
+    column(
+        "basis", pa.string(), "what specificity is of: the effects on decoded images (intervention), or association"
+    ),
     column("variance", pa.float64(), "variance over the images", null="the network does not encode"),
     column(
         "active",
@@ -59,15 +72,24 @@ CODES = table(
     ),
     column("top_factor", pa.string(), "factor that it changes, or tells, most", null=_NO_AXIS),
     column("runner_up", pa.string(), "factor that comes second", null=f"{_NO_AXIS}, or there is one factor"),
-    column("specificity", pa.float64(), "share of the largest in all effects, or in all information above the null", null=_NO_AXIS),
+    column(
+        "specificity",
+        pa.float64(),
+        "share of the largest in all effects, or in all information above the null",
+        null=_NO_AXIS,
+    ),
     column(
         "specificity_whitened",
         pa.float64(),
         "the same once factors are uncorrelated over the data",
         null=f"{_NO_AXIS}, or there is no decoder",
     ),
-    column("random95", pa.float64(), "95 % of random directions of the group are less specific", null="no direction is"),
-    column("p", pa.float64(), "share of random directions, with the code as one more, that are as specific", null=_NO_AXIS),
+    column(
+        "random95", pa.float64(), "95 % of random directions of the group are less specific", null="no direction is"
+    ),
+    column(
+        "p", pa.float64(), "share of random directions, with the code as one more, that are as specific", null=_NO_AXIS
+    ),
     column("q_value", pa.float64(), "false discovery rate of that over the codes of the layer", null=_NO_AXIS),
     column(
         "identity_kept",
@@ -94,7 +116,12 @@ CODE_SUMMARY = table(
     column("codes", pa.int32(), "codes of the group"),
     column("factors", pa.int32(), "factors that vary"),
     column("images", pa.int32(), "images that were encoded"),
-    column("mig", pa.float64(), "mutual information gap: lead of the best code, over the factor's entropy; mean over factors", null=_ONE),
+    column(
+        "mig",
+        pa.float64(),
+        "mutual information gap: lead of the best code, over the factor's entropy; mean over factors",
+        null=_ONE,
+    ),
     column("mig_rotated", pa.float64(), _ROTATED, null=_ONE),
     column("sap", pa.float64(), "lead of the best code in variance explained; mean over factors", null=_ONE),
     column("sap_rotated", pa.float64(), _ROTATED, null=_ONE),
@@ -102,7 +129,12 @@ CODE_SUMMARY = table(
     column("disentanglement_rotated", pa.float64(), _ROTATED, null=f"{_ONE}, or one factor"),
     column("completeness", pa.float64(), "1: one code matters to each factor", null=_ONE),
     column("completeness_rotated", pa.float64(), _ROTATED, null=_ONE),
-    column("informativeness", pa.float64(), "R2, or accuracy of classes, of all codes on held-out images; mean over factors", null=_ONE),
+    column(
+        "informativeness",
+        pa.float64(),
+        "R2, or accuracy of classes, of all codes on held-out images; mean over factors",
+        null=_ONE,
+    ),
     column("informativeness_rotated", pa.float64(), _ROTATED, null=_ONE),
     column("specificity", pa.float64(), "mean over the codes", null=_NO_AXIS),
     column("specificity_random", pa.float64(), "mean over random directions", null=_NO_AXIS),
@@ -116,7 +148,11 @@ EQUIVARIANCE = table(
     LAYER,
     _GROUP,
     column("transform", pa.string(), "what was done to images: rotation, shift, scale, shear, dilation"),
-    column("r2", pa.float64(), "share of the variance of its size that ridge regression tells from the codes of held-out images"),
+    column(
+        "r2",
+        pa.float64(),
+        "share of the variance of its size that ridge regression tells from the codes of held-out images",
+    ),
     column("r2_pixels", pa.float64(), "the same from 16 principal axes of the pixels"),
     column(
         "r2_layer",
@@ -138,8 +174,10 @@ CODE_TRAVERSALS = table(
         {"meaning": "number of the image in the data set that was encoded", "null": "the codes were drawn"}
     ),
     column("step", pa.int32(), "number of the step"),
-    column("value", pa.float64(), "how far: 1 is one standard deviation of the code, or half the range of a uniform one"),
-    column("factors", pa.list_(pa.float32()), "measured shapes: area, slant, width, height, length, thickness"),
+    column(
+        "value", pa.float64(), "how far: 1 is one standard deviation of the code, or half the range of a uniform one"
+    ),
+    column("factors", pa.list_(pa.float32()), "measured shapes: area, slant, width, height, length, thickness, x, y"),
     column("height", pa.int32(), "rows of the picture", unit="pixel"),
     column("width", pa.int32(), "columns of the picture", unit="pixel"),
     column("picture", pa.binary(), "grey values of the decoded image, 0 to 255, row by row"),

@@ -105,8 +105,8 @@ def association(codes: NDArray[np.floating], factors: NDArray[np.floating], seed
 
     Notes
     -----
-    Information of finite samples is biased upwards, by another amount for each pair of numbers of bins. So a code's is compared in
-    standard deviations of its own permutations, and these are pooled over the codes: p reaches down to 1 / (50 K + 1).
+    Information of finite samples is biased upwards, by another amount for each pair of numbers of bins. So a code's is compared
+    in standard deviations of its own permutations, and these are pooled over the codes: p reaches down to 1 / (50 K + 1).
     """
     shape = codes.shape[1], factors.shape[1]
     information, null, p = (np.full(shape, np.nan) for _ in range(3))

@@ -1,4 +1,4 @@
-"""Whether codes say by how much an image was turned, shifted, scaled, sheared or thickened: ridge regression on held-out images."""
+"""Whether codes say by how much an image was turned, shifted, scaled, sheared or thickened: ridge regression, held out."""
 
 from collections.abc import Sequence
 

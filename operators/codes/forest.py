@@ -62,12 +62,13 @@ def _grow(
     node_value: NDArray[np.float64],
 ) -> None:
     """Grow one tree into arrays of nodes; the children of node i are 2 i + 1 and 2 i + 2."""
-    place = np.zeros(len(rows), np.int64)
+    place, held = np.zeros(len(rows), np.int64), np.zeros(len(node_code), np.int64)
+    held[0] = len(rows)
     for node in range(len(node_code)):
-        own = rows[place == node]
         node_code[node] = -1
-        if len(own) == 0:
+        if held[node] == 0:
             continue
+        own = rows[place == node]
         for row in own:
             node_value[node] += target[row] / len(own)
         if len(own) < 2 or 2 * node + 2 >= len(node_code):
@@ -80,6 +81,7 @@ def _grow(
         for at in range(len(rows)):
             if place[at] == node:
                 place[at] = 2 * node + 1 if codes[rows[at], code] <= cut else 2 * node + 2
+                held[place[at]] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Shape of a single light object on dark ground: area, slant, width, height, length and thickness of its stroke.
+"""Shape and place of a single light object on dark ground: area, slant, width, height, length and thickness of its stroke.
 
 References
 ----------
@@ -6,9 +6,9 @@ Castro et al. 2019, Morpho-MNIST: Quantitative Assessment and Diagnostics for Re
 
 Notes
 -----
-Width and height are root second moments, which have no threshold, where the paper takes the extent that holds 98 % of the light;
-area is the light itself. Length and thickness are those of the paper at twice the resolution, on a skeleton by thinning (Zhang &
-Suen 1984) instead of the medial axis, which has spurs; a corner of the line is not counted as a step aslant too.
+Width and height are root second moments, which have no threshold, where the paper takes the extent that holds 98 % of the
+light; area is the light itself. Length and thickness are those of the paper at twice the resolution, on a skeleton by thinning
+(Zhang & Suen 1984) instead of the medial axis, which has spurs; a corner of the line is not counted as a step aslant too.
 """
 
 import math
@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 #: What is measured, in the order of columns: pixels, except slant (radians).
-FACTORS = ("area", "slant", "width", "height", "length", "thickness")
+FACTORS = ("area", "slant", "width", "height", "length", "thickness", "x", "y")
 #: Times that an image is enlarged before it is thinned.
 SCALE = 2
 
@@ -33,9 +33,11 @@ def _moments(image: NDArray[np.float64], found: NDArray[np.float64]) -> None:
             sx += x * image[y, x]
             sy += y * image[y, x]
     found[:] = 0.0
+    found[6], found[7] = (width - 1) / 2, (height - 1) / 2
     if area <= 0.0:
         return
     cx, cy = sx / area, sy / area
+    found[6], found[7] = cx, cy
     xx = xy = yy = 0.0
     for y in range(height):
         for x in range(width):
@@ -75,8 +77,24 @@ def _enlarged(image: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ink
 
 
+def _edges() -> NDArray[np.bool_]:
+    """Return which pixels each of the two phases of thinning removes, by their 8 neighbours as bits, clockwise from above."""
+    removed = np.zeros((2, 256), np.bool_)
+    for ring in range(256):
+        on = [bool(ring >> at & 1) for at in range(8)]
+        steps = sum(not on[at] and on[(at + 1) % 8] for at in range(8))
+        if 2 <= sum(on) <= 6 and steps == 1:
+            above, right, below, left = on[::2]
+            removed[0, ring] = not (above and right and below) and not (right and below and left)
+            removed[1, ring] = not (above and right and left) and not (above and below and left)
+    return removed
+
+
+_EDGES = _edges()
+
+
 @njit(cache=True, nogil=True)
-def _thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _thin(ink: NDArray[np.bool_], removed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin to a skeleton; `ink` has a border of background."""
     kept = ink.copy()
     gone_y, gone_x = np.empty(ink.size, np.int64), np.empty(ink.size, np.int64)
@@ -89,21 +107,9 @@ def _thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
                 for x in range(1, kept.shape[1] - 1):
                     if not kept[y, x]:
                         continue
-                    p2, p3, p4 = kept[y - 1, x], kept[y - 1, x + 1], kept[y, x + 1]
-                    p5, p6, p7 = kept[y + 1, x + 1], kept[y + 1, x], kept[y + 1, x - 1]
-                    p8, p9 = kept[y, x - 1], kept[y - 1, x - 1]
-                    around = (p2, p3, p4, p5, p6, p7, p8, p9, p2)
-                    neighbours = steps = 0
-                    for at in range(8):
-                        neighbours += around[at]
-                        steps += not around[at] and around[at + 1]
-                    if not 2 <= neighbours <= 6 or steps != 1:
-                        continue
-                    if phase == 0:
-                        edge = not (p2 and p4 and p6) and not (p4 and p6 and p8)
-                    else:
-                        edge = not (p2 and p4 and p8) and not (p2 and p6 and p8)
-                    if edge:
+                    ring = kept[y - 1, x] + 2 * kept[y - 1, x + 1] + 4 * kept[y, x + 1] + 8 * kept[y + 1, x + 1]
+                    ring += 16 * kept[y + 1, x] + 32 * kept[y + 1, x - 1] + 64 * kept[y, x - 1] + 128 * kept[y - 1, x - 1]
+                    if removed[phase, ring]:
                         gone_y[count], gone_x[count] = y, x
                         count += 1
             for at in range(count):
@@ -127,9 +133,9 @@ def _to_ground(ink: NDArray[np.bool_], y: int, x: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _stroke(image: NDArray[np.float64], found: NDArray[np.float64]) -> None:
+def _stroke(image: NDArray[np.float64], found: NDArray[np.float64], removed: NDArray[np.bool_]) -> None:
     ink = _enlarged(image)
-    line = _thin(ink)
+    line = _thin(ink, removed)
     length = distance = 0.0
     pixels = 0
     for y in range(1, line.shape[0] - 1):
@@ -147,10 +153,10 @@ def _stroke(image: NDArray[np.float64], found: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _measure(images: NDArray[np.float64], found: NDArray[np.float64]) -> None:
+def _measure(images: NDArray[np.float64], found: NDArray[np.float64], removed: NDArray[np.bool_]) -> None:
     for at in range(len(images)):
         _moments(images[at], found[at])
-        _stroke(images[at], found[at])
+        _stroke(images[at], found[at], removed)
 
 
 def morphometry(images: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -163,8 +169,9 @@ def morphometry(images: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Returns
     -------
-    float64 ndarray of shape (n, 6)
-        The `FACTORS` of each image; all 0 where there is no light. Slant is positive where the object leans to the right.
+    float64 ndarray of shape (n, 8)
+        The `FACTORS` of each image; without light all are 0 but x and y, which are the middle. Slant is positive where the
+        object leans to the right; x and y are its centre.
 
     Raises
     ------
@@ -177,7 +184,7 @@ def morphometry(images: NDArray[np.floating]) -> NDArray[np.float64]:
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError("morphometry takes grey values from 0; some are negative, NaN or infinite")
     found = np.zeros((len(values), len(FACTORS)))
-    _measure(values, found)
+    _measure(values, found, _EDGES)
     return found
 
 

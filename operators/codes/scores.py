@@ -7,6 +7,7 @@ Disentangled Latent Concepts, section 3 (SAP); Eastwood & Williams 2018, A Frame
 Disentangled Representations, section 2 (DCI).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,9 @@ def sap(
     return found
 
 
-def _each(codes: NDArray[np.floating], factors: NDArray[np.floating]):  # type: ignore[no-untyped-def]
+def _each(
+    codes: NDArray[np.floating], factors: NDArray[np.floating]
+) -> Iterator[tuple[bool, NDArray[np.float64], NDArray[np.floating]]]:
     """Yield for each factor whether it varies, and codes and values of the images of which it is known."""
     for column in factors.T:
         known = ~np.isnan(column)
@@ -119,9 +122,7 @@ def _concentration(rows: NDArray[np.float64], weight: NDArray[np.float64]) -> fl
     return float((weight * (1 + (share * logs).sum(axis=1) / np.log(rows.shape[1]))).sum())
 
 
-def scores(
-    codes: NDArray[np.floating], factors: NDArray[np.floating], classes: NDArray[np.bool_], seed: int
-) -> Scores:
+def scores(codes: NDArray[np.floating], factors: NDArray[np.floating], classes: NDArray[np.bool_], seed: int) -> Scores:
     """Return all scores of a set of codes, mean over two halves of the images.
 
     Parameters

@@ -98,10 +98,11 @@ class Finding:
         likewise, with a column unit and sorted by it; per category ``frame(run, model, category)``.
     per : {"run", "layer", "unit", "category"}
         What a row is about: pages of the run, of layers, of units or of categories show it.
-    look : {"table", "bars", "lines", "strips", "heat", "graph"}
+    look : {"table", "bars", "lines", "strips", "heat", "graph", "traversals"}
         How the report draws it. Bars: the first fraction after the last column of words. Lines: all numbers against the
         first, a figure for each combination of words. Strips: a column `views` holds lists of views, or of structs with view,
         y and x. Heat: all fractions on one scale. Graph: ties from the column `from` to the column `to` by their `weight`.
+        Traversals: lists of grey pictures with `value`, `factors`, `height` and `width`.
     note : str
         A sentence below the heading: what the numbers are and what chance or a constant would give.
     terminal : bool

@@ -5,21 +5,18 @@ Written as methods of the module that the factory returns:
 - ``codes(images)`` -> tensor (n, groups, dims) of a batch of images, normalised as for the forward pass. Capsules have a group
   per class; a variational autoencoder, an inference network or pooled filters have one.
 - ``decode(codes, group)`` -> images (n, channels, height, width) from 0 to 1, of the codes (n, dims) of one group.
-- ``latents()`` -> what its codes are drawn from, one item per code (`Categorical` for as many as it has values): needed to decode
-  where there are no codes of images, and says how far a step goes.
+- ``latents()`` -> what its codes are drawn from, one item per code (`Categorical` for as many as it has values): needed to
+  decode where there are no codes of images, and says how far a step goes.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.coding import Categorical, Coding, Normal, Uniform
-
-if TYPE_CHECKING:
-    from filterscope.pipeline.models.model import Model
 
 #: The layer of an encoder without a forward pass, and that of a decoder alone.
 CODES, IMAGE = "codes", "image"
@@ -64,21 +61,24 @@ def _has(module: nn.Module, name: str) -> bool:
     return callable(getattr(type(module), name, None))  # a part of a network of that name is no method
 
 
-def coding_of(model: "Model") -> Coding | None:
+def coding_of(module: nn.Module, input_shape: tuple[int, ...], what: str) -> Coding | None:
     """Check an encoder or decoder, once, and say what its codes are; None where the network is neither.
 
     Parameters
     ----------
-    model : Model
-        The opened network, on the CPU.
+    module : nn.Module
+        As `Model.module`, on the CPU.
+    input_shape : tuple of int
+        Channels, height and width of its input.
+    what : str
+        Its name, for the messages.
 
     Raises
     ------
     InputError
         With the method that is missing, or the shape that it returned.
     """
-    coder, what = coder_of(model.module), model.name
-    shape = model.transform.channels, *model.transform.input_size
+    coder = coder_of(module)
     if coder is None:
         return None
     encodes, decodes = _has(coder, "codes"), _has(coder, "decode")
@@ -89,7 +89,7 @@ def coding_of(model: "Model") -> Coding | None:
             "add latents(), which returns a list of Normal(), Uniform(low, high) and Categorical(values)"
         )
     with torch.inference_mode():
-        codes = _codes_of_blank(coder, shape, what) if encodes else torch.zeros(_FEW, 1, len(latents))
+        codes = _codes_of_blank(coder, input_shape, what) if encodes else torch.zeros(_FEW, 1, len(latents))
         groups, dims = codes.shape[1:]
         if latents and len(latents) != dims:
             raise InputError(
@@ -101,16 +101,18 @@ def coding_of(model: "Model") -> Coding | None:
     return Coding(groups, dims, encodes, decodes, latents)
 
 
-def _codes_of_blank(coder: Any, shape: tuple[int, int, int], what: str) -> Tensor:
+def _codes_of_blank(coder: Any, shape: tuple[int, ...], what: str) -> Tensor:
     try:
         codes = coder.codes(torch.zeros(_FEW, *shape))
     except Exception as error:  # a user's method may fail in any way
         size = " x ".join(map(str, shape))
-        raise InputError(f"codes(images) of {what} fails on images of {size}: {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"codes(images) of {what} fails on images of {size}: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(codes, Tensor) or codes.ndim != 3 or len(codes) != _FEW or not codes.is_floating_point():
         raise InputError(
-            f"codes(images) of {what} returned {_described(codes)} for {_FEW} images; it must return a float tensor (n, groups, "
-            "dims): add [:, None] to codes of shape (n, dims)"
+            f"codes(images) of {what} returned {_described(codes)} for {_FEW} images; it must return a float tensor "
+            "(n, groups, dims): add [:, None] to codes of shape (n, dims)"
         )
     return codes.float()
 
@@ -125,8 +127,8 @@ def _check_decoded(coder: Any, codes: Tensor, what: str) -> None:
     good = isinstance(images, Tensor) and images.ndim == 4 and len(images) == len(codes) and images.shape[1] in (1, 3)
     if not good:
         raise InputError(
-            f"decode(codes, group) of {what} returned {_described(images)} for {len(codes)} codes; it must return images (n, "
-            "channels, height, width), of 1 or 3 channels"
+            f"decode(codes, group) of {what} returned {_described(images)} for {len(codes)} codes; it must return images "
+            "(n, channels, height, width), of 1 or 3 channels"
         )
     low, high = float(images.min()), float(images.max())
     if not (low >= -1e-3 and high <= 1 + 1e-3):

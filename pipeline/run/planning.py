@@ -167,11 +167,11 @@ def _planned(
 
 
 def _coding(model: "Model") -> "Coding | None":
-    """Return what the codes of an encoder or decoder are; None of one that does not keep to its form, as methods say that need it."""
+    """Return what the codes of an encoder or decoder are; None of one that breaks the form, which is for methods to say."""
     from filterscope.pipeline.models.coder import coding_of
 
     try:
-        return coding_of(model)
+        return coding_of(model.module, (model.transform.channels, *model.transform.input_size), model.name)
     except InputError:
         return None
 

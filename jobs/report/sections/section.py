@@ -14,6 +14,7 @@ from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, head
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import strips
 from filterscope.jobs.report.sections.ties import TIES, tied
+from filterscope.jobs.report.sections.traversals import traversals
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
 
@@ -55,7 +56,8 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     title, _, subtitle = finding.title.partition(": ")
     look, drawn = _drawn(finding.look, frame, about)
     shown = frame.head(ROWS)
-    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
+    listed = shown.drop("picture", "factors", "value", strict=False) if look == "traversals" else shown
+    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(listed, about)
     said = {heading(name): column_says(name, finding) for name in frame.columns}
     columns = [replace(column, says=said[column.name]) for column in columns]
     table = finding.tables[0]
@@ -72,12 +74,14 @@ def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
         return look, strips(frame, about)
     if look == "graph":
         return look, tied(frame)
+    if look == "traversals":
+        return look, traversals(frame, about)
     return look, None
 
 
 def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
     shown, all_of = ROWS, frame.height
-    if look == "strips":
+    if look in ("strips", "traversals"):
         shown = len(drawn.rows)
     elif look == "graph":
         shown = TIES

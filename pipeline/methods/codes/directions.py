@@ -112,7 +112,12 @@ class Moved:
 
 
 def moved(
-    network: "Network", classifier: "Classifier | None", bases: Bases, group: int, directions: np.ndarray, steps: np.ndarray
+    network: "Network",
+    classifier: "Classifier | None",
+    bases: Bases,
+    group: int,
+    directions: np.ndarray,
+    steps: np.ndarray,
 ) -> Moved:
     """Decode every base at every step along every direction, a direction at a time."""
     images, shapes, kept = [], [], []

@@ -180,9 +180,7 @@ def read_coded(plan: Plan, model: PlannedModel, *names: str) -> dict[str, np.nda
         read = Promise(plan.run, (_STAGE,), place).read(CODED.name, coded_path(plan.run, place))
         stored = read_arrays(read)
         parts.append({name: stored[name] for name in names if name in stored})
-    return {
-        name: np.concatenate(_of_one_shape([part[name] for part in parts])) for name in names if name in parts[0]
-    }
+    return {name: np.concatenate(_of_one_shape([part[name] for part in parts])) for name in names if name in parts[0]}
 
 
 def _of_one_shape(parts: list[np.ndarray]) -> list[np.ndarray]:

@@ -71,7 +71,9 @@ def _stated(folder: Path, identity: str, wanted: str | None) -> Stated:
             columns.append(column)
             classes.append(named and levels > 2)
     if len(kept) > MOST:
-        raise InputError(f"the data set {folder} has {len(kept):,} attributes; choose at most {MOST} with --codes.attributes")
+        raise InputError(
+            f"the data set {folder} has {len(kept):,} attributes; choose at most {MOST} with --codes.attributes"
+        )
     return Stated(tuple(kept), np.stack(columns, 1) if columns else np.zeros((images, 0)), np.array(classes, bool))
 
 

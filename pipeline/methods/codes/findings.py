@@ -10,8 +10,8 @@ from filterscope.pipeline.methods.method import Finding
 
 _KEYS = ["model", "layer", "group"]
 _NOTE = (
-    "Specificity: the share that one factor has in all that a step along a code changes in decoded images; without a decoder, in "
-    "all that the code tells. A random direction of the same codes is the control: 95 % of them are less specific than random95."
+    "Specificity: the share that one factor has in all that a step along a code changes in decoded images; without a decoder, "
+    "in all that the code tells. Random directions of the same codes are the control: 95 % are less specific than random95."
 )
 
 
@@ -37,7 +37,10 @@ def headline(run: str | Path) -> pl.DataFrame:
             pl.col("aligned").sum(),
             pl.col("expected_aligned").sum().alias("by chance"),
             pl.col("significant").sum(),
-            *((pl.col(name) * pl.col("codes")).sum() / pl.col("codes").sum() for name in ("specificity", "specificity_random")),
+            *(
+                (pl.col(name) * pl.col("codes")).sum() / pl.col("codes").sum()
+                for name in ("specificity", "specificity_random")
+            ),
         )
         .sort("model", "layer")
         .collect()
@@ -73,9 +76,9 @@ def matrix(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per code, sorted; `at q < .05` names the factor that the code stands for, starred, where the code is more specific
-        than random directions; then a column for each factor: the size of the effect as a share of the largest in the group,
-        or, without a decoder, mutual information above its null likewise.
+        One row per code, sorted; `at q < .05` names the factor that the code stands for, starred, where the code is more
+        specific than random directions; then a column for each factor: the size of the effect as a share of the largest in
+        the group, or, without a decoder, mutual information above its null likewise.
     """
     rows = schemas.scan_code_factors(run)
     told = (pl.col("mutual_information") - pl.col("mutual_information_null")).clip(lower_bound=0)
@@ -139,23 +142,23 @@ FINDINGS = (
         ("code_factors", "codes"),
         matrix,
         look="heat",
-        note="Size of the effect of a code on a factor, or information above its null, as a share of the largest in the group. A "
-        "star: q < 0.05 that a random direction is as specific.",
+        note="Size of the effect of a code on a factor, or information above its null, as a share of the largest in the group. "
+        "A star: q < 0.05 that a random direction is as specific.",
         terminal=False,
     ),
     Finding(
         "MIG, SAP and DCI",
         ("code_summary",),
         scores,
-        note="Each beside the same of randomly rotated codes, whose axes mean nothing; informativeness is R2 on held-out images.",
+        note="Each beside that of randomly rotated codes, whose axes mean nothing; informativeness is R2 on held-out images.",
         terminal=False,
     ),
     Finding(
         "What codes tell of transforms",
         ("equivariance",),
         transforms,
-        note="R2 of the size of a transform on held-out images: from the codes, from 16 principal axes of the pixels, of a plain layer, "
-        "and from codes with permuted sizes.",
+        note="R2 of the size of a transform on held-out images: from codes, from 16 principal axes of the pixels, of a plain "
+        "layer, and from codes with permuted sizes.",
         terminal=False,
     ),
     Finding(

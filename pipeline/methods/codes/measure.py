@@ -148,12 +148,19 @@ def _pictures(task: MeasureTask, views: np.ndarray, found: Moved, axes: int) -> 
                 picture = np.rint(255 * shown[::stride, ::stride]).astype(np.uint8)
                 rows.append(
                     {
-                        "model": task.model.name, "layer": task.subject.layer, "group": task.group,
-                        "code": task.start + at, "base": base,
+                        "model": task.model.name,
+                        "layer": task.subject.layer,
+                        "group": task.group,
+                        "code": task.start + at,
+                        "base": base,
                         "image": None if views[base] < 0 else int(image[views[base]]),
-                        "step": step, "value": value, "factors": found.shapes[at, base, step].astype(np.float32).tolist(),
-                        "height": picture.shape[0], "width": picture.shape[1], "picture": picture.tobytes(),
-                    }  # fmt: skip
+                        "step": step,
+                        "value": value,
+                        "factors": found.shapes[at, base, step].astype(np.float32).tolist(),
+                        "height": picture.shape[0],
+                        "width": picture.shape[1],
+                        "picture": picture.tobytes(),
+                    }
                 )
     return pa.Table.from_pylist(rows, schema=TABLES["code_traversals"])
 
@@ -170,7 +177,9 @@ def _told(task: MeasureTask) -> list[Output]:
         "shapes": read_coded(plan, model, "shapes").get("shapes", np.zeros((0, 0))),
     }
     if task.subject.encodes:
-        codes = read_coded(plan, model, f"codes-{task.number}")[f"codes-{task.number}"][:, task.group].astype(np.float64)
+        codes = read_coded(plan, model, f"codes-{task.number}")[f"codes-{task.number}"][:, task.group].astype(
+            np.float64
+        )
         arrays |= _associated(plan, codes, factors, seed, task.subject.decodes)
         arrays |= _moved_with(task)
         arrays["images"] = np.array(len(codes))
@@ -277,11 +286,15 @@ def _moved_with(task: MeasureTask) -> dict[str, np.ndarray]:
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what measures depend on beside the codes."""
     asked = plan.of(CodesOptions)
-    known = {"factors": asked.factors, "attributes": asked.attributes, "directions": asked.directions}
-    if not (model.coding and model.coding.decodes):
-        return known
-    decoded = {"bases": asked.bases, "steps": asked.steps, "block": DIRECTIONS, "classifier": digest_of(asked.classifier)}
-    return {**known, **decoded}
+    return {
+        "factors": asked.factors,
+        "attributes": asked.attributes,
+        "directions": asked.directions,
+        "bases": asked.bases,
+        "steps": asked.steps,
+        "block": DIRECTIONS,
+        "classifier": digest_of(asked.classifier),
+    }
 
 
 MEASURE = StageKind(

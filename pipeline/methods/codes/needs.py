@@ -28,7 +28,7 @@ class Factors(Need):
         if asked.factors == "attributes" and not found.names:
             raise InputError(
                 f"the data set {dataset.folder} states no attribute of images that varies, so there are no factors to compare "
-                "codes with; import some with `filterscope import attributes`, or measure shapes with --codes.factors morphometry"
+                "codes with; import some with `filterscope import attributes`, or set --codes.factors morphometry"
             )
         if asked.classifier is not None:
             from filterscope.pipeline.methods.codes.classifier import Classifier
@@ -44,7 +44,7 @@ class Factors(Need):
         """Refuse an encoder or decoder that does not keep to its form."""
         from filterscope.pipeline.models.coder import coding_of
 
-        coding_of(model)
+        coding_of(model.module, (model.transform.channels, *model.transform.input_size), model.name)
 
     def check_plan(self, method: str, plan: "Plan") -> None:
         """Refuse models for which there is nothing to compare codes with."""
@@ -55,9 +55,9 @@ class Factors(Need):
             decodes = bool(model.coding and model.coding.decodes)
             if not shapes_asked(asked.factors, model.transform.channels, decodes):
                 raise InputError(
-                    f"there are no factors to compare the codes of {model.name} with: the data set {plan.data} states no attribute "
-                    "of images that varies, and shapes are measured where a network decodes or takes grey images; import "
-                    "attributes, or set --codes.factors morphometry for images of one light object on dark ground"
+                    f"there are no factors to compare the codes of {model.name} with: the data set {plan.data} states no "
+                    "attribute of images that varies, and shapes are measured where a network decodes or takes grey images; "
+                    "import attributes, or set --codes.factors morphometry for images of one light object on dark ground"
                 )
 
 

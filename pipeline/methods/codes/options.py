@@ -21,8 +21,8 @@ class CodesOptions(Options):
 
     factors: Literal["auto", "attributes", "morphometry", "both"] = option(
         "auto",
-        "what codes are compared with: attributes of the data set, morphometry (shapes measured in the images); auto: attributes, "
-        "and morphometry where the network decodes or takes grey images",
+        "what codes are compared with: attributes of the data set, morphometry (shapes measured in the images); auto: "
+        "attributes, and morphometry where the network decodes or takes grey images",
     )
     attributes: StrictStr | None = option(None, "attributes to compare with, separated by commas; unset: all")
     images: Annotated[StrictInt, at_most(100_000, "codes of all are in memory at once")] = option(

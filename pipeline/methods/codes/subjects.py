@@ -49,7 +49,9 @@ def subjects(model: PlannedModel) -> list[Subject]:
 
 def measures_shapes(plan: Plan, model: PlannedModel) -> bool:
     """Tell whether shapes are factors of a model's images."""
-    return shapes_asked(plan.of(CodesOptions).factors, model.transform.channels, bool(model.coding and model.coding.decodes))
+    return shapes_asked(
+        plan.of(CodesOptions).factors, model.transform.channels, bool(model.coding and model.coding.decodes)
+    )
 
 
 def shapes_asked(factors: str, channels: int, decodes: bool) -> bool:

@@ -58,9 +58,7 @@ class _Group:
         self.group, self.subject = group, subject
         place = (task.model.name, subject.layer)
         self.told = _read(task.plan, (*place, block))
-        parts = [
-            _read(task.plan, (*place, f"{block}-{part}")) for _, _, part in direction_blocks(task.plan, subject)
-        ]
+        parts = [_read(task.plan, (*place, f"{block}-{part}")) for _, _, part in direction_blocks(task.plan, subject)]
         self.bases = int(parts[0]["bases"]) if parts else 0
         self.done = {name: np.concatenate([part[name] for part in parts]) for name in _DONE} if self.bases else {}
         self.names = self.told["names"].tolist()
@@ -122,7 +120,9 @@ def summarise(task: SummaryTask) -> list[Output]:
     q = q_values(np.stack([group.p for group in groups]))
     told = [group.told["association_p"] for group in groups if "association_p" in group.told]
     association_q = list(q_values(np.stack(told))) if told else [None] * len(groups)
-    parts: dict[str, list[dict[str, Any]]] = {name: [] for name in ("code_factors", "codes", "code_summary", "equivariance")}
+    parts: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("code_factors", "codes", "code_summary", "equivariance")
+    }
     for at, group in enumerate(groups):
         parts["code_factors"] += _factors_of(group, association_q[at])
         parts["codes"] += _codes_of(group, q[at])
@@ -196,7 +196,9 @@ def _summary_of(group: _Group, q: np.ndarray) -> dict[str, Any]:
     row: dict[str, Any] = {
         "group": group.group,
         "codes": dims,
-        "factors": int((~np.isnan(group.told["information"])).any(axis=0).sum()) if "information" in group.told else len(group.names),
+        "factors": int((~np.isnan(group.told["information"])).any(axis=0).sum())
+        if "information" in group.told
+        else len(group.names),
         "images": group.images,
         "specificity": _mean(own),
         "specificity_random": _mean(random),

@@ -46,7 +46,7 @@ def transformed(image: NDArray[np.uint8], kind: str, size: float) -> NDArray[np.
     matrix = {
         "rotation": np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]),
         "shift": np.eye(2),
-        "scale": np.eye(2) / size,
+        "scale": np.eye(2) / (size or 1.0),
         "shear": np.array([[1.0, 0.0], [size, 1.0]]),
     }[kind]
     centre = (np.array(image.shape[:2]) - 1) / 2

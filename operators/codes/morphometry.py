@@ -108,7 +108,9 @@ def _thin(ink: NDArray[np.bool_], removed: NDArray[np.bool_]) -> NDArray[np.bool
                     if not kept[y, x]:
                         continue
                     ring = kept[y - 1, x] + 2 * kept[y - 1, x + 1] + 4 * kept[y, x + 1] + 8 * kept[y + 1, x + 1]
-                    ring += 16 * kept[y + 1, x] + 32 * kept[y + 1, x - 1] + 64 * kept[y, x - 1] + 128 * kept[y - 1, x - 1]
+                    ring += (
+                        16 * kept[y + 1, x] + 32 * kept[y + 1, x - 1] + 64 * kept[y, x - 1] + 128 * kept[y - 1, x - 1]
+                    )
                     if removed[phase, ring]:
                         gone_y[count], gone_x[count] = y, x
                         count += 1

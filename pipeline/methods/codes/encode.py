@@ -156,14 +156,14 @@ def _moved(
     plan: Plan, model: PlannedModel, network: "Network", views: np.ndarray, pixels: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Transform views, each by a size drawn for it, and encode them: arrays with an axis of transforms after the first."""
-    if not any(subject.encodes for subject in subjects(model)):
+    if not len(views) or not any(subject.encodes for subject in subjects(model)):
         return {}
     sizes = np.zeros((len(views), len(TRANSFORMS)))
     results = []
     for at, kind in enumerate(TRANSFORMS):
         sizes[:, at] = [drawn(kind, random_of(plan, "transform", kind, view)) for view in views.tolist()]
         shown = [transformed(image, kind, size) for image, size in zip(pixels, sizes[:, at], strict=True)]
-        batch = np.stack(shown) if shown else pixels
+        batch = np.stack(shown)
         codes, plain = encoded(network, model, batch)
         small = np.rint(_cells(255 * grey(batch), _PIXELS)).astype(np.uint8).reshape(len(batch), -1)
         results.append([*codes, small, plain.astype(np.float16)])
@@ -173,19 +173,15 @@ def _moved(
 
 
 def read_coded(plan: Plan, model: PlannedModel, *names: str) -> dict[str, np.ndarray]:
-    """Return arrays of all views of a model, in order of views; what no block has is left out."""
+    """Return arrays of all views of a model, in order of views, from the blocks that have them; others are left out."""
     parts = []
     for block, _, _ in view_blocks(plan):
         place = (model.name, block)
         read = Promise(plan.run, (_STAGE,), place).read(CODED.name, coded_path(plan.run, place))
         stored = read_arrays(read)
         parts.append({name: stored[name] for name in names if name in stored})
-    return {name: np.concatenate(_of_one_shape([part[name] for part in parts])) for name in names if name in parts[0]}
-
-
-def _of_one_shape(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Leave out blocks without views, whose arrays have no certain shape."""
-    return [part for part in parts if len(part)] or parts[:1]
+    found = {name: [part[name] for part in parts if name in part] for name in names}
+    return {name: np.concatenate(arrays) for name, arrays in found.items() if arrays}
 
 
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:

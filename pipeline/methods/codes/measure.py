@@ -270,9 +270,9 @@ def _moved_with(task: MeasureTask) -> dict[str, np.ndarray]:
     """Return the R2 of codes and controls for each transform, float64 of shape (transforms, 4), and the images."""
     name = f"moved-codes-{task.number}"
     stored = read_coded(task.plan, task.model, name, "moved-pixels", "moved-plain", "sizes")
-    codes, plain, count = stored[name][:, :, task.group], stored["moved-plain"].astype(np.float32), len(stored["sizes"])
-    found = np.full((len(TRANSFORMS), 4), np.nan)
+    count, found = len(stored.get("sizes", ())), np.full((len(TRANSFORMS), 4), np.nan)
     if count >= 15:  # a third is held out, and the rest is cut into five folds
+        codes, plain = stored[name][:, :, task.group], stored["moved-plain"].astype(np.float32)
         for at, kind in enumerate(TRANSFORMS):
             controls = [stored["moved-pixels"][:, at], *([plain[:, at]] if plain.shape[2] else [])]
             told = compared(

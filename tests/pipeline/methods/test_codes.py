@@ -267,7 +267,7 @@ def test_a_public_vae_has_axes_that_are_more_specific_than_chance(test_data, tmp
     lenet = f"factory:tests.planted.victims:lenet5@{weights / 'lenet5_mnist.pth'};input_size=32;mean=0.1307;std=0.3081"
     run = audit_here(
         tmp_path / "run", data=write(tmp_path / "data", digits, labels), models=[model], layers="-1", methods="codes",
-        **{"codes.moved": 60, "codes.bases": 24, "codes.classifier": lenet},
+        **{"codes.moved": 30, "codes.bases": 24, "codes.directions": 100, "codes.classifier": lenet},
     )  # fmt: skip
     (row,) = findings.headline(run).iter_rows(named=True)
     assert row["codes"] == 20

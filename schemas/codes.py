@@ -70,6 +70,12 @@ CODES = table(
         "whether that is above a hundredth of the largest of the group",
         null="the network does not encode",
     ),
+    column(
+        "change",
+        pa.float64(),
+        "sizes of its effects on all factors together: a code that changes little may be special and not matter",
+        null="there is no decoder",
+    ),
     column("top_factor", pa.string(), "factor that it changes, or tells, most", null=_NO_AXIS),
     column("runner_up", pa.string(), "factor that comes second", null=f"{_NO_AXIS}, or there is one factor"),
     column(

@@ -57,7 +57,8 @@ def transformed(image: NDArray[np.uint8], kind: str, size: float) -> NDArray[np.
         ndimage.affine_transform(plane.astype(np.float64), matrix, offset, order=1, mode="nearest")
         for plane in np.moveaxis(image, 2, 0)
     ]
-    return np.clip(np.rint(np.stack(planes, axis=2)), 0, 255).astype(np.uint8)
+    moved: NDArray[np.uint8] = np.clip(np.rint(np.stack(planes, axis=2)), 0, 255).astype(np.uint8)
+    return moved
 
 
 def principal(values: NDArray[np.floating], train: NDArray[np.int64], count: int = AXES) -> NDArray[np.float64]:

@@ -71,11 +71,12 @@ def sap(
 
 def _each(
     codes: NDArray[np.floating], factors: NDArray[np.floating]
-) -> Iterator[tuple[bool, NDArray[np.float64], NDArray[np.floating]]]:
+) -> Iterator[tuple[bool, NDArray[np.float64], NDArray[np.float64]]]:
     """Yield for each factor whether it varies, and codes and values of the images of which it is known."""
     for column in factors.T:
         known = ~np.isnan(column)
-        yield len(np.unique(column[known])) > 1, np.asarray(codes[known], np.float64), column[known]
+        values = np.asarray(column[known], np.float64)
+        yield len(np.unique(values)) > 1, np.asarray(codes[known], np.float64), values
 
 
 def _explained(codes: NDArray[np.float64], factor: NDArray[np.float64], named: bool) -> NDArray[np.float64]:

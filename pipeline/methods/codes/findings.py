@@ -63,7 +63,7 @@ def best(run: str | Path, count: int = 8) -> pl.DataFrame:
         .group_by("model", "layer", maintain_order=True)
         .head(count)
         .select(
-            *_KEYS, "code", "top_factor", "runner_up", "specificity", "random95", "specificity_whitened", "q_value",
+            *_KEYS, "code", "top_factor", "runner_up", "change", "specificity", "random95", "specificity_whitened", "q_value",
             "identity_kept", "identity_kept_random",
         )
         .collect()

@@ -180,6 +180,8 @@ def _codes_of(group: _Group, q: np.ndarray) -> list[dict[str, Any]]:
             "identity_kept_random": float(random_kept.mean()) if len(random_kept) else None,
             "images": group.bases if group.subject.decodes else group.images,
         }
+        if group.done:
+            row["change"] = float(np.abs(group.done["effect"][code]).sum())
         if variance is not None:
             row |= {"variance": float(variance[code]), "active": bool(variance[code] > _ACTIVE * variance.max())}
         if group.directions is not None and not np.isnan(group.specific[code]):

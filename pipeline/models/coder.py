@@ -33,6 +33,8 @@ class Adapter(nn.Module):
         The user's.
     """
 
+    adapted: Any
+
     def __init__(self, adapted: nn.Module) -> None:
         super().__init__()
         self.adapted = adapted
@@ -41,8 +43,10 @@ class Adapter(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the codes of images, one after another, or the images."""
         if _has(self.adapted, "codes"):
-            return self.get_submodule(CODES)(self.adapted.codes(images).flatten(1))
-        return self.get_submodule(IMAGE)(images)
+            found: Tensor = self.get_submodule(CODES)(self.adapted.codes(images).flatten(1))
+        else:
+            found = self.get_submodule(IMAGE)(images)
+        return found
 
 
 def with_forward(module: nn.Module) -> nn.Module:

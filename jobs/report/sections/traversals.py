@@ -59,7 +59,8 @@ def _strip(row: dict[str, Any]) -> Strip:
         (_address(data, row["height"], row["width"]), f"{value:+.2f}")
         for data, value in zip(row["picture"], row["value"], strict=True)
     ]
-    return Strip(pictures, _curves(np.array(row["factors"], np.float64)), SIDE * len(pictures))
+    curves = _curves(np.array(row["factors"], np.float64), row["top_factor"])
+    return Strip(pictures, curves, SIDE * len(pictures))
 
 
 def _address(data: bytes, height: int, width: int) -> str:
@@ -70,10 +71,11 @@ def _address(data: bytes, height: int, width: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(sink.getvalue()).decode()}"
 
 
-def _curves(factors: np.ndarray) -> list[Curve]:
-    """Return the curves of the factors that change most beside their own size, each from its lowest to its highest value."""
+def _curves(factors: np.ndarray, top: str | None) -> list[Curve]:
+    """Return the curves of the top factor and of those that change most, each from its lowest to its highest value."""
     low, high = factors.min(axis=0), factors.max(axis=0)
     change = (high - low) / np.maximum(np.abs(factors).max(axis=0), 1e-9)
+    change[[name == top for name in FACTORS]] = np.inf
     order: Sequence[int] = np.argsort(-change, kind="stable")[: len(_COLOURS)].tolist()
     found = []
     for colour, number in zip(_COLOURS, order, strict=True):

@@ -49,6 +49,11 @@ def headline(run: str | Path) -> pl.DataFrame:
     return found.with_columns(pl.Series("verdict", said, pl.String))
 
 
+def verdicts(run: str | Path) -> pl.DataFrame:
+    """Return the sentence of each model and layer alone, so that it fits any terminal."""
+    return headline(run).select("model", "layer", "verdict")
+
+
 def _sentence(codes: int, aligned: int, chance: float) -> str:
     verb = "is" if aligned == 1 else "are"
     return f"{aligned} of {codes} codes {verb} more specific than random directions ({chance:.0f} expected)"
@@ -135,7 +140,13 @@ def traversals(run: str | Path, count: int = 16) -> pl.DataFrame:
 
 
 FINDINGS = (
-    Finding("Codes beside random directions", ("code_summary", "codes"), headline, note=_NOTE),
+    Finding("Are axes of codes special", ("code_summary", "codes"), verdicts),
+    Finding(
+        "Codes beside random directions",
+        ("code_summary", "codes"),
+        lambda run: headline(run).drop("verdict"),
+        note=_NOTE,
+    ),
     Finding("Codes that are most specific", ("codes",), best, note=_NOTE),
     Finding(
         "Codes and factors",
@@ -171,4 +182,4 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "best", "headline", "matrix", "scores", "transforms", "traversals"]
+__all__ = ["FINDINGS", "best", "headline", "matrix", "scores", "transforms", "traversals", "verdicts"]

@@ -213,7 +213,8 @@ def known_factors(plan: Plan, model: PlannedModel) -> Known:
     """Return the factors of the views of a model that were encoded."""
     asked, stored = plan.of(CodesOptions), read_coded(plan, model, "views", "shapes")
     image = plan.views.image[stored["views"]]
-    names, values, classes = (), np.zeros((len(image), 0)), np.zeros(0, bool)
+    names: tuple[str, ...] = ()
+    values, classes = np.zeros((len(image), 0)), np.zeros(0, bool)
     if asked.factors != "morphometry":
         found = stated(Dataset(plan.data), asked.attributes)
         names, values, classes = found.names, found.values[image], found.classes

@@ -42,8 +42,8 @@ class CodesOptions(Options):
     )
     classifier: Annotated[StrictStr, AfterValidator(_classifier)] | None = option(
         None,
-        "an independent network that names decoded images, with its settings: "
-        "factory:my.net:lenet@w.pth;input_size=32;mean=0.13;std=0.31",
+        "an independent network that names decoded images, with its settings after semicolons: factory:my.net:lenet@w.pth; "
+        "input_size=32; mean=0.13; std=0.31",
     )
 
 

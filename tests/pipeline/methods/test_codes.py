@@ -17,7 +17,8 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.codes.classifier import parsed
 from filterscope.pipeline.methods.codes.factors import stated
 from filterscope.pipeline.models.coder import coding_of, with_forward
-from filterscope.pipeline.models.coding import Categorical, Normal
+from filterscope.pipeline.models.coding import Categorical, Coding, Normal
+from filterscope.pipeline.run.folder import RunFolder
 from tests.audits import audit_here
 from tests.pipeline.methods.test_vulnerable import write
 from tests.planted import codes as planted
@@ -70,6 +71,13 @@ def test_planted_codes_stand_for_their_factors(run):
         assert max(map(abs, others)) < 0.45
     assert factors[0, 0, "class"]["provider"] == "attributes"
     assert factors[0, 0, "area"]["provider"] == "morphometry"
+
+
+def test_a_finished_run_knows_its_codes_without_opening_the_network(run, data):
+    (model,) = RunFolder(run).plan().models
+    assert model.coding == Coding(1, 4, True, True, ((),) * 4)
+    settings = {"layers": "-1", "methods": "codes", **FEW, "actors": 0}
+    assert not audit(load_config(out=run, data=data, models=[planted.entry("both")], **settings))
 
 
 def test_the_headline_says_it_in_a_sentence(run):

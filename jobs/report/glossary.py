@@ -54,6 +54,7 @@ TERMS: dict[str, str] = {
     "identity": "beginning of a digest of the data set; other data have another",
     "rejected": "how many were left out, where, and why, with one of them",
     # of findings, by their columns
+    "Codes beside random directions.groups": "groups of codes, such as a capsule of each class",
     "units": "units that the row is about",
     "detectors": f"units whose best concept has an IoU {_OVER}",
     "unique_top1": f"distinct labels of units {_OVER}",

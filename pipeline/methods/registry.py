@@ -8,6 +8,7 @@ from filterscope.pipeline.methods import (
     attribution,
     bias,
     blind_spots,
+    codes,
     decision_tree,
     dissection,
     gradients,
@@ -50,6 +51,7 @@ METHODS: tuple[Method, ...] = (
     blind_spots.METHOD,
     influence.METHOD,
     vulnerable.METHOD,
+    codes.METHOD,
 )
 
 

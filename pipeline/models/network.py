@@ -11,16 +11,19 @@ from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.models.absent import refuse_dependent
+from filterscope.pipeline.models.coder import coder_of
 from filterscope.pipeline.models.gradients import Scalar, gradients_of, gradients_of_each, tapped_for
 from filterscope.pipeline.models.model import BATCH_NORM_IMAGES, Model, open_model, reestimate_batch_norm
 from filterscope.pipeline.models.optimisation import Transformation, ascend
 from filterscope.pipeline.models.scores import class_names, scores_of
 from filterscope.pipeline.models.spec import ModelSpec
 from filterscope.pipeline.models.taps import Taps
-from filterscope.pipeline.models.tensors import channels_last, normalisation, padded_batches, prepare
+from filterscope.pipeline.models.tensors import channels_last, grey, normalisation, padded_batches, prepare
 from filterscope.pipeline.views.transform import Transform
 
 _BATCH_NORM_BATCH = 32
+#: Codes that are decoded at once, at least.
+_DECODED = 64
 _SCORES = ""  # no layer has this name
 
 
@@ -169,6 +172,38 @@ class Network:
         found = self._gathered(pixels, both)
         scores = found.pop(_SCORES, np.zeros((0, 0), np.float32))
         return found, scores
+
+    def codes(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the codes of a block of n images (uint8, shape (n, height, width, 3)) by the network's own `codes`.
+
+        Returns
+        -------
+        float32 ndarray of shape (n, groups, dims)
+        """
+        coder = coder_of(self.taps.module)
+        return self._gathered(pixels, lambda batch, _: {_SCORES: coder.codes(batch).float()})[_SCORES]
+
+    def decode(self, codes: np.ndarray, group: int) -> np.ndarray:
+        """Return the images that the network's own `decode` makes of codes of one group.
+
+        Parameters
+        ----------
+        codes : float32 ndarray of shape (n, dims)
+            At least one.
+        group : int
+            The group.
+
+        Returns
+        -------
+        float32 ndarray of shape (n, height, width)
+            Grey values from 0 to 1.
+        """
+        coder, found = coder_of(self.taps.module), []
+        for rows, padded in padded_batches(codes, max(self.batch_size, _DECODED)):
+            with torch.inference_mode():
+                images = coder.decode(torch.from_numpy(padded).to(self.device), group)
+            found.append(grey(images.float())[: rows.stop - rows.start].clamp(0, 1).cpu().numpy())
+        return np.concatenate(found)
 
     def class_names(self, count: int) -> list[str]:
         """Return the names of the classes, of which there are `count` scores; see `scores.class_names`."""

@@ -16,6 +16,7 @@ from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import GRID, VIEWS, strips
 from filterscope.jobs.report.sections.relations import PAIRS, matrices, patterns
 from filterscope.jobs.report.sections.ties import TIES, tied
+from filterscope.jobs.report.sections.traversals import traversals
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
 
@@ -57,7 +58,8 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     title, _, subtitle = finding.title.partition(": ")
     look, drawn = _drawn(finding, frame, about)
     shown = frame.head(ROWS)
-    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
+    listed = shown.drop("picture", "factors", "value", strict=False) if look == "traversals" else shown
+    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(listed, about)
     said = {heading(name): column_says(name, finding) for name in frame.columns}
     columns = [replace(column, says=said[column.name]) for column in columns]
     table = finding.tables[0]
@@ -75,6 +77,7 @@ _LAYOUTS: dict[str, Callable[[pl.DataFrame, About, Finding], Any]] = {
     "graph": lambda frame, *_: tied(frame),
     "matrix": lambda frame, about, _: matrices(frame, about),
     "patterns": lambda frame, about, _: patterns(frame, about),
+    "traversals": lambda frame, about, _: traversals(frame, about),
 }
 
 
@@ -86,9 +89,9 @@ def _drawn(finding: Finding, frame: pl.DataFrame, about: About) -> tuple[str, An
 def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
     if look == "lines" and len(drawn) == FIGURES:
         return f"At most {FIGURES} figures are drawn; all rows are in {' and '.join(finding.tables)}."
-    shown = (
-        len(drawn.rows) if look in ("strips", "grid", "gallery") else {"graph": TIES, "patterns": PAIRS}.get(look, ROWS)
-    )
+    shown = {"graph": TIES, "patterns": PAIRS}.get(look, ROWS)
+    if look in ("strips", "grid", "gallery", "traversals"):
+        shown = len(drawn.rows)
     if frame.height <= shown:
         return ""
     return f"The first {shown:,} of {frame.height:,} rows are shown; all are in {' and '.join(finding.tables)}."

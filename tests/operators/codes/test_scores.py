@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
 
 from filterscope.operators.codes.forest import forest
 from filterscope.operators.codes.scores import dci, mig, sap, scores
@@ -92,13 +91,15 @@ def test_names_of_classes_are_told_by_accuracy_and_by_variance_between_them():
     assert sap(codes, classes[:, None])[0] < 0.5  # as numbers they are no line
 
 
-def test_a_forest_agrees_with_scikit_learn():
+def test_a_forest_finds_what_matters_and_is_the_same_again():
     random = np.random.default_rng(0)
     codes = random.normal(size=(400, 5))
     target = codes[:, 0] + 0.5 * codes[:, 3] ** 2
     importance, predicted = forest(codes[:300], target[:300, None], codes[300:], 0)
-    other = RandomForestRegressor(10, max_depth=10, random_state=0).fit(codes[:300], target[:300])
-    assert importance == pytest.approx(other.feature_importances_, abs=0.05)
-    assert np.corrcoef(predicted[:, 0], other.predict(codes[300:]))[0, 1] > 0.97
+    assert importance.sum() == pytest.approx(1)
+    assert importance[[0, 3]].sum() > 0.9
+    assert np.corrcoef(predicted[:, 0], target[300:])[0, 1] > 0.9
     again, _ = forest(codes[:300], target[:300, None], codes[300:], 0)
     np.testing.assert_array_equal(importance, again)
+    constant, _ = forest(codes[:300], np.ones((300, 1)), codes[300:], 0)
+    assert not constant.any()

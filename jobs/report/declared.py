@@ -10,8 +10,8 @@ import polars as pl
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import Finding, Method, Per
 
-#: Looks that show the views of their column `views`.
-PICTURED = ("strips", "grid", "gallery")
+#: Looks whose frames list views that are pictured.
+PICTURED = ("strips", "grid", "gallery", "patterns")
 
 
 @cache

@@ -41,7 +41,7 @@ def strips(frame: pl.DataFrame, about: About, bars: Sequence[str] = (), most: in
     Columns of `bars` hold shares, from 0 to 1, that are drawn as bars too; `most` views of a row are shown.
     """
     shown = frame.head(ROWS)
-    rows = [[_pictured(view, row, about) for view in (row["views"] or [])[:most]] for row in shown.to_dicts()]
+    rows = [[pictured(view, row, about) for view in (row["views"] or [])[:most]] for row in shown.to_dicts()]
     barred = {heading(name): shown[name] for name in bars}
     columns = [
         replace(
@@ -55,7 +55,8 @@ def strips(frame: pl.DataFrame, about: About, bars: Sequence[str] = (), most: in
     return Strips(columns, rows)
 
 
-def _pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
+def pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
+    """Return a view of a row, which is a number or a struct with view and, for a ring, y and x in input pixels."""
     known = listed if isinstance(listed, Mapping) else {"view": listed}
     view, says = int(known["view"]), str(known.get("says") or "")
     name = row.get("model", about.model)
@@ -73,4 +74,4 @@ def _pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
     return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring, says)
 
 
-__all__ = ["GRID", "ROWS", "VIEWS", "Pictured", "Strips", "strips"]
+__all__ = ["GRID", "ROWS", "VIEWS", "Pictured", "Strips", "pictured", "strips"]

@@ -1,20 +1,22 @@
 """Sections of pages that findings of methods declare: which a page has, and how each is drawn."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from filterscope.jobs.report.declared import PICTURED, shown_beside
+from filterscope.jobs.report.declared import shown_beside
 from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
 from filterscope.jobs.report.sections.gallery import hung
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import GRID, VIEWS, strips
+from filterscope.jobs.report.sections.relations import PAIRS, matrices, patterns
 from filterscope.jobs.report.sections.ties import TIES, tied
+from filterscope.jobs.report.sections.traversals import traversals
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
 
@@ -56,7 +58,8 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     title, _, subtitle = finding.title.partition(": ")
     look, drawn = _drawn(finding, frame, about)
     shown = frame.head(ROWS)
-    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
+    listed = shown.drop("picture", "factors", "value", strict=False) if look == "traversals" else shown
+    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(listed, about)
     said = {heading(name): column_says(name, finding) for name in frame.columns}
     columns = [replace(column, says=said[column.name]) for column in columns]
     table = finding.tables[0]
@@ -65,31 +68,33 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     return Section(anchor(title), title, subtitle, finding.note, look, drawn, columns, cut, table, sql)
 
 
+#: How looks that are more than a table are laid out.
+_LAYOUTS: dict[str, Callable[[pl.DataFrame, About, Finding], Any]] = {
+    "lines": lambda frame, about, _: figures(frame, about),
+    "strips": lambda frame, about, finding: strips(frame, about, finding.bars, VIEWS),
+    "grid": lambda frame, about, finding: strips(frame, about, finding.bars, GRID),
+    "gallery": lambda frame, about, _: hung(frame, about),
+    "graph": lambda frame, *_: tied(frame),
+    "matrix": lambda frame, about, _: matrices(frame, about),
+    "patterns": lambda frame, about, _: patterns(frame, about),
+    "traversals": lambda frame, about, _: traversals(frame, about),
+}
+
+
 def _drawn(finding: Finding, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
-    look = finding.look
-    if look == "lines":
-        found = figures(frame, about)
-        return ("lines", found) if found else ("table", None)
-    if look == "gallery":
-        return look, hung(frame, about)
-    if look in PICTURED:
-        return look, strips(frame, about, finding.bars, GRID if look == "grid" else VIEWS)
-    if look == "graph":
-        return look, tied(frame)
-    return look, None
+    drawn = _LAYOUTS[finding.look](frame, about, finding) if finding.look in _LAYOUTS else None
+    return ("table", None) if finding.look == "lines" and not drawn else (finding.look, drawn)
 
 
 def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
-    shown, all_of = ROWS, frame.height
-    if look in PICTURED:
-        shown = len(drawn.rows)
-    elif look == "graph":
-        shown = TIES
-    elif look == "lines" and len(drawn) == FIGURES:
+    if look == "lines" and len(drawn) == FIGURES:
         return f"At most {FIGURES} figures are drawn; all rows are in {' and '.join(finding.tables)}."
-    if all_of <= shown:
+    shown = {"graph": TIES, "patterns": PAIRS}.get(look, ROWS)
+    if look in ("strips", "grid", "gallery", "traversals"):
+        shown = len(drawn.rows)
+    if frame.height <= shown:
         return ""
-    return f"The first {shown:,} of {all_of:,} rows are shown; all are in {' and '.join(finding.tables)}."
+    return f"The first {shown:,} of {frame.height:,} rows are shown; all are in {' and '.join(finding.tables)}."
 
 
 def anchor(title: str) -> str:

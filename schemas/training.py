@@ -18,7 +18,8 @@ TRAINING = table(
     column(
         "control",
         pa.float64(),
-        "what a constant answer would give, such as always the majority of the training images",
+        "what a constant answer would give, such as always the majority of the training images; of agreement and top type, "
+        "what the coupling of other classes gives, and of entropy what uniform coupling gives",
         null="the measure has none",
     ),
     column("examples", pa.int64(), "images, or images with a known label, that it was measured on"),

@@ -84,16 +84,18 @@ class Capsules(Supervised):
         """Measure as for labels, and reconstruction and routing, in one pass."""
         found: list[tuple[np.ndarray, ...]] = []
         routing: list[Selection] = []
-        total, squares = 0.0, 0.0
+        total = squares = torch.zeros((), dtype=torch.float64, device=self.shown.device)
         for pixels, target in self._tested():
             with torch.inference_mode():
                 images, truth = self.shown.batch(pixels), torch.from_numpy(target).to(self.shown.device)
                 routed = self.network.route(images)
-                losses = self._losses(routed.capsules, images, truth)
-                found.append((target, *(part.cpu().numpy() for part in (lengths(routed.capsules), *losses))))
-                parts = (part.cpu().numpy() for part in (routed.votes, routed.coupling, routed.capsules))
-                routing.append(selection(*parts, target, self.network.types))
+                told = lengths(routed.capsules), *self._losses(routed.capsules, images, truth)
                 total, squares = total + images.double().sum(dim=0), squares + images.double().square().sum(dim=0)
+            votes, coupling, capsules = (
+                part.cpu().numpy() for part in (routed.votes, routed.coupling, routed.capsules)
+            )
+            routing.append(selection(votes, coupling, capsules, target, self.network.types))
+            found.append((target, *(part.cpu().numpy() for part in told)))
         target, answer, loss, error = (np.concatenate(part) for part in zip(*found, strict=True))
         measures = [Measure(HELDOUT, "loss", float(loss.mean(dtype=np.float64)), examples=len(target))]
         measures += self._right(HELDOUT, target, answer)

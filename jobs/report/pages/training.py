@@ -1,4 +1,4 @@
-"""The page of a training: how each measure went, epoch by epoch, beside what a constant answer gives."""
+"""The page of a training: how each measure went, epoch by epoch, beside its control."""
 
 import shutil
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def _networks(rows: pl.DataFrame) -> Iterator[Network]:
 
 
 def _figure(metric: str, rows: pl.DataFrame) -> Lines | None:
-    """Draw a measure of held-out and of training images against the epochs, and what a constant answer gives."""
+    """Draw a measure of held-out and of training images against the epochs, and its control."""
     epochs = rows["epoch"].unique().sort()
     if len(epochs) < 2:
         return None
@@ -80,9 +80,9 @@ def _figure(metric: str, rows: pl.DataFrame) -> Lines | None:
         found = dict(rows.filter(pl.col("split") == split).select("epoch", column).iter_rows())
         return [found.get(epoch) for epoch in epochs]
 
-    drawn = {"held out": along(HELDOUT, "value"), "constant": along(HELDOUT, "control"), "train": along(TRAIN, "value")}
+    drawn = {"held out": along(HELDOUT, "value"), "control": along(HELDOUT, "control"), "train": along(TRAIN, "value")}
     series = [
-        Series(name, colour, values, ["" if v is None else f"{v:.3f}" for v in values], dashed=name == "constant")
+        Series(name, colour, values, ["" if v is None else f"{v:.3f}" for v in values], dashed=name == "control")
         for (name, values), colour in zip(drawn.items(), COLOURS, strict=False)
         if any(value is not None for value in values)
     ]

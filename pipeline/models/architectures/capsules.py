@@ -128,10 +128,10 @@ class CapsNet(nn.Module):
 
     def route(self, images: Tensor) -> Routing:
         """Return votes, coupling and capsules of images."""
-        primary = self.primary(self.features(images)).unflatten(1, (self.types, _PRIMARY))
-        vectors = squash(primary.movedim(2, -1).flatten(1, 3))  # (n, primary, 8)
-        votes = torch.bmm(vectors.transpose(0, 1), self.transformations).unflatten(2, (self.outputs, _CLASS))
-        votes = votes.permute(1, 2, 0, 3).contiguous()
+        primary = self.primary(self.features(images)).reshape(len(images), self.types, _PRIMARY, -1)
+        vectors = squash(primary.transpose(2, 3).flatten(1, 2))  # (n, primary, 8)
+        votes = torch.bmm(vectors.transpose(0, 1), self.transformations)
+        votes = votes.view(*votes.shape[:2], self.outputs, _CLASS).permute(1, 2, 0, 3).contiguous()
         capsules, coupling = routed(votes, self.bias, self.routing)
         return Routing(votes, coupling, capsules)
 
@@ -140,7 +140,7 @@ class CapsNet(nn.Module):
         of_class = torch.as_tensor(group, device=codes.device).expand(len(codes))
         told = torch.eye(self.outputs, dtype=codes.dtype, device=codes.device)[of_class]
         masked = told[:, :, None] * codes[:, None]
-        images: Tensor = self.decoder(masked.flatten(1)).unflatten(1, (1, *self._size))
+        images: Tensor = self.decoder(masked.flatten(1)).view(-1, 1, *self._size)
         return images
 
 

@@ -61,7 +61,7 @@ def start(setting: Setting) -> Training:
     """Return the training before its first epoch."""
     import torch
 
-    from filterscope.pipeline.models.architectures import ARCHITECTURES
+    from filterscope.pipeline.models.architectures.capsules import CapsNet
     from filterscope.pipeline.models.tensors import channels_last
     from filterscope.pipeline.models.trained import Description
     from filterscope.pipeline.training.capsules import Capsules
@@ -73,7 +73,8 @@ def start(setting: Setting) -> Training:
     transform = Transform((side, side), side, "bilinear", (0.0,), (1.0,))
     arguments = {"outputs": len(lesson.names), "height": side, "width": side}
     arguments |= {"filters": options.filters, "types": options.types, "routing": options.routing}
-    network = channels_last(ARCHITECTURES["capsnet"](**arguments), setting.device)
+    network = CapsNet(**arguments)
+    channels_last(network, setting.device)
     optimiser = torch.optim.Adam(network.parameters(), options.learning_rate)
     least = _FLOOR / options.learning_rate
     return Capsules(

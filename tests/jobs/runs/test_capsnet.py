@@ -61,8 +61,7 @@ def test_the_table_tells_what_routing_selects_beside_the_coupling_of_other_class
     agreement = rows.filter(metric="agreement")
     assert agreement["label"].drop_nulls().sort().to_list() == [str(number) for number in range(10)]
     labels, whole = (
-        agreement.filter(pl.col("label").is_null() if none else pl.col("label").is_not_null())
-        for none in (False, True)
+        agreement.filter(pl.col("label").is_null() if none else pl.col("label").is_not_null()) for none in (False, True)
     )
     assert whole["value"].item() == pytest.approx(labels["value"].mean())
     assert whole["control"].item() == pytest.approx(labels["control"].mean())

@@ -8,12 +8,12 @@ Zhang, Wu, Zhu. Interpretable convolutional neural networks. CVPR 2018: section 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Category of an image that has none, such as a negative, and of a filter that fires on no image of any.
+#: Category of a filter that fires on no image of any.
 NONE = -1
 
 
 def filter_categories(
-    fired: NDArray[np.floating], category: NDArray[np.int64], categories: int
+    fired: NDArray[np.floating], member: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Assign each filter the category of the largest mean sum of its map; of equal ones the first.
 
@@ -21,31 +21,28 @@ def filter_categories(
     ----------
     fired : float ndarray of shape (images, F)
         Sum of each filter's map on each image, not negative.
-    category : int64 ndarray of shape (images,)
-        Category of each image; `NONE` where it has none.
-    categories : int
-        How many there are.
+    member : bool ndarray of shape (images, categories)
+        Which categories an image is of; of none, such as a negative, or of several.
 
     Returns
     -------
     assigned : int64 ndarray of shape (F,)
-        Category of each filter; `NONE` where it fires on no image of any category.
+        Category of each filter; `NONE` where it fires on no image of any.
     margin : float64 ndarray of shape (F,)
         Mean sum of its category less that of the next one, over their sum: 0 where they are equal, 1 where it fires on its
-        own category alone. With one category the others are the images of none.
+        own category alone. With one category the images of none stand for the next one, and it may be negative.
     """
-    mean = np.zeros((categories + 1, fired.shape[1]))
-    for number in range(NONE, categories):
-        rows = category == number
-        if rows.any():
-            mean[number] = fired[rows].mean(axis=0, dtype=np.float64)
-    named = mean[:categories]
-    assigned = np.where(named.max(axis=0) > 0, named.argmax(axis=0), NONE)
-    ranked = np.sort(mean if categories == 1 else named, axis=0)
-    best, next_best = named.max(axis=0), np.where(categories == 1, mean[-1], ranked[-2] if len(ranked) > 1 else 0.0)
-    total = best + next_best
-    margin = np.divide(best - next_best, total, out=np.zeros_like(total), where=total > 0)
-    return assigned.astype(np.int64), margin
+    mean = np.stack([_mean(fired[mine]) for mine in member.T])
+    rivals = mean if len(mean) > 1 else np.stack([mean[0], _mean(fired[~member[:, 0]])])
+    best = mean.max(axis=0)
+    assigned = np.where(best > 0, mean.argmax(axis=0), NONE).astype(np.int64)
+    following = np.where(len(mean) > 1, np.sort(rivals, axis=0)[-2], rivals[-1])
+    total = best + following
+    return assigned, np.divide(best - following, total, out=np.zeros_like(total), where=total > 0)
+
+
+def _mean(fired: NDArray[np.floating]) -> NDArray[np.float64]:
+    return fired.mean(axis=0, dtype=np.float64) if len(fired) else np.zeros(fired.shape[1])
 
 
 __all__ = ["NONE", "filter_categories"]

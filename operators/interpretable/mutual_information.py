@@ -23,18 +23,18 @@ from filterscope.operators.interpretable.templates import NOWHERE, Templates
 
 def fits(
     maps: NDArray[np.floating], position: NDArray[np.int64], own: NDArray[np.bool_], templates: Templates
-) -> NDArray:
+) -> NDArray[np.floating]:
     """Return tr(x T), of shape (B, F): of the template at the map's position, or the negative one where not `own`."""
     masks = templates.masks.astype(maps.dtype)[position]
     positive = np.einsum("bfij,bfij->bf", maps, masks)
-    return templates.tau * np.where(own, positive, -maps.sum(axis=(2, 3)))
+    return np.asarray(templates.tau * np.where(own, positive, -maps.sum(axis=(2, 3))))
 
 
 def _shares(fit: NDArray[np.floating], kind: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Return softmax over the images of one kind, filter by filter; 0 elsewhere."""
     highest = np.where(kind, fit, -np.inf).max(axis=0)
     powers = np.where(kind, np.exp(fit - np.where(kind.any(axis=0), highest, 0)), 0)
-    return powers / np.maximum(powers.sum(axis=0), np.finfo(powers.dtype).tiny)
+    return np.asarray(powers / np.maximum(powers.sum(axis=0), np.finfo(powers.dtype).tiny))
 
 
 def _relative(share: NDArray[np.floating], kind: NDArray[np.bool_]) -> NDArray[np.floating]:

@@ -16,16 +16,16 @@ _REACH = 3.0
 #: Temperature of the shares.
 _ALPHA = 0.5
 #: Least sum of a map that is divided by.
-_LEAST = 1e-9
+LEAST = 1e-9
 
 
-def _cells(maps: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
+def _cells(maps: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.arange(maps.shape[-2])[:, None], np.arange(maps.shape[-1])
 
 
 def centroids(maps: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return row and column of the cell at the centre of gravity of maps of shape (..., h, w), not negative."""
-    total = np.maximum(maps.sum(axis=(-2, -1)), _LEAST)
+    total = np.maximum(maps.sum(axis=(-2, -1)), LEAST)
     row, column = ((maps * cell).sum(axis=(-2, -1)) / total for cell in _cells(maps))
     # halves round up, as in MATLAB
     return np.floor(row + 0.5).astype(np.int64), np.floor(column + 0.5).astype(np.int64)
@@ -51,7 +51,7 @@ def masks(maps: NDArray[np.floating], width: NDArray[np.floating]) -> NDArray[np
     # a map of one row or column has no width
     far = 2 / max(height - 1, 1) * abs(rows - row[..., None, None])
     far = far + 2 / max(wide - 1, 1) * abs(columns - column[..., None, None])
-    return np.maximum(1 - width[:, None, None] * far, -1).astype(maps.dtype)
+    return np.asarray(np.maximum(1 - width[:, None, None] * far, -1), maps.dtype)
 
 
 def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -113,7 +113,7 @@ def wanted_widths(
     row, column = centroids(maps)
     rows, columns = _cells(maps)
     away = (rows - row[..., None, None]) ** 2 + (columns - column[..., None, None]) ** 2
-    deviation = np.sqrt((maps * away).sum(axis=(2, 3)) / np.maximum(maps.sum(axis=(2, 3)), _LEAST))
+    deviation = np.sqrt((maps * away).sum(axis=(2, 3)) / np.maximum(maps.sum(axis=(2, 3)), LEAST))
     strength = np.where(own, (maps * mask).mean(axis=(2, 3)), 0.0)
     total = strength.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,4 +121,4 @@ def wanted_widths(
     return np.where(np.isfinite(wanted) & (total != 0), wanted, width).astype(np.float64)
 
 
-__all__ = ["NARROWEST", "WIDEST", "WIDTH", "centroids", "loss_gradient", "masks", "wanted_widths"]
+__all__ = ["LEAST", "NARROWEST", "WIDEST", "WIDTH", "centroids", "loss_gradient", "masks", "wanted_widths"]

@@ -57,15 +57,17 @@ def loss_gradient(maps, position, own):
     return found
 
 
-def filter_category(fired, category, categories):
-    """Category and margin of one filter: sums of its map on images, and their categories."""
-    mean = {}
-    for number in range(-1, categories):
-        of = [value for value, c in zip(fired.tolist(), category.tolist(), strict=True) if c == number]
-        mean[number] = sum(of) / len(of) if of else 0.0
-    none = mean.pop(-1)
-    best = max(mean, key=lambda number: (mean[number], -number))
-    others = [value for number, value in mean.items() if number != best] or [none]
+def filter_category(fired, member):
+    """Category and margin of one filter: sums of its map on images, and which categories they are of."""
+    mean = []
+    for category in range(member.shape[1]):
+        of = [value for value, mine in zip(fired.tolist(), member[:, category].tolist(), strict=True) if mine]
+        mean.append(sum(of) / len(of) if of else 0.0)
+    best = mean.index(max(mean))
+    others = mean[:best] + mean[best + 1 :]
+    if not others:
+        none = [value for value, mine in zip(fired.tolist(), member[:, 0].tolist(), strict=True) if not mine]
+        others = [sum(none) / len(none) if none else 0.0]
     total = mean[best] + max(others)
     return (best if mean[best] > 0 else -1), ((mean[best] - max(others)) / total if total > 0 else 0.0)
 

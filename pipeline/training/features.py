@@ -2,11 +2,11 @@
 
 import fcntl
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -75,19 +75,40 @@ def features_of(folder: Path, stated: Any, images: Images, lesson: Lesson, layer
     """
     rows = [lesson.train.tolist(), lesson.heldout.tolist()]
     digest = sha256(json.dumps([stated, rows], sort_keys=True).encode()).hexdigest()[:16]
-    path = folder / f"{digest}.npy"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / f"{digest}.lock"):
-            if not path.is_file():
+    return _features(folder / f"{digest}.npy", images, lesson, layer)
+
+
+_KEPT: dict[Path, Features] = {}
+
+
+def _features(path: Path, images: Images, lesson: Lesson, layer: Layer) -> Features:
+    """Open the file, in a process once; compute it where it is missing or not what was written."""
+    if path not in _KEPT or not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.with_suffix(".lock")):
+            if not _whole(path):
                 _extract(path, images, lesson, layer)
-    return _opened(path, len(lesson.train))
+        _KEPT.clear()
+        _KEPT[path] = _opened(path, len(lesson.train))
+    return _KEPT[path]
 
 
-@lru_cache(maxsize=1)
+def _whole(path: Path) -> bool:
+    try:
+        stated = json.loads(path.with_suffix(".json").read_bytes())
+        return bool(stated["sha256"] == _digest(path))
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
 def _opened(path: Path, train: int) -> Features:
     maps = np.load(path, mmap_mode="r", allow_pickle=False)
-    stated = json.loads(path.with_suffix(".json").read_text())
+    stated = json.loads(path.with_suffix(".json").read_bytes())
     known = np.array(stated["known"], bool)
     return Features(
         maps[: 2 * train].reshape(2, train, *maps.shape[1:]),
@@ -109,7 +130,7 @@ def _alone(path: Path) -> Iterator[None]:
 def _extract(path: Path, images: Images, lesson: Lesson, layer: Layer) -> None:
     passes = [(lesson.train, False), (lesson.train, True), (lesson.heldout, False)]
     whole, known, start = None, [], 0
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}")
     for rows, mirrored in passes:
         good = np.zeros(len(rows), bool)
         for first in range(0, len(rows), _BATCH):
@@ -130,7 +151,7 @@ def _extract(path: Path, images: Images, lesson: Lesson, layer: Layer) -> None:
     if whole is None or not all(map(any, known)):
         raise RunError("no view of the data set could be decoded")
     whole.flush()
-    stated = {"known": known[0] + known[1], "rejects": images.rejects}
+    stated = {"known": known[0] + known[1], "rejects": images.rejects, "sha256": _digest(partial)}
     write_atomically(path.with_suffix(".json"), json.dumps(stated, sort_keys=True).encode())
     partial.replace(path)
 

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -33,8 +33,8 @@ class Features:
 
     Attributes
     ----------
-    train : ndarray of shape (2, n, C, h, w)
-        Of the training views, and of their mirror images.
+    train : ndarray of shape (2 or 1, n, C, h, w)
+        Of the training views and, where they are asked for, of their mirror images.
     heldout : ndarray of shape (m, C, h, w)
         Of the views held out.
     path : Path
@@ -52,7 +52,9 @@ class Features:
     rejects: dict[str, str]
 
 
-def features_of(folder: Path, stated: Any, images: Images, lesson: Lesson, layer: Layer) -> Features:
+def features_of(
+    folder: Path, stated: Any, images: Images, lesson: Lesson, layer: Layer, *, mirrored: bool = True
+) -> Features:
     """Return the features of a lesson, computed if they are not there.
 
     Parameters
@@ -67,6 +69,8 @@ def features_of(folder: Path, stated: Any, images: Images, lesson: Lesson, layer
         Which are needed.
     layer : callable
         Computes them.
+    mirrored : bool
+        Whether mirror images of the training views are needed.
 
     Raises
     ------
@@ -74,22 +78,25 @@ def features_of(folder: Path, stated: Any, images: Images, lesson: Lesson, layer
         If values are beyond float16, or no view could be decoded.
     """
     rows = [lesson.train.tolist(), lesson.heldout.tolist()]
-    digest = sha256(json.dumps([stated, rows], sort_keys=True).encode()).hexdigest()[:16]
-    return _features(folder / f"{digest}.npy", images, lesson, layer)
+    digest = sha256(json.dumps([stated, rows, mirrored], sort_keys=True).encode()).hexdigest()[:16]
+    passes = [(lesson.train, False), *([(lesson.train, True)] if mirrored else []), (lesson.heldout, False)]
+    return _features(folder / f"{digest}.npy", images, passes, layer)
 
 
+#: Views, and whether they are mirrored.
+_Passes = Sequence[tuple[np.ndarray, bool]]
 _KEPT: dict[Path, Features] = {}
 
 
-def _features(path: Path, images: Images, lesson: Lesson, layer: Layer) -> Features:
+def _features(path: Path, images: Images, passes: _Passes, layer: Layer) -> Features:
     """Open the file, in a process once; compute it where it is missing or not what was written."""
     if path not in _KEPT or not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.with_suffix(".lock")):
             if not _whole(path):
-                _extract(path, images, lesson, layer)
+                _extract(path, images, passes, layer)
         _KEPT.clear()
-        _KEPT[path] = _opened(path, len(lesson.train))
+        _KEPT[path] = _opened(path, len(passes[0][0]), len(passes) - 1)
     return _KEPT[path]
 
 
@@ -106,13 +113,13 @@ def _digest(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _opened(path: Path, train: int) -> Features:
+def _opened(path: Path, train: int, times: int) -> Features:
     maps = np.load(path, mmap_mode="r", allow_pickle=False)
     stated = json.loads(path.with_suffix(".json").read_bytes())
     known = np.array(stated["known"], bool)
     return Features(
-        maps[: 2 * train].reshape(2, train, *maps.shape[1:]),
-        maps[2 * train :],
+        maps[: times * train].reshape(times, train, *maps.shape[1:]),
+        maps[times * train :],
         path,
         (known[:train], known[train:]),
         stated["rejects"],
@@ -127,8 +134,7 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _extract(path: Path, images: Images, lesson: Lesson, layer: Layer) -> None:
-    passes = [(lesson.train, False), (lesson.train, True), (lesson.heldout, False)]
+def _extract(path: Path, images: Images, passes: _Passes, layer: Layer) -> None:
     whole, known, start = None, [], 0
     partial = path.with_suffix(f".{os.getpid()}")
     for rows, mirrored in passes:

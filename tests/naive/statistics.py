@@ -170,4 +170,8 @@ def newcombe(first, second):
     """Difference of two shares and its interval, from Wilson's intervals of both (Newcombe's method 10)."""
     (low_1, high_1), (low_2, high_2) = wilson_ends(*first), wilson_ends(*second)
     p, q = first[0] / first[1], second[0] / second[1]
-    return q - p, q - p - ((q - low_2) ** 2 + (high_1 - p) ** 2) ** 0.5, q - p + ((high_2 - q) ** 2 + (p - low_1) ** 2) ** 0.5
+    return (
+        q - p,
+        q - p - ((q - low_2) ** 2 + (high_1 - p) ** 2) ** 0.5,
+        q - p + ((high_2 - q) ** 2 + (p - low_1) ** 2) ** 0.5,
+    )

@@ -129,7 +129,8 @@ def _features(setting: Setting, model: "Model", lesson: Lesson) -> Any:
         return found
 
     images = images_of(setting.data, setting.data_identity, settings, model.transform)
-    return features_of(setting.shared / "features", stated, images, lesson, layer)
+    mirrored = setting.options.flips
+    return features_of(setting.shared / "features", stated, images, lesson, layer, mirrored=mirrored)
 
 
 def _arguments(

@@ -116,7 +116,9 @@ def test_what_is_behind_the_layer_is_not_part_of_the_network(mode):
         assert torch.equal(found, network.scores(network.relu(network.filters(features))))
     assert found.shape == (2, 3)
     with torch.device("meta"):
-        assert {*InterpretableCNN(**ARGUMENTS, dropped=["classifier"], mode=mode).state_dict()} == {*network.state_dict()}
+        assert {*InterpretableCNN(**ARGUMENTS, dropped=["classifier"], mode=mode).state_dict()} == {
+            *network.state_dict()
+        }
 
 
 @pytest.mark.parametrize("backbone", ["factory:os:system", "torchvision:nothing", "torchvision:fcn_resnet50"])

@@ -16,6 +16,7 @@ from filterscope.pipeline.models.names import NETWORKS, RECORD, located
 from filterscope.pipeline.models.spec import TRAINED
 from filterscope.pipeline.models.trained import read_description
 from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 PAIR = ("plain", "interpretable")
@@ -52,9 +53,8 @@ class Twin:
         about = stated.about
         if not about.get("twin"):
             return None
-        found = (str(about[name]) for name in ("subject", "twin"))
-        name = str(about["name"])
-        return cls(model or name, name, file.parent.parent, stated.recipe, *found, int(about["seed"]))
+        name, subject, variant = (str(about[key]) for key in ("name", "subject", "twin"))
+        return cls(model or name, name, file.parent.parent, stated.recipe, subject, variant, int(about["seed"]))
 
 
 def compare_twins(run: Path, pair: Sequence[str] = PAIR) -> pl.DataFrame:
@@ -72,7 +72,7 @@ def compare_twins(run: Path, pair: Sequence[str] = PAIR) -> pl.DataFrame:
     InputError
         If it holds no such twins.
     """
-    twins = [twin for twin in _twins(run) if twin is not None]
+    twins = twins_of(run)
     if not twins:
         raise InputError(
             f"{run} holds no twins: they are trained by `filterscope train interpretable-cnn`, and audited as trained:RUN/NAME"
@@ -91,6 +91,19 @@ def compare_twins(run: Path, pair: Sequence[str] = PAIR) -> pl.DataFrame:
     schema = pl.DataFrame(TABLES["training_comparison"].empty_table()).schema
     single = pl.DataFrame(rows, schema=schema, orient="row")
     return pl.concat([single, pl.DataFrame(list(_averages(single)), schema=schema, orient="row")])
+
+
+def twins_of(run: Path) -> list[Twin]:
+    """Return the twins among the networks of a folder of trainings, or among the models of an audit."""
+    return [twin for twin in _twins(run) if twin is not None]
+
+
+def write_twins(run: Path) -> None:
+    """Write the table `training_comparison` of a folder of trainings, where it holds both twins of a pair."""
+    variants = {name: {_key(twin) for twin in twins_of(run) if twin.variant == name} for name in PAIR}
+    if set.intersection(*variants.values()):
+        found = compare_twins(run).to_arrow().cast(TABLES["training_comparison"])
+        write_table(run, "training_comparison", ("twins",), [found])
 
 
 def _key(twin: Twin) -> tuple[str, str, int]:
@@ -200,4 +213,4 @@ def _averages(single: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
         yield recipe, subject, None, measure, float(plain.mean()), float(other.mean()), low, high
 
 
-__all__ = ["PAIR", "Twin", "compare_twins"]
+__all__ = ["PAIR", "Twin", "compare_twins", "twins_of", "write_twins"]

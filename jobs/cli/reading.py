@@ -94,7 +94,7 @@ def compare(
         str | None,
         typer.Option(
             help="Compare the twins of one run of trainings, or of an audit of them, instead: plain,interpretable.",
-            metavar="TEXT,TEXT",
+            metavar="TEXT,...",
         ),
     ] = None,
     format: Format = "table",  # noqa: A002

@@ -12,6 +12,7 @@ import torch
 from filterscope import schemas
 from filterscope.jobs.config.train import asked_of
 from filterscope.jobs.findings.twins import print_twins
+from filterscope.jobs.report.pages.training import write_training
 from filterscope.jobs.runs.train import train
 from filterscope.pipeline.datasets.animals import import_animals
 from filterscope.pipeline.engine.errors import InputError
@@ -20,6 +21,7 @@ from filterscope.pipeline.models.spec import ModelSpec
 from filterscope.pipeline.models.taps import Taps
 from filterscope.pipeline.training import features
 from filterscope.pipeline.training.filters import FilterTraining
+from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.twins import compare_twins
 from tests.planted.animals import write_animals
 
@@ -142,6 +144,16 @@ def test_the_comparison_is_that_of_the_tables(run):
     assert "accuracy" in said
 
 
+def test_the_page_of_the_training_shows_twins_and_what_filters_stand_for(run, tmp_path):
+    text = write_training(TrainingFolder(run), tmp_path / "page").read_text()
+    mean = compare_twins(run).filter(pl.col("seed").is_null(), pl.col("measure") == "accuracy").row(0, named=True)
+    assert f"<td>{mean['plain']:.3f}</td><td>{mean['interpretable']:.3f}</td>" in text
+    filters = schemas.scan(run, "filter_categories").collect()
+    for (model, category), rows in filters.group_by("model", "category"):
+        shown = f'<th scope="row">{model}</th><td>{category or "none"}</td><td>{len(rows)}</td>'
+        assert f"{shown}<td>{rows['margin'].median():.3f}</td>" in text
+
+
 def test_what_cannot_be_compared_is_refused(run, tmp_path):
     with pytest.raises(InputError, match="there are interpretable, plain"):
         compare_twins(run, ("plain", "interpretible"))
@@ -171,7 +183,7 @@ def test_on_real_animals_more_filters_follow_heads_and_accuracy_stays(tmp_path):
     """Less than half of the recipe's epochs, one seed, no mirror images; docs/interpretable-cnn.md states all of it."""
     import_animals(REAL / "animals", tmp_path / "animals", in_place=True)
     weights = f"torchvision:squeezenet1_1@{REAL}/weights/squeezenet1_1-rgb.pth"
-    options = {"epochs": 10, "flips": False, "negatives": True, "single": True}
+    options = {"epochs": 10, "filters": 32, "pca": 64, "flips": False, "negatives": True, "single": True}
     trained(tmp_path / "animals", tmp_path / "run", model=weights, layer="features.12", **options)
     found = {row["measure"]: row for row in compare_twins(tmp_path / "run").filter(seed=0).iter_rows(named=True)}
     change = {name: row["interpretable"] - row["plain"] for name, row in found.items()}

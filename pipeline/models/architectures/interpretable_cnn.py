@@ -259,22 +259,45 @@ def _entering(module: nn.Module, entered: set[str]) -> Iterator[None]:
             handle.remove()
 
 
+def refuse_unknown(backbone: str, arguments: Mapping[str, Any]) -> None:
+    """Stop if a network cannot be built by its name alone; InputError says which can."""
+    with torch.device("meta"):
+        _built(backbone, arguments)
+
+
 def _built(backbone: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build a named network with weights that are still random."""
+    """Build a named network with weights that are still random; nothing is fetched or read, whatever a checkpoint says."""
+    from filterscope.pipeline.models.vision import torchvision
+
     scheme, _, name = backbone.partition(":")
+    if refused := sorted(_FETCHING & set(arguments)):
+        raise InputError(
+            f"{backbone}: the argument {refused[0]} would read or fetch weights, and those are in the checkpoint"
+        )
+    if scheme == "torchvision" and name in torchvision.models.list_models(module=torchvision.models):
+        built: nn.Module = torchvision.models.get_model(name, weights=None, **arguments)
+        return built
     if scheme == "timm":
         import timm
 
-        made: nn.Module = timm.create_model(name, pretrained=False, **arguments)
-        return made
-    from filterscope.pipeline.models.vision import torchvision
-
-    if scheme != "torchvision" or name not in torchvision.models.list_models(module=torchvision.models):
-        raise InputError(
-            f"{backbone}: interpretable filters stand on classifiers of torchvision or networks of timm; name one of these"
-        )
-    built: nn.Module = torchvision.models.get_model(name, weights=None, **arguments)
-    return built
+        if timm.is_model(name):
+            made: nn.Module = timm.create_model(name, pretrained=False, **arguments)
+            return made
+    raise InputError(
+        f"{backbone}: interpretable filters stand on classifiers of torchvision or networks of timm; name one of these"
+    )
 
 
-__all__ = ["RELEASED_WEIGHT", "InterpretableCNN", "Mode", "PartMask", "behind", "reached"]
+#: Arguments of constructors that read files or the network.
+_FETCHING = {
+    "weights",
+    "weights_backbone",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "cache_dir",
+}
+
+
+__all__ = ["RELEASED_WEIGHT", "InterpretableCNN", "Mode", "PartMask", "behind", "reached", "refuse_unknown"]

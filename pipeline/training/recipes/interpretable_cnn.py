@@ -69,6 +69,7 @@ def _lesson(options: InterpretableOptions, dataset: Dataset) -> Lesson:
 
 def start(setting: Setting) -> Training:
     """Return the training of a twin before its first epoch."""
+    from filterscope.pipeline.models.architectures.interpretable_cnn import refuse_unknown
     from filterscope.pipeline.models.trained import Description
     from filterscope.pipeline.training.filters import Categories, FilterTraining, seen_of
 
@@ -76,6 +77,7 @@ def start(setting: Setting) -> Training:
     dataset, subject = Dataset(setting.data), setting.subject
     lesson = _lesson(options, dataset)
     model = _opened(setting)
+    refuse_unknown(*_named(model))  # before the features are computed
     features = _features(setting, model, lesson)
     seen = seen_of(features, options.pca)
     mode = "none" if setting.variant == PLAIN else options.mode
@@ -103,6 +105,11 @@ def _opened(setting: Setting) -> "Model":
 
     assert setting.subject.spec is not None
     return open_model(setting.subject.spec)
+
+
+def _named(model: "Model") -> tuple[str, dict[str, Any]]:
+    """Return name and arguments by which a checkpoint can have the backbone built again."""
+    return f"{model.spec.scheme}:{model.spec.architecture}", dict(model.spec.arguments)
 
 
 def _features(setting: Setting, model: "Model", lesson: Lesson) -> Any:
@@ -147,9 +154,10 @@ def _arguments(
     )
     with torch.inference_mode():
         dropped = behind(model.module, layer, noise.to(next(model.module.parameters()).device))
+    backbone, made_with = _named(model)
     return {
-        "backbone": f"{model.spec.scheme}:{model.spec.architecture}",
-        "arguments": dict(model.spec.arguments),
+        "backbone": backbone,
+        "arguments": made_with,
         "layer": layer,
         "dropped": dropped,
         "channels": channels,

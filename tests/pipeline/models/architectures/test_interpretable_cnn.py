@@ -121,10 +121,35 @@ def test_what_is_behind_the_layer_is_not_part_of_the_network(mode):
         }
 
 
-@pytest.mark.parametrize("backbone", ["factory:os:system", "torchvision:nothing", "torchvision:fcn_resnet50"])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "factory:os:system",
+        "torchvision:nothing",
+        "torchvision:fcn_resnet50",
+        "timm:hf-hub:some/one",
+        "timm:local-dir:/",
+    ],
+)
 def test_only_named_classifiers_are_built(backbone):
     with pytest.raises(InputError, match="classifiers of torchvision"):
         InterpretableCNN(**{**ARGUMENTS, "backbone": backbone})
+
+
+@pytest.mark.parametrize("argument", ["weights", "checkpoint_path", "pretrained", "pretrained_cfg"])
+@pytest.mark.parametrize("backbone", ["torchvision:squeezenet1_1", "timm:resnet18"])
+def test_no_weights_are_read_or_fetched_for_a_checkpoint(backbone, argument):
+    with pytest.raises(InputError, match="would read or fetch weights"):
+        InterpretableCNN(**{**ARGUMENTS, "backbone": backbone, "arguments": {argument: "IMAGENET1K_V1"}})
+
+
+def test_networks_of_timm_can_be_the_backbone():
+    network = InterpretableCNN(
+        **{**ARGUMENTS, "backbone": "timm:resnet10t", "layer": "layer2", "channels": 128, "height": 8, "width": 8},
+        dropped=["layer3", "layer4", "fc"],
+    ).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
 
 
 def test_maps_without_places_are_refused():

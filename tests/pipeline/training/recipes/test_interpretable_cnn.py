@@ -177,6 +177,13 @@ def test_what_cannot_be_trained_is_refused(data, tmp_path, options, says):
         trained(data, tmp_path / "run", **{**QUICK, "epochs": 1, **options})
 
 
+def test_a_backbone_that_no_name_builds_is_refused_before_features_are_computed(data, run, tmp_path):
+    name = next(path.stem for path in (run / "networks").iterdir())
+    with pytest.raises(Exception, match="classifiers of torchvision"):
+        trained(data, tmp_path / "run", model=f"trained:{run}/{name}", layer="filters", **{**QUICK, "epochs": 1})
+    assert not (tmp_path / "run" / "shared").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not (REAL / "animals").is_dir(), reason="needs FILTERSCOPE_TEST_DATA")
 def test_on_real_animals_more_filters_follow_heads_and_accuracy_stays(tmp_path):

@@ -136,7 +136,9 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _extract(path: Path, images: Images, passes: _Passes, layer: Layer) -> None:
     whole, known, start = None, [], 0
-    partial = path.with_suffix(f".{os.getpid()}")
+    for left in path.parent.glob(f"{path.stem}.partial-*"):  # of a process that was killed
+        left.unlink(missing_ok=True)
+    partial = path.with_suffix(f".partial-{os.getpid()}")
     for rows, mirrored in passes:
         good = np.zeros(len(rows), bool)
         for first in range(0, len(rows), _BATCH):

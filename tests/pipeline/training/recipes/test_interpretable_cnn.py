@@ -104,9 +104,11 @@ def test_features_that_are_damaged_are_computed_again(data, run, tmp_path):
     (file,) = (out / "shared" / "features").glob("*.npy")
     before = file.read_bytes()
     file.write_bytes(before[:-4])
+    (file.parent / f"{file.stem}.partial-1").touch()
     features._KEPT.clear()
     trained(data, out, seeds=2, **{**QUICK, "epochs": 1})
     assert file.read_bytes() == before
+    assert not list(file.parent.glob("*.partial-*"))
 
 
 def test_a_trained_twin_opens_as_the_network_that_was_trained(run, data):

@@ -9,11 +9,11 @@ There is one `scan_` function for each table of `results.TABLES`:
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import polars as pl
 
-from filterscope.schemas import dataset, opening, results
+from filterscope.schemas import dataset, marked, opening, results
 
 
 def scan(run: str | PurePath, name: str) -> pl.LazyFrame:
@@ -36,6 +36,8 @@ def scan(run: str | PurePath, name: str) -> pl.LazyFrame:
     ------
     KeyError
         If there is no such table.
+    DamagedError
+        If a part of it is missing or is not the one that was written.
     """
     frame = _stored(run, name)
     for other in results.JOINED.get(name, ()):
@@ -64,14 +66,18 @@ def scan_layer(run: str | PurePath, name: str, model: str, layer: str) -> pl.Laz
     ------
     KeyError
         If there is no such table.
+    DamagedError
+        If a part of it is missing or is not the one that was written.
     """
-    return _stored(run, name, f"model={model}", f"layer={layer}")
+    return _stored(run, name, model, layer)
 
 
-def _stored(run: str | PurePath, name: str, *folders: str) -> pl.LazyFrame:
+def _stored(run: str | PurePath, name: str, *place: str) -> pl.LazyFrame:
     if name not in results.TABLES:
         raise KeyError(f"no table {name!r}; tables are: {', '.join(results.TABLES)}")
-    files = opening.files_under(run, "tables", name, *folders)
+    files = opening.files_under(opening.table_path(PurePath(run), name, (*place, "")).parent)
+    if not opening.is_store(run):
+        marked.check_parts(Path(run), name, place, files)
     empty = pl.DataFrame(results.TABLES[name].empty_table())
     if not files:
         return empty.lazy()

@@ -80,16 +80,23 @@ ANSWERS = table(
     VIEW,
     column("number", pa.int32(), "place among the answers for the model, from 1"),
     column("predicted", pa.int32(), "index of the predicted class that was asked about"),
-    column("answer", pa.string(), "what the person wrote: right, wrong, or the true class by index or name"),
-    column("wrong", pa.bool_(), "the prediction is wrong, by that answer"),
+    column("answer", pa.string(), "what the person wrote: right, wrong, unsure, or the true class by index or name"),
+    column("wrong", pa.bool_(), "the prediction is wrong, by that answer", null="the person was unsure"),
     column("source", pa.string(), "file and row that the answer was read from"),
 )
 
 
+def latest_answers(answers: pl.LazyFrame) -> pl.LazyFrame:
+    """Return one answer per model and view, in order of numbers: who was unsure first and sure later is sure."""
+    return answers.sort("model", "number").unique(["model", "view"], keep="last", maintain_order=True)
+
+
 def _with_answers(members: pl.LazyFrame, answers: pl.LazyFrame) -> pl.LazyFrame:
-    own = answers.select("model", "view", pl.col("wrong").alias("answered_wrong"))
+    own = latest_answers(answers).select(
+        "model", "view", pl.lit(True).alias("asked"), pl.col("wrong").alias("answered_wrong")
+    )
     joined = members.join(own, on=["model", "view"], how="left", maintain_order="left")
-    return joined.with_columns(pl.col("answered_wrong").is_not_null().alias("asked")).select(
+    return joined.with_columns(pl.col("asked").fill_null(False)).select(
         *PARTITION_MEMBERS.names, "asked", "answered_wrong"
     )
 
@@ -99,7 +106,12 @@ MEMBER_ANSWERS = Joined(
     "answers",
     table(
         column("asked", pa.bool_(), "a person answered for the view"),
-        column("answered_wrong", pa.bool_(), "the prediction is wrong, by that answer", null="nobody answered"),
+        column(
+            "answered_wrong",
+            pa.bool_(),
+            "the prediction is wrong, by that answer",
+            null="nobody answered, or was unsure",
+        ),
     ),
     _with_answers,
 )

@@ -123,3 +123,56 @@ LABEL_FIXES = table(
     column("found", pa.float64(), "share of them among those checked"),
     column("accuracy", pa.float64(), "share of test views that is right once the errors found are put right"),
 )
+
+GROUP_INFLUENCE = table(
+    MODEL,
+    LAYER,
+    column("attribute", pa.string(), "attribute of the data set"),
+    column("value", pa.string(), "its value that the views of the group have"),
+    column("train_views", pa.int32(), "training views in the group"),
+    column(
+        "left_out",
+        pa.int32(),
+        "those that the head is trained without: all, but half of the views of a class that is in the group as a whole",
+    ),
+    column("test_views", pa.int32(), "test views with the value"),
+    column("predicted_change", pa.float64(), "of the mean loss of all test views without the group, by influence"),
+    column("actual_change", pa.float64(), "the same by training again"),
+    column(
+        "own_predicted",
+        pa.float64(),
+        "predicted change of the mean loss of test views with the value",
+        null="none has it",
+    ),
+    column("own_actual", pa.float64(), "the same by training again", null="no test view has the value"),
+    column("pearson", pa.float64(), "correlation of predicted and actual changes over test views", null="fewer than 3"),
+    column(
+        "slope", pa.float64(), "of actual on predicted changes; above 1: influence understates", null="fewer than 3"
+    ),
+    column("accuracy", pa.float64(), "share of test views that the head without the group is right on"),
+    column(
+        "random_predicted", pa.float64(), "predicted change of the mean loss without a random group of the same size"
+    ),
+    column("random_actual", pa.float64(), "the same by training again"),
+    column("random_own", pa.float64(), "that of test views with the value", null="no test view has the value"),
+    column("random_pearson", pa.float64(), "correlation without the random group", null="fewer than 3"),
+    column("random_accuracy", pa.float64(), "share of test views that the head without the random group is right on"),
+)
+
+TRAINING_ATTACK = table(
+    MODEL,
+    LAYER,
+    IMAGE,
+    _TEST_VIEW,
+    _LABEL,
+    column("perturbed", pa.int32(), "training views that are changed"),
+    column("train_views", pa.list_(pa.int32()), "their numbers, that of most leverage first"),
+    column("linf", pa.float64(), "largest change of a value in them", unit="grey levels of 255"),
+    column("l2", pa.float64(), "mean Euclidean length of the changes", unit="black to white"),
+    column("predicted", pa.string(), "label of highest score once the head is trained on the changed views"),
+    column("flipped", pa.bool_(), "whether that is another than the test view's label, which the head had"),
+    column("loss_before", pa.float64(), "loss of the test view before"),
+    column("loss_after", pa.float64(), "its loss once the head is trained on the changed views"),
+    column("noise_flipped", pa.bool_(), "whether random noise of equal l2 in the same training views flips the label"),
+    column("noise_loss", pa.float64(), "loss of the test view after training on those"),
+)

@@ -5,20 +5,35 @@ environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_EN
 machine's role, and are kept nowhere.
 """
 
+import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, wraps
+from io import BufferedReader
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import polars as pl
 
 Value = TypeVar("Value")
+AnyPlace = TypeVar("AnyPlace", bound=PurePath)
+
+#: Bucket and key of what lies in an object store.
+_ADDRESS = re.compile(r"s3:/+([^/]+)/*(.*)")
 
 
 class StoreError(OSError):
     """An object store refused something or did not answer."""
+
+
+class IrregularError(OSError):
+    """What should be a file is a folder, a pipe or a device."""
+
+
+class DamagedError(OSError):
+    """A file that a run wrote is missing, or is not the one that was written."""
 
 
 def told(call: Callable[..., Value]) -> Callable[..., Value]:
@@ -57,6 +72,27 @@ def store_of(bucket: str) -> Any:
     return object_store(bucket)
 
 
+def open_regular(path: str | PurePath) -> BufferedReader:
+    """Open a file of this machine; IrregularError for what is none, such as a pipe, or a link to a device, that has no end."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise IrregularError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(number, "rb")
+
+
+def is_store(place: str | PurePath) -> bool:
+    """Tell whether a place is in an object store."""
+    return _ADDRESS.match(str(place)) is not None
+
+
+def table_path(run: AnyPlace, table: str, place: Iterable[str]) -> AnyPlace:
+    """Return where a key's part of a table lies; (model, layer, block) become Hive folders."""
+    *folders, block = place
+    hive = [f"{key}={value}" for key, value in zip(("model", "layer"), folders, strict=False)]
+    return run.joinpath("tables", table, *hive, f"{block}.parquet")
+
+
 def files_under(place: str | PurePath, *folders: str) -> list[str]:
     """Return the Parquet files anywhere under a folder.
 
@@ -77,7 +113,7 @@ def files_under(place: str | PurePath, *folders: str) -> list[str]:
     StoreError
         If the object store refuses or does not answer.
     """
-    address = re.match(r"s3:/+([^/]+)/*(.*)", str(place))
+    address = _ADDRESS.match(str(place))
     if not address:
         return [str(path) for path in sorted(Path(place).joinpath(*folders).rglob("*.parquet"))]
     found = listing(f"s3://{address[1]}", "/".join([*filter(None, address[2].split("/")), *folders]))
@@ -102,4 +138,7 @@ def scan_files(paths: Sequence[str | PurePath], **options: Any) -> pl.LazyFrame:
     return pl.scan_parquet(names, glob=False, **options)
 
 
-__all__ = ["StoreError", "files_under", "listing", "object_store", "scan_files", "store_of", "told"]
+__all__ = [
+    "DamagedError", "IrregularError", "StoreError", "files_under", "is_store", "listing", "object_store", "open_regular",
+    "scan_files", "store_of", "table_path", "told",
+]  # fmt: skip

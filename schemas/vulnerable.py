@@ -36,8 +36,10 @@ ADVERSARIAL = table(
     IMAGE,
     VIEW,
     _CLASS,
+    column("class_name", pa.string(), "what it is called; its index where nothing names it"),
     column("target", pa.int32(), "class that the attack is after", null="any other will do"),
     column("predicted", pa.int32(), "class of highest score after the attack"),
+    column("predicted_name", pa.string(), "what that is called"),
     column("success", pa.bool_(), "whether that is the target, or any other class"),
     column("rounded", pa.bool_(), "whether it still is when the attacked image is rounded to 8 bits per value"),
     column("queries", pa.int64(), "forward passes that the attack took as long as; a way back counts two"),
@@ -62,6 +64,7 @@ ADVERSARIAL = table(
         "whether projected gradient descent in a Euclidean ball 5 % larger than the change succeeds too",
         null="another attack than lbfgs, or it did not succeed",
     ),
+    column("pictured", pa.bool_(), "whether the attacked image is kept, for the gallery of the report"),
 )
 
 UNIT_SHIFT = table(
@@ -95,4 +98,19 @@ UNIT_SHIFT = table(
     column("off_in_noise", pa.int32(), "of these, those on which it is off in noise"),
     column("on_after", pa.int32(), "views on which it was off and is on after the attack"),
     column("on_in_noise", pa.int32(), "views on which it was off and is on in noise"),
+)
+
+VIEW_SHIFT = table(
+    MODEL,
+    LAYER,
+    IMAGE,
+    VIEW,
+    _ATTACK,
+    _STRENGTH,
+    column("rank", pa.int32(), "place of the unit among those that change most on the view, 0 the most; five are kept"),
+    UNIT,
+    column("change", pa.float64(), "change of its maximum, in standard deviations of its maxima over all views"),
+    column("noise_change", pa.float64(), "the same under random noise of equal l2"),
+    column("switch", pa.string(), "on or off: what the attack turns it", null="it stays what it was"),
+    column("noise_switch", pa.string(), "the same of noise", null="it stays what it was"),
 )

@@ -1,5 +1,6 @@
 """Audits in this process, what they found, and whether two found the same."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ def audit_here(out: Path, *, redo: str | None = None, **settings: Any) -> Path:
     settings.setdefault("methods", settings.pop("metrics", "dissection"))
     audit(load_config(out=out, **{**settings, "actors": 0}), redo=redo)
     return out
+
+
+def unpromised(run: Path) -> Path:
+    """Let a test edit the tables of a run: take from its markers what they promise of them, and return the folder."""
+    for marker in (run / "ledger").rglob("*.json"):
+        marker.write_text(json.dumps({**json.loads(marker.read_bytes()), "checksums": {}}))
+    return run
 
 
 def tables(run):

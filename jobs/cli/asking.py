@@ -24,14 +24,35 @@ def ask(
         ),
     ] = "least-confident",
     model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="An HTML file on which to answer them, with pictures, instead; it gives the CSV for `answer`."
+        ),
+    ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     safe: Safe = False,
 ) -> None:
     """Print which images to label next as CSV: confident predictions, to be answered in the column answer.
 
-    An answer is right, wrong, or the true class by index or name.
+    An answer is right, wrong, unsure, or the true class by index or name. With --page they are asked on a page, which needs no
+    server and sends nothing.
 
     Example: filterscope ask runs/first --budget 150 > questions.csv
     """
+    if page is not None:
+        from filterscope.jobs.report.ask import write_ask_page
+
+        show(f"questions: {write_ask_page(run, page, budget=budget, policy=policy, model=model)}")
+        if opened:
+            import webbrowser
+
+            webbrowser.open(page.absolute().as_uri())
+        return
+    if opened:
+        from filterscope.pipeline.engine.errors import InputError
+
+        raise InputError("--open opens a page: name one with --page questions.html")
     from filterscope.jobs.findings.ask import ask as run_ask
     from filterscope.jobs.findings.query import shown
 

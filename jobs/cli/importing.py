@@ -27,14 +27,21 @@ def sample(
     images: Annotated[int, typer.Option(help="Images to draw.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed; the same seed draws the same images.")] = 0,
     cooccurrence: Annotated[float, typer.Option(help="How often paired attributes go together.")] = 0.8,
+    kind: Annotated[
+        str, typer.Option(help="What is drawn: scenes, or strokes, shapes or parts whose factors are independent.")
+    ] = "scenes",
 ) -> None:
     """Draw the embedded sample: objects, parts, textures, materials, colours and scenes, exactly annotated.
 
     Example: filterscope sample data/sample --images 600 --seed 0
     """
     from filterscope.pipeline.datasets.sample import draw_sample
+    from filterscope.pipeline.datasets.sample.factor_sets import draw_factor_set
 
-    draw_sample(folder, images=images, seed=seed, cooccurrence=cooccurrence)
+    if kind == "scenes":
+        draw_sample(folder, images=images, seed=seed, cooccurrence=cooccurrence)
+    else:
+        draw_factor_set(folder, kind, images=images, seed=seed)
     _describe(folder)
 
 

@@ -29,6 +29,8 @@ METHODS = ("dissection", "anchorings", "significance")
 
 _GPU_BATCH = 128
 _DECODED, _BLOCK, _REPEATS = 64, 64, 5
+#: Units, images and attributes; views, units and classes, of what methods are timed on.
+_OF_ATTRIBUTES, _OF_A_HEAD = (64, 1000, 10), (500, 200, 8)
 _UNITS = {"stored_byte": "bytes", "table_pair": "bytes", "table_concept": "bytes"}
 _UNITS |= {"gpu_gflop": "GPU seconds", "gpu_melement": "GPU seconds", "extract_over_pass": "times"}
 
@@ -152,6 +154,8 @@ def factors(audits: Sequence[Measured]) -> dict[str, float]:
         / sum(2 * audit.demand.elements * audit.images for audit in audits),
         "table_pair": (tables - by_concept) / pairs,
         "table_concept": by_concept / concepts,
+        "attribute_pair": _attribute_seconds(),
+        "head_gflop": _head_seconds(),
         **_gpu_factors(audits),
     }
 
@@ -206,6 +210,35 @@ def _write_seconds(audit: Measured) -> float:
             write = store.write
             found.append(_shortest(lambda: write(0, maps, maxima)) / (1e-6 * maps.nbytes))  # noqa: B023
     return max(found)
+
+
+def _attribute_seconds() -> float:
+    """Time the comparison of units with attributes on random numbers, for a unit, an image and an attribute."""
+    from filterscope.operators.attributes.separability import separability
+    from filterscope.pipeline.methods.unit_attribute.stage import PERMUTATIONS
+
+    units, images, attributes = _OF_ATTRIBUTES
+    random = np.random.default_rng(0)
+    responses = random.random((units, images), np.float32)
+    values, group = random.integers(0, 2, (images, attributes), np.int8), np.arange(images)
+    seconds = _shortest(lambda: separability(responses, values, group, range(PERMUTATIONS)))
+    return seconds / (units * images * attributes)
+
+
+def _head_seconds() -> float:
+    """Time making and factoring the Hessian of a head, for 1e9 operations."""
+    from threadpoolctl import threadpool_limits
+
+    from filterscope.operators.influence.head import Data, train
+    from filterscope.operators.influence.hessian import Hessian
+
+    views, units, classes = _OF_A_HEAD
+    random = np.random.default_rng(0)
+    data = Data.of(random.normal(size=(views, units)), np.arange(views) % classes, classes)
+    head, count = train(data, 1.0), (classes - 1) * (units + 1)
+    with threadpool_limits(1):
+        seconds = _shortest(lambda: Hessian(data, head, 0.01).factor)
+    return seconds / (1e-9 * (classes * (classes - 1) * views * (units + 1) ** 2 + count**3 / 3))
 
 
 def _gpu_factors(audits: Sequence[Measured]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from filterscope.jobs.cost.machine import machine
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
-from filterscope.pipeline.methods.method import Method, Size
+from filterscope.pipeline.methods.method import Cost, Method, Size
 
 if TYPE_CHECKING:
     from filterscope.jobs.config.audit import AuditConfig
@@ -160,7 +160,7 @@ class Projection:
 
 def project(
     costs: UnitCosts, demands: Sequence[Demand], *, images: int, models: int, megapixels: float, concepts: int,
-    methods: Iterable[Method], on_gpu: bool, views: int | None = None, masks: bool = True,
+    methods: Iterable[Method], on_gpu: bool, views: int | None = None, masks: bool = True, plan: "Plan | None" = None,
 ) -> Projection:  # fmt: skip
     """Project the cost of an audit.
 
@@ -182,6 +182,8 @@ def project(
         Views of the images; by default one each.
     masks : bool
         Whether a stage rasterises labels.
+    plan : Plan, optional
+        The plan of the demands, for methods whose cost depends on options, classes or attributes.
     """
     views = images if views is None else views
     share = views * models / len(demands)
@@ -197,22 +199,33 @@ def project(
         "forward": forward,
         "store": 1e-6 * (activations + sum(others.values())) * costs.store_megabyte,
     }
-    size, passes = Size(views * models, elements, pairs), 1.0
+    size, passes, networks = Size(views * models, elements, pairs), 1.0, models / len(demands)
     for method in methods:
         if method.cost:
-            passes += method.cost.passes
+            own, drawn = _planned(method.cost, costs, plan, views)
+            passes += method.cost.passes + drawn / views
             again = {method.name: decode + method.cost.passes * forward} if method.cost.passes else {}
             seconds |= {**method.cost.seconds(costs.factors, size), **again}
+            bare = 0.0 if on_gpu else drawn * sum(demand.forward for demand in demands)
+            own[method.name] = own.get(method.name, 0.0) + bare
+            seconds |= {name: networks * value for name, value in own.items() if value}
     gpu = on_gpu and costs.gpu_gflop is not None and costs.gpu_melement is not None
-    largest = max(demand.activation_bytes for demand in demands)
     return Projection(
         {name: value for name, value in seconds.items() if value},
         passes * (gflop * (costs.gpu_gflop or 0) + melement * (costs.gpu_melement or 0)) if gpu else None,
         activations * costs.stored_byte,
-        views * largest * costs.stored_byte,
+        views * max(demand.activation_bytes for demand in demands) * costs.stored_byte,
         pairs * costs.table_pair + pairs / views * concepts * costs.table_concept,
         {name: count * costs.stored_byte for name, count in others.items()},
     )
+
+
+def _planned(cost: Cost, costs: UnitCosts, plan: "Plan | None", views: int) -> tuple[dict[str, float], float]:
+    """Return the core seconds of all networks of a plan that follow from it, and the passes through each on drawn views."""
+    if plan is None:
+        return {}, 0.0
+    seconds = dict(cost.planned(costs.factors, plan, views)) if cost.planned else {}
+    return seconds, cost.drawn(plan) if cost.drawn else 0.0
 
 
 def demands_of(plan: "Plan", batch_sizes: Sequence[int]) -> list[Demand]:
@@ -310,6 +323,7 @@ def projected(
         methods=methods,
         on_gpu=gpus > 0,
         masks="masks" in {kind.name for kind in Stages(plan).kinds},
+        plan=plan,
     )
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
     seen = f"{images:,} images" + (f" ({views:,} views)" if views != images else "")

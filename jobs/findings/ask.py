@@ -36,6 +36,12 @@ def ask(run: str | Path, *, budget: int, policy: str, model: str | None = None) 
     InputError
         If the run has no finished blind spots, the model or policy is not there, or nothing is left to ask.
     """
+    plan, name = asked_about(run, budget, model)
+    return to_ask(plan, name, policy, budget)
+
+
+def asked_about(run: str | Path, budget: int, model: str | None) -> tuple[Plan, str]:
+    """Return the plan of a run and its model that is asked about; see `ask` for the arguments and what is refused."""
     if budget < 1:
         raise InputError(f"--budget {budget}: at least 1 question")
     plan = _plan(RunFolder.existing(run))
@@ -44,7 +50,7 @@ def ask(run: str | Path, *, budget: int, policy: str, model: str | None = None) 
         raise InputError(f"the run has the models {', '.join(names)}; name one with --model")
     if model is not None and model not in names:
         raise InputError(f"--model {model}: {run} has {', '.join(names)}.{did_you_mean(model, names)}")
-    return to_ask(plan, model or names[0], policy, budget)
+    return plan, model or names[0]
 
 
 def answer(run: str | Path, file: str | Path) -> Kept:
@@ -64,7 +70,8 @@ def said(kept: Kept) -> str:
     """Return what became of a CSV, in a sentence."""
     known = f", {kept.known} known already" if kept.known else ""
     blank = f", {kept.blank} left blank" if kept.blank else ""
-    return f"{kept.new} answers kept, {kept.wrong} of them wrong{known}{blank}"
+    unsure = f", {kept.unsure} unsure" if kept.unsure else ""
+    return f"{kept.new} answers kept, {kept.wrong} of them wrong{unsure}{known}{blank}"
 
 
 def _plan(folder: RunFolder) -> Plan:
@@ -79,4 +86,4 @@ def _plan(folder: RunFolder) -> Plan:
     return plan
 
 
-__all__ = ["answer", "ask", "said"]
+__all__ = ["answer", "ask", "asked_about", "said"]

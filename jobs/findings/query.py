@@ -22,6 +22,7 @@ FORMATS = ("table", "markdown", "csv", "json")
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/|\()*([a-z]*)", re.IGNORECASE | re.DOTALL)
 _DESCRIBE = re.compile(r"""(?:describe|desc|show\s+columns\s+(?:from|in))\s+["'`]?(\w+)["'`]?\s*;?\s*""", re.IGNORECASE)
+_SHOW = re.compile(r"\s*show\b", re.IGNORECASE)
 _LABELS = re.compile(r"\blabels\b", re.IGNORECASE)
 _READING = ("select", "with", "from", "values", "show", "explain", "describe", "desc")
 _MISSING_TABLE = re.compile(r"relation '(.+?)' was not found|no table or struct column named '(.+?)' found")
@@ -60,7 +61,10 @@ def query(run: str | Path, sql: str) -> pl.DataFrame:
     described = _DESCRIBE.fullmatch(statement.strip())
     if described:
         return _describe(described[1], run)
-    tables = {name: schemas.scan(run, name) for name in TABLES}
+    if _SHOW.match(statement):
+        tables = {name: pl.LazyFrame(schema=schema.names) for name, schema in TABLES.items()}
+    else:  # no other table is opened: what is opened is checked, which takes reading it
+        tables = {name: schemas.scan(run, name) for name in TABLES if name in statement}
     if _LABELS.search(statement):
         from filterscope.pipeline.methods.significance.findings import labels
 

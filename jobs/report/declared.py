@@ -10,6 +10,9 @@ import polars as pl
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import Finding, Method, Per
 
+#: Looks whose frames list views that are pictured.
+PICTURED = ("strips", "grid", "gallery", "patterns")
+
 
 @cache
 def declared(per: Per) -> tuple[tuple[Method, Finding], ...]:
@@ -39,14 +42,14 @@ def listed_views(run: Path, model: str, layer: str) -> pl.Series:
     found = [pl.Series("view", [], pl.Int32)]
     for per in ("layer", "unit"):
         for _, finding in declared(per):
-            if finding.look == "strips":
+            if finding.look in PICTURED:
                 found.append(views_in(finding.frame(run, model, layer)))
     return pl.concat(found)
 
 
 def listed_in_run(run: Path, model: str) -> pl.Series:
     """Return the views of a model that strips on the first page show, in their order; some repeat."""
-    frames = (finding.frame(run) for _, finding in declared("run") if finding.look == "strips")
+    frames = (finding.frame(run) for _, finding in declared("run") if finding.look in PICTURED)
     own = (frame.filter(model=model) if "model" in frame.columns else frame for frame in frames)
     return pl.concat([pl.Series("view", [], pl.Int32), *map(views_in, own)])
 
@@ -66,4 +69,4 @@ def sources() -> list[Path]:
     return sorted(Path(file) for file in files if file)
 
 
-__all__ = ["declared", "listed_in_run", "listed_views", "shown_beside", "sources", "tables_of", "views_in"]
+__all__ = ["PICTURED", "declared", "listed_in_run", "listed_views", "shown_beside", "sources", "tables_of", "views_in"]

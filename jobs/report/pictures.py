@@ -1,7 +1,7 @@
 """Large pictures: every image that a page shows, whole and in its own proportions, with what the data set says of it."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from filterscope.jobs.report.place import ReportPlace, concept_place, image_plac
 from filterscope.jobs.report.render import kind, url, write_script
 from filterscope.jobs.report.sections.facts import concepts_of
 from filterscope.jobs.report.sections.labelled import Annotation, annotations
-from filterscope.jobs.report.thumbnails import looks_of
+from filterscope.jobs.report.thumbnails import Look, looks_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.pipeline.views.decode import decode
-from filterscope.pipeline.views.geometry import Geometry
+from filterscope.pipeline.views.geometry import Geometry, Window
 
 #: Tables that pictures depend on: which concepts have pages.
 OWN = ("concepts",)
@@ -49,7 +49,8 @@ def write_pictures(where: ReportPlace, images: Sequence[int]) -> int:
     concepts = frozenset(concepts_of(where.plan.run)["concept"])
     for image, row in zip(images, table.to_pylist(), strict=True):
         shape = row["height"], row["width"]
-        reason = _write_picture(where, dataset, image, row)
+        picture, reason = picture_of(dataset, row)
+        write_atomically(where.site / "i" / f"{image}.webp", picture)
         facts = {
             "name": file_name(row["uri"]),
             "page": url(*image_place(image)),
@@ -78,8 +79,16 @@ def file_name(uri: str) -> str:
     return uri.rsplit("/", 1)[-1]
 
 
-def _write_picture(where: ReportPlace, dataset: Dataset, image: int, row: dict[str, Any]) -> str:
-    """Write the large picture of an image, grey where its file cannot be read, and return why it cannot."""
+def picture_of(dataset: Dataset, row: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Return the large picture of an image as WebP, grey where its file cannot be read, and why it cannot.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where it is.
+    row : mapping
+        Its uri, height, width, sha256 and orientation.
+    """
     from PIL import Image
 
     longer = max(row["height"], row["width"])
@@ -90,8 +99,17 @@ def _write_picture(where: ReportPlace, dataset: Dataset, image: int, row: dict[s
     pixels = np.full((*size, 3), 128, np.uint8) if decoded.reasons[0] else decoded.pixels[0]
     sink = io.BytesIO()
     Image.fromarray(pixels).save(sink, "WEBP", quality=_QUALITY, method=2)
-    write_atomically(where.site / "i" / f"{image}.webp", sink.getvalue())
-    return decoded.reasons[0]
+    return sink.getvalue(), decoded.reasons[0]
+
+
+def frame_of(look: Look, window: Window, height: int, width: int) -> list[float]:
+    """Return left, top, width and height of what a network sees of an image, as parts of it, and 1 if it is mirrored.
+
+    Empty for the whole image that is not mirrored.
+    """
+    left, top, wide, high = look.geometry.seen(height, width, window)
+    frame = [round(part, 5) for part in (left / width, top / height, wide / width, high / height)]
+    return [*frame, int(window.flip)] if window.flip or frame != [0, 0, 1, 1] else []
 
 
 def frames_of(where: ReportPlace, images: Iterable[int]) -> dict[int, dict[str, dict[int, list[float]]]]:
@@ -112,12 +130,19 @@ def frames_of(where: ReportPlace, images: Iterable[int]) -> dict[int, dict[str, 
             if image not in found:
                 continue
             height, width = sizes["height"][image].as_py(), sizes["width"][image].as_py()
-            window = plan.views.window(view)
-            left, top, wide, high = look.geometry.seen(height, width, window)
-            frame = [round(part, 5) for part in (left / width, top / height, wide / width, high / height)]
-            if window.flip or frame != [0, 0, 1, 1]:
-                found[image].setdefault(look.seen, {})[view] = [*frame, int(window.flip)]
+            if frame := frame_of(look, plan.views.window(view), height, width):
+                found[image].setdefault(look.seen, {})[view] = frame
     return found
 
 
-__all__ = ["LARGE", "OWN", "drawn_size", "file_name", "frames_of", "shown_images", "write_pictures"]
+__all__ = [
+    "LARGE",
+    "OWN",
+    "drawn_size",
+    "file_name",
+    "frame_of",
+    "frames_of",
+    "picture_of",
+    "shown_images",
+    "write_pictures",
+]

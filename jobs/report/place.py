@@ -94,6 +94,11 @@ def prediction_picture(model: str, name: str, *which: str) -> Place:
     return "p", model, f"{'-'.join((name, *which))}.webp"
 
 
+def attacked_place(model: str, attack: str, view: int, which: str) -> Place:
+    """Return the place of a picture of an attacked view; `attack` as keys call it, `which` such as change."""
+    return "a", model, attack, f"{view}-{which}.png"
+
+
 def search_place(name: str) -> Place:
     """Return the place of a file that the search box looks through."""
     return "search", f"{name}.js"
@@ -102,6 +107,7 @@ def search_place(name: str) -> Place:
 __all__ = [
     "Place",
     "ReportPlace",
+    "attacked_place",
     "concept_place",
     "graph_place",
     "image_place",

@@ -9,7 +9,17 @@ from typing import Any
 
 from filterscope.jobs.report import pictures
 from filterscope.jobs.report.declared import declared, tables_of
-from filterscope.jobs.report.pages import concepts, graph, images, layers, overview, predictions, search, units
+from filterscope.jobs.report.pages import (
+    attacked,
+    concepts,
+    graph,
+    images,
+    layers,
+    overview,
+    predictions,
+    search,
+    units,
+)
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
 from filterscope.jobs.report.sections import trees
@@ -175,7 +185,7 @@ def report_stage(plan: Plan, site: Path) -> Stage:
     )
     planned = _Pages(where, tables)
     tasks = [*planned.sprites(slots), *planned.images(), *planned.layers(known), *planned.categories(categories)]
-    tasks += [*planned.of_the_run(), *planned.predictions()]
+    tasks += [*planned.of_the_run(), *planned.attacks(), *planned.predictions()]
     return Stage.of("report", {task.key: task for task in tasks}, carry_out)
 
 
@@ -279,6 +289,13 @@ class _Pages:
         yield self._task(("search",), inputs, search.write_search, None)
         inputs = {"tables": self._tables.state(depends("overview")), "predictions": self._explained, **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
+
+    def attacks(self) -> Iterator[ReportTask]:
+        """Yield the pictures of attacked images of each model that the gallery shows."""
+        for model in self.where.plan.models:
+            if self._tables.has("adversarial", model.name):
+                inputs = {"tables": self._tables.state(attacked.OWN, model.name)}
+                yield self._task(("attacks", model.name), inputs, attacked.write_gallery, model.name)
 
     def predictions(self) -> Iterator[ReportTask]:
         """Yield the predictions that were explained, and the list of them."""

@@ -80,6 +80,33 @@ def switched(maxima: NDArray[np.float32], under: NDArray[np.float32]) -> Switche
     )
 
 
+def most_changed(
+    maxima: NDArray[np.float32], under: NDArray[np.float32], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the units that an attack changes most on each view.
+
+    Parameters
+    ----------
+    maxima, under : float32 ndarray
+        As of `switched`.
+    most : int
+        Units of a view, at most.
+
+    Returns
+    -------
+    units : int64 ndarray of shape (n, m)
+        The most changed first, of equal ones the lower; of units whose maxima are all the same none.
+    changes : float64 ndarray of shape (2, n, m)
+        Their changes after the attack and in noise, in standard deviations.
+    """
+    deviation = maxima.std(axis=0, dtype=np.float64)
+    live = np.flatnonzero(deviation > 0)
+    before, after, noise = under[:, :, live].astype(np.float64)
+    changes = np.stack([after - before, noise - before]) / deviation[live]
+    order = np.argsort(-np.abs(changes[0]), axis=1, kind="stable")[:, :most]
+    return live[order], np.take_along_axis(changes, order[None], axis=2)
+
+
 def _mean(values: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(values):
         return np.full(len(unit), np.nan)
@@ -90,4 +117,4 @@ def _count(which: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(which.sum(axis=0), np.int32)
 
 
-__all__ = ["QUANTILE", "Switches", "switched"]
+__all__ = ["QUANTILE", "Switches", "most_changed", "switched"]

@@ -145,7 +145,9 @@ def curvature(data: Data, p: Floats, weight: Floats, l2: float) -> Callable[[Flo
     return product
 
 
-def train(data: Data, l2: float, *, start: Floats | None = None, without: int | None = None) -> Head:
+def train(
+    data: Data, l2: float, *, start: Floats | None = None, without: int | NDArray[np.int64] | None = None
+) -> Head:
     """Train a head until the norm of its gradient is at most `CONVERGED`, or nothing lowers the objective any more.
 
     Parameters
@@ -156,8 +158,8 @@ def train(data: Data, l2: float, *, start: Floats | None = None, without: int | 
         Weight of |v|^2 / 2, above 0.
     start : float64 ndarray of shape (K - 1, D + 1), optional
         Where to begin; zeros by default. The minimum is the same.
-    without : int, optional
-        A view that is left out: the sum of the other losses over n, so that the penalty weighs as it did.
+    without : int or int64 ndarray, optional
+        Views that are left out, not all of a class: the sum of the other losses over n, so that the penalty weighs as it did.
 
     Returns
     -------

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 #: What a row of a finding is about, and so which page shows it.
 Per = Literal["run", "layer", "unit", "category"]
 #: How the report draws it.
-Look = Literal["table", "bars", "lines", "strips", "heat", "graph"]
+Look = Literal[
+    "table", "bars", "lines", "strips", "grid", "heat", "graph", "gallery", "matrix", "patterns", "traversals"
+]  # fmt: skip
 
 
 class Prints(Protocol):
@@ -98,10 +100,17 @@ class Finding:
         likewise, with a column unit and sorted by it; per category ``frame(run, model, category)``.
     per : {"run", "layer", "unit", "category"}
         What a row is about: pages of the run, of layers, of units or of categories show it.
-    look : {"table", "bars", "lines", "strips", "heat", "graph"}
+    look : {"table", "bars", "lines", "strips", "grid", "heat", "graph", "gallery", "matrix", "patterns", "traversals"}
         How the report draws it. Bars: the first fraction after the last column of words. Lines: all numbers against the
-        first, a figure for each combination of words. Strips: a column `views` holds lists of views, or of structs with view,
-        y and x. Heat: all fractions on one scale. Graph: ties from the column `from` to the column `to` by their `weight`.
+        first, a figure for each combination of words; columns `X low` and `X high` are a band around the line of X. Strips: a
+        column `views` holds lists of views, or of structs with view, and y and x, where a ring is drawn, or `says`, what
+        stands below. Grid: the same with more views of each row. Heat: all fractions on one scale. Graph: ties from the
+        column `from` to the column `to` by their `weight`. Gallery: attacked images that are kept, by model, view, attack
+        and strength; it has a column `views` too. Matrix: the column `relation` of every `attribute` and `other`, a figure
+        for each model. Patterns: a column `views` holds lists of views with a signed map of either attribute. Traversals:
+        lists of grey pictures with `value`, `factors`, `height` and `width`.
+    bars : tuple of str
+        Columns of shares, from 0 to 1, that strips draw as bars too.
     note : str
         A sentence below the heading: what the numbers are and what chance or a constant would give.
     terminal : bool
@@ -113,6 +122,7 @@ class Finding:
     frame: "Callable[..., pl.DataFrame]" = field(repr=False)
     per: Per = "run"
     look: Look = "table"
+    bars: tuple[str, ...] = ()
     note: str = ""
     terminal: bool = True
 
@@ -143,11 +153,19 @@ class Cost:
     passes : float
         Forward passes of each view, beside those that give activations, that the method takes as long as; it decodes the
         view again for them.
+    planned : callable, optional
+        ``planned(factors, plan, views)`` returns core seconds by stage for all networks of a plan, of what depends on classes,
+        attributes or options too.
+    drawn : callable, optional
+        ``drawn(plan)`` returns forward passes through each network, whatever the number of views: of methods that work on some
+        that are drawn.
     """
 
     factors: tuple[str, ...] = ()
     seconds: Callable[[Mapping[str, float], Size], Mapping[str, float]] = _no_seconds
     passes: float = 0.0
+    planned: "Callable[[Mapping[str, float], Plan, int], Mapping[str, float]] | None" = field(default=None, repr=False)
+    drawn: "Callable[[Plan], float] | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
     attribution,
+    bias,
     blind_spots,
+    codes,
     decision_tree,
     dissection,
     gradients,
@@ -45,9 +47,11 @@ METHODS: tuple[Method, ...] = (
     attribution.METHOD,
     decision_tree.METHOD,
     unit_attribute.METHOD,
+    bias.METHOD,
     blind_spots.METHOD,
     influence.METHOD,
     vulnerable.METHOD,
+    codes.METHOD,
 )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from filterscope.operators.images.axes import axes_of, quartered
 from filterscope.operators.numerics.sketch import alike, sketch
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.models.coder import Adapter
 from filterscope.pipeline.models.geometry import Followed, followed
 from filterscope.pipeline.models.layer import NCHW, SEQUENCE, Layer, layout_of
 from filterscope.pipeline.models.model import Model, batch_norms, reestimate_batch_norm
@@ -133,8 +134,10 @@ def _arranged(layer: Layer, moved: str | None) -> Layer:
 
 
 def _last_block(layers: Sequence[Layer], module: nn.Module) -> Layer | None:
-    """Return the last block of a network whose last layer with more than one position is a sequence of tokens."""
+    """Return the last block of a network whose last layer with more than one position is a sequence of tokens, or its codes."""
     wide = [layer for layer in layers if layer.height > 1 and layer.width > 1]
+    if not wide and isinstance(module, Adapter):
+        return layers[-1]
     if not wide or is_map(wide[-1]):
         return None
     tokens = [layer for layer in wide if layer.layout == SEQUENCE]

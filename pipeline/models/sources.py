@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.models.coder import with_forward
 from filterscope.pipeline.models.names import (
     located,
     no_factory,
@@ -334,7 +335,8 @@ def _own_source(spec: ModelSpec, make: Factory, file: Path | None, digest: str) 
     transform = Transform(size, max(size), "bilinear", IMAGENET_MEAN, IMAGENET_STD)
     stated = None not in (spec.input_size, spec.mean, spec.std)
     notes = [] if stated else [_assumption("of ImageNet (224 x 224)")]
-    return Source(lambda classes: _call(make, spec), lambda module: transform, file, digest, False, notes=notes)
+    build, part = (lambda classes: _call(make, spec)), with_forward
+    return Source(build, lambda module: transform, file, digest, False, part=part, notes=notes)
 
 
 def load_factory(spec: ModelSpec) -> Factory:

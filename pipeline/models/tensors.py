@@ -34,6 +34,13 @@ def prepare(pixels: np.ndarray, mean: Tensor, std: Tensor, device: str) -> Tenso
     return batch.sub_(mean).div_(std)
 
 
+def grey(images: Tensor) -> Tensor:
+    """Return the grey values, (n, height, width), of images of one or three channels, (n, channels, height, width)."""
+    if images.shape[1] == 1:
+        return images[:, 0]
+    return sum(images[:, number] * share for number, share in enumerate(_GREY))  # type: ignore[return-value]
+
+
 def pixel_gradients(gradients: np.ndarray, std: Tensor) -> np.ndarray:
     """Return gradients with respect to the images that `prepare` takes, from those with respect to what it returns.
 
@@ -78,4 +85,4 @@ def channels_last(module: nn.Module, device: str) -> nn.Module:
     return module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
 
 
-__all__ = ["channels_last", "normalisation", "padded_batches", "pixel_gradients", "prepare"]
+__all__ = ["channels_last", "grey", "normalisation", "padded_batches", "pixel_gradients", "prepare"]

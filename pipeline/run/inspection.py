@@ -16,7 +16,7 @@ from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.run.tables import model_tables, plan_table_paths, view_tables
 from filterscope.pipeline.stores.artifacts import CHANGED, Artifact
-from filterscope.pipeline.stores.places import StoreError, read_regular
+from filterscope.pipeline.stores.places import StoreError, is_draft, read_regular
 from filterscope.pipeline.stores.tables import table_path
 from filterscope.pipeline.views.decode import altered_images
 from filterscope.schemas import run as run_tables
@@ -179,8 +179,8 @@ def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
             if table in _FORMERLY_UNMARKED:
                 means = "version 0.1 or an interrupted worker left it; it is rewritten when it is asked for again"
             yield Problem(path, "the file has no marker", means)
-    for path in sorted(run.path.rglob(".*")):
-        if path.is_file() and path.name.rpartition(".")[2].isdigit():
+    for path in sorted(filter(is_draft, run.path.rglob("*"))):
+        if path.is_file():
             yield Problem(path, "the file is a draft", "a worker was interrupted while writing it; it is useless")
 
 

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from filterscope.pipeline.models.coding import Coding
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.spec import ModelSpec
 from filterscope.pipeline.run.options import Options, RunOptions
@@ -38,6 +39,8 @@ class PlannedModel:
     classes_sha256: str | None = None
     #: What tells its forward pass from the one that the run began with, where they differ and the weights do not.
     forward: str | None = None
+    #: What its codes are, of an encoder or decoder .
+    coding: Coding | None = None
 
     def geometry(self, kind: "Kind") -> "Geometry":
         """Return how images are fitted to this network's input."""
@@ -136,6 +139,7 @@ class Plan:
                     "spec": ModelSpec(**_with_tuples(model["spec"])),
                     "transform": Transform(**_with_tuples(model["transform"])),
                     "layers": tuple(Layer.from_dict(layer) for layer in model["layers"]),
+                    "coding": Coding.from_dict(model["coding"]) if model.get("coding") else None,
                 }
             )
             for model in stated["models"]

@@ -24,6 +24,7 @@ from filterscope.pipeline.stores.places import free_space
 from filterscope.pipeline.views.views import Views
 
 if TYPE_CHECKING:
+    from filterscope.pipeline.models.coding import Coding
     from filterscope.pipeline.models.model import Model
 
 #: Batch sizes that are timed where none is given.
@@ -162,7 +163,18 @@ def _planned(
         tuple(replace(layer, output=-1) for layer in proven),
         _classes_digest(model.spec),
         forward,
+        _coding(model),
     )
+
+
+def _coding(model: "Model") -> "Coding | None":
+    """Return what the codes of an encoder or decoder are; None of one that breaks the form, which is for methods to say."""
+    from filterscope.pipeline.models.coder import coding_of
+
+    try:
+        return coding_of(model.module, (model.transform.channels, *model.transform.input_size), model.name)
+    except InputError:
+        return None
 
 
 def _proven(

@@ -13,7 +13,6 @@ import mmap
 import os
 import re
 import shutil
-import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from filterscope.pipeline.stores.objects import Growing, ObjectPath, StoreError
-from filterscope.schemas.opening import scan_files
+from filterscope.schemas.opening import open_regular, scan_files
 
 #: A file or folder of this machine, or of an object store, which has those methods of a path that runs and data sets need.
 if TYPE_CHECKING:
@@ -80,9 +79,7 @@ def read_regular(place: Place) -> bytes:
     """Return the bytes of a file; OSError for what is none, such as a pipe, or a link to a device, that has no end."""
     if isinstance(place, ObjectPath):
         return place.read_bytes()
-    with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(place))
+    with open_regular(place) as file:
         return file.read()
 
 
@@ -230,6 +227,11 @@ def write_atomically(place: Place, data: bytes) -> None:
 def draft_of(path: Path) -> Path:
     """Return where this process writes a file that will be renamed to `path`."""
     return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def is_draft(path: PurePath) -> bool:
+    """Tell whether a file is one that `draft_of` names, or that Zarr writes before it renames it."""
+    return re.fullmatch(r"\..+\.\d+|.+\.[0-9a-f]{32}\.partial", path.name, re.ASCII) is not None
 
 
 def create(place: Place, data: bytes) -> bool:
@@ -401,6 +403,7 @@ __all__ = [
     "draft_of",
     "durable",
     "free_space",
+    "is_draft",
     "is_local",
     "lengthen",
     "listing",

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from filterscope.pipeline.stores.places import ObjectPath, Place, listing, read_mapped
+from filterscope.schemas.opening import DamagedError
 
 #: Folders of markers that a process remembers, and files that it found whole.
 _FOLDERS, _FILES = 64, 65_536
@@ -23,10 +24,6 @@ _FOLDERS, _FILES = 64, 65_536
 _listed: dict[Place, dict[str, list[str]]] = {}
 #: Size, times and number of files of this machine that were found to be what was promised.
 _whole: dict[Place, tuple[int, ...]] = {}
-
-
-class DamagedError(OSError):
-    """A file that a run wrote is missing, or is not the one that was written."""
 
 
 @dataclass(frozen=True)

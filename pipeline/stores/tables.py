@@ -1,8 +1,7 @@
 """Result tables on disk: one Parquet file for each piece of work, in Hive folders."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
-from typing import IO, TypeVar
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -10,16 +9,8 @@ import pyarrow.parquet as pq
 
 from filterscope.pipeline.stores.places import Place, digest_of, open_writing
 from filterscope.pipeline.stores.promises import Promise
+from filterscope.schemas.opening import table_path
 from filterscope.schemas.results import TABLES
-
-AnyPlace = TypeVar("AnyPlace", bound=PurePath)
-
-
-def table_path(run: AnyPlace, table: str, place: Iterable[str]) -> AnyPlace:
-    """Return where a key's part of a table lies; (model, layer, block) become Hive folders."""
-    *folders, block = place
-    hive = [f"{key}={value}" for key, value in zip(("model", "layer"), folders, strict=False)]
-    return run.joinpath("tables", table, *hive, f"{block}.parquet")
 
 
 def write_table(

@@ -16,6 +16,7 @@ from filterscope import schemas
 from filterscope.pipeline.methods.significance.trust import verdict
 from filterscope.schemas.results import TABLES
 from tests import planted
+from tests.audits import unpromised
 from tests.frontdoor.conftest import ASKED, SEEN
 from tests.object_stores.server import upload
 from tests.planted.hostile import CONCEPT
@@ -129,8 +130,8 @@ def test_what_is_not_in_the_run_is_refused(hostile, asked, message):
 
 
 def test_a_layer_that_was_not_dissected_is_refused(hostile, tmp_path):
-    shutil.copytree(hostile.path, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "tables" / "units")
+    run = unpromised(shutil.copytree(hostile.path, tmp_path / "run"))
+    shutil.rmtree(run / "tables" / "units")
     with pytest.raises(filterscope.InputError, match="was not dissected"):
         filterscope.open(tmp_path / "run").unit("1", 0)
 
@@ -190,7 +191,7 @@ def test_a_unit_and_the_list_of_all_say_the_same_of_a_label(hostile, tmp_path, c
     """Also where a run has counted no groups, and effective images stand in."""
     run = hostile
     if not counted:
-        shutil.copytree(hostile.path, tmp_path / "run")
+        unpromised(shutil.copytree(hostile.path, tmp_path / "run"))
         for file in (tmp_path / "run" / "tables" / "unit_significance").rglob("*.parquet"):
             pl.read_parquet(file).with_columns(effective_groups=pl.lit(None, pl.Float64)).write_parquet(file)
         run = filterscope.open(tmp_path / "run")

@@ -82,3 +82,17 @@ def switched(maxima: np.ndarray, under: np.ndarray) -> list[dict[str, float]]:
             }
         )
     return rows
+
+
+def most_changed(maxima: np.ndarray, under: np.ndarray, most: int) -> list[list[tuple[int, float, float]]]:
+    """For each view, units with their changes after the attack and in noise, in deviations, the most changed first."""
+    found = []
+    for view in range(under.shape[1]):
+        rows = []
+        for unit in range(maxima.shape[1]):
+            deviation = float(maxima[:, unit].std(dtype=np.float64))
+            if deviation > 0:
+                before, after, noise = (float(value) for value in under[:, view, unit])
+                rows.append((unit, (after - before) / deviation, (noise - before) / deviation))
+        found.append(sorted(rows, key=lambda row: -abs(row[1]))[:most])
+    return found

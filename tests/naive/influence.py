@@ -49,3 +49,21 @@ def influence(
     inverse = (vectors / np.where(values > 1e-7, values + damping, np.inf)) @ vectors.T
     asked = inverse @ gradient(weights, *test).ravel()
     return [float(asked @ gradient(weights, one, int(label)).ravel()) / len(y) for one, label in zip(x, y, strict=True)]
+
+
+def group(each: list[float], members: list[int]) -> float:
+    """Influence of a group on a test view, from those of all training views."""
+    total = 0.0
+    for member in members:
+        total += each[member]
+    return total
+
+
+def slope(weights: np.ndarray, solved: np.ndarray, x: np.ndarray, y: int, step: float = 1e-6) -> list[float]:
+    """How -solved . gradient changes with each feature of a view, by central differences; `solved` of shape (K, D + 1)."""
+
+    def pulled(here: np.ndarray) -> float:
+        return -float((solved * gradient(weights, here, y)).sum())
+
+    moves = step * np.eye(len(x))[:-1]
+    return [(pulled(x + move) - pulled(x - move)) / (2 * step) for move in moves]

@@ -48,6 +48,15 @@ def linear_of_five() -> nn.Module:
     return _Linear(5)
 
 
+def filters() -> nn.Module:
+    """Return four filters of the size of an image, of weights 1 and -1: many small changes of pixels add up in them."""
+    found = nn.Sequential(nn.Conv2d(3, 4, SIDE, bias=False))
+    signs = np.random.default_rng(5).choice([-1.0, 1.0], (4, 3, SIDE, SIDE))
+    with torch.no_grad():
+        found[0].weight[:] = torch.from_numpy(signs)
+    return found
+
+
 class _LeNet(nn.Module):
     """LeNet-5 for digits of 32 x 32, one channel, as `weights/lenet5_mnist.pth` of the test data has it."""
 

@@ -110,7 +110,10 @@ def bar_graph(groups: Groups, height: float = 120, gap: float = 26) -> Bars:
 
 @dataclass(frozen=True)
 class Line:
-    """A line: what it is of, colour, mark and whether it is dashed, its values as text, and its points, None for no value."""
+    """A line: what it is of, colour, mark and whether it is dashed, its values as text, and its points, None for no value.
+
+    `band` is the outline of its interval as path data, empty where it has none.
+    """
 
     name: str
     colour: str
@@ -118,6 +121,7 @@ class Line:
     dashed: bool
     texts: tuple[str, ...]
     points: tuple[Point | None, ...]
+    band: str = ""
 
     @property
     def path(self) -> str:
@@ -132,13 +136,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Series:
-    """Values of a line: its name, a class of colour, the values and their texts, and whether it is what others are held to."""
+    """Values of a line: its name, a class of colour, the values and their texts, and whether it is what others are held to.
+
+    `low` and `high` are the ends of an interval around each value; empty for none.
+    """
 
     name: str
     colour: str
     values: Sequence[float | None]
     texts: Sequence[str]
     dashed: bool = False
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -167,16 +176,22 @@ def _lines(
     name: str, series: Sequence[Series], x: Axis, at: Sequence[float], places: Sequence[str], up: str, plot: Point
 ) -> Lines:
     width, height = plot
-    finite = [v for one in series for v in one.values if v is not None and math.isfinite(v)]
+    held = [v for one in series for v in (*one.values, *one.low, *one.high)]
+    finite = [v for v in held if v is not None and math.isfinite(v)]
     whole = all(v == int(v) for v in finite)
     y, low, high = upward(finite, up, height, whole=whole)
+
+    def placed(values: Sequence[float | None]) -> tuple[Point | None, ...]:
+        return tuple(
+            (place, height * (high - v) / (high - low)) if v is not None and math.isfinite(v) else None
+            for place, v in zip(at, values, strict=True)
+        )
+
     drawn = []
     for number, one in enumerate(series):
-        points = tuple(
-            (place, height * (high - v) / (high - low)) if v is not None and math.isfinite(v) else None
-            for place, v in zip(at, one.values, strict=True)
-        )
-        drawn.append(Line(one.name, one.colour, MARKS[number % len(MARKS)], one.dashed, tuple(one.texts), points))
+        band = _outline([*placed(one.high), *placed(one.low)[::-1]]) if one.low else ""
+        mark, texts = MARKS[number % len(MARKS)], tuple(one.texts)
+        drawn.append(Line(one.name, one.colour, mark, one.dashed, texts, placed(one.values), band))
     left = y.room + 16
     if x.turned:
         left = max([left, *(text_width(tick.text) * math.cos(TURN) - tick.at for tick in x.ticks)])
@@ -188,6 +203,12 @@ def _lines(
     box = Box(-left, -14.0, left + width + right, 14 + height + below + tall)
     keys = tuple(Key(key.x - left + 1, height + below + key.y + 6, key.text, key.number) for key in keys)
     return Lines(name, x, y, tuple(places), tuple(drawn), keys, width, height, box)
+
+
+def _outline(points: Sequence[Point | None]) -> str:
+    """Return a polygon as path data; empty where a point is missing."""
+    known = [f"{point[0]:.1f} {point[1]:.1f}" for point in points if point]
+    return f"M{'L'.join(known)}z" if len(known) == len(points) else ""
 
 
 def trend(layers: Sequence[tuple[str, Mapping[str, int]]], height: float = 150) -> Lines:

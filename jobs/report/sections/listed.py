@@ -1,26 +1,30 @@
 """Frames with lists of views as strips of thumbnails, each with a ring where it says that something lies."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from filterscope.jobs.report.sections.cells import About, Column, columns_of
+from filterscope.jobs.report.sections.cells import About, Column, columns_of, heading
 from filterscope.jobs.report.thumbnails import Look, Slots, Thumbnail
 
-#: Views of a row, and rows of a section.
-VIEWS, ROWS = 8, 40
+#: Views of a row, of a row of a grid, and rows of a section.
+VIEWS, GRID, ROWS = 8, 48, 40
 
 
 @dataclass(frozen=True)
 class Pictured:
-    """A view of a row: number, image, its thumbnail and where its ring lies in pixels of the thumbnail, if there are any."""
+    """A view of a row: number, image, its thumbnail and where its ring lies in pixels of the thumbnail, if there are any.
+
+    `says` stands below it; empty for nothing.
+    """
 
     view: int
     image: int
     thumbnail: Thumbnail | None
     ring: tuple[float, float] | None
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,29 +35,43 @@ class Strips:
     rows: list[list[Pictured]]
 
 
-def strips(frame: pl.DataFrame, about: About) -> Strips:
-    """Lay out a frame whose column `views` holds lists of views, or of structs with view, y and x in input pixels."""
+def strips(frame: pl.DataFrame, about: About, bars: Sequence[str] = (), most: int = VIEWS) -> Strips:
+    """Lay out a frame whose column `views` holds lists of views, or of structs: view, y and x in input pixels, says.
+
+    Columns of `bars` hold shares, from 0 to 1, that are drawn as bars too; `most` views of a row are shown.
+    """
     shown = frame.head(ROWS)
-    rows = [[_pictured(view, row, about) for view in (row["views"] or [])[:VIEWS]] for row in shown.to_dicts()]
-    return Strips(columns_of(shown, about), rows)
+    rows = [[pictured(view, row, about) for view in (row["views"] or [])[:most]] for row in shown.to_dicts()]
+    barred = {heading(name): shown[name] for name in bars}
+    columns = [
+        replace(
+            column,
+            cells=[replace(cell, bar=share) for cell, share in zip(column.cells, barred[column.name], strict=True)],
+        )
+        if column.name in barred
+        else column
+        for column in columns_of(shown, about)
+    ]
+    return Strips(columns, rows)
 
 
-def _pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
+def pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
+    """Return a view of a row, which is a number or a struct with view and, for a ring, y and x in input pixels."""
     known = listed if isinstance(listed, Mapping) else {"view": listed}
-    view = int(known["view"])
+    view, says = int(known["view"]), str(known.get("says") or "")
     name = row.get("model", about.model)
     if name is None:
-        return Pictured(view, -1, None, None)
+        return Pictured(view, -1, None, None, says)
     model = about.where.plan.model(name)
     look = Look.of(about.where.plan, model)
     slots: Slots = about.where.slots(look)
     slot = int(slots.slot[view]) if view < len(slots.slot) else -1
     if slot < 0:
-        return Pictured(view, -1, None, None)
+        return Pictured(view, -1, None, None, says)
     height, width = model.transform.input_size
     x, y = known.get("x"), known.get("y")
     ring = None if x is None or y is None else ((x + 0.5) * look.width / width, (y + 0.5) * look.height / height)
-    return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring)
+    return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring, says)
 
 
-__all__ = ["ROWS", "VIEWS", "Pictured", "Strips", "strips"]
+__all__ = ["GRID", "ROWS", "VIEWS", "Pictured", "Strips", "pictured", "strips"]

@@ -1,7 +1,7 @@
 """Sections of pages that findings of methods declare: which a page has, and how each is drawn."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,12 @@ from filterscope.jobs.report.declared import shown_beside
 from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
+from filterscope.jobs.report.sections.gallery import hung
 from filterscope.jobs.report.sections.lines import FIGURES, figures
-from filterscope.jobs.report.sections.listed import strips
+from filterscope.jobs.report.sections.listed import GRID, VIEWS, strips
+from filterscope.jobs.report.sections.relations import PAIRS, matrices, patterns
 from filterscope.jobs.report.sections.ties import TIES, tied
+from filterscope.jobs.report.sections.traversals import traversals
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
 
@@ -53,9 +56,10 @@ class Section:
 def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     """Draw the rows of a finding, at least one."""
     title, _, subtitle = finding.title.partition(": ")
-    look, drawn = _drawn(finding.look, frame, about)
+    look, drawn = _drawn(finding, frame, about)
     shown = frame.head(ROWS)
-    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(shown, about)
+    listed = shown.drop("picture", "factors", "value", strict=False) if look == "traversals" else shown
+    columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(listed, about)
     said = {heading(name): column_says(name, finding) for name in frame.columns}
     columns = [replace(column, says=said[column.name]) for column in columns]
     table = finding.tables[0]
@@ -64,28 +68,33 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     return Section(anchor(title), title, subtitle, finding.note, look, drawn, columns, cut, table, sql)
 
 
-def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
-    if look == "lines":
-        found = figures(frame, about)
-        return ("lines", found) if found else ("table", None)
-    if look == "strips":
-        return look, strips(frame, about)
-    if look == "graph":
-        return look, tied(frame)
-    return look, None
+#: How looks that are more than a table are laid out.
+_LAYOUTS: dict[str, Callable[[pl.DataFrame, About, Finding], Any]] = {
+    "lines": lambda frame, about, _: figures(frame, about),
+    "strips": lambda frame, about, finding: strips(frame, about, finding.bars, VIEWS),
+    "grid": lambda frame, about, finding: strips(frame, about, finding.bars, GRID),
+    "gallery": lambda frame, about, _: hung(frame, about),
+    "graph": lambda frame, *_: tied(frame),
+    "matrix": lambda frame, about, _: matrices(frame, about),
+    "patterns": lambda frame, about, _: patterns(frame, about),
+    "traversals": lambda frame, about, _: traversals(frame, about),
+}
+
+
+def _drawn(finding: Finding, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
+    drawn = _LAYOUTS[finding.look](frame, about, finding) if finding.look in _LAYOUTS else None
+    return ("table", None) if finding.look == "lines" and not drawn else (finding.look, drawn)
 
 
 def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
-    shown, all_of = ROWS, frame.height
-    if look == "strips":
-        shown = len(drawn.rows)
-    elif look == "graph":
-        shown = TIES
-    elif look == "lines" and len(drawn) == FIGURES:
+    if look == "lines" and len(drawn) == FIGURES:
         return f"At most {FIGURES} figures are drawn; all rows are in {' and '.join(finding.tables)}."
-    if all_of <= shown:
+    shown = {"graph": TIES, "patterns": PAIRS}.get(look, ROWS)
+    if look in ("strips", "grid", "gallery", "traversals"):
+        shown = len(drawn.rows)
+    if frame.height <= shown:
         return ""
-    return f"The first {shown:,} of {all_of:,} rows are shown; all are in {' and '.join(finding.tables)}."
+    return f"The first {shown:,} of {frame.height:,} rows are shown; all are in {' and '.join(finding.tables)}."
 
 
 def anchor(title: str) -> str:

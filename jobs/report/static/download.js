@@ -5,23 +5,7 @@
 
   const { element } = dom;
 
-  function save(name, type, text) {
-    const address = URL.createObjectURL(new Blob([text], { type }));
-    element("a", { href: address, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60000);
-  }
-
   const file = (...parts) => parts.join(" ").normalize("NFKD").replace(/[^A-Za-z0-9._]+/g, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 120) || "filterscope";
-
-  /* CSV by RFC 4180, in UTF-8 with a byte order mark, by which spreadsheets know it. A text that they would take for a formula
-     gets an apostrophe before it, as from `filterscope query --format csv --safe`. */
-  const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-  function field(value) {
-    const text = value === null || value === undefined ? "" : String(value);
-    const safe = /^[=+\-@\t\r]/.test(text) && !NUMBER.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  }
-  const csv = (list) => `\ufeff${[list.head, ...list.rows].map((row) => row.map(field).join(",")).join("\r\n")}\r\n`;
 
   /* A table as it is filtered and sorted: marks beside a name become columns of their own, a dash for what is not known is empty. */
   function tabled(table) {
@@ -135,7 +119,7 @@
     const lists = inside("ol[data-columns], ol[data-listed]");
     const chart = several(charts);
     const named = (svg) => svg.dataset.chart.slice(svg.dataset.chart.lastIndexOf(": ") + 1).trim();
-    for (const svg of charts) offer(`Chart as SVG${chart(named(svg))}`, () => save(`${file(svg.dataset.chart)}.svg`, "image/svg+xml", standalone(svg, `${svg.dataset.chart} · ${document.title}`)));
+    for (const svg of charts) offer(`Chart as SVG${chart(named(svg))}`, () => files.save(`${file(svg.dataset.chart)}.svg`, "image/svg+xml", standalone(svg, `${svg.dataset.chart} · ${document.title}`)));
     const name = (source) => source.closest("details")?.querySelector("summary").textContent.trim() || source.dataset.name || heading;
     const source = several([...tables, ...lists]);
     const content = (found) => (found.tagName === "TABLE" ? tabled(found) : found.listed ? found.listed() : itemised(found));
@@ -143,7 +127,7 @@
       const kind = found.tagName === "TABLE" ? "Table" : "List";
       offer(`${kind} as CSV${source(name(found))}`, () => {
         const list = content(found);
-        save(`${file(document.title, name(found))}.csv`, "text/csv;charset=utf-8", csv(list));
+        files.save(`${file(document.title, name(found))}.csv`, "text/csv;charset=utf-8", files.csv([list.head, ...list.rows]));
         state.textContent = `${list.rows.length.toLocaleString("en")} rows`;
       });
       if (!run || !(found.dataset.sql || found.listed)) continue;

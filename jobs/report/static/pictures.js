@@ -139,8 +139,8 @@ const pictures = (() => {
   }
 
   /* The number of a link's image, and the script that says what it shows. */
-  const number = (link) => link.href.match(/(\d+)\.html$/)[1];
-  const script = (link) => `i/${number(link)}.js`;
+  const number = (link) => (link.href.match(/(\d+)\.html$/) || [])[1];
+  const script = (link) => link.dataset.script || `i/${number(link)}.js`;
 
   function show() {
     const link = list[at];
@@ -162,7 +162,7 @@ const pictures = (() => {
     const ring = thumb && thumb.querySelector(".ring");
     parts.name.replaceChildren(element("a", { href: root + image.page }, image.name));
     parts.said.textContent = [
-      `image ${number(link)}`, `${image.width} × ${image.height}`, list.length > 1 ? `${at + 1} of ${list.length}` : "", image.reason,
+      image.said || `image ${number(link)}`, `${image.width} × ${image.height}`, list.length > 1 ? `${at + 1} of ${list.length}` : "", image.reason,
     ].filter(Boolean).join(" · ");
 
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": image.name });
@@ -308,6 +308,7 @@ const pictures = (() => {
       arrived(`i/${number}.js`, data);
       if (document.getElementById("picture") && root === "../") outlined(data);
     },
+    other: arrived,
     maps: arrived,
     element, svg,
   };

@@ -19,11 +19,12 @@ from filterscope.pipeline.methods.outputs.truth import class_of, indexes_of
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.pipeline.views.decode import view_files
+from filterscope.schemas.blind_spots import latest_answers
 from filterscope.schemas.results import TABLES
 
 #: Columns of the CSV of questions; the last is for the person.
 COLUMNS = ("model", "view", "file", "predicted", "name", "confidence", "answer")
-RIGHT, WRONG = "right", "wrong"
+RIGHT, WRONG, UNSURE = "right", "wrong", "unsure"
 #: Problems of a CSV that are told at once, and its size at most.
 _TOLD, _LARGEST = 20, 64 * 2**20
 
@@ -47,14 +48,24 @@ def to_ask(plan: Plan, model: str, policy: str, budget: int) -> pl.DataFrame:
     InputError
         If there is no such policy, or nothing is left to ask.
     """
+    asked = _chosen(plan, model, policy, budget)
+    names = schemas.scan_classes(plan.run).filter(model=model).select("name", predicted="index").collect()
+    files = view_files(Dataset(plan.data), asked["image"].to_numpy())
+    found = asked.with_columns(pl.Series("file", files, pl.String), answer=pl.lit(""))
+    return found.join(names, on="predicted", how="left", maintain_order="left").select(COLUMNS)
+
+
+def _chosen(plan: Plan, model: str, policy: str, budget: int) -> pl.DataFrame:
+    """Return the members that a policy asks about, in order; those that a person was unsure of are never among them."""
     if policy not in POLICIES:
         hint = did_you_mean(policy, POLICIES) or f" Policies are: {', '.join(POLICIES)}."
         raise InputError(f"--policy {policy}: no such policy.{hint}")
-    members = _members(plan, model).sort("view")
+    every = _members(plan, model).sort("view")
+    members = every.filter(~pl.col("asked") | pl.col("answered_wrong").is_not_null() | pl.col("wrong").is_not_null())
     outcome = members.select(pl.coalesce("wrong", "answered_wrong").cast(pl.Int8).fill_null(UNKNOWN)).to_series()
     if (outcome != UNKNOWN).all():
         raise InputError(
-            f"nothing is left to ask of {model}: each of its {len(members)} confident views has a true class on file or was "
+            f"nothing is left to ask of {model}: each of its {len(every)} confident views has a true class on file or was "
             "answered; lower --blind-spots.confidence, or audit more images"
         )
     history = members.with_row_index("row").filter(pl.col("wrong").is_not_null() | pl.col("asked")).sort(
@@ -63,17 +74,13 @@ def to_ask(plan: Plan, model: str, policy: str, budget: int) -> pl.DataFrame:
     arms = members.select(pl.struct("class", "partition").rank("dense")).to_series().to_numpy().astype(np.int64)
     confidence = members["confidence"].to_numpy().astype(np.float64)
     seed, past = seed_of("ask", plan.model(model).weights_sha256), history["row"].to_numpy().astype(np.int64)
-    asked = members[questions(policy, arms, outcome.to_numpy(), confidence, budget, seed, past)]
-    names = schemas.scan_classes(plan.run).filter(model=model).select("name", predicted="index").collect()
-    files = view_files(Dataset(plan.data), asked["image"].to_numpy())
-    found = asked.with_columns(pl.Series("file", files, pl.String), answer=pl.lit(""))
-    return found.join(names, on="predicted", how="left", maintain_order="left").select(COLUMNS)
+    return members[questions(policy, arms, outcome.to_numpy(), confidence, budget, seed, past)]
 
 
 def _members(plan: Plan, model: str) -> pl.DataFrame:
     """Return the confident views of a model, each once, with what is known of them."""
     rows = schemas.scan_partition_members(plan.run).filter(method="clusters", model=model)
-    numbers = schemas.scan_answers(plan.run).select("model", "view", "number")
+    numbers = latest_answers(schemas.scan_answers(plan.run)).select("model", "view", "number")
     return rows.join(numbers, on=["model", "view"], how="left").collect()
 
 
@@ -82,12 +89,14 @@ class _Answer:
     """What a row of a CSV says of a view, or the run's own answers do: `source` is where."""
 
     view: int
-    wrong: bool
+    wrong: bool | None
     text: str
     source: str
 
     def contradicts(self, other: "_Answer", names: Mapping[str, list[int]], count: int) -> bool:
         """Tell whether another answer about the same view says something else; right or wrong alone names no class."""
+        if self.wrong is None or other.wrong is None:
+            return False
         if self.wrong != other.wrong:
             return True
         classes = [_class(answer.text, names, count) for answer in (self, other)]
@@ -96,7 +105,7 @@ class _Answer:
 
 def _class(text: str, names: Mapping[str, list[int]], count: int) -> int | None:
     """Return the class that an answer names, None where it says right or wrong alone."""
-    if text.lower() in (RIGHT, WRONG):
+    if text.lower() in (RIGHT, WRONG, UNSURE):
         return None
     found = class_of([text], dict(names), count)
     return found if isinstance(found, int) else None
@@ -104,10 +113,11 @@ def _class(text: str, names: Mapping[str, list[int]], count: int) -> int | None:
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of the rows of a CSV: new answers, how many of these are wrong, known already, and left blank."""
+    """What became of the rows of a CSV: new answers, how many of these say wrong or unsure, known already, and left blank."""
 
     new: int
     wrong: int
+    unsure: int
     known: int
     blank: int
 
@@ -143,7 +153,8 @@ def keep_answers(plan: Plan, file: Path) -> Kept:
     new = [answer for check in checks.values() for answer in check.new]
     for check in checks.values():
         check.write()
-    return Kept(len(new), sum(answer.wrong for answer in new), known, blank)
+    said = [answer.wrong for answer in new]
+    return Kept(len(new), said.count(True), said.count(None), known, blank)
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
@@ -167,6 +178,11 @@ def _rows(file: Path) -> list[dict[str, str]]:
         raise InputError(f"{file} cannot be read as CSV in UTF-8: {error}") from None
 
 
+def _written(name: str) -> tuple[str, str]:
+    """Return how a CSV may write a name: as it is, or with the ' that stands before what a spreadsheet takes for a formula."""
+    return name, f"'{name}"
+
+
 class _Checks:
     """What the answers about one model are checked against, and those that are new."""
 
@@ -179,10 +195,10 @@ class _Checks:
         }
         names = schemas.scan_classes(plan.run).filter(model=model).sort("index").collect()["name"].to_list()
         self._names, self._count = indexes_of(names), len(names)
-        kept = schemas.scan_answers(plan.run).filter(model=model).sort("number").collect()
+        kept = schemas.scan_answers(plan.run).filter(model=model).collect()
         self._answers = {
             row["view"]: _Answer(row["view"], row["wrong"], row["answer"], row["source"])
-            for row in kept.iter_rows(named=True)
+            for row in latest_answers(kept.lazy()).collect().iter_rows(named=True)
         }
         self._before, self.new = len(kept), list[_Answer]()
 
@@ -204,7 +220,7 @@ class _Checks:
                 "only views without one are asked about"
             )
         other = self._answers.get(view)
-        if other is None:
+        if other is None or (other.wrong is None and answer.wrong is not None):  # who was unsure may be sure later
             self._answers[view] = answer
             self.new.append(answer)
             return True
@@ -222,9 +238,7 @@ class _Checks:
         if view not in self._members:
             raise InputError(f"{where}: {row['view']!r} is the number of no view that `filterscope ask` asks about")
         member = self._members[view]
-        if (
-            row["file"].removeprefix("'") != member["file"]
-        ):  # ' stands before what a spreadsheet would take for a formula
+        if row["file"] not in _written(member["file"]):
             raise InputError(
                 f"{where}: view {view} of this run is of {member['file']}, not {row['file']}: the file is of another run"
             )
@@ -234,13 +248,17 @@ class _Checks:
             )
         return member
 
-    def _wrong(self, text: str, predicted: int, where: str) -> bool:
-        """Tell whether an answer calls a prediction wrong."""
+    def _wrong(self, text: str, predicted: int, where: str) -> bool | None:
+        """Tell whether an answer calls a prediction wrong; None where the person was unsure."""
+        if text.lower() == UNSURE:
+            return None
         if text.lower() in (RIGHT, WRONG):
             return text.lower() == WRONG
         found = class_of([text], self._names, self._count)
         if not isinstance(found, int):
-            raise InputError(f"{where}: the answer {found}; write right, wrong, or the true class by index or name")
+            raise InputError(
+                f"{where}: the answer {found}; write right, wrong, unsure, or the true class by index or name"
+            )
         return found != predicted
 
     def write(self) -> None:
@@ -264,4 +282,4 @@ class _Checks:
             }
 
 
-__all__ = ["COLUMNS", "Kept", "keep_answers", "to_ask"]
+__all__ = ["COLUMNS", "RIGHT", "UNSURE", "WRONG", "Kept", "keep_answers", "to_ask"]

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from scipy.stats import hypergeom
 
 from filterscope import schemas
 from filterscope.operators.blind_spots.discovery import POLICIES
 from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.methods.blind_spots.discovery import curves_of
 from filterscope.pipeline.methods.method import Finding
+from filterscope.schemas.blind_spots import latest_answers
 
 _KEYS = ["model", "class", "method"]
-#: Partitions of a class that are shown, members of each, and features of each.
-_PARTITIONS, _MEMBERS, _FEATURES = 10, 8, 5
+#: Partitions of a class that are shown, members of each, features of each, and those that stand beside its members.
+_PARTITIONS, _MEMBERS, _FEATURES, _COMMON = 10, 8, 5, 3
 #: Largest corrected p value of a feature that is shown.
 _SIGNIFICANT = 0.05
 _BANDITS = [name for name in POLICIES if name not in ("random", "least-confident")]
@@ -59,7 +61,8 @@ def partitions(run: str | Path) -> pl.DataFrame:
         At most ten rows per model, critical class and way of partitioning: those whose share of wrong views, by the true
         classes on file, is surely highest (lower end of its interval) first; without such classes the least confident first.
         `members`; `share wrong` with its 95 % interval, beside that `of all views`; `purity` and `entropy`, null without
-        true classes on file; `answered` and `answered wrong`, by a person alone; and `views`, eight random members.
+        true classes on file; `in common`, at most three features that members have more often than chance (q <= 0.05), the
+        surest first; `answered` and `answered wrong`, by a person alone; and `views`, eight random members.
     """
     found = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
     on = [*_KEYS, "partition"]
@@ -68,11 +71,13 @@ def partitions(run: str | Path) -> pl.DataFrame:
         pl.col("answered_wrong").sum().alias("answered wrong"),
         pl.col("view").head(_MEMBERS).alias("random members"),
     )  # fmt: skip
+    common = _over(run, on).group_by(on).agg(pl.col("feature").head(_COMMON).str.join(", ").alias("in common"))
     joined = found.join(own.collect(), on=on, how="left", maintain_order="left")
+    joined = joined.join(common, on=on, how="left", maintain_order="left")
     shown = joined.select(
         *on, "pattern", pl.col("views").alias("members"), "confidence", "share wrong",
         pl.col("wrong_low").alias("low"), pl.col("wrong_high").alias("high"), "of all views", "purity", "entropy",
-        "answered", "answered wrong", pl.col("random members").alias("views"),
+        "in common", "answered", "answered wrong", pl.col("random members").alias("views"),
     )  # fmt: skip
     return _named(run, shown)
 
@@ -93,10 +98,30 @@ def curves(run: str | Path) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row per model, critical class and way of partitioning for each of about fifteen numbers of questions, the last
-        among them: for each policy the mean over its trials.
+        among them: for each policy the mean over its trials, and in `random low` and `random high` the 95 % interval of what
+        one person finds who asks at random, which is exact.
     """
     means = _means(run)
-    return means if means.is_empty() else _named(run, means.filter(_some(_KEYS)))
+    if means.is_empty():
+        return means
+    rows = means.filter(_some(_KEYS)).join(_labelled(run), on=_KEYS, how="left", maintain_order="left")
+    return _named(run, _beside_random(rows).drop("labelled", "wrong"))
+
+
+def _labelled(run: str | Path) -> pl.DataFrame:
+    """Return how many views of a critical class have a true class on file, and how many of these are wrong."""
+    return schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum()).collect()
+
+
+def _beside_random(rows: pl.DataFrame) -> pl.DataFrame:
+    """Put the interval of random beside its mean: what it finds is drawn without replacement, so hypergeometric."""
+    drawn = [rows[name].to_numpy() for name in ("labelled", "wrong", "question")]
+    ends = [
+        pl.Series(f"random {end}", hypergeom.ppf(share, *drawn).astype(np.int64))
+        for end, share in (("low", 0.025), ("high", 0.975))
+    ]
+    place = rows.columns.index("random") + 1
+    return rows.select(*rows.columns[:place], *ends, *rows.columns[place:])
 
 
 def _some(keys: list[str]) -> pl.Expr:
@@ -119,11 +144,10 @@ def verdicts(run: str | Path) -> pl.DataFrame:
     if means.is_empty():
         return means
     last = means.group_by(_KEYS, maintain_order=True).last()
-    totals = schemas.scan_partitions(run).group_by(_KEYS).agg(pl.col("labelled").sum(), pl.col("wrong").sum())
     final = schemas.scan_discovery(run).filter(pl.col("policy") == "random").group_by(*_KEYS, "seed")
     trials = final.agg(pl.col("found").max()).group_by(_KEYS)
     spread = trials.agg(pl.col("found").std().alias("+-"), pl.len().alias("trials"))
-    joined = last.join(totals.collect(), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
+    joined = last.join(_labelled(run), on=_KEYS).join(spread.collect(), on=_KEYS).sort(_KEYS)
     said = [_verdict(row) for row in joined.iter_rows(named=True)]
     shown = joined.select(
         *_KEYS, pl.col("labelled").alias("views"), pl.col("wrong").alias("unknown unknowns"),
@@ -143,6 +167,11 @@ def _verdict(row: dict[str, float]) -> str:
     return "none beats random"
 
 
+def _over(run: str | Path, on: list[str]) -> pl.DataFrame:
+    """Return the features that partitions have more often than chance, the surest of each first."""
+    return schemas.scan_blind_spots(run).filter(pl.col("q") <= _SIGNIFICANT).sort(*on, "q", "feature").collect()
+
+
 def features(run: str | Path) -> pl.DataFrame:
     """Return the attributes, concepts and detectors that partitions have more often than chance.
 
@@ -153,9 +182,8 @@ def features(run: str | Path) -> pl.DataFrame:
         `expected` of as many random views, lift and q.
     """
     shown = _ranked(run).group_by(_KEYS, maintain_order=True).head(_PARTITIONS)
-    over = schemas.scan_blind_spots(run).filter(pl.col("q") <= _SIGNIFICANT).collect()
     on = [*_KEYS, "partition"]
-    own = over.sort("q", "feature").group_by(on, maintain_order=True).head(_FEATURES)
+    own = _over(run, on).group_by(on, maintain_order=True).head(_FEATURES)
     joined = shown.select(*on, "pattern", "share wrong", "of all views").join(
         own, on=on, how="inner", maintain_order="left_right"
     )
@@ -169,13 +197,16 @@ def answered(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per model with answers: answers, those that call the prediction wrong, their share and its 95 % interval.
-        A policy chose what was asked, so that the share is none of all views.
+        One row per model with answers: answers, those that were unsure, those that call the prediction wrong, their share of
+        the others and its 95 % interval. A policy chose what was asked, so that the share is none of all views.
     """
-    found = schemas.scan_answers(run).group_by("model").agg(pl.len().alias("answers"), pl.col("wrong").sum())
+    found = latest_answers(schemas.scan_answers(run)).group_by("model").agg(
+        pl.len().alias("answers"), pl.col("wrong").null_count().alias("unsure"), pl.col("wrong").sum()
+    )  # fmt: skip
     rows = found.sort("model").collect()
-    low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), rows["answers"].to_numpy().astype(np.int64))
-    share = (pl.col("wrong") / pl.col("answers")).alias("share wrong")
+    sure = rows["answers"] - rows["unsure"]
+    low, high = wilson(rows["wrong"].to_numpy().astype(np.int64), sure.to_numpy().astype(np.int64))
+    share = pl.when(sure > 0).then(pl.col("wrong") / sure).alias("share wrong")
     return rows.with_columns(share, pl.Series("low", low), pl.Series("high", high))
 
 
@@ -187,22 +218,21 @@ def answered_curves(run: str | Path) -> pl.DataFrame:
     polars.DataFrame
         One row per model and number of questions, as of `curves`; of models with a wrong answer and a right one.
     """
-    rows = (
+    answers = (
         schemas.scan_partition_members(run)
-        .filter(pl.col("method") == "clusters", "asked")
+        .filter(pl.col("method") == "clusters", pl.col("answered_wrong").is_not_null())
         .sort("model", "view")
         .collect()
     )
     parts = []
-    for (model,), own in rows.group_by("model", maintain_order=True):
+    for (model,), own in answers.group_by("model", maintain_order=True):
         if own["answered_wrong"].n_unique() < 2:
             continue
         counts = curves_of(own, own["answered_wrong"], len(own), str(model))
         means = {policy: found.mean(axis=0) for policy, found in counts.items()}
-        question = np.arange(1, len(own) + 1)
-        parts.append(
-            pl.DataFrame({"model": [model] * len(own), "question": question, **means}).filter(_some(["model"]))
-        )
+        whole = {"model": model, "question": np.arange(1, len(own) + 1), **means}
+        rows = pl.DataFrame(whole).with_columns(labelled=len(own), wrong=own["answered_wrong"].sum())
+        parts.append(_beside_random(rows.filter(_some(["model"]))).drop("labelled", "wrong"))
     return pl.concat(parts) if parts else pl.DataFrame()
 
 
@@ -220,14 +250,16 @@ FINDINGS = (
         ("discovery",),
         curves,
         look="lines",
-        note="By the true classes on file, mean over 20 trials. Dashed: views asked about at random.",
+        note="By the true classes on file, mean over 20 trials. Dashed: views asked about at random, with the 95 % interval of "
+        "one such trial.",
         terminal=False,
     ),
     Finding(
         "Partitions that are wrong most often",
-        ("partitions", "partition_members", "answers"),
+        ("partitions", "partition_members", "blind_spots", "answers"),
         partitions,
         look="strips",
+        bars=("share wrong", "purity"),
         note="Confident views of a class, in clusters of activations and in descriptive patterns, with random members of each. "
         "The share that is wrong is of views with a true class on file, beside that of all views of the class; answered are "
         "those a person was asked about, by a policy, and never mixed in.",
@@ -253,7 +285,7 @@ FINDINGS = (
         answered_curves,
         look="lines",
         note="What each policy would have found among the answered views alone, mean over 20 trials. Which were answered, "
-        "another policy chose. Dashed: at random.",
+        "another policy chose. Dashed: at random, with its 95 % interval.",
         terminal=False,
     ),
 )

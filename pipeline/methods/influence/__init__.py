@@ -1,6 +1,6 @@
 """Which training views make a linear head say what it says, and which labels are suspect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from filterscope.pipeline.methods.influence.options import InfluenceOptions
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
+    from filterscope.pipeline.methods.influence.groups import GROUPS_STAGE
     from filterscope.pipeline.methods.influence.head import HEAD_STAGE
+    from filterscope.pipeline.methods.influence.poisoned import ATTACK_STAGE
     from filterscope.pipeline.methods.influence.pooled import POOLED_STAGE
     from filterscope.pipeline.methods.influence.stage import INFLUENCE_STAGE
 
-    return POOLED_STAGE, HEAD_STAGE, INFLUENCE_STAGE
+    return POOLED_STAGE, HEAD_STAGE, INFLUENCE_STAGE, GROUPS_STAGE, ATTACK_STAGE
 
 
 def needs() -> "Sequence[Need]":
     """Return what must be there."""
-    from filterscope.pipeline.methods.influence.needs import Classes
+    from filterscope.pipeline.methods.influence.needs import Classes, Groups, Perturbable
     from filterscope.pipeline.methods.outputs.needs import TrueClasses
 
-    return TrueClasses(always=True), Classes()
+    return TrueClasses(always=True), Groups(), Classes(), Perturbable()
 
 
 def findings() -> "Sequence[Finding]":
@@ -37,8 +39,20 @@ def findings() -> "Sequence[Finding]":
     return FINDINGS
 
 
+def _drawn(plan: "Plan") -> float:
+    from filterscope.pipeline.methods.influence.costs import drawn
+
+    return drawn(plan)
+
+
+def _planned(factors: Mapping[str, float], plan: "Plan", views: int) -> Mapping[str, float]:
+    from filterscope.pipeline.methods.influence.costs import planned
+
+    return planned(factors, plan, views)
+
+
 def told(plan: "Plan") -> "Sequence[str]":
-    """Return what heads that are not inverted exactly take, one line per layer."""
+    """Return what training attacks take, and heads that are not inverted exactly, one line per layer."""
     from filterscope.pipeline.methods.influence.costs import told
 
     return told(plan)
@@ -52,7 +66,7 @@ METHOD = Method(
     options=InfluenceOptions,
     needs=needs,
     findings=findings,
-    cost=Cost(),  # seconds a layer, whatever the number of views, and a sum over the training views for each test view
+    cost=Cost(("head_gflop",), planned=_planned, drawn=_drawn),
     told=told,
 )
 

@@ -1,16 +1,27 @@
-"""What influence needs: labels of two classes, of enough images to train on and to test with, and a Hessian that fits."""
+"""What influence needs: labels of two classes, of enough images to train on and to test with, and a Hessian that fits.
 
+Groups need their attributes, and training attacks layers that can be differentiated.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from filterscope.operators.influence.hessian import Solver
-from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods.influence.labels import TEST, TRAIN, Labels
 from filterscope.pipeline.methods.influence.options import InfluenceOptions
 from filterscope.pipeline.methods.outputs.options import OutputsOptions
 from filterscope.pipeline.run.needs import Need
 from filterscope.pipeline.run.plan import Plan
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.models.layer import Layer
+    from filterscope.pipeline.models.model import Model
 
 #: Parameters up to which the Hessian is inverted exactly: 200 MB, and seconds.
 EXACT = 5_000
@@ -42,6 +53,46 @@ class Classes(Need):
                     )
 
 
+@dataclass(frozen=True)
+class Groups(Need):
+    """Attributes that are named for groups."""
+
+    def check_data(self, method: str, dataset: Dataset, settings: Mapping[str, Any]) -> None:
+        """Refuse an attribute that no image has."""
+        named = InfluenceOptions.of(settings).group_attributes
+        known = sorted(pc.unique(dataset.table("attributes")["attribute"]).to_pylist()) if named else []
+        for name in named:
+            if name not in known:
+                hint = did_you_mean(name, known) or f" Attributes are: {', '.join(known[:50]) or 'none'}."
+                raise InputError(f"--influence.groups: the data set {dataset.folder} has no attribute {name!r}.{hint}")
+
+
+@dataclass(frozen=True)
+class Perturbable(Need):
+    """Layers whose maps can be differentiated with respect to the image, where training attacks are asked for."""
+
+    def check_network(
+        self, method: str, model: "Model", layers: "Sequence[Layer]", settings: Mapping[str, Any]
+    ) -> None:
+        """Differentiate the maps of a blank image; refuse a layer that does not depend on it."""
+        if not InfluenceOptions.of(settings).attacked:
+            return
+        import torch
+
+        from filterscope.pipeline.methods.outputs.needs import refused
+        from filterscope.pipeline.models.gradients import INPUT, gradients_of
+        from filterscope.pipeline.models.taps import Taps
+
+        blank = torch.zeros(1, model.transform.channels, *model.transform.input_size)
+        for layer in layers:
+            taps = Taps(model.module, [layer.name], layouts={layer.name: layer.layout})
+            with refused(f"{method} with --influence.attacked", model.name):
+                gradients_of(
+                    taps, blank, lambda _, maps, name=layer.name: maps[name].flatten(1).sum(1), [INPUT], 1,
+                    scores=False, targets=None,
+                )  # fmt: skip
+
+
 def parameters_of(classes: int, units: int) -> int:
     """Return the parameters of a head in contrasts between classes."""
     return (classes - 1) * (units + 1)
@@ -52,4 +103,4 @@ def solver_of(asked: InfluenceOptions, parameters: int) -> Solver:
     return asked.solver or ("exact" if parameters <= EXACT else "cg")
 
 
-__all__ = ["EXACT", "MOST", "Classes", "parameters_of", "solver_of"]
+__all__ = ["EXACT", "MOST", "Classes", "Groups", "Perturbable", "parameters_of", "solver_of"]

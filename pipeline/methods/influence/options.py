@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import StrictFloat, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictFloat, StrictInt, StrictStr
 
+from filterscope.pipeline.run.lists import different, whole
 from filterscope.pipeline.run.options import Options, at_most, option
 
 
@@ -44,6 +45,25 @@ class InfluenceOptions(Options):
     flips: StrictFloat = option(
         0.1, "share of the training labels that are made wrong to rehearse the search for label errors", ge=0, le=0.5
     )
+    groups: StrictStr | None = option(
+        None,
+        "attributes whose values are groups of training views that are left out together, separated by commas; unset: that of "
+        "true classes",
+    )
+    attacked: Annotated[StrictInt, at_most(10_000, "each takes a thousand passes forward and back")] = option(
+        0, "test views whose label is attacked through training images, drawn at random; 0: none", ge=0
+    )
+    perturbed: Annotated[
+        tuple[Annotated[StrictInt, Field(ge=1, le=1000)], ...], BeforeValidator(whole), AfterValidator(different)
+    ] = option((1, 2, 10), "training views that an attack on a test view changes")
+    steps: Annotated[StrictInt, at_most(10_000, "each takes a pass forward and back")] = option(
+        100, "steps in which an attack changes a training view", ge=1
+    )
+
+    @property
+    def group_attributes(self) -> list[str]:
+        """The attributes that are named for groups."""
+        return list(dict.fromkeys(part.strip() for part in (self.groups or "").split(",") if part.strip()))
 
 
 __all__ = ["InfluenceOptions"]

@@ -35,6 +35,8 @@ class Trial:
         Their numbers, in order.
     left_out : int
         Decoded views that are neither.
+    spread : float64 ndarray of shape (D,)
+        Standard deviation of each unit's pooled map over the training views; infinite for constant units.
     """
 
     names: list[str]
@@ -45,7 +47,7 @@ class Trial:
     left_out: int
     _known: np.ndarray
     _centre: np.ndarray
-    _spread: np.ndarray
+    spread: np.ndarray
 
     @classmethod
     def of(cls, task: LayerTask, *, tested: bool = True) -> "Trial":
@@ -95,7 +97,7 @@ class Trial:
         """
         views, means = read_pooled(task, wanted & np.isin(labels, self._known))
         y = np.searchsorted(self._known, labels[views])
-        return views, Data.of((means - self._centre) / self._spread, y, len(self._known))
+        return views, Data.of((means - self._centre) / self.spread, y, len(self._known))
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ def true_classes(plan: Plan, names: Sequence[str], start: int, stop: int) -> Tru
     return Truth(classes, tuple(bad))
 
 
-def stated_labels(plan: Plan) -> tuple[list[str], np.ndarray]:
-    """Return what the attribute says of images, whatever classes a network has.
+def stated_labels(plan: Plan, attribute: str | None = None) -> tuple[list[str], np.ndarray]:
+    """Return what an attribute says of images, whatever classes a network has; by default that of true classes.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def stated_labels(plan: Plan) -> tuple[list[str], np.ndarray]:
     label : int64 ndarray of shape (images,)
         Index of each image's value; -1 where it has none, or several.
     """
-    stated = _stated(plan.data, plan.data_identity, plan.of(OutputsOptions).truth)
+    stated = _stated(plan.data, plan.data_identity, attribute or plan.of(OutputsOptions).truth)
     image, first, count = np.unique(stated.image, return_index=True, return_counts=True)
     alone = count == 1
     names, index = np.unique(np.array(stated.value.take(pa.array(first[alone])).to_pylist(), str), return_inverse=True)

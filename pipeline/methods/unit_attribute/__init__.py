@@ -1,15 +1,16 @@
 """Which unit knows which attribute: the dissection of labels of whole images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 from filterscope.pipeline.methods.unit_attribute.options import UnitAttributeOptions
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.options import RunOptions
+    from filterscope.pipeline.run.plan import Plan
 
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
@@ -33,6 +34,12 @@ def findings() -> "Sequence[Finding]":
     return FINDINGS
 
 
+def _planned(factors: Mapping[str, float], plan: "Plan", views: int) -> Mapping[str, float]:
+    from filterscope.pipeline.methods.unit_attribute.costs import planned
+
+    return planned(factors, plan, views)
+
+
 METHOD = Method(
     name="unit-attribute",
     about="Which unit knows which attribute of whole images",
@@ -41,6 +48,7 @@ METHOD = Method(
     options=UnitAttributeOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(("attribute_pair",), planned=_planned),
 )
 
 __all__ = ["METHOD"]

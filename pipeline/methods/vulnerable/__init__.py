@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ def findings() -> "Sequence[Finding]":
     return FINDINGS
 
 
+def _drawn(plan: "Plan") -> float:
+    from filterscope.pipeline.methods.vulnerable import costs
+
+    return costs.drawn(plan)
+
+
 def told(plan: "Plan") -> "Sequence[str]":
     """Return what costly attacks will take, one line per model and attack."""
     from filterscope.pipeline.methods.vulnerable import costs
@@ -51,6 +57,7 @@ METHOD = Method(
     options=VulnerableOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(drawn=_drawn),
     told=told,
     unstored=True,
 )

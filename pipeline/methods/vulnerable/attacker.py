@@ -15,7 +15,7 @@ from filterscope.pipeline.methods.outputs import truth
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.outputs.truth import UNKNOWN
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
-from filterscope.pipeline.methods.vulnerable.artifacts import shifts_path
+from filterscope.pipeline.methods.vulnerable.artifacts import pictures_path, shifts_path
 from filterscope.pipeline.methods.vulnerable.asked import VIEWS, Attack, asked_attacks
 from filterscope.pipeline.methods.vulnerable.attacks import Attackable, Found, attacked, noise
 from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
@@ -82,11 +82,16 @@ class Attacker:
         # one by one as the attack saw it, where it stops short of the border by next to nothing
         judge = victim.one_by_one() if attack.name == "lbfgs" else victim
         noisy = noise(attack, block, found)
+        pictured = np.isin(block.views, drawn_views(task.plan, task.plan.of(VulnerableOptions).pictures))
         rows = _rows(attack, judge, block, found, noisy)
+        for row, kept in zip(rows, pictured.tolist(), strict=True):
+            row["pictured"] = kept
         maxima = self._maxima(task, (block.images, found.images, noisy))
-        changed = np.array([row["success"] for row in rows])
-        digest = write_arrays(shifts_path(task.plan.run, key.place), {"changed": changed, **maxima})
-        return _written(task, key, "adversarial", rows, {"shifts": digest})
+        known = {"view": block.views.astype(np.int32), "changed": np.array([row["success"] for row in rows])}
+        checksums = {"shifts": write_arrays(shifts_path(task.plan.run, key.place), {**known, **maxima})}
+        if pictured.any():
+            checksums["pictures"] = _keep(task, key, block, found, noisy, pictured)
+        return _written(task, key, "adversarial", rows, checksums)
 
     def _maxima(self, task: PassTask, kinds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return the maxima of the units of every layer on each kind of image, float32 of shape (kinds, n, units)."""
@@ -118,16 +123,30 @@ def _statuses(
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], status == "attacked"
 
 
+def _keep(task: PassTask, key: Key, block: Attackable, found: Found, noisy: np.ndarray, which: np.ndarray) -> str:
+    """Write images of some views before, after and under the control, these in 16 bits, and return the file's checksum."""
+    control = noisy if found.control is None else found.control
+    arrays = {
+        "view": block.views[which].astype(np.int32),
+        "image": block.pixels[which],
+        "attacked": np.rint(found.images[which] * 65535).astype(np.uint16),
+        "control": np.rint(control[which] * 65535).astype(np.uint16),
+    }
+    return write_arrays(pictures_path(task.plan.run, key.place), arrays)
+
+
 def _rows(attack: Attack, victim: Victim, block: Attackable, found: Found, noisy: np.ndarray) -> list[dict[str, Any]]:
     """Return the rows of `adversarial` of one attack, but model and image."""
     aim, control = block.aim, noisy if found.control is None else found.control
     kinds = (block.images, found.images, in_8_bits(found.images), control)
     before, after, rounded, beside = (victim.scores(images) for images in kinds)
-    count = len(block.views)
+    count, names = len(block.views), np.array(victim.network.class_names(before.shape[1]), object)
     columns: dict[str, Any] = {
         "view": block.views,
         "class": aim.classes,
         "predicted": after.argmax(axis=1),
+        "class_name": names[aim.classes],
+        "predicted_name": names[after.argmax(axis=1)],
         "success": aim.reached(after),
         "rounded": aim.reached(rounded),
         "queries": found.queries,

@@ -9,6 +9,8 @@ from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.methods.method import Finding
 
 _KEYS = ["model", "attack", "strength"]
+#: Units that the gallery names.
+_SHOWN = 4
 
 
 def views(run: str | Path) -> pl.DataFrame:
@@ -134,6 +136,54 @@ def of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     return found.sort("unit", "attack", "strength").collect()
 
 
+def gallery(run: str | Path) -> pl.DataFrame:
+    """Return the attacked views whose images are kept, each under the smallest strength of every attack that succeeds.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per model, view and attack, sorted: strength, the largest where none succeeds; names of the class before and
+        after; probability of the former before, after and under the control; the largest change in grey levels; whether
+        the class has changed, and still has in 8 bits; the units that the attack turns on or off and noise does not, the four
+        that change most; and `views`, the view.
+    """
+    kept = schemas.scan_adversarial(run).filter("pictured").collect()
+    if not kept.height:
+        return pl.DataFrame()
+    keys = ["model", "view", "attack"]
+    order = [
+        *keys,
+        pl.col("success").not_(),
+        pl.when(pl.col("success")).then(pl.col("strength")).otherwise(-pl.col("strength")),
+    ]
+    rows = kept.sort(order).unique(keys, keep="first", maintain_order=True)
+    rows = rows.join(_switched(run), on=[*keys, "strength"], how="left", nulls_equal=True, maintain_order="left")
+    return rows.select(
+        *keys, "strength", pl.col("class_name").alias("class"), pl.col("predicted_name").alias("becomes"),
+        pl.col("probability_before").alias("before"), pl.col("probability_after").alias("after"),
+        pl.col("control_probability").alias("under control"), (255 * pl.col("linf")).alias("grey levels"),
+        pl.col("success").alias("changed"), pl.col("rounded").alias("in 8 bits"), "switched",
+        pl.concat_list("view").alias("views"),
+    )  # fmt: skip
+
+
+def _switched(run: str | Path) -> pl.DataFrame:
+    """Return in words, for each model, view, attack and strength, which units the attack switches and noise does not."""
+    label = schemas.scan_units(run).filter("detector").select("model", "layer", "unit", "concept")
+    unit = pl.format("{} unit {}", "layer", "unit")
+    concept = pl.when(pl.col("concept").is_not_null()).then(pl.format(" ({})", "concept")).otherwise(pl.lit(""))
+    return (
+        schemas.scan_view_shift(run)
+        .filter(pl.col("switch").is_not_null() & pl.col("switch").ne_missing(pl.col("noise_switch")))
+        .join(label, on=["model", "layer", "unit"], how="left")
+        .sort(-pl.col("change").abs(), "layer", "unit")
+        .group_by("model", "view", "attack", "strength", maintain_order=True)
+        .agg(pl.concat_str(unit, concept, pl.lit(" "), "switch").head(_SHOWN).alias("switched"))
+        .with_columns(pl.col("switched").list.join("; "))
+        .collect()
+    )
+
+
 _CONTROL = (
     "Control: random noise of equal length; for one_pixel, the best of as many random changes of as many pixels as the attack "
     "took queries."
@@ -160,7 +210,17 @@ FINDINGS = (
     Finding("Attacks by class", ("adversarial",), by_class, note=_CONTROL, terminal=False),
     Finding("Layers under attack", ("unit_shift",), of_layers, note=_SHIFT),
     Finding("Concepts that switch under attack", ("unit_shift", "units"), of_concepts, note=_SHIFT, terminal=False),
+    Finding(
+        "Attack gallery",
+        ("adversarial", "view_shift", "units"),
+        gallery,
+        look="gallery",
+        note="The image, what was changed, the attacked image, and the control: a random change of the same size. Pictures "
+        "have 8 bits per value; `in 8 bits` says whether the class is still another in them. Units named are those that the "
+        "attack turns on or off and noise of equal length does not.",
+        terminal=False,
+    ),
     Finding("Under attack", ("unit_shift",), of_units, per="unit", note=_SHIFT),
 )
 
-__all__ = ["FINDINGS", "by_class", "of_concepts", "of_layers", "of_units", "summary", "views"]
+__all__ = ["FINDINGS", "by_class", "gallery", "of_concepts", "of_layers", "of_units", "summary", "views"]

@@ -1,50 +1,16 @@
 """Options of vulnerable points."""
 
-from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictFloat, StrictInt, StrictStr
 
 from filterscope.pipeline.methods.outputs.targets import as_text
+from filterscope.pipeline.run.lists import different, floats, parts, whole
 from filterscope.pipeline.run.options import Options, at_most, option
 
 ANY = "any"
 #: In order of what they cost.
 ATTACKS = ("fgsm", "pgd", "lbfgs", "one_pixel")
-
-
-def _parts(value: object) -> object:
-    """Accept `a,b`, a number and lists of such."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    value = [value] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _floats(value: object) -> object:
-    items = _parts(value)
-    if not isinstance(items, tuple):
-        return value
-    try:
-        return tuple(item if isinstance(item, bool) else float(item) for item in items)
-    except (TypeError, ValueError):
-        raise ValueError("numbers separated by commas, such as 1,2,4,8") from None
-
-
-def _whole(value: object) -> object:
-    items = _parts(value)
-    if not isinstance(items, tuple):
-        return value
-    try:
-        return tuple(int(item) if isinstance(item, str) else item for item in items)
-    except ValueError:
-        raise ValueError("whole numbers separated by commas, such as 1,3,5") from None
-
-
-def _different(values: Sequence[object]) -> Sequence[object]:
-    if not values:
-        raise ValueError("one at least")
-    return tuple(dict.fromkeys(values))
 
 
 def _target(value: str) -> str:
@@ -61,7 +27,7 @@ class VulnerableOptions(Options):
     method: ClassVar[str] = "vulnerable"
 
     attacks: Annotated[
-        tuple[Literal["fgsm", "pgd", "lbfgs", "one_pixel"], ...], BeforeValidator(_parts), AfterValidator(_different)
+        tuple[Literal["fgsm", "pgd", "lbfgs", "one_pixel"], ...], BeforeValidator(parts), AfterValidator(different)
     ] = option(("fgsm", "pgd", "lbfgs"), "attacks: fgsm, pgd, lbfgs, one_pixel")
     views: Annotated[StrictInt, at_most(100_000, "each is attacked alone")] = option(
         32, "views of each model, drawn at random, that are attacked where the model is right about them", ge=1
@@ -76,10 +42,10 @@ class VulnerableOptions(Options):
         ANY, "class that attacks are after: any, or an index"
     )
     eps: Annotated[
-        tuple[Annotated[StrictFloat, Field(gt=0, le=255)], ...], BeforeValidator(_floats), AfterValidator(_different)
+        tuple[Annotated[StrictFloat, Field(gt=0, le=255)], ...], BeforeValidator(floats), AfterValidator(different)
     ] = option((1.0, 2.0, 4.0, 8.0), "largest changes of a value that fgsm and pgd may make, in grey levels of 255")
     pixels: Annotated[
-        tuple[Annotated[StrictInt, Field(ge=1, le=1000)], ...], BeforeValidator(_whole), AfterValidator(_different)
+        tuple[Annotated[StrictInt, Field(ge=1, le=1000)], ...], BeforeValidator(whole), AfterValidator(different)
     ] = option((1, 3, 5), "pixels that one_pixel may change")
     population: Annotated[StrictInt, at_most(100_000, "each is an image in memory")] = option(
         400, "candidates that one_pixel holds", ge=4
@@ -89,6 +55,10 @@ class VulnerableOptions(Options):
     )
     tries: Annotated[StrictInt, at_most(1000, "each takes up to 80 passes forward and back")] = option(
         20, "weights of the loss that lbfgs tries, at most", ge=1
+    )
+
+    pictures: Annotated[StrictInt, at_most(1000, "each is kept under every attack")] = option(
+        4, "of the drawn views, those whose attacked images are kept for the gallery of the report", ge=0
     )
 
     @property

@@ -16,7 +16,7 @@ from filterscope.pipeline.methods.extraction.extract import PassTask, forward_st
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth
 from filterscope.pipeline.methods.tasks import each_model, start_of, view_blocks
-from filterscope.pipeline.methods.vulnerable.artifacts import SHIFTS
+from filterscope.pipeline.methods.vulnerable.artifacts import PICTURES, SHIFTS
 from filterscope.pipeline.methods.vulnerable.asked import VIEWS, asked_attacks
 from filterscope.pipeline.methods.vulnerable.options import VulnerableOptions
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -64,6 +64,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "population": asked.population,
         "generations": asked.generations,
         "tries": asked.tries,
+        "pictures": asked.pictures,
         "layers": [layer.name for layer in model.layers],
     }
 
@@ -71,7 +72,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 VULNERABLE = StageKind(
     "vulnerable",
     reads=(DECODED,),
-    writes=(Table("adversarial_views"), Table("adversarial"), SHIFTS),
+    writes=(Table("adversarial_views"), Table("adversarial"), SHIFTS, PICTURES),
     plan=plan_attacks,
     parameters=parameters,
     like=("extract",),

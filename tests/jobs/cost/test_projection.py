@@ -7,16 +7,25 @@ from dataclasses import replace
 import pytest
 
 from filterscope.jobs.cli.main import main
+from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.cost import measure as measuring
 from filterscope.jobs.cost.machine import machine
 from filterscope.jobs.cost.projection import SHIPPED, Demand, UnitCosts, project
+from filterscope.jobs.runs.audit import planned as plan_of
+from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.unit_attribute.asked import asked
+from filterscope.pipeline.methods.unit_attribute.options import UnitAttributeOptions
 from filterscope.pipeline.models import timing
+from tests import planted
+from tests.pipeline.methods.test_influence import write_colours
 
 FACTORS = {
     "masks_image": 0.01, "decode_megapixel": 0.02, "extract_over_pass": 1.5, "store_megabyte": 0.002,
     "dissect_melement": 0.004, "dissect_pair": 1e-5, "anchorings_pair": 5e-6, "significance_pair": 2e-5,
+    "attribute_pair": 1e-7, "head_gflop": 0.05,
     "stored_byte": 0.5, "table_pair": 10, "table_concept": 5,
 }  # fmt: skip
 COSTS = UnitCosts.of(FACTORS)
@@ -113,6 +122,64 @@ def test_missing_unit_costs_say_how_to_measure_them(tmp_path, text):
         path.write_text(text)
     with pytest.raises(InputError, match=re.escape("`--measure` measures them on this machine")):
         UnitCosts.read(path)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """The plan of an audit of planted images in three colours, of methods whose cost depends on more than sizes."""
+    folder = tmp_path_factory.mktemp("labelled")
+    config = load_config(
+        data=write_colours(folder / "data"), out=folder / "run", models=[planted.entry("classifier")], layers="0,1",
+        methods="vulnerable,influence,unit-attribute", actors=0, batch_size=1,
+        **{"vulnerable.attacks": "fgsm,one_pixel", "vulnerable.views": 8, "vulnerable.eps": "1,2", "vulnerable.pixels": 1,
+           "vulnerable.population": 10, "vulnerable.generations": 4, "influence.perturbed": "1,5", "influence.steps": 10,
+           "influence.checks": 0, "influence.flips": 0.0},
+    )  # fmt: skip
+    return plan_of(config)
+
+
+def of_plan(plan, method, costs=COSTS, **changes):
+    size = {"images": 60, "models": 1, "megapixels": 0.5, "concepts": 7, "on_gpu": False, "plan": plan}
+    return project(costs, DEMANDS[:1], methods=registry.chosen([method]), **{**size, **changes})
+
+
+def test_attacks_cost_their_passes_whatever_the_number_of_views(labelled):
+    passes = 8 * (2 * 3 + 2 * 10 * 5)
+    for changes, times in (({}, 1), ({"images": 6000}, 1), ({"models": 3}, 3)):
+        seconds = of_plan(labelled, "vulnerable", **changes).core_seconds["vulnerable"]
+        assert seconds == pytest.approx(times * 0.1 * passes)
+    gpu = UnitCosts.of({**FACTORS, "gpu_gflop": 1e-3, "gpu_melement": 1e-4})
+    found = of_plan(labelled, "vulnerable", gpu, on_gpu=True)
+    assert "vulnerable" not in found.core_seconds
+    assert found.gpu_seconds == pytest.approx((60 + passes) * (2 * 1e-3 + 10 * 1e-4))
+
+
+def test_attributes_cost_units_times_images_times_attributes(labelled):
+    units = sum(layer.channels for layer in labelled.models[0].layers)
+    names = asked(Dataset(labelled.data), UnitAttributeOptions(), labelled.of(DissectionOptions)).names
+    assert len(names) == 3
+    found = of_plan(labelled, "unit-attribute", images=1000)
+    assert found.core_seconds["unit-attribute"] == pytest.approx(units * 1000 * 3 * 1e-7)
+
+
+def test_heads_cost_operations_that_grow_with_the_views_up_to_a_limit(labelled):
+    def seconds(images, **more):
+        return of_plan(labelled.with_options(**more), "influence", images=images).core_seconds["influence"]
+
+    few = seconds(1000)
+    # by hand: three classes, a Hessian in each of three stages, one head, and those without three groups and random ones
+    expected = 0.0
+    for layer in labelled.models[0].layers:
+        width, train, tests = layer.channels + 1, 750, 250
+        product, count = 4 * train * width * 3, 2 * width
+        made = 3 * 2 * train * width**2 + count**3 / 3
+        expected += 7 * 100 * product + 3 * made + (2 * tests + train) * count**2 + tests * product / 2
+    assert few == pytest.approx(expected * 1e-9 * 0.05)
+    assert seconds(10**6) == pytest.approx(seconds(10**7))
+    assert seconds(1000, **{"influence.checks": 40}) > few
+    assert seconds(1000, **{"influence.flips": 0.1}) > few
+    # two layers, two test views, five training views: passes forward and back of ten steps, and three beside them
+    assert seconds(1000, **{"influence.attacked": 2}) - few == pytest.approx(0.1 * 2 * 2 * 5 * (3 * 10 + 3))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from filterscope.jobs.report.thumbnails import Look, slots_of
 from filterscope.jobs.runs.doctor import examine, repair
 from filterscope.operators.blind_spots.discovery import POLICIES
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.blind_spots.asking import _written
 from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
 from tests.audits import audit_here
@@ -117,11 +118,63 @@ def test_an_answer_is_right_wrong_or_a_class(run, tmp_path):
     asked = ask(run, budget=5, policy="uub")
     answers = dict(zip(asked["view"], ["Right", " wrong ", "red", "1", "3"], strict=True))
     kept = answer(run, written(tmp_path / "questions.csv", asked, answers.get))
-    assert (kept.new, kept.wrong, kept.known, kept.blank) == (5, 2, 0, 0)
+    assert (kept.new, kept.wrong, kept.unsure, kept.known, kept.blank) == (5, 2, 0, 0, 0)
     rows = schemas.scan_answers(run).sort("number").collect()
     assert rows["answer"].to_list() == ["Right", "wrong", "red", "1", "3"]
     assert rows["wrong"].to_list() == [False, True, False, False, True]
     assert rows["source"][1] == "questions.csv, row 3"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_who_is_unsure_is_not_asked_again_and_counts_neither_way(run, tmp_path, policy):
+    asked = ask(run, budget=20, policy=policy)
+    doubted = asked["view"].to_list()[:6]
+    path = written(tmp_path / "questions.csv", asked, lambda view: " Unsure" if view in doubted else truly(view))
+    kept = answer(run, path)
+    wrong = sum(is_wrong(view) for view in asked["view"] if view not in doubted)
+    assert (kept.new, kept.wrong, kept.unsure) == (20, wrong, 6)
+    assert said(kept) == f"20 answers kept, {wrong} of them wrong, 6 unsure"
+    rest = ask(run, budget=80, policy=policy)["view"]
+    assert len(rest) == 60
+    assert not set(rest) & set(asked["view"])
+    (row,) = shown.answered(run).to_dicts()
+    assert (row["answers"], row["unsure"], row["wrong"], row["share wrong"]) == (20, 6, wrong, wrong / 14)
+    members = schemas.scan_partition_members(run).filter(method="clusters").collect()
+    assert members["asked"].sum() == 20
+    assert members.filter("asked")["answered_wrong"].null_count() == 6
+    counted = shown.answered_curves(run)
+    assert counted.is_empty() if wrong in (0, 14) else counted["question"][-1] == 14
+    assert examine(run) == []
+
+
+def test_where_all_are_unsure_there_is_no_share(run, tmp_path):
+    answer(run, written(tmp_path / "questions.csv", ask(run, budget=3, policy="uub"), "unsure"))
+    (row,) = shown.answered(run).to_dicts()
+    assert (row["answers"], row["unsure"], row["wrong"], row["share wrong"]) == (3, 3, 0, None)
+    assert shown.partitions(run)["answered"].sum() == 3 * 2  # clusters, and patterns
+    assert shown.partitions(run)["answered wrong"].sum() == 0
+
+
+def test_who_was_unsure_may_be_sure_later_and_never_the_other_way(run, tmp_path):
+    asked = ask(run, budget=2, policy="uub")
+    first, second = asked["view"]
+    answer(run, written(tmp_path / "one.csv", asked, lambda view: "unsure" if view == first else "wrong"))
+    kept = answer(run, written(tmp_path / "two.csv", asked, lambda view: "wrong" if view == first else "unsure"))
+    assert (kept.new, kept.wrong, kept.known) == (1, 1, 1)
+    assert schemas.scan_answers(run).collect()["number"].sort().to_list() == [1, 2, 3]
+    members = schemas.scan_partition_members(run).filter(pl.col("asked"), method="clusters").collect()
+    assert dict(members.select("view", "answered_wrong").iter_rows()) == {first: True, second: True}
+    assert shown.answered(run)["answers"].to_list() == [2]
+    with pytest.raises(InputError, match=r"is answered 'right', but two\.csv, row 2 answers 'wrong'"):
+        answer(run, written(tmp_path / "three.csv", asked.head(1), "right"))
+    assert len(ask(run, budget=100, policy="random")) == 78
+
+
+def test_names_may_stand_as_a_safe_csv_writes_them(run, tmp_path):
+    """A ' before a name is one of two things: what `--safe` writes, or the name's own."""
+    asked = ask(run, budget=2, policy="uub").with_columns(pl.format("'{}", "file").alias("file"))
+    assert answer(run, written(tmp_path / "safe.csv", asked, "right")).new == 2
+    assert _written("'a.png") == ("'a.png", "''a.png")
 
 
 def test_blank_rows_and_answers_given_again_change_nothing(run, tmp_path):
@@ -162,7 +215,7 @@ def test_one_file_may_not_contradict_itself(run, tmp_path):
     [
         ("answer", "purple", "the answer is 'purple', which is neither the name of a class nor an index from 0 to 3"),
         ("answer", "crane", "the answer is 'crane', the name of classes 2 and 3: state the index"),
-        ("answer", "9", "write right, wrong, or the true class by index or name"),
+        ("answer", "9", "write right, wrong, unsure, or the true class by index or name"),
         ("view", "0", "has a true class on file, 1, by which the prediction is right"),
         ("view", "999", "'999' is the number of no view that `filterscope ask` asks about"),
         ("view", "-1", "'-1' is the number of no view"),

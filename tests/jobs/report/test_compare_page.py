@@ -20,7 +20,7 @@ from filterscope.pipeline.methods.comparison.comparison import compare
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
-from tests.audits import audit_here
+from tests.audits import audit_here, unpromised
 from tests.jobs.report.browsing import Opened, assert_accessible
 from tests.jobs.report.pages import Page, written_here
 from tests.planted import PLANTED, write_dataset
@@ -34,6 +34,7 @@ SAID = {
 
 def judged(run):
     """Give the units of a run the labels and the evidence of `SAID`."""
+    unpromised(run)
     for layer, rows in SAID.items():
         (file,) = (run / "tables" / "units" / "model=planted" / f"layer={layer}").glob("*.parquet")
         concept, iou, significant, replicates = (pl.Series(values) for values in zip(*rows, strict=True))

@@ -283,7 +283,8 @@ def page_of(folder, names, sql=None, run="runs/first"):
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="static/style.css">'
         '<link rel="stylesheet" href="static/charts.css">'
         f"<main><section><h2>Names</h2><table{asked}><thead><tr><th>name</th><th>n</th></tr></thead><tbody>{rows}</tbody>"
-        '</table></section></main><script src="static/dom.js"></script><script src="static/download.js"></script>'
+        '</table></section></main><script src="static/dom.js"></script><script src="static/files.js"></script>'
+        '<script src="static/download.js"></script>'
     )
     return folder
 

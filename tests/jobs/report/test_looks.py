@@ -27,9 +27,9 @@ def about():
     return About(where, "a", "l/1", concepts=frozenset({"red"}))
 
 
-def drawn(look, frame, about, note="by `chance` & <b>"):
+def drawn(look, frame, about, note="by `chance` & <b>", bars=()):
     """Return the HTML of a section."""
-    finding = Finding(f"A {look}: of {BAD}", ("units",), lambda run: frame, look=look, note=note)
+    finding = Finding(f"A {look}: of {BAD}", ("units",), lambda run: frame, look=look, note=note, bars=bars)
     template = _environment().from_string('{% import "sections.html" as shown %}{{ shown.show(s, "../") }}')
     return template.render(s=section_of(finding, frame, about))
 
@@ -141,15 +141,29 @@ def test_lines_without_two_places_are_a_table(about):
     assert page.rows == [["images", "over"], ["10", "3"]]
 
 
-def test_strips_show_views_in_their_order(about):
+def test_an_interval_is_a_band_around_its_line(about):
+    rows = {"question": [1, 2, 3], "uub": [1, 2, 4], "random": [0.0, 1.0, 2.0], "random low": [0, 0, 1]}
+    frame = pl.DataFrame({**rows, "random high": [1, 2, 4], "low": [3, 3, 3]})
+    (figure,) = figures(frame, about)
+    assert [line.name for line in figure.lines] == ["uub", "random", "low"]  # a column that is no interval is a line
+    assert [line.band == "" for line in figure.lines] == [True, False, True]
+    at, tall = [tick.at for tick in figure.x.ticks], figure.height
+    top = [(at[0], 0.75), (at[1], 0.5), (at[2], 0.0)]
+    bottom = [(at[2], 0.75), (at[1], 1.0), (at[0], 1.0)]
+    assert figure.lines[1].band == "M" + "L".join(f"{x:.1f} {y * tall:.1f}" for x, y in top + bottom) + "z"
+    text = drawn("lines", frame, about)
+    assert [path["d"] for path in Found(text).all("path", "band")] == [figure.lines[1].band]
+    assert "random 0 (0 to 1), 1 (0 to 2), 2 (1 to 4)" in text
+
+
+def test_an_interval_with_a_gap_has_no_band(about):
+    rows = {"n": [1, 2], "a": [1.0, 2.0], "a low": [None, 1.0], "a high": [2.0, 3.0]}
+    (figure,) = figures(pl.DataFrame(rows), about)
+    assert figure.lines[0].band == ""
+
+
+def test_strips_show_views_in_their_order(pictured):
     """Without images at hand, strips say which views they would show."""
-    where = about.where
-    transform = SimpleNamespace(input_size=(32, 32))
-    model = SimpleNamespace(name="a", transform=transform, geometry=lambda kind: _geometry())
-    where.plan.model = lambda name: model
-    where.plan.options = SimpleNamespace(geometry="squash")
-    where.plan.views = SimpleNamespace(image=[7, 5, 6])
-    where.slots = lambda look: SimpleNamespace(slot=[-1, 17, 3])
     frame = pl.DataFrame(
         {
             "unit": [3, 3],
@@ -162,7 +176,7 @@ def test_strips_show_views_in_their_order(about):
             ],
         }
     )
-    text = drawn("strips", frame, replace(about, unit=3))
+    text = drawn("strips", frame, replace(pictured, unit=3))
     page = Found(text)
     assert [image["href"].rsplit("/", 1)[1] for image in page.all("image")] == ["000000.webp", "000001.webp"]
     assert [(ring["cx"], ring["cy"]) for ring in page.all("circle")] == [("50.0", "22.5")]
@@ -171,6 +185,37 @@ def test_strips_show_views_in_their_order(about):
     assert re.search(rf"pattern 0\s+what {re.escape(ESCAPED)}\s+share 0.7500", plain)
     assert re.search(r"pattern 1\s+what b\s+share –", plain)
     assert "view 0" in plain
+
+
+def test_strips_say_what_stands_below_a_view_and_draw_shares_as_bars(pictured):
+    views = [[{"view": 2, "says": BAD}, {"view": 0, "says": "b"}], [{"view": 1, "says": None}]]
+    frame = pl.DataFrame({"partition": [0, 1], "purity": [0.25, None], "other": [0.5, 0.5], "views": views})
+    text = drawn("strips", frame, pictured, bars=("purity",))
+    page = Found(text)
+    assert [span["style"] for span in page.all("span") if "style" in span] == ["width:25.0%"]
+    assert page.all("span", "gauge")[0]["title"] == "a full bar is 1"
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", text) == [ESCAPED, "b"]
+    assert [svg["aria-label"] for svg in page.all("svg", "thumb")] == [f"view 2: {BAD}", "view 1"]
+    assert "<script" not in text
+
+
+def test_a_grid_shows_more_views_of_a_row(pictured):
+    frame = pl.DataFrame({"order": ["loss"], "views": [[2] * 60]})
+    counts = {look: len(Found(drawn(look, frame, pictured)).all("svg", "thumb")) for look in ("strips", "grid")}
+    assert counts == {"strips": 8, "grid": 48}
+
+
+@pytest.fixture
+def pictured(about):
+    """A run of which two of three views have thumbnails."""
+    where = about.where
+    transform = SimpleNamespace(input_size=(32, 32))
+    model = SimpleNamespace(name="a", transform=transform, geometry=lambda kind: _geometry())
+    where.plan.model = lambda name: model
+    where.plan.options = SimpleNamespace(geometry="squash")
+    where.plan.views = SimpleNamespace(image=[7, 5, 6])
+    where.slots = lambda look: SimpleNamespace(slot=[-1, 17, 3])
+    return about
 
 
 def _geometry():

@@ -23,6 +23,7 @@ from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.stores.artifacts import Table
 from filterscope.schemas.results import TABLES
+from tests.audits import unpromised
 from tests.jobs.report.pages import Page, written_here
 from tests.planted.hostile import CATEGORY
 
@@ -170,7 +171,7 @@ def only(run: Path, folder: Path, *tables: str) -> Path:
     kept = {"models", "layers", "views", "runs", *tables}
     dropped = [path.name for path in (run / "tables").iterdir() if path.name not in kept]
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns("activations.zarr", "report", *dropped))
-    return folder
+    return unpromised(folder)
 
 
 def test_a_run_of_patterns_alone_has_a_report(graph_run, tmp_path):
@@ -217,9 +218,9 @@ def test_findings_of_tables_that_a_page_shows_itself_are_not_repeated():
 def test_frames_of_layers_read_no_other_layer(hostile_run, graph_run, monkeypatch):
     stored, read = schemas._stored, []
 
-    def recorded(run, name, *folders):
-        read.append((name, folders))
-        return stored(run, name, *folders)
+    def recorded(run, name, *place):
+        read.append((name, place))
+        return stored(run, name, *place)
 
     monkeypatch.setattr(schemas, "_stored", recorded)
     for run, layer in ((hostile_run, "1"), (graph_run, "3")):
@@ -227,5 +228,5 @@ def test_frames_of_layers_read_no_other_layer(hostile_run, graph_run, monkeypatc
             for _, finding in declared(per):
                 read.clear()
                 assert isinstance(finding.frame(run, "planted", layer), pl.DataFrame)
-                elsewhere = {name for name, folders in read if folders != ("model=planted", f"layer={layer}")}
+                elsewhere = {name for name, place in read if place != ("planted", layer)}
                 assert elsewhere <= {"models", "concepts"}, finding.title

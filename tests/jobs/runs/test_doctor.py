@@ -90,6 +90,10 @@ def test_damage_is_found_explained_and_repaired(healthy, tmp_path, capsys):
     lost.write_bytes(b"PAR1")
     draft = run / "tables" / "units" / ".units-000000.parquet.4711"
     draft.write_bytes(b"PA")
+    draft_of_zarr = next(path for path in (run / "maxima.zarr").rglob("*") if path.is_file()).with_name(
+        f"0.{'0f' * 16}.partial"
+    )
+    draft_of_zarr.write_bytes(b"\0")
     assert doctor(run) == 1
     printed = capsys.readouterr().out
     for what in (
@@ -102,6 +106,7 @@ def test_damage_is_found_explained_and_repaired(healthy, tmp_path, capsys):
         "the marker is damaged (dissect/planted/1/units-000000)",
         "units-000900.parquet: the file has no marker",
         ".units-000000.parquet.4711: the file is a draft",
+        ".partial: the file is a draft",
     ):
         assert what in printed
     assert f"{run}: {len(examine(run))} problems" in printed
@@ -110,6 +115,7 @@ def test_damage_is_found_explained_and_repaired(healthy, tmp_path, capsys):
     assert_same(healthy, run)
     assert not lost.exists()
     assert not draft.exists()
+    assert not draft_of_zarr.exists()
 
 
 def test_only_what_is_damaged_is_computed_again(healthy, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from filterscope.operators.attacks.distances import distances, in_8_bits
 from filterscope.operators.attacks.noise import noise_like
-from filterscope.operators.attacks.switched import switched
+from filterscope.operators.attacks.switched import most_changed, switched
 from tests.naive import attacks as naive
 
 
@@ -70,3 +70,12 @@ def test_a_unit_that_an_attack_switches_off_is_told_from_one_that_noise_does():
     assert found.off_in_noise.tolist() == [0, 6]
     assert found.larger.tolist() == [1.0, 0.0]
     assert found.shift[0] == pytest.approx(-2 / maxima[:, 0].std())
+
+
+@given(hnp.arrays(np.float32, (7, 4), elements=values), hnp.arrays(np.float32, (3, 3, 4), elements=values))
+def test_the_units_that_change_most_on_a_view_are_those_of_the_naive_twin(maxima, under):
+    units, changes = most_changed(maxima, under, 2)
+    for view, row in enumerate(naive.most_changed(maxima, under, 2)):
+        assert units[view].tolist() == [unit for unit, _, _ in row]
+        np.testing.assert_allclose(changes[0, view], [change for _, change, _ in row], rtol=1e-9)
+        np.testing.assert_allclose(changes[1, view], [noise for _, _, noise in row], rtol=1e-9)

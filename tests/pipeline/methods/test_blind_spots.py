@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+from math import comb
 
 import numpy as np
 import polars as pl
@@ -51,6 +52,7 @@ def test_a_planted_group_is_a_cluster(run):
     assert (worst["members"], worst["share wrong"], worst["of all views"]) == (EACH, 0.4, 0.11)
     assert (worst["purity"], worst["entropy"]) == pytest.approx((0.6, -0.6 * np.log2(0.6) - 0.4 * np.log2(0.4)))
     assert (worst["answered"], worst["answered wrong"]) == (0, 0)
+    assert "tint=warm" in worst["in common"].split(", ")
 
 
 def test_members_come_in_a_random_order(run):
@@ -100,6 +102,17 @@ def test_curves_tell_what_each_policy_found(run):
     best = max(said[name] for name in ("uub", "ucb1", "greedy", "epsilon"))
     simple = said["least-confident"] >= best
     assert said["verdict"].startswith("a simple sort wins") == simple
+
+
+def test_random_has_the_interval_of_one_draw_without_replacement(run):
+    found = shown.curves(run).filter(method="clusters")
+    for row in found.to_dicts():
+        asked = row["question"]
+        share = [comb(11, n) * comb(89, asked - n) / comb(100, asked) for n in range(min(asked, 11) + 1)]
+        below = np.cumsum(share)
+        assert row["random low"] == int(np.argmax(below >= 0.025))
+        assert row["random high"] == int(np.argmax(below >= 0.975))
+        assert row["random low"] <= row["random"] <= row["random high"]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,28 @@ def test_wrong_labels_lead_the_suspects(run):
     first = rows.sort("rank").head(len(wrong))
     assert wrong
     assert set(first["view"].to_list()) == wrong
-    assert suspects(run, "planted", "1")["views"].to_list()[0] == [first["view"][0]]
+
+
+def test_suspects_stand_beside_those_of_loss_and_chance(run):
+    rows = schemas.scan_layer(run, "self_influence", "planted", "1").collect()
+    influence, loss, random = suspects(run, "planted", "1").to_dicts()
+    assert [row["order"] for row in (influence, loss, random)] == ["self-influence", "loss", "random"]
+    assert [row["shown"] for row in (influence, loss, random)] == [40, 16, 16]
+    shown = [[one["view"] for one in row["views"]] for row in (influence, loss, random)]
+    assert shown[0] == rows.sort("rank")["view"].to_list()[:40]
+    assert shown[1] == rows.sort("loss_rank")["view"].to_list()[:16]
+    assert len(set(shown[2])) == 16
+    assert set(shown[2]) != set(rows["view"].sort().to_list()[:16])
+    assert suspects(run, "planted", "1").equals(suspects(run, "planted", "1"))
+    assert [row["also by influence"] for row in (loss, random)] == [len(set(s) & set(shown[0])) for s in shown[1:]]
+    labels = {row["view"]: (row["given_label"], row["predicted"], row["influence"]) for row in rows.to_dicts()}
+    for row, views in zip((influence, loss, random), shown, strict=True):
+        otherwise = [labels[view][0] != labels[view][1] for view in views]
+        assert row["predicted otherwise"] == pytest.approx(np.mean(otherwise))
+        for one in row["views"]:
+            given, predicted, value = labels[one["view"]]
+            assert one["says"] == f"{given} → {predicted}, {value:.2g}"
+    assert influence["views"][0]["says"].startswith("blue → red, ")
 
 
 def test_the_rehearsal_stands_beside_loss_and_random(run):
@@ -160,9 +181,15 @@ def test_strips_begin_with_the_test_view(run):
     kept = schemas.scan_layer(run, "influence", "planted", "1").collect()
     assert rows["loss"].is_sorted(descending=True)
     for row in rows.to_dicts():
-        view, *others = row["views"]
+        (view, *others), (said, *rest) = ([one[name] for one in row["views"]] for name in ("view", "says"))
         here = kept.filter((pl.col("view") == view) & (pl.col("kind") == row["kind"])).sort("rank")
         assert others == here["train_view"].to_list()
+        assert said == f"test view: {here['given_label'][0]}"
+        assert rest == [
+            f"{label}, {value:+.2g}" for label, value in here.select("train_label", "influence").iter_rows()
+        ]
+        assert {text.split(", ")[1][0] for text in rest} == {"-" if row["kind"] == "harmful" else "+"}
+        assert row["same class"] == pytest.approx(here["same_class"].mean())
 
 
 @pytest.mark.parametrize("changed", [{"image_block": 7}, {"unit_block": 1}, {"image_block": 64}])

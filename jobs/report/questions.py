@@ -1,0 +1,152 @@
+"""A page that asks a person about pictures, one at a time, and gives the answers back as CSV: one file that needs no other.
+
+What is asked, how it may be answered and what the CSV holds come from whoever asks; the page knows no method. Pictures, style
+and scripts stand in the file, and a policy in it forbids every request: what a person looks at stays on their disk.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from filterscope.jobs.report.render import HERE, write_page
+from filterscope.pipeline.engine.errors import InputError
+
+#: Questions on a page at most: their pictures are in it.
+MOST = 1000
+#: By which a page of questions is known as one, in the first bytes of its file.
+_MARK = '<meta name="generator" content="filterscope questions">'
+_STYLES, _SCRIPTS = ("style.css", "questions.css"), ("dom.js", "files.js", "questions.js")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to answer: what the CSV says, what the button says, and the key that presses it."""
+
+    answer: str
+    label: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question.
+
+    Attributes
+    ----------
+    key : str
+        What an answer is kept by in the browser: the same whenever this is asked of the same subject.
+    title : str
+        What is asked.
+    facts : tuple of (str, str)
+        What else is known, name and value.
+    picture : bytes
+        A WebP file.
+    size : (int, int)
+        Width and height in which it is drawn.
+    frame : tuple of float
+        Left, top, width and height of what it is about, as parts of the picture; empty for all of it.
+    note : str
+        What is to be said of the picture; empty for nothing.
+    row : tuple of str
+        Cells of its row of the CSV before the answer.
+    """
+
+    key: str
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    picture: bytes
+    size: tuple[int, int]
+    frame: tuple[float, ...]
+    note: str
+    row: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What all questions of a page share.
+
+    Attributes
+    ----------
+    subject : str
+        What they are about, as an identity: answers are kept by it in the browser, apart from those about others.
+    title, says : str
+        Heading, and what a person must know before the first answer.
+    choices : tuple of Choice
+        Ways to answer.
+    columns : tuple of str
+        Columns of the CSV, the last for the answer.
+    file : str
+        Name under which it is downloaded.
+    then : str
+        The command that takes it.
+    """
+
+    subject: str
+    title: str
+    says: str
+    choices: tuple[Choice, ...]
+    columns: tuple[str, ...]
+    file: str
+    then: str
+
+
+def check_page(path: Path, questions: int) -> None:
+    """Refuse a file that a page of so many questions is not to be written to.
+
+    Raises
+    ------
+    InputError
+        If it is no .html, holds something else, or there are too many questions.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--page {path}: a page is an HTML file; name it {path.with_suffix('.html').name}")
+    if questions > MOST:
+        raise InputError(
+            f"--budget {questions:,} with --page: a page holds the pictures of its questions, {MOST:,} at most; answer those "
+            "first, and ask again for the next"
+        )
+    if path.is_dir() or (path.exists() and _MARK.encode() not in path.read_bytes()[:4096]):
+        raise InputError(f"--page {path} exists and is no page of questions; choose another name")
+
+
+def write_questions(path: Path, sheet: Sheet, questions: Sequence[Question]) -> None:
+    """Write a page; see `check_page` for where."""
+    held = {
+        **asdict(sheet),
+        "questions": [{**asdict(one), "picture": _inlined(one.picture)} for one in questions],
+    }
+    scripts = [_static(name) for name in _SCRIPTS]
+    write_page(
+        path.parent,
+        (path.name,),
+        "questions.html",
+        mark=Markup(_MARK),
+        sheet=sheet,
+        held=held,
+        count=len(questions),
+        styles=[Markup(_static(name)) for name in _STYLES],
+        scripts=[Markup(text) for text in scripts],
+        policy=_policy(scripts),
+    )
+
+
+def _static(name: str) -> str:
+    return (HERE / "static" / name).read_text(encoding="utf-8")
+
+
+def _inlined(picture: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Return what the browser is told to allow: these scripts, styles and pictures of the page, and no request at all."""
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; form-action 'none'"
+
+
+__all__ = ["MOST", "Choice", "Question", "Sheet", "check_page", "write_questions"]

@@ -1,0 +1,134 @@
+"use strict";
+/* One question at a time. Every answer has a place of its own in the browser's storage, so that tabs never overwrite each
+   other's; what a tab undoes are its own answers. The CSV is made of what the storage holds when it is downloaded. */
+(() => {
+  const held = JSON.parse(document.getElementById("held").textContent);
+  const { questions, choices } = held;
+  const { element, svg } = dom;
+  const at = (id) => document.getElementById(id);
+  const place = (name) => `filterscope/${held.subject}/${name}`;
+  const UNDO = "undo";
+
+  /* A storage that may be refused: then the page remembers by itself, until it is closed. */
+  function storage(name) {
+    const own = new Map();
+    try {
+      const found = window[name];
+      found.setItem(place("try"), "1");
+      found.removeItem(place("try"));
+      return { kept: true, get: (key) => found.getItem(place(key)), set: (key, value) => found.setItem(place(key), value), remove: (key) => found.removeItem(place(key)) };
+    } catch {
+      return { kept: false, get: (key) => own.get(key) ?? null, set: (key, value) => own.set(key, value), remove: (key) => own.delete(key) };
+    }
+  }
+  const answers = storage("localStorage");
+  const session = storage("sessionStorage");
+  at("unkept").hidden = answers.kept;
+
+  const named = (answer) => choices.find((choice) => choice.answer === answer);
+  const answerOf = (question) => named(answers.get(question.key))?.answer ?? null;
+  const put = (key, answer) => (answer === null ? answers.remove(key) : answers.set(key, answer));
+
+  const places = new Map(questions.map((question, n) => [question.key, n]));
+
+  /* What this tab did: keys of questions, and their answers before. */
+  function done() {
+    try {
+      return JSON.parse(session.get(UNDO) ?? "[]").filter(([key]) => places.has(key));
+    } catch { return []; }
+  }
+
+  /* The first question without an answer from one on, around the end; that one itself if there is none. */
+  function open(from) {
+    for (let n = 0; n < questions.length; n += 1) {
+      const next = (from + n) % questions.length;
+      if (answerOf(questions[next]) === null) return next;
+    }
+    return from % questions.length;
+  }
+  const last = done().at(-1);
+  let now = open(last ? places.get(last[0]) + 1 : 0);
+
+  const buttons = choices.map((choice) => {
+    const button = element("button", { type: "button", "data-answer": choice.answer }, `${choice.label} `, element("kbd", {}, choice.key.toUpperCase()));
+    button.addEventListener("click", () => reply(choice));
+    return button;
+  });
+  at("choices").append(...buttons);
+
+  function drawn(question) {
+    const [width, height] = question.size;
+    const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Picture of question ${now + 1}` }, svg("image", { href: question.picture, width, height, preserveAspectRatio: "none" }));
+    const [left, top, wide, high] = question.frame;
+    if (question.frame.length) {
+      const box = { x: left * width, y: top * height, width: wide * width, height: high * height };
+      picture.append(svg("rect", { class: "under", ...box }), svg("rect", box));
+    }
+    const said = [question.frame.length ? "The question is about what the frame holds." : "", question.note].filter(Boolean).join(" ");
+    return said ? [picture, element("figcaption", {}, said)] : [picture];
+  }
+
+  function show(to) {
+    now = to;
+    const question = questions[now];
+    at("picture").replaceChildren(...drawn(question));
+    at("place").textContent = `Question ${(now + 1).toLocaleString("en")} of ${questions.length.toLocaleString("en")}`;
+    at("title").textContent = question.title;
+    at("facts").replaceChildren(...question.facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+    at("previous").disabled = now === 0;
+    at("next").disabled = now === questions.length - 1;
+    tell();
+  }
+
+  /* What is answered, here or in another tab. */
+  function tell() {
+    const given = questions.map(answerOf);
+    const count = given.filter((answer) => answer !== null).length;
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.answer === given[now]));
+    at("undo").disabled = !done().length;
+    at("progress").value = count;
+    const parts = choices.map((choice) => `${choice.label.toLowerCase()} ${given.filter((answer) => answer === choice.answer).length.toLocaleString("en")}`);
+    const [some, all] = [count, questions.length].map((number) => number.toLocaleString("en"));
+    at("count").textContent = `${some} of ${all} answered${count ? `: ${parts.join(", ")}` : ""}${count === questions.length ? ". Nothing is left to answer." : ""}`;
+    document.body.classList.toggle("complete", count === questions.length);
+  }
+
+  function reply(choice) {
+    const question = questions[now];
+    session.set(UNDO, JSON.stringify([...done(), [question.key, answerOf(question)]]));
+    put(question.key, choice.answer);
+    show(open(now + 1));
+    at("said").textContent = `${choice.label}. ${at("count").textContent.split(":")[0]}. ${at("place").textContent}: ${questions[now].title}`;
+  }
+
+  function undo() {
+    const before = done();
+    const back = before.pop();
+    if (!back) return;
+    session.set(UNDO, JSON.stringify(before));
+    put(...back);
+    show(places.get(back[0]));
+    at("said").textContent = `Undone. ${at("place").textContent}: ${questions[now].title}`;
+  }
+
+  function download() {
+    const rows = questions.map((question) => [...question.row, answerOf(question) ?? ""]);
+    files.save(held.file, "text/csv;charset=utf-8", files.csv([held.columns, ...rows]));
+    taken = true;
+  }
+
+  let taken = false;
+  const step = (by) => { if (questions[now + by]) show(now + by); };
+  const acts = { z: undo, Backspace: undo, ArrowLeft: () => step(-1), ArrowRight: () => step(1), d: download };
+  for (const choice of choices) acts[choice.key] = () => reply(choice);
+  for (const [id, act] of [["undo", undo], ["previous", () => step(-1)], ["next", () => step(1)], ["download", download]]) at(id).addEventListener("click", act);
+  document.addEventListener("keydown", (event) => {
+    // a key that is held down answers once
+    if (event.altKey || event.ctrlKey || event.metaKey || event.repeat) return;
+    const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+  window.addEventListener("storage", tell);
+  window.addEventListener("beforeunload", (event) => { if (!answers.kept && !taken && at("progress").value) event.preventDefault(); });
+  show(now);
+})();

@@ -1,0 +1,1 @@
+"""What coordinates of a representation stand for: factors, association, intervention, equivariance, and their nulls."""

@@ -38,7 +38,7 @@ class OptionsCommand(Verb):
         """Return its parameters; those that follow from options are made the first time."""
         if not self._complete:
             app = typer.Typer(add_completion=False)
-            app.command()(_with_flags(inspect.unwrap(self.callback), self._flags(), self.required))  # type: ignore[arg-type]
+            app.command()(with_flags(inspect.unwrap(self.callback), self._flags(), self.required))  # type: ignore[arg-type]
             made = typer.main.get_command(app)
             self.params, self.callback, self._complete = made.params, made.callback, True
         return super().get_params(ctx)
@@ -86,7 +86,7 @@ def options_of(
     return type("OptionsCommand", (OptionsCommand,), {"method": method, "required": required, "also": also or {}})
 
 
-def _with_flags(verb: Callable[..., Any], flags: "Iterable[Flag]", required: Sequence[str]) -> Callable[..., Any]:
+def with_flags(verb: Callable[..., Any], flags: "Iterable[Flag]", required: Sequence[str]) -> Callable[..., Any]:
     """Return a verb that states flags one by one."""
     from filterscope.jobs.config.audit import attribute
 
@@ -129,4 +129,4 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {flag.key: flag.value(value) for flag, value in values.items() if value is not None}
 
 
-__all__ = ["OptionsCommand", "given", "options_of", "takes_options"]
+__all__ = ["OptionsCommand", "given", "options_of", "takes_options", "with_flags"]

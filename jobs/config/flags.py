@@ -83,6 +83,11 @@ def short_flags(method: str, also: Mapping[str, str] | None = None) -> list[Flag
     return [_flag(method, flat, [name, *([more[name]] if name in more else [])]) for name, flat in names.items()]
 
 
+def option_flags(options: type[Options], group: str) -> list[Flag]:
+    """Return a flag for each field of options that are of no method, named after it; help shows them as those of `group`."""
+    return [flag_of(field, name, [name], group) for name, field in options.model_fields.items()]
+
+
 def by_field(method: str, flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return what options by flat name say of one method, by the names of its fields."""
     return {field: flat[name] for field, name in _options(method).flat_names().items() if name in flat}
@@ -99,9 +104,13 @@ def _options(name: str) -> type[Options]:
 
 
 def _flag(group: str, flat: str, keys: Iterable[str]) -> Flag:
-    field = AuditConfig.model_fields[attribute(flat)]
     former = [old for old, new in FORMER_NAMES.items() if new == flat]
-    names = tuple(f"--{key.replace('_', '-')}" for key in dict.fromkeys([*keys, *former]))
+    return flag_of(AuditConfig.model_fields[attribute(flat)], flat, [*keys, *former], group)
+
+
+def flag_of(field: FieldInfo, flat: str, keys: Iterable[str], group: str) -> Flag:
+    """Return the flag of an option: its flat name, the names that it goes by, and the method that it is of."""
+    names = tuple(f"--{key.replace('_', '-')}" for key in dict.fromkeys(keys))
     about = field.description or flat
     beside = "; ".join(filter(None, (_shown(field.default), _range(field))))
     text = about[:1].upper() + about[1:] + (f" ({beside})" if beside else "") + "."
@@ -181,4 +190,4 @@ def _shown(default: object) -> str:
     return ", ".join(map(str, default)) if isinstance(default, (tuple, list)) else str(default)
 
 
-__all__ = ["Flag", "by_field", "flags", "methods_text", "short_flags"]
+__all__ = ["Flag", "by_field", "flag_of", "flags", "methods_text", "option_flags", "short_flags"]

@@ -46,7 +46,7 @@ def expand(entry: object, folder: Path) -> list[dict[str, Any]]:
     if isinstance(rest.get("classes"), str) and rest["classes"]:
         rest["classes"] = str(absolute(rest["classes"], folder))
     if "checkpoints" not in entry:
-        return [{**rest, "source": _anchored(source, folder)}]
+        return [{**rest, "source": anchored(source, folder)}]
     if "@" in source:
         raise InputError(f"source {source!r} states weights, and so does checkpoints; remove one of them")
     files = _files(entry["checkpoints"], folder)
@@ -72,13 +72,17 @@ def _source(entry: Mapping[str, Any]) -> str:
     return value if given == ["source"] or value.startswith("factory:") else f"factory:{value}"
 
 
-def _anchored(source: str, folder: Path) -> str:
-    from filterscope.pipeline.models.spec import ModelSpec
+def anchored(source: str, folder: Path) -> str:
+    """Return the source of a network with the path of its weights made absolute."""
+    from filterscope.pipeline.models.spec import TRAINED, ModelSpec
 
     try:
-        weights = ModelSpec(source).weights_path
+        spec = ModelSpec(source)
     except InputError:
         return source  # the message is the model's own, with the source as it was written
+    if spec.scheme == TRAINED:
+        return f"{TRAINED}:{absolute(spec.architecture, folder)}" + (f"@{spec.weights}" if spec.weights else "")
+    weights = spec.weights_path
     return source if weights is None else f"{source.partition('@')[0]}@{absolute(weights, folder)}"
 
 
@@ -112,4 +116,4 @@ def _safe(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", label).strip("-.+")
 
 
-__all__ = ["ENTRY_KEYS", "absolute", "expand"]
+__all__ = ["ENTRY_KEYS", "absolute", "anchored", "expand"]

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+from filterscope.jobs.runs import train
 from filterscope.jobs.runs.audit import carry_on
 from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.layout import MANIFEST
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
-from filterscope.pipeline.run.inspection import Problem, inspect, inspect_data
+from filterscope.pipeline.run.inspection import Problem, inspect, inspect_data, inspect_work
 from filterscope.pipeline.stores.places import path_of, remove
 from filterscope.pipeline.stores.zarr_arrays import checking
+from filterscope.pipeline.training.folder import TrainingFolder
+from filterscope.pipeline.training.segment import WRITES
 
 
 def examine(run: str | Path) -> list[Problem]:
@@ -21,6 +24,9 @@ def examine(run: str | Path) -> list[Problem]:
     InputError
         If there is no run.
     """
+    if training := TrainingFolder.at(run):
+        writes = {chain.whole().name: WRITES for chain in training.chains()}
+        return list(inspect_work(training.run, [chain.whole() for chain in training.chains()], writes))
     folder = RunFolder.existing(run)
     plan = folder.plan()
     stages = Stages(plan)
@@ -41,16 +47,20 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
     Raises
     ------
     InputError
-        If an audit is at work on the run.
+        If another process is at work on the run.
     RunError
         If computing stopped.
     """
-    folder = RunFolder.existing(run)
+    training = TrainingFolder.at(run)
+    folder = training.run if training else RunFolder.existing(run)
     with RunLock(folder.path, "doctor --repair", say) as lock:
         for problem in (problem for problem in problems if problem.ours):
             remove(problem.path)
         folder.ledger.forget(problem.key for problem in problems if problem.key is not None)
-        carry_on(folder, folder.plan(), lock)
+        if training:
+            train.carry_on(training, training.chains(), lock)
+        else:
+            carry_on(folder, folder.plan(), lock)
 
 
 def described(problem: Problem, run: Path) -> str:

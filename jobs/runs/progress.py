@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from filterscope.jobs.terminal import say
 
 if TYPE_CHECKING:
+    from filterscope.pipeline.engine.keys import Key
     from filterscope.pipeline.engine.stage import Output
 
 #: Characters of a line beside the bar: stage, tasks, images per second, and the two times with their names.
@@ -38,9 +39,13 @@ class Progress:
     ----------
     stages : sequence of (str, int, int)
         Name, tasks in all and tasks left of each stage, in order.
+    name_of : callable
+        Returns which of them a key belongs to.
     """
 
-    def __init__(self, stages: Sequence[tuple[str, int, int]]) -> None:
+    def __init__(
+        self, stages: Sequence[tuple[str, int, int]], name_of: "Callable[[Key], str]" = lambda key: key.stage
+    ) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
@@ -60,6 +65,7 @@ class Progress:
             disable=not self._live,
         )
         self._stages: dict[str, _Stage] = {}
+        self._name_of = name_of
         for name, tasks, left in stages:
             bar = self._bars.add_task(name, total=tasks, completed=tasks - left, rate="", start=False)
             self._stages[name] = _Stage(name, tasks, left, bar)
@@ -82,7 +88,7 @@ class Progress:
         """Take note of a finished piece of work."""
         if not outputs:
             return
-        stage = self._stages[outputs[0].key.stage]
+        stage = self._stages[self._name_of(outputs[0].key)]
         stage.left -= len(outputs)
         stage.images += max(output.images for output in outputs)
         self._bars.update(stage.bar, advance=len(outputs), rate=stage.rate)

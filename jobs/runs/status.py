@@ -10,6 +10,7 @@ from filterscope.jobs.terminal import show
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.places import path_of
+from filterscope.pipeline.training.folder import TrainingFolder
 
 #: Seconds between two looks of `--watch`.
 EVERY = 2.0
@@ -20,14 +21,18 @@ _ERRORS = 3
 
 
 def run_status(run: str | Path) -> list[dict[str, object]]:
-    """Return, for each stage, its tasks, how many are done and left, its rejects, when the last was finished, its rate.
+    """Return tasks, done, left, rejects, when the last was finished, and the rate, of each stage or each training.
 
     Tasks a minute are counted over the ten minutes before the last finished one, as marked to the second; None where
     fewer than two moments are known. `seconds_left` is the tasks left over this rate.
     """
-    folder = RunFolder.existing(run)
     rows: list[dict[str, object]] = []
-    for stage in Stages(folder.plan()).all():
+    if training := TrainingFolder.at(run):
+        folder, stages = training.run, [chain.whole() for chain in training.chains()]
+    else:
+        folder = RunFolder.existing(run)
+        stages = Stages(folder.plan()).all()
+    for stage in stages:
         left = folder.ledger.count_missing(stage.keys)
         records = list(folder.ledger.records(stage.name))
         rate = tasks_a_minute([record["finished"] for record in records])
@@ -121,5 +126,6 @@ def _holder(run: Path) -> list[str]:
     holder = read_holder(run)
     if holder is None:
         return []
+    what = "training" if TrainingFolder.at(run) else "audit"
     who = f"process {holder['process']} on {holder['host']}"
-    return [f"{who} died while it ran this audit" if dead(holder) else f"{who} is running this audit"]
+    return [f"{who} died while it ran this {what}" if dead(holder) else f"{who} is running this {what}"]

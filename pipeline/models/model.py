@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -20,8 +21,9 @@ from filterscope.pipeline.models.sources import (
     package_source,
     timm_source,
     torchvision_source,
+    trained_source,
 )
-from filterscope.pipeline.models.spec import LIVE, ModelSpec
+from filterscope.pipeline.models.spec import LIVE, TRAINED, ModelSpec
 from filterscope.pipeline.models.types import dtype_of
 from filterscope.pipeline.models.weights import first_of, load_state, read_state, renamed, reshaped, state_sha256
 from filterscope.pipeline.views.transform import Transform
@@ -108,7 +110,7 @@ def open_model(spec: ModelSpec, factory: Factory | None = None) -> Model:
     return Model(
         spec=spec,
         name=spec.name or _default_name(spec, digest),
-        architecture=spec.architecture,
+        architecture=source.architecture or spec.architecture,
         weights_sha256=digest,
         module=module,
         transform=transform,
@@ -124,7 +126,13 @@ def _source(spec: ModelSpec, factory: Factory | None) -> Source:
         return factory_source(spec, factory)
     if spec.scheme == LIVE:
         return live_source(spec, factory)
-    return {"torchvision": torchvision_source, "timm": timm_source, "package": package_source}[spec.scheme](spec)
+    sources = {
+        "torchvision": torchvision_source,
+        "timm": timm_source,
+        "package": package_source,
+        "trained": trained_source,
+    }
+    return sources[spec.scheme](spec)
 
 
 def _build(source: Source, spec: ModelSpec, classes: int | None = None) -> nn.Module:
@@ -226,7 +234,12 @@ def _overridden(transform: Transform, spec: ModelSpec) -> Transform:
 
 
 def _default_name(spec: ModelSpec, digest: str) -> str:
-    short = re.sub(r"[^A-Za-z0-9._+-]", "-", spec.architecture.rpartition(":")[2])
+    named = (
+        Path(spec.architecture).name.removesuffix(".safetensors")
+        if spec.scheme == TRAINED
+        else spec.architecture.rpartition(":")[2]
+    )
+    short = re.sub(r"[^A-Za-z0-9._+-]", "-", named)
     basis = f"-{spec.basis.replace(':', '-')}" if spec.basis else ""
     return f"{short}-{digest[:8]}{basis}"
 

@@ -16,6 +16,11 @@ from filterscope.pipeline.models.spec import ModelSpec
 
 PACKAGED = ("efficientnet-lite0",)
 
+#: Folder of a training in which its networks lie, and what marks a folder as one.
+NETWORKS, RECORD = "networks", "training.toml"
+#: Networks that a message names.
+_SHOWN = 20
+
 _BUILDER = re.compile(r"^@register_model\b.*\n(?:[@ )].*\n)*def (\w+)\(", re.M)
 _WEIGHTS = re.compile(r"def \w+\(\s*\*,\s*weights: Optional\[(\w+)\]")
 _BODY = re.compile(r"(?: .*\n|\n)+")
@@ -33,7 +38,13 @@ def refuse_unknown(spec: ModelSpec) -> None:
     """
     if spec.weights_path is not None:
         refuse_absent(spec.weights_path)
-    check = {"torchvision": _torchvision, "timm": _timm, "package": _package, "factory": _factory}.get(spec.scheme)
+    check = {
+        "torchvision": _torchvision,
+        "timm": _timm,
+        "package": _package,
+        "factory": _factory,
+        "trained": _trained,
+    }.get(spec.scheme)
     if check:
         check(spec)
 
@@ -76,6 +87,56 @@ def no_factory(module: str, reason: str) -> InputError:
     )
 
 
+def network_path(run: Path, name: str) -> Path:
+    """Return where a training leaves the network of a name."""
+    return run / NETWORKS / f"{name}.safetensors"
+
+
+def located(text: str) -> Path:
+    """Return the file that ``RUN/NAME``, or a path of such a file, means; it need not be there."""
+    path = Path(text).expanduser()
+    return path if path.suffix == ".safetensors" else network_path(path.parent, path.name)
+
+
+def refuse_missing(text: str) -> None:
+    """Stop if there is no network ``RUN/NAME``.
+
+    Raises
+    ------
+    InputError
+        What there is instead.
+    """
+    file, path = located(text), Path(text).expanduser()
+    if file.is_file():
+        return
+    run = path.parent
+    if path == file:
+        raise InputError(f"no trained network at {path}")
+    if not (run / RECORD).is_file():
+        more = f"; trained:{path}/NAME names a network of it" if (path / RECORD).is_file() else ""
+        raise InputError(
+            f"trained:{text}: {run} holds no trained networks (it has no {RECORD}){more or _how(run)}{_names(path)}"
+        )
+    if (run / "ledger" / "train" / path.name).is_dir():
+        raise InputError(
+            f"trained:{text}: {path.name} is not finished, or its file is gone; give the command that trains it again, or "
+            f"`filterscope doctor {run} --repair`"
+        )
+    raise InputError(f"trained:{text}: no network {path.name!r} in {run}.{_names(run, path.name)}")
+
+
+def _how(run: Path) -> str:
+    return f"; `filterscope train RECIPE --out {run}` makes some"
+
+
+def _names(run: Path, wrong: str = "") -> str:
+    known = sorted(path.stem for path in (run / NETWORKS).glob("*.safetensors"))
+    if not known:
+        return " None is finished." if wrong else ""
+    more = ", ..." if known[_SHOWN:] else ""
+    return f"{did_you_mean(wrong, known) if wrong else '.'} There are {', '.join(known[:_SHOWN])}{more}"
+
+
 @cache
 def _sources(package: str) -> dict[str, str]:
     """Return the sources of a package's models by their folder; none where it is not installed as files."""
@@ -91,6 +152,10 @@ def _sources(package: str) -> dict[str, str]:
 def _named(text: str, name: str) -> bool:
     """Tell whether sources define a function of a name, or hold it as a string."""
     return any(written in text for written in (f"\ndef {name}(", f'"{name}"', f"'{name}'"))
+
+
+def _trained(spec: ModelSpec) -> None:
+    refuse_missing(spec.architecture)
 
 
 def _torchvision(spec: ModelSpec) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.trained import trained_names
 
 _IMAGENET = 1000
 _LOGITS = ("logits", "out")
@@ -68,9 +69,10 @@ def _described(output: Any) -> str:
 def class_names(spec: ModelSpec, count: int) -> list[str]:
     """Return the names of the classes that a network scores.
 
-    They are those of the spec's CSV; else, for networks of torchvision, timm and the packaged one, those of the ImageNet
-    challenge that such a head was trained on, which is a guess from the number of classes; else their numbers. Nothing
-    is downloaded, and two classes may share a name: ImageNet has two called "crane".
+    They are those of the spec's CSV; else, for trained networks, those that they were trained for, and for networks of
+    torchvision, timm and the packaged one, those of the ImageNet challenge that such a head was trained on, which is a guess
+    from the number of classes; else their numbers. Nothing is downloaded, and two classes may share a name: ImageNet has two
+    called "crane".
 
     Parameters
     ----------
@@ -89,7 +91,12 @@ def class_names(spec: ModelSpec, count: int) -> list[str]:
         if len(names) != count:
             raise InputError(f"{spec.classes} names {len(names)} classes, but {spec.source} scores {count}")
         return names
-    known = {"torchvision": _torchvision_names, "timm": _timm_names, "package": _package_names}.get(spec.scheme)
+    known = {
+        "torchvision": _torchvision_names,
+        "timm": _timm_names,
+        "package": _package_names,
+        "trained": trained_names,
+    }.get(spec.scheme)
     return (known(spec, count) if known else None) or [str(number) for number in range(count)]
 
 

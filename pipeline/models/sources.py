@@ -21,14 +21,17 @@ from torch import nn
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.models.names import (
+    located,
     no_factory,
     no_timm,
     no_timm_tag,
     no_torchvision,
     no_torchvision_tag,
+    refuse_missing,
     refuse_unknown,
 )
 from filterscope.pipeline.models.spec import INTERPOLATIONS, LIVE, ModelSpec
+from filterscope.pipeline.models.trained import build, read_description, read_network
 from filterscope.pipeline.models.weights import file_sha256
 from filterscope.pipeline.views.transform import Transform
 
@@ -60,6 +63,8 @@ class Source:
         Takes the part of the network that is audited, once its weights are loaded.
     notes : list of str
         What was assumed.
+    architecture : str
+        Its name, where the spec does not say it.
     """
 
     build: Callable[[int | None], nn.Module]
@@ -70,6 +75,7 @@ class Source:
     rename: Callable[[str], str] | None = None
     part: Callable[[nn.Module], nn.Module] | None = None
     notes: list[str] = field(default_factory=list)
+    architecture: str = ""
 
 
 def torchvision_source(spec: ModelSpec) -> Source:
@@ -297,6 +303,22 @@ def factory_source(spec: ModelSpec, factory: Factory | None = None) -> Source:
     return _own_source(spec, make, *_user_file(spec))
 
 
+def trained_source(spec: ModelSpec) -> Source:
+    """Describe a network that `filterscope train` left; its digest is that of its weights."""
+    refuse_missing(spec.architecture)
+    file = located(spec.architecture)
+    # with random weights, what was trained is a baseline like any other
+    description = read_network(file)[0] if spec.seed is None else read_description(file)
+    return Source(
+        lambda classes: build(description, file),
+        lambda module: description.transform,
+        file if spec.seed is None else None,
+        description.weights if spec.seed is None else "",
+        resizable=False,
+        architecture=description.architecture,
+    )
+
+
 def live_source(spec: ModelSpec, factory: Factory | None = None) -> Source:
     """Describe a network that exists in Python already; `factory` returns a copy of it, in whatever process it is called."""
     if factory is None:
@@ -378,4 +400,5 @@ __all__ = [
     "package_source",
     "timm_source",
     "torchvision_source",
+    "trained_source",
 ]

@@ -9,7 +9,9 @@ from typing import Any, TypeGuard
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 
-SCHEMES = ("torchvision", "timm", "package", "factory")
+SCHEMES = ("torchvision", "timm", "package", "factory", "trained")
+#: Scheme of a network that `filterscope train` left: ``trained:RUN/NAME``.
+TRAINED = "trained"
 #: Scheme of a network that exists in Python already: ``module:CLASS-STRUCTURE@WEIGHTS``, the latter two as digests.
 LIVE = "module"
 INTERPOLATIONS = ("bilinear", "bicubic", "nearest", "lanczos")
@@ -30,8 +32,9 @@ class ModelSpec:
     Parameters
     ----------
     source : str
-        ``SCHEME:ARCH[@WEIGHTS]``. SCHEME is torchvision, timm, package or factory; WEIGHTS is an official tag, a path
-        (it holds a ``/`` or ends in a suffix of `FILE_SUFFIXES`) or ``random:SEED``.
+        ``SCHEME:ARCH[@WEIGHTS]``. SCHEME is torchvision, timm, package, factory or trained; WEIGHTS is an official tag, a
+        path (it holds a ``/`` or ends in a suffix of `FILE_SUFFIXES`) or ``random:SEED``. ``trained:RUN/NAME`` is a network
+        that `filterscope train` left, and has its weights; with ``@random:SEED``, the same network untrained.
     name : str
         Name of the model in runs, safe as a path; empty for architecture + 8 hex digits of the weights.
     input_size : int or (int, int), optional
@@ -123,13 +126,13 @@ class ModelSpec:
 
     @property
     def architecture(self) -> str:
-        """Name of the architecture inside its scheme, ``pkg.module:function`` for a factory."""
-        return self.source.partition(":")[2].partition("@")[0]
+        """Name of the architecture inside its scheme, ``pkg.module:function`` for a factory, ``RUN/NAME`` for a trained one."""
+        return _parts(self.source)[0]
 
     @property
     def weights(self) -> str | None:
         """What follows the ``@``, or None."""
-        return self.source.partition("@")[2] or None
+        return _parts(self.source)[1] or None
 
     @property
     def seed(self) -> int | None:
@@ -150,6 +153,16 @@ class ModelSpec:
         return self.weights if self.seed is None and self.weights_path is None else None
 
 
+def _parts(source: str) -> tuple[str, str]:
+    """Return architecture and weights that a source names; the path of a trained network may hold an @ of its own."""
+    scheme, _, rest = source.partition(":")
+    if scheme == TRAINED:
+        path, _, seed = rest.rpartition("@random:")
+        return (path, f"random:{seed}") if path and re.fullmatch(r"\d{1,18}", seed) else (rest, "")
+    architecture, _, weights = rest.partition("@")
+    return architecture, weights
+
+
 def _check_source(source: str) -> None:
     if not isinstance(source, str) or ":" not in source:
         raise InputError(f"model {source!r} has no scheme; {_EXAMPLE}")
@@ -160,6 +173,9 @@ def _check_source(source: str) -> None:
     if scheme not in SCHEMES:
         hint = did_you_mean(scheme, SCHEMES)
         raise InputError(f"unknown scheme {scheme!r} in model {source!r}; schemes are {', '.join(SCHEMES)}.{hint}")
+    if scheme == TRAINED:
+        _check_trained(source, rest)
+        return
     architecture, at, weights = rest.partition("@")
     if not architecture:
         raise InputError(f"model {source!r} names no architecture; {_EXAMPLE}")
@@ -185,6 +201,17 @@ def _check_live(source: str, rest: str) -> None:
         )
 
 
+def _check_trained(source: str, rest: str) -> None:
+    if "://" in rest:
+        raise InputError(
+            f"model {source!r}: networks are read from a file system; copy the run there and give its path"
+        )
+    if not (rest.rpartition("/")[0].strip() and rest.rpartition("/")[2].strip()):
+        raise InputError(
+            f"model {source!r} does not say which network; write trained:RUN/NAME, such as trained:runs/faces/plain-0"
+        )
+
+
 def _size(value: object, source: str) -> Any:
     pair = list(value) if _listed(value) else [value] * 2
     if value is None:
@@ -201,7 +228,7 @@ def _size(value: object, source: str) -> Any:
 def _arguments(values: object, source: str) -> tuple[str, ...]:
     if not _listed(values) or not all(isinstance(v, str) and _ARGUMENT.match(v) for v in values):
         raise InputError(f"args are {values!r} for {source}; write NAME=VALUE, such as transform_input=true")
-    if values and source.startswith((f"{LIVE}:",)):
+    if values and source.startswith((f"{LIVE}:", f"{TRAINED}:")):
         raise InputError(f"args are {values!r} for {source}, which is built already")
     return tuple(values)
 
@@ -230,4 +257,4 @@ def _channels(option: str, values: object, count: int, source: str) -> tuple[flo
     return found
 
 
-__all__ = ["FILE_SUFFIXES", "INTERPOLATIONS", "LIVE", "SCHEMES", "ModelSpec"]
+__all__ = ["FILE_SUFFIXES", "INTERPOLATIONS", "LIVE", "SCHEMES", "TRAINED", "ModelSpec"]

@@ -16,6 +16,7 @@ from filterscope.pipeline.engine.errors import DamagedRecordError, InputError
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.lock import LOCK
 from filterscope.pipeline.engine.stage import Stage
+from filterscope.pipeline.models.names import RECORD
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.run.versions import versions
 from filterscope.pipeline.stores.places import StoreError, path_of, read_regular, remove, signature, write_atomically
@@ -41,6 +42,10 @@ class RunFolder:
             If there is no run.
         """
         folder = cls(path_of(path))
+        if not folder.exists and (folder.path / RECORD).is_file():
+            raise InputError(
+                f"{path} holds trained networks and no audit; audit one: `filterscope audit --model trained:{path}/NAME`"
+            )
         if not folder.exists:
             raise InputError(f"no run at {path} (it has no run.toml); make one with `filterscope audit --out {path}`")
         return folder
@@ -121,6 +126,8 @@ class RunFolder:
         """Stop if the folder holds something that is not a run."""
         if self.exists or not self.path.exists():
             return
+        if (self.path / RECORD).is_file():
+            raise InputError(f"{self.path} holds trained networks; choose another --out for an audit")
         if (self.path / "ledger").is_dir():  # its run.toml was lost, and is written again
             return
         if not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir()):

@@ -1,7 +1,7 @@
 """What is wrong with the files of a run: outputs that a marker promises but are missing or damaged, and leftovers."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,15 @@ class Problem:
 
 
 def inspect(run: RunFolder, stages: Sequence[Stage], writes: Mapping[str, Sequence[Artifact]]) -> Iterator[Problem]:
-    """Yield what is wrong with a run; reads every file once.
+    """Yield what is wrong with an audit; reads every file once. Arguments are those of `inspect_work`."""
+    yield from _plan_tables(run)
+    yield from inspect_work(run, stages, writes, set(plan_table_paths(run.plan())))
+
+
+def inspect_work(
+    run: RunFolder, stages: Sequence[Stage], writes: Mapping[str, Sequence[Artifact]], planned: Set[Path] = frozenset()
+) -> Iterator[Problem]:
+    """Yield what is wrong with what pieces of work left, and with the history of a run; reads every file once.
 
     Parameters
     ----------
@@ -64,13 +72,15 @@ def inspect(run: RunFolder, stages: Sequence[Stage], writes: Mapping[str, Sequen
         All its stages.
     writes : mapping of str to sequence of Artifact
         What the pieces of work of each stage leave, by its name.
+    planned : set of Path
+        Tables that follow from its plan, which are looked at elsewhere.
     """
     for stage in stages:
         missing = set(run.ledger.missing(stage.keys))
         for key in stage.keys:
             if key not in missing:
                 yield from _problems(run, key, writes[stage.name])
-    yield from _plan_tables(run)
+    yield from _history(run, planned)
     yield from _leftovers(run, {artifact.name for artifacts in writes.values() for artifact in artifacts})
 
 
@@ -104,6 +114,10 @@ def _plan_tables(run: RunFolder) -> Iterator[Problem]:
     for path, rows in planned.items():
         if what := _wrong(path, path.relative_to(run.path).parts[1], rows):
             yield Problem(path, what, means)
+
+
+def _history(run: RunFolder, planned: Set[Path]) -> Iterator[Problem]:
+    """Yield the other tables without markers that cannot be read."""
     lost = "what is in it is lost, of the history or the rejects of the run; --repair removes it"
     for path in sorted((run.path / "tables").rglob("*.parquet")):
         table = path.relative_to(run.path).parts[1]
@@ -170,4 +184,4 @@ def _leftovers(run: RunFolder, written: set[str]) -> Iterator[Problem]:
             yield Problem(path, "the file is a draft", "a worker was interrupted while writing it; it is useless")
 
 
-__all__ = ["Problem", "inspect", "inspect_data"]
+__all__ = ["Problem", "inspect", "inspect_data", "inspect_work"]

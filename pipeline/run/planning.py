@@ -15,7 +15,8 @@ from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.runner import cluster_named, cores
 from filterscope.pipeline.models.layer import Layer
-from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.names import located
+from filterscope.pipeline.models.spec import TRAINED, ModelSpec
 from filterscope.pipeline.run.needs import Need
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -303,7 +304,10 @@ def refuse_full_disk(plan: Plan, needed: Mapping[str, int]) -> None:
 
 def model_files(plan: Plan) -> list[Path]:
     """Return the files of weights, of names of classes and of the user's own code that the plan was made from."""
-    paths = [model.spec.weights_path for model in plan.models]
+    paths = [
+        located(model.spec.architecture) if model.spec.scheme == TRAINED else model.spec.weights_path
+        for model in plan.models
+    ]
     paths += [Path(model.spec.classes).expanduser() for model in plan.models if model.spec.classes]
     paths += [path for model in plan.models if model.spec.scheme == "factory" for path in _code(model.architecture)]
     return list(dict.fromkeys(path.absolute() for path in paths if path is not None))

@@ -1,0 +1,80 @@
+"""What a training is asked to do, from flags."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filterscope.jobs.config.problems import problem
+from filterscope.jobs.config.zoo import absolute, anchored
+from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.training.plan import Asked
+from filterscope.pipeline.training.registry import recipe
+
+#: Trainings of one recipe in one command, and threads of each.
+_MOST_SEEDS, _MOST_THREADS = 10_000, 256
+
+
+def asked_of(
+    name: str,
+    data: str | Path,
+    options: Mapping[str, Any] | None = None,
+    *,
+    seeds: int = 3,
+    models: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
+    device: str = "auto",
+    threads: int = 1,
+) -> Asked:
+    """Return what is asked of a recipe, checked as far as that takes no data.
+
+    Parameters
+    ----------
+    name : str
+        The recipe.
+    data : path
+        Folder of the data set.
+    options : mapping, optional
+        Options of the recipe by the names of their fields.
+    seeds, models, layers, device, threads
+        As of `Asked`; layers also as text with commas.
+
+    Raises
+    ------
+    InputError
+        If the recipe or an option is unknown, or a value is out of bounds.
+    """
+    found, given = recipe(name), dict(options or {})
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device {device}: auto, cpu or cuda")
+    for flag, value, most in (("seeds", seeds, _MOST_SEEDS), ("threads", threads, _MOST_THREADS)):
+        if not 1 <= value <= most:
+            raise InputError(f"--{flag} {value}: from 1 to {most:,}")
+    for key in given:
+        if key not in found.options.model_fields:
+            known = list(found.options.model_fields)
+            raise InputError(
+                f"the recipe {name} has no option {key!r}; it has {', '.join(known)}.{did_you_mean(key, known)}"
+            )
+    if given.get("train_on"):
+        given["train_on"] = str(absolute(given["train_on"], Path.cwd()))
+    flags = {key: key.replace("_", "-") for key in found.options.model_fields}
+    try:
+        checked = found.options(**given)
+    except ValueError as error:
+        details = error.errors() if hasattr(error, "errors") else []
+        raise InputError("; ".join(f"--{problem(detail, flags)}" for detail in details) or str(error)) from error
+    stated = {key: value for key, value in checked.model_dump(mode="json").items() if key in given}
+    names = layers.split(",") if isinstance(layers, str) else layers
+    return Asked(
+        name,
+        Path(absolute(data, Path.cwd())),
+        stated,
+        seeds,
+        tuple(anchored(source, Path.cwd()) for source in models),
+        tuple(layer.strip() for layer in names if layer.strip()),
+        device,
+        threads,
+    )
+
+
+__all__ = ["asked_of"]

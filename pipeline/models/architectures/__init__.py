@@ -1,0 +1,12 @@
+"""Networks that recipes train, by the name that their checkpoints call them: the only code that a checkpoint can ask for."""
+
+from collections.abc import Callable, Mapping
+
+from torch import nn
+
+from filterscope.pipeline.models.architectures.small_cnn import SmallCNN
+
+#: What builds a network, from plain arguments; a new one is added here.
+ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {"small-cnn": SmallCNN}
+
+__all__ = ["ARCHITECTURES"]

@@ -1,0 +1,27 @@
+"""What networks learned while they were trained here."""
+
+import pyarrow as pa
+
+from filterscope.schemas.columns import column, table
+
+TRAINING = table(
+    column("model", pa.string(), "name of the trained network, as in trained:RUN/NAME"),
+    column("recipe", pa.string(), "recipe that trains it"),
+    column("subject", pa.string(), "network and layer that it starts from, or data where it starts from none"),
+    column("seed", pa.int32(), "seed of its first weights and of the order of its images"),
+    column("epoch", pa.int32(), "passes over the training images that were made, 1 after the first"),
+    column("step", pa.int64(), "updates that were made"),
+    column("split", pa.string(), "train, or heldout: images that it never learns from"),
+    column("metric", pa.string(), "what was measured, such as loss or accuracy"),
+    column("label", pa.string(), "class or attribute that it was measured on", null="all of them, each weighing alike"),
+    column("value", pa.float64(), "the measure; of the split train the mean over the epoch, while the weights changed"),
+    column(
+        "control",
+        pa.float64(),
+        "what a constant answer would give, such as always the majority of the training images",
+        null="the measure has none",
+    ),
+    column("examples", pa.int64(), "images, or images with a known label, that it was measured on"),
+    column("seconds", pa.float64(), "how long the epoch took, measuring included"),
+    column("device", pa.string(), "where it ran: cpu or cuda"),
+)

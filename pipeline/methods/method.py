@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: What a row of a finding is about, and so which page shows it.
 Per = Literal["run", "layer", "unit", "category"]
 #: How the report draws it.
-Look = Literal["table", "bars", "lines", "strips", "heat", "graph"]
+Look = Literal["table", "bars", "lines", "strips", "heat", "graph", "matrix", "patterns"]
 
 
 class Prints(Protocol):
@@ -98,10 +98,12 @@ class Finding:
         likewise, with a column unit and sorted by it; per category ``frame(run, model, category)``.
     per : {"run", "layer", "unit", "category"}
         What a row is about: pages of the run, of layers, of units or of categories show it.
-    look : {"table", "bars", "lines", "strips", "heat", "graph"}
+    look : {"table", "bars", "lines", "strips", "heat", "graph", "matrix", "patterns"}
         How the report draws it. Bars: the first fraction after the last column of words. Lines: all numbers against the
         first, a figure for each combination of words. Strips: a column `views` holds lists of views, or of structs with view,
         y and x. Heat: all fractions on one scale. Graph: ties from the column `from` to the column `to` by their `weight`.
+        Matrix: the column `relation` of every `attribute` and `other`, a figure for each model. Patterns: a column `views`
+        holds lists of views with a signed map of either attribute.
     note : str
         A sentence below the heading: what the numbers are and what chance or a constant would give.
     terminal : bool

@@ -6,6 +6,7 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
     attribution,
+    bias,
     blind_spots,
     decision_tree,
     dissection,
@@ -45,6 +46,7 @@ METHODS: tuple[Method, ...] = (
     attribution.METHOD,
     decision_tree.METHOD,
     unit_attribute.METHOD,
+    bias.METHOD,
     blind_spots.METHOD,
     influence.METHOD,
     vulnerable.METHOD,

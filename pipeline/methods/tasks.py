@@ -145,7 +145,12 @@ def planned_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> Dec
     RunError
         If an image is not the one that was imported: part of the results would be of other pixels.
     """
-    dataset, views = Dataset(plan.data), range(start, stop)
+    return chosen_views(plan, model, range(start, stop))
+
+
+def chosen_views(plan: Plan, model: PlannedModel, views: Sequence[int]) -> Decoded:
+    """Decode some views of a run as `planned_views` does."""
+    dataset = Dataset(plan.data)
     decoded = decode_views(dataset, plan.views, views, model.geometry(plan.options.geometry))
     for view, reason in zip(views, decoded.reasons, strict=True):
         if reason in (CHANGED, GONE):
@@ -177,6 +182,7 @@ __all__ = [
     "by_layer",
     "by_units",
     "by_views",
+    "chosen_views",
     "each_model",
     "grids",
     "key_of",

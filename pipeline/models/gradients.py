@@ -137,7 +137,47 @@ def gradients_of(
     return gradients
 
 
-def slopes_of(value: Tensor, raw: Mapping[str, Tensor], at: Sequence[str]) -> list[Tensor]:
+@torch.inference_mode(False)
+@torch.enable_grad()
+def gradients_of_each(
+    taps: Taps, batch: Tensor, classes: Sequence[int], at: Sequence[str], count: int
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Return the gradients of K class scores of the first `count` images of a batch, from one pass forward and K back.
+
+    Parameters
+    ----------
+    taps, batch, at, count : see `gradients_of`
+        `INPUT` is none of the layers.
+    classes : sequence of int
+        The K classes.
+
+    Returns
+    -------
+    scores : Tensor of shape (count, classes of the network)
+        All class scores.
+    values : dict of str to Tensor of shape (count, C, h, w)
+        The layers of `at`.
+    gradients : dict of str to Tensor of shape (count, K, C, h, w)
+        One entry for each of `at`; 0 where a layer has no influence on the score of a class.
+    """
+    scores, values, raw = record(taps, batch.detach(), at, whole=True)
+    assert scores is not None
+    found: dict[str, list[Tensor]] = {name: [] for name in at}
+    for index in classes:
+        value, asked = scores[:count, index].sum(), [raw[name] for name in at]
+        slopes = torch.autograd.grad(value, asked, allow_unused=True, retain_graph=True)
+        for name, slope in zip(at, slopes, strict=True):
+            known = torch.zeros_like(raw[name]) if slope is None else slope
+            found[name].append(taps.units(name, known)[:count].float())
+    kept = {name: values[name][:count].detach().float() for name in at}
+    return scores[:count].detach().float(), kept, {name: torch.stack(parts, 1) for name, parts in found.items()}
+
+
+def slopes_of(
+    value: Tensor,
+    raw: Mapping[str, Tensor],
+    at: Sequence[str],
+) -> list[Tensor]:
     """Return the gradients of a value per image with respect to recorded outputs, in their shapes.
 
     Raises
@@ -163,4 +203,4 @@ def tapped_for(taps: Taps, at: Iterable[str]) -> Taps:
     return Taps(taps.module, names, rotation=taps.rotation, layouts=taps.layouts)
 
 
-__all__ = ["INPUT", "Scalar", "gradients_of", "record", "slopes_of", "tapped_for", "values_of"]
+__all__ = ["INPUT", "Scalar", "gradients_of", "gradients_of_each", "record", "slopes_of", "tapped_for", "values_of"]

@@ -1,6 +1,6 @@
 """A network ready for a run: fixed batches of decoded images in; maps, scores, gradients and optimised inputs out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.models.absent import refuse_dependent
-from filterscope.pipeline.models.gradients import Scalar, gradients_of, tapped_for
+from filterscope.pipeline.models.gradients import Scalar, gradients_of, gradients_of_each, tapped_for
 from filterscope.pipeline.models.model import BATCH_NORM_IMAGES, Model, open_model, reestimate_batch_norm
 from filterscope.pipeline.models.optimisation import Transformation, ascend
 from filterscope.pipeline.models.scores import class_names, scores_of
@@ -220,6 +220,43 @@ class Network:
             return gradients_of(taps, batch, of, tuple(dict.fromkeys(at)), count, scores=scores, targets=mine)
 
         return self._gathered(pixels, run, differentiable=True)
+
+    def gradients_of_classes(
+        self, pixels: np.ndarray, classes: Sequence[int], at: Sequence[str]
+    ) -> Iterator[tuple[slice, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]]:
+        """Yield the gradients of several class scores batch by batch, which are too large to hold for many images.
+
+        Parameters
+        ----------
+        pixels : uint8 ndarray of shape (n, height, width, 3)
+            Decoded images.
+        classes : sequence of int
+            The K classes whose scores are differentiated, each alone.
+        at : sequence of str
+            Names of layers, the network's own or others.
+
+        Yields
+        ------
+        rows : slice
+            Images of the batch.
+        scores : float32 ndarray of shape (m, classes of the network)
+            Their class scores.
+        values : dict of str to float32 ndarray of shape (m, C, h, w)
+            Maps of each layer, not times the activation scale.
+        gradients : dict of str to float32 ndarray of shape (m, K, C, h, w)
+            Gradients of each score with respect to these, 0 where it does not depend on them.
+
+        Raises
+        ------
+        InputError
+            If a layer is not in the network.
+        """
+        taps = tapped_for(self.taps, at)
+        for rows, padded in padded_batches(pixels, self.batch_size):
+            batch, count = prepare(padded, self.mean, self.std, self.device), rows.stop - rows.start
+            scores, values, slopes = gradients_of_each(taps, batch, classes, tuple(dict.fromkeys(at)), count)
+            on_cpu = ({name: part.cpu().numpy() for name, part in parts.items()} for parts in (values, slopes))
+            yield rows, scores.cpu().numpy(), *on_cpu
 
     def optimise(
         self,

@@ -18,6 +18,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "attribution": {"attribution.methods": "grad_cam,guided,pattern_net"},
     "receptive-field": {"occluder": 16, "occluder_step": 16, "field_images": 2},
     "graph": {"graph_iterations": 4},
+    "bias": {"bias.control_views": 4, "bias.pictures": 2, "bias.edit_views": 2},
     "blind-spots": {"blind-spots.confidence": 0.2},
     "influence": {"influence.checks": 4, "outputs.truth": "kind"},
     "vulnerable": {
@@ -37,6 +38,7 @@ _MISSING = {
     "Attackable": ("class scores",),
     "Category": ("category",),
     "Classes": ("two classes",),
+    "Comparable": ("class scores",),
     "Concepts": ("concept",),
     "Critical": ("class scores",),
     "Crops": ("object", "crop"),

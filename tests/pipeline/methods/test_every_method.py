@@ -116,7 +116,7 @@ def killed_at(run, config, number, patch, *, marked):
 
 #: Methods that take many seconds to do three times.
 LONG = (
-    "attribution", "blind-spots", "decision-tree", "graph", "influence", "localize", "location", "pattern-positions",
+    "attribution", "bias", "blind-spots", "decision-tree", "graph", "influence", "localize", "location", "pattern-positions",
     "unit-attribute", "vulnerable",
 )  # fmt: skip
 

@@ -41,7 +41,10 @@ ATTRIBUTE_RELATIONS = table(
     column("views", pa.int64(), "views that have evidence for both"),
     column("unmasked", pa.float64(), "the mean with all elements of the maps", null="a gradient is 0 on every view"),
     column(
-        "random", pa.float64(), "the mean in the same network with its weights in another order", null="no view has it"
+        "random",
+        pa.float64(),
+        "the mean in the same network with its weights in another order, centred",
+        null="no view has it",
     ),
     column("expected", pa.string(), "what the user expects: +, - or 0", null=_NOT_EXPECTED),
     column(

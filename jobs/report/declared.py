@@ -13,6 +13,8 @@ from filterscope.pipeline.methods.method import Finding, Method, Per
 
 #: What pages show: the methods, and the loop, which mends what they found.
 _SHOWN = (*registry.METHODS, LOOP)
+#: Looks whose frames list views that are pictured.
+_PICTURED = ("strips", "patterns")
 
 
 @cache
@@ -41,14 +43,14 @@ def listed_views(run: Path, model: str, layer: str) -> pl.Series:
     found = [pl.Series("view", [], pl.Int32)]
     for per in ("layer", "unit"):
         for _, finding in declared(per):
-            if finding.look == "strips":
+            if finding.look in _PICTURED:
                 found.append(views_in(finding.frame(run, model, layer)))
     return pl.concat(found)
 
 
 def listed_in_run(run: Path, model: str) -> pl.Series:
     """Return the views of a model that strips on the first page show, in their order; some repeat."""
-    frames = (finding.frame(run) for _, finding in declared("run") if finding.look == "strips")
+    frames = (finding.frame(run) for _, finding in declared("run") if finding.look in _PICTURED)
     own = (frame.filter(model=model) if "model" in frame.columns else frame for frame in frames)
     return pl.concat([pl.Series("view", [], pl.Int32), *map(views_in, own)])
 

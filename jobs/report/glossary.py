@@ -255,6 +255,38 @@ TERMS: dict[str, str] = {
     "loss rank": "place by loss, 0 the largest",
     "Harmful and helpful training views.strongest": "influence of the first training view shown",
     "same class": "share of the training views shown that have the label of the test view",
+    # of biased representations
+    **{
+        f"{heading}.{name}": meaning
+        for heading in (
+            "Attributes tied together",
+            "Relations that are not as expected",
+            "Relations in the last layer",
+            "Inference patterns",
+        )
+        for name, meaning in (
+            ("relation", "cosine of the gradients of both outputs where each has its evidence, mean over views"),
+            ("random network", "the same in the network with its weights in another order"),
+            ("in the data", "correlation of both attributes in the labels"),
+            ("low", "lower limit of the 95 % interval of the relation, over source images"),
+            ("high", "upper limit of the 95 % interval of the relation, over source images"),
+        )
+    },
+    "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
+    "What the labels explain of relations.strength": "size of a relation, the median over pairs",
+    "What the labels explain of relations.random network": "the same in the network with its weights in another order",
+    "What the labels explain of relations.labelled": "pairs that have a relation and a correlation in the labels",
+    "explained": "correlation, over these pairs, of the relation with that of the labels",
+    "slope": "of the straight line through them, by which the residual is the rest",
+    "intercept": "relation of two attributes whose labels do not correlate, by that line",
+    "What the labels explain of relations.expected": "pairs of which something is expected",
+    "conflicts": "pairs of these that are not as expected",
+    "Relations that differ between models.relation": "relation in the model",
+    "in the other": "relation in the other model",
+    "difference": "relation in the model less that in the other",
+    "own effect": "effect of editing the region, of those that the attribute is seen in, where it is largest",
+    "context effect": "the same of the other regions",
+    "context share": "the latter over the former",
 }
 
 

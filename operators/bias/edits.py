@@ -57,7 +57,7 @@ def pasted(
 
     rows, columns = (np.clip(np.arange(side) + by, 0, side - 1) for side, by in zip(region.shape, shift, strict=True))
     weight = np.clip(distance_transform_edt(region) / FEATHER, 0, 1)[..., None]
-    return np.rint(pixels * (1 - weight) + donor[np.ix_(rows, columns)] * weight).astype(np.uint8)
+    return np.asarray(np.rint(pixels * (1 - weight) + donor[np.ix_(rows, columns)] * weight), np.uint8)
 
 
 def moved(region: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:

@@ -34,11 +34,12 @@ class Strips:
 def strips(frame: pl.DataFrame, about: About) -> Strips:
     """Lay out a frame whose column `views` holds lists of views, or of structs with view, y and x in input pixels."""
     shown = frame.head(ROWS)
-    rows = [[_pictured(view, row, about) for view in (row["views"] or [])[:VIEWS]] for row in shown.to_dicts()]
+    rows = [[pictured(view, row, about) for view in (row["views"] or [])[:VIEWS]] for row in shown.to_dicts()]
     return Strips(columns_of(shown, about), rows)
 
 
-def _pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
+def pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
+    """Return a view of a row, which is a number or a struct with view and, for a ring, y and x in input pixels."""
     known = listed if isinstance(listed, Mapping) else {"view": listed}
     view = int(known["view"])
     name = row.get("model", about.model)
@@ -56,4 +57,4 @@ def _pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
     return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring)
 
 
-__all__ = ["ROWS", "VIEWS", "Pictured", "Strips", "strips"]
+__all__ = ["ROWS", "VIEWS", "Pictured", "Strips", "pictured", "strips"]

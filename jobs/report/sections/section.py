@@ -13,6 +13,7 @@ from filterscope.jobs.report.sections import queries
 from filterscope.jobs.report.sections.cells import ROWS, About, columns_of, heading, with_bars, with_heat
 from filterscope.jobs.report.sections.lines import FIGURES, figures
 from filterscope.jobs.report.sections.listed import strips
+from filterscope.jobs.report.sections.relations import PAIRS, matrices, patterns
 from filterscope.jobs.report.sections.ties import TIES, tied
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
@@ -72,6 +73,8 @@ def _drawn(look: str, frame: pl.DataFrame, about: About) -> tuple[str, Any]:
         return look, strips(frame, about)
     if look == "graph":
         return look, tied(frame)
+    if look in ("matrix", "patterns"):
+        return look, (matrices if look == "matrix" else patterns)(frame, about)
     return look, None
 
 
@@ -79,8 +82,8 @@ def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
     shown, all_of = ROWS, frame.height
     if look == "strips":
         shown = len(drawn.rows)
-    elif look == "graph":
-        shown = TIES
+    elif look in ("graph", "patterns"):
+        shown = TIES if look == "graph" else PAIRS
     elif look == "lines" and len(drawn) == FIGURES:
         return f"At most {FIGURES} figures are drawn; all rows are in {' and '.join(finding.tables)}."
     if all_of <= shown:

@@ -19,14 +19,20 @@ from filterscope.pipeline.run.plan import Plan, PlannedModel
 _BATCH = 32
 
 
-def randomised(plan: Plan, model: PlannedModel, which: Which) -> Network:
-    """Open a planned network and put its weights into another order, the same every time."""
+def randomised(plan: Plan, model: PlannedModel, which: Which, *, centred: bool = False) -> Network:
+    """Open a planned network and put its weights into another order, the same every time.
+
+    With `centred`, weights and biases have mean 0 in each tensor, all but the weights of normalisations: where those of a
+    trained layer are negative on the whole, in another order they would silence every unit behind a rectifier.
+    """
     network = open_network(plan, model, ())
     module = network.taps.module
     last = _last_module(network, model) if which == "top" else ""
     for name, parameter in module.named_parameters():
         if which == "all" or name.rpartition(".")[0] == last:
             _shuffle(parameter, seed_of("attribution", model.weights_sha256, name))
+            if centred and (parameter.ndim > 1 or name.endswith("bias")):
+                parameter.data -= parameter.data.mean()
     if which == "all" and batch_norms(module):
         _settle(plan, model, network)
     return network

@@ -132,7 +132,7 @@ class _Miner:
         if which == TRAINED:
             return self._networks.network(task.plan, task.model, ())
         if self._twin is None or self._twin[0] != task.model.name:
-            self._twin = task.model.name, randomised(task.plan, task.model, "all")
+            self._twin = task.model.name, randomised(task.plan, task.model, "all", centred=True)
         return self._twin[1]
 
 

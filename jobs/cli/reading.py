@@ -66,8 +66,13 @@ def report(
 
     Example: filterscope report runs/first
     """
+    from filterscope.jobs.report.pages.training import write_training
     from filterscope.jobs.report.site import write_report
+    from filterscope.pipeline.training.folder import TrainingFolder
 
+    if training := TrainingFolder.at(run):
+        show(f"report: {write_training(training, out)}")
+        return
     show(f"report: {write_report(run, out)}")
 
 

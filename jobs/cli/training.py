@@ -3,7 +3,7 @@
 import inspect
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from filterscope.jobs.cli.arguments import Models, place
 from filterscope.jobs.cli.flags import with_flags
 from filterscope.jobs.cli.verbs import ADVANCED, INPUT, SPEED, WHAT, Verb, Verbs
 from filterscope.jobs.terminal import say, show
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.training.plan import Asked
+    from filterscope.pipeline.training.recipe import Recipe
 
 app = typer.Typer()
 
@@ -44,79 +48,84 @@ def _train() -> None:
     """Train networks by a recipe; running it again finishes or extends what is there."""
 
 
-def _command(recipe: Any) -> Any:
+Data = Annotated[Path, typer.Option(help="An imported data set.", parser=place, metavar="PATH", rich_help_panel=INPUT)]
+Out = Annotated[
+    Path,
+    typer.Option(
+        help="The run folder; trainings there are resumed.", parser=place, metavar="PATH", rich_help_panel=WHAT
+    ),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(help="Layers of the models to start from (-1).", metavar="TEXT,...", rich_help_panel=INPUT),
+]
+Seeds = Annotated[int, typer.Option(help="Trainings of each, with seeds from 0.", rich_help_panel=WHAT)]
+Device = Annotated[str, typer.Option(help="Where it trains.", metavar="auto|cpu|cuda", rich_help_panel=SPEED)]
+Threads = Annotated[int, typer.Option(help="Threads of each training; results depend on it.", rich_help_panel=SPEED)]
+Actors = Annotated[
+    int | None,
+    typer.Option(
+        help="Trainings at once, a process each, 0: in this one; unset: from the machine.",
+        min=0,
+        max=10_000,
+        rich_help_panel=SPEED,
+    ),
+]
+Anew = Annotated[bool, typer.Option("--redo", help="Train anew what is finished.", rich_help_panel=ADVANCED)]
+
+
+def _command(recipe: "Recipe") -> Any:
     """Return the verb of a recipe."""
     from filterscope.jobs.config.flags import option_flags
 
     flags = option_flags(recipe.options, recipe.name)
 
     def train(
-        data: Annotated[
-            Path, typer.Option(help="An imported data set.", parser=place, metavar="PATH", rich_help_panel=INPUT)
-        ],
-        out: Annotated[
-            Path,
-            typer.Option(
-                help="The run folder; trainings there are resumed.", parser=place, metavar="PATH", rich_help_panel=WHAT
-            ),
-        ],
+        data: Data,
+        out: Out,
         model: Annotated[list[str] | None, Models] = None,
-        layers: Annotated[
-            str | None,
-            typer.Option(help="Layers of the models to start from (-1).", metavar="TEXT,...", rich_help_panel=INPUT),
-        ] = None,
-        seeds: Annotated[int, typer.Option(help="Trainings of each, with seeds from 0.", rich_help_panel=WHAT)] = 3,
-        device: Annotated[
-            str, typer.Option(help="Where it trains.", metavar="auto|cpu|cuda", rich_help_panel=SPEED)
-        ] = "auto",
-        threads: Annotated[
-            int, typer.Option(help="Threads of each training; results depend on it.", rich_help_panel=SPEED)
-        ] = 1,
-        actors: Annotated[
-            int | None,
-            typer.Option(
-                help="Trainings at once, a process each, 0: in this one; unset: from the machine.",
-                min=0,
-                max=10_000,
-                rich_help_panel=SPEED,
-            ),
-        ] = None,
-        redo: Annotated[
-            bool, typer.Option("--redo", help="Train anew what is finished.", rich_help_panel=ADVANCED)
-        ] = False,
+        layers: Layers = None,
+        seeds: Seeds = 3,
+        device: Device = "auto",
+        threads: Threads = 1,
+        actors: Actors = None,
+        redo: Anew = False,
         **options: Any,
     ) -> None:
         from filterscope.jobs.config.train import asked_of
-        from filterscope.jobs.findings.training import print_training
-        from filterscope.jobs.runs.train import train as run
 
         given = {flag.key: flag.value(options[flag.key]) for flag in flags if options.get(flag.key) is not None}
-        asked = asked_of(
-            recipe.name,
-            data,
-            given,
-            seeds=seeds,
-            models=model or (),
-            layers=layers or (),
-            device=device,
-            threads=threads,
-        )
-        if not run(asked, out, actors=actors, redo=redo, command=" ".join(sys.argv[1:])):
-            say(f"nothing to do: {out} is complete")
-        show(print_training(out, recipe.name))
+        beside: dict[str, Any] = {
+            "seeds": seeds,
+            "models": model or (),
+            "layers": layers or (),
+            "device": device,
+            "threads": threads,
+        }
+        _carry_out(asked_of(recipe.name, data, given, **beside), out, actors, redo)
 
-    starts = " --model torchvision:resnet18@weights.pth --layers layer4" if recipe.from_model else ""
-    about = f"{recipe.about[:1].upper()}{recipe.about[1:]}."
-    example = f"Example: filterscope train {recipe.name}{starts} --data data/faces --seeds 3 --out runs/faces"
-    train.__doc__ = f"Train {about[:1].lower()}{about[1:]}\n\n{recipe.source}.\n\n{example}"
     stated = [one for one in inspect.signature(train).parameters.values() if one.kind is not one.VAR_KEYWORD]
     hidden = () if recipe.from_model else ("model", "layers")
     vars(train)["__signature__"] = inspect.Signature([one for one in stated if one.name not in hidden])
-    one = typer.Typer(add_completion=False)
-    verb = with_flags(train, flags, ())
-    verb.__doc__ = train.__doc__
-    one.command(recipe.name, cls=Verb)(verb)
-    return typer.main.get_command(one)
+    app, verb = typer.Typer(add_completion=False), with_flags(train, flags, ())
+    verb.__doc__ = _help(recipe)
+    app.command(recipe.name, cls=Verb)(verb)
+    return typer.main.get_command(app)
+
+
+def _carry_out(asked: "Asked", out: Path, actors: int | None, redo: bool) -> None:
+    from filterscope.jobs.findings.training import print_training
+    from filterscope.jobs.runs.train import train
+
+    if not train(asked, out, actors=actors, redo=redo, command=" ".join(sys.argv[1:])):
+        say(f"nothing to do: {out} is complete")
+    show(print_training(out, asked.recipe))
+
+
+def _help(recipe: "Recipe") -> str:
+    starts = " --model torchvision:resnet18@weights.pth --layers layer4" if recipe.from_model else ""
+    example = f"Example: filterscope train {recipe.name}{starts} --data data/faces --seeds 3 --out runs/faces"
+    return f"Train {recipe.about}.\n\n{recipe.source}.\n\n{example}"
 
 
 __all__ = ["app"]

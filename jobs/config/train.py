@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from filterscope.jobs.config.problems import problem
 from filterscope.jobs.config.zoo import absolute, anchored
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
@@ -43,38 +45,40 @@ def asked_of(
     InputError
         If the recipe or an option is unknown, or a value is out of bounds.
     """
-    found, given = recipe(name), dict(options or {})
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {device}: auto, cpu or cuda")
     for flag, value, most in (("seeds", seeds, _MOST_SEEDS), ("threads", threads, _MOST_THREADS)):
         if not 1 <= value <= most:
             raise InputError(f"--{flag} {value}: from 1 to {most:,}")
-    for key in given:
-        if key not in found.options.model_fields:
-            known = list(found.options.model_fields)
-            raise InputError(
-                f"the recipe {name} has no option {key!r}; it has {', '.join(known)}.{did_you_mean(key, known)}"
-            )
-    if given.get("train_on"):
-        given["train_on"] = str(absolute(given["train_on"], Path.cwd()))
-    flags = {key: key.replace("_", "-") for key in found.options.model_fields}
-    try:
-        checked = found.options(**given)
-    except ValueError as error:
-        details = error.errors() if hasattr(error, "errors") else []
-        raise InputError("; ".join(f"--{problem(detail, flags)}" for detail in details) or str(error)) from error
-    stated = {key: value for key, value in checked.model_dump(mode="json").items() if key in given}
     names = layers.split(",") if isinstance(layers, str) else layers
     return Asked(
         name,
         Path(absolute(data, Path.cwd())),
-        stated,
+        _checked(name, dict(options or {})),
         seeds,
         tuple(anchored(source, Path.cwd()) for source in models),
         tuple(layer.strip() for layer in names if layer.strip()),
         device,
         threads,
     )
+
+
+def _checked(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given of the options of a recipe, as plain values; InputError where one is unknown or out of bounds."""
+    known = recipe(name).options.model_fields
+    for key in given:
+        if key not in known:
+            raise InputError(
+                f"the recipe {name} has no option {key!r}; it has {', '.join(known)}.{did_you_mean(key, known)}"
+            )
+    if given.get("train_on"):
+        given["train_on"] = str(absolute(given["train_on"], Path.cwd()))
+    try:
+        checked = recipe(name).options(**given)
+    except ValidationError as error:
+        flags = {key: key.replace("_", "-") for key in known}
+        raise InputError("; ".join(f"--{problem(detail, flags)}" for detail in error.errors())) from error
+    return {key: value for key, value in checked.model_dump(mode="json").items() if key in given}
 
 
 __all__ = ["asked_of"]

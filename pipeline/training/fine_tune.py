@@ -107,8 +107,8 @@ def fine_tune(
 ) -> Trained:
     """Train a network on; what it was trained from stays as it is.
 
-    Every batch holds a share of new rows and else old ones, each kind drawn without replacement until it is used up, and then
-    anew. The same arguments give the same weights on one machine.
+    Every batch holds a share of new rows and else old ones; each kind is drawn without replacement, and anew when it is used
+    up. The same arguments give the same weights on one machine.
 
     Parameters
     ----------
@@ -118,10 +118,8 @@ def fine_tune(
         What is to be learned, and what is not to be forgotten; either may be empty, and the other fills the batches.
     steps : int
         Updates.
-    learning_rate : float
-        Of Adam.
-    batch : int
-        Images of an update.
+    learning_rate, batch
+        Of Adam; images of an update.
     share : float
         Of new rows in a batch, 0 to 1.
     flips : bool
@@ -147,10 +145,7 @@ def fine_tune(
     """
     with exactly(device, threads):
         trained = Trained.open(source, device)
-        for rows in (new, old):
-            _refuse_misfit(rows, trained.description)
-        if not len(new) + len(old):
-            raise InputError("there are no rows to learn from")
+        _refuse_misfits(new, old, trained.description)
         count = round(batch * share) if len(new) and len(old) else batch if len(new) else 0
         identity = seed_of("fine tune", trained.description.weights, seed)
         torch.manual_seed(identity % 2**63)
@@ -198,6 +193,13 @@ def _order(count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
     if not wanted:
         return np.zeros(0, np.int64)
     return np.concatenate([random.permutation(count) for _ in range(-(-wanted // count))])[:wanted]
+
+
+def _refuse_misfits(new: Rows, old: Rows, description: Description) -> None:
+    for rows in (new, old):
+        _refuse_misfit(rows, description)
+    if not len(new) + len(old):
+        raise InputError("there are no rows to learn from")
 
 
 def _refuse_misfit(rows: Rows, description: Description) -> None:

@@ -113,7 +113,7 @@ def _lesson(folder: Path, identity: str, options: LessonOptions, listed: str) ->
     views = open_views(folder, identity, settings_of(options))
     kind = _kind(dataset, options, views)
     names, target = {CLASSES: _classes, ATTRIBUTES: _attributes, CATEGORIES: _categories}[kind](dataset, options, views)
-    known = np.atleast_2d((target >= 0).T).any(axis=0)
+    known = np.asarray(np.atleast_2d((target >= 0).T).any(axis=0))
     if options.train_on:
         train = _listed(dataset, options.train_on)[views.image]
     else:
@@ -169,7 +169,9 @@ def _attributes(dataset: Dataset, options: LessonOptions, views: Views) -> tuple
             raise InputError(
                 f"--attributes {name}: no such binary attribute in {dataset.folder}.{did_you_mean(name, names)}"
             )
-    kept = [names.index(name) for name in options.attributes] or list(range(len(names)))
+    kept = [names.index(name) for name in options.attributes]
+    # the class of an image, where there are two, is no attribute of its own
+    kept = kept or [place for place, name in enumerate(names) if not name.startswith(f"{options.truth}=")]
     return [names[place] for place in kept], values[:, kept][views.image]
 
 
@@ -223,14 +225,14 @@ def _read(path: str) -> bytes:
 
 
 def _refuse_little(lesson: Lesson, dataset: Dataset) -> None:
+    if not lesson.several and len(lesson.names) < 2:
+        raise InputError(
+            f"all images of {dataset.folder} are of one class, {lesson.names[0]!r}; there is nothing to learn"
+        )
     if min(len(lesson.train), len(lesson.heldout)) < 2:
         raise InputError(
             f"{dataset.folder} leaves {len(lesson.train)} images to train on and {len(lesson.heldout)} held out; a training "
             "needs two of each"
-        )
-    if not lesson.several and len(lesson.names) < 2:
-        raise InputError(
-            f"all images of {dataset.folder} are of one class, {lesson.names[0]!r}; there is nothing to learn"
         )
 
 

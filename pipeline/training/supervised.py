@@ -145,7 +145,6 @@ class Supervised(Training):
             losses.append(loss.detach())
             answers.append(scores.detach())
             targets.append(target)
-        self.rejects = self._views.rejects
         self._refuse_bad()
         sizes = np.array([len(target) for target in targets])
         mean = float(np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes))
@@ -182,6 +181,7 @@ class Supervised(Training):
             if good.any():
                 scores.append(self.shown.scores(self.network, pixels[good]))
                 targets.append(self.lesson.target[rows[good]])
+        self._refuse_bad()
         answer, target = np.concatenate(scores), np.concatenate(targets)
         loss = float(label_loss(torch.from_numpy(answer).double(), torch.from_numpy(target)))
         return [Measure(HELDOUT, "loss", loss, examples=len(target)), *self._right(HELDOUT, target, answer)]
@@ -200,6 +200,7 @@ class Supervised(Training):
         return found
 
     def _refuse_bad(self) -> None:
+        self.rejects = self._views.rejects
         if len(self.rejects) > _MOST_BAD * (len(self.lesson.train) + len(self.lesson.heldout)):
             file, reason = next(iter(self.rejects.items()))
             raise RunError(

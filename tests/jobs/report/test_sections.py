@@ -12,7 +12,7 @@ import pytest
 
 from filterscope import schemas
 from filterscope.jobs.report.declared import declared, shown_beside
-from filterscope.jobs.report.pages import concepts, graph, layers, overview, units
+from filterscope.jobs.report.pages import concepts, graph, layers, overview, training, units
 from filterscope.jobs.report.place import layer_place, unit_place
 from filterscope.jobs.report.sections.facts import eligible_concepts
 from filterscope.jobs.report.sections.section import anchor
@@ -26,7 +26,7 @@ from filterscope.schemas.results import TABLES
 from tests.jobs.report.pages import Page, written_here
 from tests.planted.hostile import CATEGORY
 
-PAGES = (overview, layers, units, graph, concepts)
+PAGES = (overview, layers, units, graph, concepts, training)
 OWN = {name for page in PAGES for name in page.OWN}
 
 

@@ -1,0 +1,92 @@
+"""The page of a training: how each measure went, epoch by epoch, beside what a constant answer gives."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from filterscope import schemas
+from filterscope.jobs.report.render import HERE, write_page
+from filterscope.jobs.report.sections.charts import Lines, Series, lines
+from filterscope.jobs.report.sections.lines import COLOURS
+from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.training.findings import last
+from filterscope.pipeline.training.folder import TrainingFolder
+from filterscope.pipeline.training.recipe import HELDOUT, TRAIN
+
+OWN = ("training",)
+#: Networks that have figures, and labels that are listed of each.
+FIGURES, LABELS = 24, 200
+
+
+@dataclass(frozen=True)
+class Network:
+    """One training as the page shows it: its name, what it starts from, its figures, and the last measure of each label."""
+
+    name: str
+    subject: str
+    seed: int
+    figures: list[Lines]
+    labels: list[dict[str, object]]
+
+
+def write_training(folder: TrainingFolder, out: Path | None = None) -> Path:
+    """Write the page of a training.
+
+    Raises
+    ------
+    InputError
+        If no epoch is done, or `out` holds something else.
+    """
+    site = out or folder.path / "report"
+    if site.exists() and (not site.is_dir() or (any(site.iterdir()) and not (site / "static").is_dir())):
+        raise InputError(f"{site} exists and is no report; choose another --out")
+    rows = schemas.scan_training(folder.path).collect()
+    if rows.is_empty():
+        raise InputError(f"no epoch of {folder.path} is done, so there is nothing to show")
+    site.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
+    networks = list(_networks(rows))
+    shown = networks[:FIGURES]
+    table = last(folder.path).to_dicts()
+    write_page(site, ("index.html",), "training.html", networks=shown, count=len(networks), last=table)
+    return site / "index.html"
+
+
+def _networks(rows: pl.DataFrame) -> Iterator[Network]:
+    for (name, subject, seed), mine in rows.sort("model", "epoch").group_by(
+        "model", "subject", "seed", maintain_order=True
+    ):
+        whole = mine.filter(pl.col("label").is_null())
+        figures = [_figure(metric, part) for (metric,), part in whole.group_by("metric", maintain_order=True)]
+        labels = mine.filter(pl.col("label").is_not_null(), pl.col("epoch") == pl.col("epoch").max())
+        gained = labels.with_columns(gain=pl.col("value") - pl.col("control")).sort(
+            "gain", "label", descending=[True, False]
+        )
+        yield Network(
+            str(name), str(subject), int(str(seed)), [one for one in figures if one], gained.head(LABELS).to_dicts()
+        )
+
+
+def _figure(metric: str, rows: pl.DataFrame) -> Lines | None:
+    """Draw a measure of held-out and of training images against the epochs, and what a constant answer gives."""
+    epochs = rows["epoch"].unique().sort()
+    if len(epochs) < 2:
+        return None
+
+    def along(split: str, column: str) -> list[float | None]:
+        found = dict(rows.filter(pl.col("split") == split).select("epoch", column).iter_rows())
+        return [found.get(epoch) for epoch in epochs]
+
+    drawn = {"held out": along(HELDOUT, "value"), "constant": along(HELDOUT, "control"), "train": along(TRAIN, "value")}
+    series = [
+        Series(name, colour, values, ["" if v is None else f"{v:.3f}" for v in values], dashed=name == "constant")
+        for (name, values), colour in zip(drawn.items(), COLOURS, strict=False)
+        if any(value is not None for value in values)
+    ]
+    return lines(metric, "epoch", epochs.cast(pl.Float64).to_list(), [str(epoch) for epoch in epochs], series)
+
+
+__all__ = ["FIGURES", "OWN", "write_training"]

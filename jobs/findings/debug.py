@@ -15,7 +15,7 @@ def print_debug(run: str | Path, model: str) -> str:
 
     own = pl.col("model") == model
     told = [folded(row["found"]) for row in found(run).filter(own).iter_rows(named=True)]
-    shown = steps(run).filter(own, (pl.col("measure") != "accuracy") | pl.col("group").is_not_null())
+    shown = steps(run).filter(own).drop("model", "low", "high")
     said = [folded(f"{row['step']}: {row['verdict']}") for row in verdicts(run).filter(own).iter_rows(named=True)]
     note = folded(FINDINGS[2].note)
     networks = schemas.scan_debug_steps(run).filter(own).select("network").unique(maintain_order=True).collect()

@@ -57,16 +57,16 @@ def debug(
             material = material_of(plan, plan.model(asked.model), asked.options.measured)
             say(f"{keep_labels(folder.path, asked.model, material, labels):,} new labels kept")
         stages = stages_of(asked)
+        trials, sums = stages
         if redo:
-            for stage in stages:
-                folder.ledger.forget(stage.keys)
-        for stage in stages:
-            if found := folder.ledger.changed(stage.keys):
-                key, record = found
-                raise InputError(
-                    f"{key.text} was computed with other parameters: {folder.ledger.difference(key, record)}. Set them back, "
-                    "or try anew with --redo."
-                )
+            folder.ledger.forget(trials.keys)
+        if found := folder.ledger.changed(trials.keys):
+            key, record = found
+            raise InputError(
+                f"{key.text} was computed with other parameters: {folder.ledger.difference(key, record)}. Set them back, or "
+                "try anew with --redo."
+            )
+        folder.ledger.forget(list(folder.ledger.missing(sums.keys)))  # of other trials, such as fewer seeds
         if not folder.missing(stages):
             return False
         outcome = "failed"

@@ -24,10 +24,10 @@ def steps(run: str | Path) -> pl.DataFrame:
     """Return each measure of each step, before and after, beside the control, in order of what it costs."""
     order = pl.col("measure").replace_strict({ACCURACY: 0, "worst group": 1, OMEGA: 2}, default=3)
     rows = schemas.scan_debug_steps(run).with_columns(order.alias("place"))
-    columns = ["measure", "label", "group", "before", "after", "low", "high", "control", "gain"]
+    columns = ["measure", "label", "group", "before", "after", "control", "low", "high", "gain"]
     ends = [pl.col("gain_low").alias("gain low"), pl.col("gain_high").alias("gain high")]
     found = rows.sort(*_KEYS, "kind", "cost", "step", "place", "label", "group", nulls_last=True)
-    return found.select(*_KEYS, "step", pl.col("cost").alias("labels"), *columns, *ends).collect()
+    return found.select(*_KEYS, "step", pl.col("cost").alias("labels paid"), *columns, *ends).collect()
 
 
 def verdicts(run: str | Path) -> pl.DataFrame:
@@ -36,7 +36,7 @@ def verdicts(run: str | Path) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row per step: `labels` paid and images `looked` at; the gap before, after and of the control; omega likewise; and
+        One row per step: `labels paid` and images `looked` at; the gap before, after and of the control; omega likewise; and
         `verdict`, in words.
     """
     rows = []
@@ -50,14 +50,14 @@ def verdicts(run: str | Path) -> pl.DataFrame:
             "model": model,
             "problem": problem,
             "step": step,
-            "labels": part["cost"][0],
+            "labels paid": part["cost"][0],
             "looked": part["looked"][0],
         }
         named = {f"gap {name}": value for name, value in gaps.items()} | {f"omega {k}": v for k, v in relations.items()}
         rows.append(known | named | {"verdict": verdict(gaps, relations)})
     numbers = [f"{what} {name}" for what in ("gap", "omega") for name in ("before", "after", "control")]
     schema = {
-        "model": pl.String, "problem": pl.String, "step": pl.String, "labels": pl.Int32, "looked": pl.Float64,
+        "model": pl.String, "problem": pl.String, "step": pl.String, "labels paid": pl.Int32, "looked": pl.Float64,
         **dict.fromkeys(numbers, pl.Float64), "verdict": pl.String,
     }  # fmt: skip
     return pl.DataFrame(rows, schema)
@@ -71,8 +71,9 @@ def verdict(gaps: dict[str, float | None], relations: dict[str, float | None]) -
     elif before <= 0:
         said = "there was no gap to close"
     else:
-        closed = "closes" if after <= _CLOSED * before else "narrows" if after < before else "does not close"
-        than = "more than the control" if after < control else "no more than the control"
+        rest = abs(after)  # it may have turned round
+        closed = "closes" if rest <= _CLOSED * before else "narrows" if rest < before else "does not close"
+        than = "more than the control" if rest < abs(control) else "no more than the control"
         said = f"{closed} the gap ({before:.2f} to {after:.2f}; control {control:.2f}), {than}"
     was, now = relations["before"], relations["after"]
     if was is None or now is None:
@@ -98,7 +99,7 @@ def _less(one: dict[str, float | None], other: dict[str, float | None], name: st
 def curves(run: str | Path) -> pl.DataFrame:
     """Return the accuracy on the images that the network fails on against the labels paid, of fixes that cost labels.
 
-    Columns: model, problem, label, kind, `labels`, `after` and `control`; a row with 0 labels is the network as it was.
+    Columns: model, problem, label, kind, `labels paid`, `after` and `control`; a row with 0 labels is the network as it was.
     """
     rows = (
         schemas.scan_debug_steps(run)
@@ -107,7 +108,7 @@ def curves(run: str | Path) -> pl.DataFrame:
             *_KEYS,
             pl.col("label").fill_null("class"),
             "kind",
-            pl.col("cost").alias("labels"),
+            pl.col("cost").alias("labels paid"),
             "after",
             "control",
             "before",
@@ -115,9 +116,9 @@ def curves(run: str | Path) -> pl.DataFrame:
         .collect()
     )
     first = rows.unique([*_KEYS, "label", "kind"], keep="first", maintain_order=True).with_columns(
-        pl.lit(0, pl.Int32).alias("labels"), pl.col("before").alias("after"), pl.col("before").alias("control")
+        pl.lit(0, pl.Int32).alias("labels paid"), pl.col("before").alias("after"), pl.col("before").alias("control")
     )
-    return pl.concat([first, rows]).drop("before").sort(*_KEYS, "label", "kind", "labels")
+    return pl.concat([first, rows]).drop("before").sort(*_KEYS, "label", "kind", "labels paid")
 
 
 _NOTE = (

@@ -23,10 +23,10 @@ from filterscope.pipeline.debugging.trial import (
     Stand,
     Task,
     bench_of,
+    block_of,
     carry_out,
     record_of,
     stand_of,
-    step_of,
 )
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.engine.keys import Fingerprint, Key, Keys
@@ -115,15 +115,14 @@ def _task(asked: Asked, stand: Stand, fix: Fix | None, arm: str, seed: int) -> T
     parameters = _parameters(asked, stand)
     if fix is not None:
         parameters |= _of_fix(asked, stand, fix) | {"arm": arm, "seed": seed}
-    place = (asked.model, stand.problem.slug, "network" if fix is None else step_of(fix), arm, f"seed-{seed:03d}")
-    key = Key(TRY, place, Fingerprint(parameters))
-    return Task(key, asked.run, asked.model, asked.options, fix, seed, asked.device, asked.threads)
+    key = Key(TRY, (asked.model, block_of(stand.problem, fix, arm, seed)), Fingerprint(parameters))
+    return Task(key, asked.run, asked.model, asked.options, fix, arm, seed, asked.device, asked.threads)
 
 
 def _sum(asked: Asked, stand: Stand, fix: Fix, before: Key, fixes: Sequence[Key], controls: Sequence[Key]) -> Sum:
-    inputs = {"/".join(key.place[2:]): key.fingerprint.digest for key in (before, *fixes, *controls)}
-    key = Key(SUM, (asked.model, stand.problem.slug, step_of(fix)), Fingerprint({"fix": fix.text}, inputs))
-    task = Task(key, asked.run, asked.model, asked.options, fix, 0, asked.device, asked.threads)
+    inputs = {key.place[-1]: key.fingerprint.digest for key in (before, *fixes, *controls)}
+    key = Key(SUM, (asked.model, block_of(stand.problem, fix)), Fingerprint({"fix": fix.text}, inputs))
+    task = Task(key, asked.run, asked.model, asked.options, fix, device=asked.device, threads=asked.threads)
     return Sum(task, before, tuple(fixes), tuple(controls))
 
 

@@ -17,8 +17,8 @@ from filterscope.pipeline.debugging.mend import Bench, Mended, mend
 from filterscope.pipeline.debugging.options import DebugOptions
 from filterscope.pipeline.debugging.problem import Problem, found
 from filterscope.pipeline.debugging.regions import pasted_region, regions_of
-from filterscope.pipeline.engine.keys import Key
-from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.engine.keys import Fingerprint, Key, Keys
+from filterscope.pipeline.engine.stage import Output, Stage, Step
 from filterscope.pipeline.methods.bias.options import BiasOptions
 from filterscope.pipeline.models.names import network_path
 from filterscope.pipeline.run.folder import RunFolder
@@ -43,7 +43,7 @@ class Task:
     Attributes
     ----------
     key : Key
-        Its place: model, problem, step, `FIX` or `CONTROL` or `BEFORE`, seed.
+        Its place: model, and problem, step, arm and seed in one.
     run : Path
         The audit.
     model : str
@@ -52,6 +52,8 @@ class Task:
         How it is mended and measured.
     fix : Fix, optional
         None: the network as it is.
+    arm : str
+        `FIX`, `CONTROL`, or `BEFORE` of the network as it is.
     seed : int
         Number of the trial.
     device, threads : str, int
@@ -63,14 +65,17 @@ class Task:
     model: str
     options: DebugOptions
     fix: Fix | None = None
+    arm: str = BEFORE
     seed: int = 0
     device: str = "cpu"
     threads: int = 1
 
 
-def step_of(fix: Fix) -> str:
-    """Return a fix as a part of a key."""
-    return fix.text.replace(":", "-")
+def block_of(problem: Problem, fix: Fix | None, arm: str = "", seed: int = 0) -> str:
+    """Return the last part of the key of a trial, or without an arm of the sum of a step; it ends in no number of its own."""
+    step = () if fix is None else (f"{fix.kind}{fix.count or ''}",)
+    tail = () if not arm else (arm,) if fix is None else (arm, f"s{seed}")
+    return "-".join((problem.slug, *step, *tail))
 
 
 def values_path(run: Path, place: KeyPlace) -> Path:
@@ -80,8 +85,8 @@ def values_path(run: Path, place: KeyPlace) -> Path:
 
 def network_name(place: KeyPlace) -> str:
     """Return what the mended network of a trial is called."""
-    model, problem, step, _, seed = place
-    return f"{model}-{problem}-{step}-{seed.removeprefix('seed-')}"
+    model, block = place
+    return f"{model}-{block}".replace(f"-{FIX}-", "-")
 
 
 def _network(run: Path, place: KeyPlace, checksums: Mapping[str, str]) -> dict[str, Path]:
@@ -138,7 +143,7 @@ def carry_out(task: Task) -> list[Output]:
         If the fix cannot be carried out.
     """
     stand = stand_of(task.run, task.model, task.options, record_of(task.run))
-    place, control = task.key.place, task.key.place[3] == CONTROL
+    place, control = task.key.place, task.arm == CONTROL
     with exactly(task.device, task.threads):
         mended = _mended(task, stand, control=control)
         columns, values = measured(mended.trained, stand.material, stand.problem, stand.asked)
@@ -187,10 +192,23 @@ def _choices(task: Task, stand: Stand, mended: Mended, control: bool) -> list[di
     return [{**known, "place": place, **own} for place, own in enumerate([*views, *units])]
 
 
+def finished(run: Path) -> list[Stage]:
+    """Return the finished pieces of work of the loop as stages, to be looked at."""
+    found = []
+    for name in WRITES:
+        records = RunFolder(run).ledger.records(name)
+        keys = [
+            Key(name, tuple(one["key"].split("/")[1:]), Fingerprint(one["parameters"], one["inputs"]))
+            for one in records
+        ]
+        found.append(Stage(name, Keys([keys]), lambda missing: iter(()), (Step(carry_out),)))
+    return found
+
+
 def read_trial(run: Path, place: KeyPlace) -> dict[str, np.ndarray]:
     """Read the numbers of a trial; raises DamagedError if the file is not the one that was written."""
     return read_arrays(Promise(run, (TRY,), tuple(place)).read(VALUES.name, values_path(run, place)))
 
 
-__all__ = ["BEFORE", "CONTROL", "FIX", "SUM", "TRY", "WRITES", "Stand", "Task", "bench_of", "carry_out", "network_name",
-           "read_trial", "record_of", "stand_of", "step_of"]  # fmt: skip
+__all__ = ["BEFORE", "CONTROL", "FIX", "SUM", "TRY", "WRITES", "Stand", "Task", "bench_of", "block_of", "carry_out", "finished",
+           "network_name", "read_trial", "record_of", "stand_of"]  # fmt: skip

@@ -39,7 +39,7 @@ def _drawn(random: np.random.Generator, *, smiling: bool, dark: bool, third: boo
     for column in range(6, 18):
         bend = round((column - 11.5) ** 2 / 12)
         row = 19 - bend if smiling else 16 + bend
-        pixels[row + random.integers(-1, 2), column] += 45
+        pixels[row + random.integers(-1, 2), column] += 70
     if third:
         pixels[9:12, 2:5, 2] += 90
     return pixels.clip(0, 255).astype(np.uint8)

@@ -149,7 +149,8 @@ def patterns(run: str | Path) -> pl.DataFrame:
     layers = maps.select(_KEYS).unique()
     conflict = pl.col("kind").is_in(["blind_spot", "failure_mode"]).fill_null(value=False)
     pairs = (
-        relations.drop("views").join(layers, on=_KEYS)
+        relations.drop("views")
+        .join(layers, on=_KEYS)
         .filter(pl.col("mean").is_not_null())
         .with_columns(conflict.alias("conflict"))
         .sort("model", "conflict", "divergence", "rank", descending=[False, True, True, False], nulls_last=True)

@@ -255,8 +255,8 @@ class Network:
         for rows, padded in padded_batches(pixels, self.batch_size):
             batch, count = prepare(padded, self.mean, self.std, self.device), rows.stop - rows.start
             scores, values, slopes = gradients_of_each(taps, batch, classes, tuple(dict.fromkeys(at)), count)
-            on_cpu = ({name: part.cpu().numpy() for name, part in parts.items()} for parts in (values, slopes))
-            yield rows, scores.cpu().numpy(), *on_cpu
+            kept, found = ({name: part.cpu().numpy() for name, part in parts.items()} for parts in (values, slopes))
+            yield rows, scores.cpu().numpy(), kept, found
 
     def optimise(
         self,

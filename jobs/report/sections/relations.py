@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from filterscope.jobs.report.sections.axes import Box
 from filterscope.jobs.report.sections.cells import About, Column, columns_of
-from filterscope.jobs.report.sections.charts import Box
 from filterscope.jobs.report.sections.listed import VIEWS, Pictured, pictured
 from filterscope.operators.bias.order import clustered
 
@@ -132,7 +132,7 @@ def picture(values: NDArray[np.float32], scale: float) -> str:
     from PIL import Image
 
     part = np.clip(values / scale, -1, 1) if scale > 0 else np.zeros(values.shape)
-    colours: Sequence[Any] = np.where((part >= 0)[..., None], _FOR, _AGAINST)
+    colours = np.where((part >= 0)[..., None], _FOR, _AGAINST)
     pixels = np.concatenate([colours, np.rint(np.abs(part) * _OPAQUE)[..., None]], axis=2).astype(np.uint8)
     sink = io.BytesIO()
     Image.fromarray(pixels, "RGBA").save(sink, "PNG")

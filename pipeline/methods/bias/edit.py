@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterscope.operators.bias.edits import Fill, centre, filled, moved, pasted
+from filterscope.operators.bias.edits import centre, filled, moved, pasted
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
@@ -172,9 +172,8 @@ def _edits_of(plan: Plan, model: PlannedModel, sides: Sides, shown: Shown, view:
         elsewhere = moved(mask, seed_of("bias", plan.data_identity, view, region.name))
         for edit in asked.edits:
             if edit != "paste":
-                fill: Fill = edit  # type: ignore[assignment]
-                two = filled(pixels, mask, fill), filled(pixels, elsewhere, fill)
-                found.add(view, number, EDITS.index(edit), attributes, *two)
+                painted = (filled(pixels, where, edit) for where in (mask, elsewhere))
+                found.add(view, number, EDITS.index(edit), attributes, *painted)
                 continue
             for attribute in attributes:
                 donors = [
@@ -182,7 +181,7 @@ def _edits_of(plan: Plan, model: PlannedModel, sides: Sides, shown: Shown, view:
                     for views in (sides.lacking(attribute), sides.having(attribute))
                 ]
                 if None not in donors:
-                    two = [_pasted(plan, model, pixels, mask, shown, region.name, donor) for donor in donors]
+                    two = (_pasted(plan, model, pixels, mask, shown, region.name, donor) for donor in donors)
                     found.add(view, number, EDITS.index(edit), [attribute], *two)
     return found
 

@@ -40,9 +40,10 @@ def against(run: str | Path) -> pl.DataFrame:
     """Return the pairs that are not as expected, of largest divergence first; of each the kind, and what `tied` has."""
     rows = schemas.scan_attribute_relations(run).filter(pl.col("kind").is_in(["blind_spot", "failure_mode"]))
     order = [*_KEYS, "divergence", "attribute", "other"]
-    columns = ["attribute", "other", "expected", "kind", "divergence", pl.col("mean").alias("relation"), "low", "high"]
+    names = ["attribute", "other", "expected", "kind", "divergence"]
     found = rows.sort(order, descending=[False, False, True, False, False])
-    return found.select(*_KEYS, *columns, *_BESIDE, "assumed").collect()
+    relation = pl.col("mean").alias("relation")
+    return found.select(*_KEYS, *names, relation, "low", "high", *_BESIDE, "assumed").collect()
 
 
 def explained(run: str | Path) -> pl.DataFrame:

@@ -208,7 +208,7 @@ class _Block:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what is stored: cosines by layer; maps of the shown views; magnitudes of maps by attribute."""
-        found = dict(self._found)
+        found: dict[str, np.ndarray] = {**self._found}
         if not self._trained or self._asked.drawn is None:
             return found
         parts = [magnitudes(np.array(seen, np.float32)) for seen in self._sizes]

@@ -277,7 +277,7 @@ def test_wrong_settings_say_what_was_received_and_what_is_expected(folder: Path,
         ("source = 'timm:a'\ninput_size = '32'", "input_size: received '32'; expected a whole number"),
         (
             "source = 'tim:a@w.pth'",
-            "unknown scheme 'tim' in model 'tim:a@w.pth'; schemes are torchvision, timm, package, factory."
+            "unknown scheme 'tim' in model 'tim:a@w.pth'; schemes are torchvision, timm, package, factory, trained."
             " Did you mean 'timm'?",
         ),
         (

@@ -42,7 +42,7 @@ def test_a_source_is_scheme_architecture_and_weights(source: str, parts: tuple[A
         (
             "torchvison:resnet18",
             "unknown scheme 'torchvison' in model 'torchvison:resnet18'; schemes are torchvision, timm, package, "
-            "factory. Did you mean 'torchvision'?",
+            "factory, trained. Did you mean 'torchvision'?",
         ),
         (
             "timm:@x.pth",

@@ -154,8 +154,8 @@ def test_weights_of_another_network_are_refused(key: str, value: torch.Tensor | 
 @pytest.mark.parametrize(
     ("stated", "said"),
     [
-        ({"architecture": "os.system"}, "architecture 'os.system', none of small-cnn"),
-        ({"architecture": "os.system", "arguments": {"command": "true"}}, "none of small-cnn"),
+        ({"architecture": "os.system"}, "architecture 'os.system', none of"),
+        ({"architecture": "os.system", "arguments": {"command": "true"}}, "none of"),
         ({"arguments": {"outputs": 10**12, "height": 24, "width": 24}}, r"instead of \(1000000000000, 128\)"),
         ({"arguments": {"outputs": "two", "height": 24, "width": 24}}, "cannot be built"),
         ({"arguments": {"outputs": 2, "height": 8, "width": 24}}, "an input of 8 x 24 is smaller than 16 x 16"),

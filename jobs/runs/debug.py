@@ -8,7 +8,7 @@ from filterscope.jobs.runs.progress import Progress
 from filterscope.jobs.terminal import say
 from filterscope.pipeline.debugging.labels import keep_labels
 from filterscope.pipeline.debugging.material import material_of
-from filterscope.pipeline.debugging.plan import Asked, stages_of
+from filterscope.pipeline.debugging.plan import Asked, rehearse, stages_of
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.stage import Stage
@@ -59,6 +59,7 @@ def debug(
         stages = stages_of(asked)
         trials, sums = stages
         if redo:
+            rehearse(asked, trials.keys)  # what is refused loses nothing
             folder.ledger.forget(trials.keys)
         if found := folder.ledger.changed(trials.keys):
             key, record = found
@@ -69,6 +70,7 @@ def debug(
         folder.ledger.forget(list(folder.ledger.missing(sums.keys)))  # of other trials, such as fewer seeds
         if not folder.missing(stages):
             return False
+        rehearse(asked, folder.ledger.missing(trials.keys))
         outcome = "failed"
         try:
             _carry_on(folder, stages, lock, actors)

@@ -75,7 +75,11 @@ def chosen(
         "influence": lambda: _by_influence(plan, model, material),
     }
     ranked = ranks[by]()
-    _refuse_few(ranked, count, f"images with {by}" if by == "influence" else "images")
+    _refuse_few(
+        ranked,
+        count,
+        "images of influence (--influence.top and --influence.tests name more)" if by == "influence" else "images",
+    )
     return ranked[:count], float(len(material.pool) if by == "loss" else count)
 
 

@@ -49,6 +49,8 @@ class Bench:
         What a person says of suspicious labels.
     device, threads : str, int
         Where it trains.
+    rehearsing : bool
+        Whether nothing is trained: what cannot be carried out is refused all the same.
     """
 
     plan: Plan
@@ -60,10 +62,13 @@ class Bench:
     corrections: Corrections | None = None
     device: str = "cpu"
     threads: int = 1
+    rehearsing: bool = False
 
     def tuned(self, new: Rows, old: Rows, seed: int, *, source: Path | None = None, last: bool = False) -> Trained:
         """Train the network on, as the options say."""
         asked = self.options
+        if self.rehearsing:
+            return Trained.open(self.material.source)
         return fine_tune(
             source or self.material.source, new, old, steps=asked.steps, batch=asked.batch, seed=seed,
             learning_rate=asked.learning_rate * (_FASTER if last else 1), device=self.device, threads=self.threads, last=last,

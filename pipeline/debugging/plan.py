@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.pipeline.debugging.choose import chooser_of
 from filterscope.pipeline.debugging.fixes import COLLECT, RELABEL, Fix
+from filterscope.pipeline.debugging.mend import mend
 from filterscope.pipeline.debugging.options import DebugOptions
 from filterscope.pipeline.debugging.summing import Sum, sum_up
 from filterscope.pipeline.debugging.trial import (
@@ -93,7 +94,6 @@ def stages_of(asked: Asked) -> list[Stage]:
         arms = {
             arm: [_task(asked, stand, fix, arm, seed) for seed in range(asked.options.seeds)] for arm in (FIX, CONTROL)
         }
-        bench_of(arms[FIX][0], stand)  # refuses what is missing for it
         tasks |= {task.key: task for own in arms.values() for task in own}
         keys = {arm: tuple(task.key for task in own) for arm, own in arms.items()}
         sum_of = _sum(asked, stand, fix, before.key, keys[FIX], keys[CONTROL])
@@ -102,6 +102,27 @@ def stages_of(asked: Asked) -> list[Stage]:
         Stage(TRY, Keys([list(tasks)]), _alone(tasks), (Step(carry_out, float(asked.threads)),)),
         Stage(SUM, Keys([list(sums)]), _alone(sums), (Step(sum_up),)),
     ]
+
+
+def rehearse(asked: Asked, missing: Iterable[Key]) -> None:
+    """Go through the first trial of each fix and of its control that is not done, without training anything.
+
+    Raises
+    ------
+    InputError
+        If one cannot be carried out: too few images, no region, labels that a person has not given yet.
+    """
+    stand, blocks = (
+        stand_of(asked.run, asked.model, asked.options, record_of(asked.run)),
+        {key.place[-1] for key in missing},
+    )
+    for fix in asked.fixes:
+        left = [(arm, n) for arm in (FIX, CONTROL) for n in range(asked.options.seeds)]
+        left = [one for one in left if block_of(stand.problem, fix, *one) in blocks]
+        if left:
+            bench = replace(bench_of(_task(asked, stand, fix, *left[0]), stand), rehearsing=True)
+            for control in dict.fromkeys(arm == CONTROL for arm, _ in left):
+                mend(bench, fix, left[0][1], control=control)
 
 
 def _alone(tasks: Mapping[Key, Any]) -> Any:
@@ -171,4 +192,4 @@ def plan_of(run: Path) -> Plan:
     return RunFolder.existing(run).plan()
 
 
-__all__ = ["Asked", "model_of", "plan_of", "stages_of"]
+__all__ = ["Asked", "model_of", "plan_of", "rehearse", "stages_of"]

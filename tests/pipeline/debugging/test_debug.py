@@ -260,7 +260,7 @@ def test_doctor_knows_the_loop(copy, capsys):
         (
             "collect:5",
             {"choose": "influence"},
-            "helpful images are views of the audit|the pool holds 0 images with influence",
+            "helpful images are views of the audit|the pool holds 0 images of influence",
         ),
         ("drop:500", {}, "has 128 units; drop fewer"),
         ("paste:399", {}, "show the region and agree on the pair, fewer than 399"),
@@ -271,6 +271,7 @@ def test_doctor_knows_the_loop(copy, capsys):
 def test_what_cannot_be_done_is_said(place, fix, more, said):
     with pytest.raises(InputError, match=said):
         loop(place / "untouched", fix, **{"seeds": 1, **more})
+    assert not list((place / "untouched").glob("ledger/debug*"))  # refused before anything is measured or trained
 
 
 def test_a_network_from_elsewhere_is_refused(place, tmp_path):

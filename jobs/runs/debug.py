@@ -33,10 +33,8 @@ def debug(
         A CSV of labels that a person filled in, which the run keeps.
     actors : int, optional
         Trials at once, 0: one after the other in this process; unset: from the machine.
-    redo : bool
-        Whether to try anew what is finished.
-    command : str
-        The command line, for the table `runs`.
+    redo, command : bool, str
+        Whether to try anew what is finished; the command line, for the table `runs`.
 
     Returns
     -------

@@ -118,18 +118,14 @@ def fine_tune(
         What is to be learned, and what is not to be forgotten; either may be empty, and the other fills the batches.
     steps : int
         Updates.
-    learning_rate, batch
-        Of Adam; images of an update.
-    share : float
-        Of new rows in a batch, 0 to 1.
+    learning_rate, batch, share
+        Of Adam; images of an update; share of new rows among them, 0 to 1.
     flips : bool
         Whether half of the images are mirrored.
     seed : int
         Of the order of rows.
-    device : str
-        cpu or cuda.
-    threads : int
-        Of the processor; results depend on it.
+    device, threads : str, int
+        cpu or cuda; threads of the processor, which results depend on.
     last : bool
         Whether the last layer alone learns; batch norm then keeps its statistics too.
 

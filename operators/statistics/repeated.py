@@ -34,7 +34,7 @@ def means(values: NDArray[np.floating], weights: NDArray[np.float32] | None = No
     of = np.ones((values.shape[1], 1)) if weights is None else weights.astype(np.float64)
     sums = [of.T @ np.where(here, trial, 0).astype(np.float64) for trial, here in zip(values, known, strict=True)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack(sums) / np.stack([of.T @ here.astype(np.float64) for here in known])
+        return np.asarray(np.stack(sums) / np.stack([of.T @ here.astype(np.float64) for here in known]), np.float64)
 
 
 class Repeated:
@@ -74,7 +74,7 @@ class Repeated:
 
     def _averaged(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         average = (found * self._trials).sum(axis=0)
-        return average[~np.isnan(average)]
+        return np.asarray(average[~np.isnan(average)], np.float64)
 
 
 __all__ = ["DRAWS", "Repeated", "Statistic", "means"]

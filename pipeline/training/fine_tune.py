@@ -107,8 +107,7 @@ def fine_tune(
 ) -> Trained:
     """Train a network on; what it was trained from stays as it is.
 
-    Every batch holds a share of new rows and else old ones; each kind is drawn without replacement, and anew when it is used
-    up. The same arguments give the same weights on one machine.
+    Batches hold a share of new rows and else old ones; each kind is drawn without replacement, and anew when it is used up.
 
     Parameters
     ----------

@@ -141,7 +141,8 @@ def keep_labels(run: Path, model: str, material: Material, file: Path) -> int:
     """
     kept = schemas.scan_debug_labels(run).filter(model=model).collect()
     before = {(row["what"] or "class", row["view"]): row for row in kept.iter_rows(named=True)}
-    problems, new = [], {}
+    problems: list[str] = []
+    new: dict[tuple[object, object], dict[str, object]] = {}
     for number, row in enumerate(_rows(file), 2):
         if not row["label"].strip():
             continue

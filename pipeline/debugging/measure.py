@@ -169,7 +169,7 @@ def _lost(
         shown = [view for view in having.tolist() if region.masks[view] is not None]
         lost = np.full(len(scores), np.nan)
         if shown:
-            edited = np.stack([filled(pixels[view], region.masks[view], "mask") for view in shown])  # type: ignore[arg-type]
+            edited = np.stack([filled(pixels[view], region.masks[view], "mask") for view in shown])
             lost[shown] = scores[shown] - trained.scores(edited)[:, place]
         found.append((Column(CONTEXT, name, "own" if name in region.own else region.name), lost))
     return found

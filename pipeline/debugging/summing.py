@@ -97,7 +97,9 @@ def _rows(
         counted = [n for n, own in enumerate(columns) if (own.measure, own.label) == (column.measure, column.label)]
         if column in columns:
             counted = [columns.index(column)]
-        known = {"measure": column.measure, "label": column.label or None, "group": column.group or None}
+        known: dict[str, Any] = {
+            "measure": column.measure, "label": column.label or None, "group": column.group or None,
+        }  # fmt: skip
         examples = int((~np.isnan(before[0][:, counted])).any(axis=1).sum())
         rows.append(known | {"examples": examples} | {name: _or_none(value) for name, value in values.items()})
     return rows

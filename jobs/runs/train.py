@@ -67,16 +67,9 @@ def train(asked: Asked, out: Path, *, actors: int | None = None, redo: bool = Fa
         folder.record(asked)
         if not folder.missing(chains):
             return False
-        outcome = "failed"
-        try:
+        with folder.run.logged(began, command, recorded(asked)):
             carry_on(folder, chains, lock, actors)
             write_twins(folder.path)
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            folder.run.log(began, outcome, command, recorded(asked))
     return True
 
 

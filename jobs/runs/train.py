@@ -136,7 +136,7 @@ class _Side:
         """Run what is missing; the first error stops the others when their piece of work is done."""
         left = [chain for chain in chains if self.folder.ledger.count_missing(chain.keys)]
         count = _processes(left, actors)
-        if count:
+        if count or any(chain.setting.workers > 1 for chain in left):
             from filterscope.pipeline.engine.runner import start_ray
 
             start_ray(tell=say)
@@ -162,6 +162,8 @@ class _Side:
         from filterscope.pipeline.engine.runner import LocalRunner, Runner
 
         # a runner of its own: one runner lets stages on GPUs wait for each other, since actors would
+        # workers that train together are started from here
+        here = here or chain.setting.workers > 1
         runner: Runner = LocalRunner(self.folder.ledger) if here else Runner(self.folder.ledger)
         with self.told:
             for watcher in self.watchers:
@@ -188,6 +190,8 @@ def _processes(chains: Sequence[Chain], asked: int | None) -> int:
     if asked is not None or not chains:
         return min(asked or 0, len(chains))
     setting = chains[0].setting
+    if setting.workers > 1:
+        return 0
     shown = Dataset(setting.data).rows("images") * sum(len(chain.segments) for chain in chains)
     if shown < _WORTH_PROCESSES and not cluster_named():
         return 0

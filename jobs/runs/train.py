@@ -13,6 +13,7 @@ from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
+from filterscope.pipeline.stores.places import ObjectPath
 from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.plan import Asked, Chain, chain_of, recorded, settings_of
 
@@ -56,6 +57,11 @@ def train(asked: Asked, out: Path, *, actors: int | None = None, redo: bool = Fa
     """
     began, folder = datetime.now(UTC), TrainingFolder(out)
     folder.refuse_foreign()
+    if asked.workers > 1 and isinstance(folder.path, ObjectPath):
+        raise InputError(
+            f"{out}: --workers {asked.workers} needs a run folder that all workers see on a file system, "
+            "where Ray Train keeps files of its own"
+        )
     asked = _settled(asked, folder)
     chains = [chain_of(out, setting) for setting in settings_of(asked, say)]
     with RunLock(folder.path, command, say) as lock:

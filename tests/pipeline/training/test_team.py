@@ -42,7 +42,9 @@ def training(several: bool = False, norm: bool = False, broken: tuple[int, ...] 
     network = nn.Sequential(nn.Conv2d(3, 6, 3), middle, nn.Tanh(), nn.Flatten(), nn.Linear(6 * 36, 3))
     rng = np.random.default_rng(2)
     target = rng.integers(-1, 2, (IMAGES, 3)).astype(np.int8) if several else rng.integers(0, 3, IMAGES)
-    lesson = Lesson("attributes" if several else "classes", ("a", "b", "c"), target, np.arange(33), np.arange(33, IMAGES))
+    lesson = Lesson(
+        "attributes" if several else "classes", ("a", "b", "c"), target, np.arange(33), np.arange(33, IMAGES)
+    )
     transform = Transform((SIDE, SIDE), SIDE, "bilinear", (0.5,) * 3, (0.25,) * 3)
     optimiser = torch.optim.SGD(network.parameters(), 0.1)
     described = Description("small-cnn", {}, transform, lesson.names)

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from filterscope.schemas.columns import column, table
+from filterscope.schemas.columns import LAYER, UNIT, column, table
 
 TRAINING = table(
     column("model", pa.string(), "name of the trained network, as in trained:RUN/NAME"),
@@ -24,4 +24,32 @@ TRAINING = table(
     column("examples", pa.int64(), "images, or images with a known label, that it was measured on"),
     column("seconds", pa.float64(), "how long the epoch took, measuring included"),
     column("device", pa.string(), "where it ran: cpu or cuda"),
+)
+
+FILTER_CATEGORIES = table(
+    column("model", pa.string(), "name of the trained network, as in trained:RUN/NAME"),
+    LAYER,
+    UNIT,
+    column(
+        "category", pa.string(), "category whose training images it fires on most", null="it fires on no image of any"
+    ),
+    column(
+        "margin",
+        pa.float64(),
+        "mean sum of its map on them less that on the next category, over their sum; with one category less that on the "
+        "images without an object",
+    ),
+)
+
+TRAINING_COMPARISON = table(
+    column("recipe", pa.string(), "recipe that trained the twins"),
+    column("subject", pa.string(), "network and layer that they start from"),
+    column("seed", pa.int32(), "seed of their first weights and of the order of their images", null="all, averaged"),
+    column("measure", pa.string(), "what was measured of each"),
+    column("plain", pa.float64(), "the measure of the twin trained without", null="it could not be measured"),
+    column("interpretable", pa.float64(), "of the twin with interpretable filters", null="it could not be measured"),
+    column(
+        "low", pa.float64(), "lower end of the 95 % interval of interpretable - plain", null="one could not be measured"
+    ),
+    column("high", pa.float64(), "upper end", null="one could not be measured"),
 )

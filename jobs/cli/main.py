@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from filterscope.jobs.cli import asking, auditing, importing, reading, training
+from filterscope.jobs.cli import asking, auditing, debugging, importing, reading, training
 from filterscope.jobs.cli.endings import ending
 from filterscope.jobs.cli.verbs import Verbs
 from filterscope.jobs.terminal import show
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for verbs in (importing.app, training.app, auditing.app, reading.app, asking.app):
+for verbs in (importing.app, training.app, auditing.app, reading.app, asking.app, debugging.app):
     app.add_typer(verbs)
 
 

@@ -90,6 +90,13 @@ def compare(
         typer.Option(help="A layer, may be repeated, or `all`; by default the last that all models have."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write a page and Parquet tables into this folder.")] = None,
+    pairs: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare the twins of one run of trainings, or of an audit of them, instead: plain,interpretable.",
+            metavar="TEXT,...",
+        ),
+    ] = None,
     format: Format = "table",  # noqa: A002
     safe: Safe = False,
 ) -> None:
@@ -97,6 +104,11 @@ def compare(
 
     Example: filterscope compare runs/epoch10 runs/epoch90 --out compared
     """
+    if pairs is not None:
+        from filterscope.jobs.findings.twins import print_twins
+
+        answer(print_twins(runs, pairs, out, format, safe=safe))
+        return
     from filterscope.jobs.findings.compare import said
     from filterscope.jobs.findings.query import shown
     from filterscope.jobs.report.pages.comparison import write_comparison

@@ -129,11 +129,15 @@ def _command(recipe: "Recipe") -> Any:
 
 def _carry_out(asked: "Asked", out: Path, actors: int | None, redo: bool) -> None:
     from filterscope.jobs.findings.training import print_training
+    from filterscope.jobs.findings.twins import print_twins
     from filterscope.jobs.runs.train import train
+    from filterscope.pipeline.training.twins import PAIR, twins_of
 
     if not train(asked, out, actors=actors, redo=redo, command=" ".join(sys.argv[1:])):
         say(f"nothing to do: {out} is complete")
     show(print_training(out, asked.recipe))
+    if twins_of(out):
+        show(print_twins([out], ",".join(PAIR)))
 
 
 def _help(recipe: "Recipe") -> str:

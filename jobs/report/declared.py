@@ -7,9 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from filterscope.pipeline.debugging.findings import LOOP
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import Finding, Method, Per
 
+#: What pages show: the methods, and the loop, which mends what they found.
+_SHOWN = (*registry.METHODS, LOOP)
 #: Looks whose frames list views that are pictured.
 PICTURED = ("strips", "grid", "gallery", "patterns")
 
@@ -20,9 +23,7 @@ def declared(per: Per) -> tuple[tuple[Method, Finding], ...]:
 
     Methods that a run does not name are among them: another command may have written their tables.
     """
-    return tuple(
-        (method, finding) for method in registry.METHODS for finding in method.findings() if finding.per == per
-    )
+    return tuple((method, finding) for method in _SHOWN for finding in method.findings() if finding.per == per)
 
 
 def shown_beside(per: Per, own: Iterable[str]) -> list[tuple[Method, Finding]]:
@@ -64,7 +65,7 @@ def views_in(frame: pl.DataFrame) -> pl.Series:
 
 def sources() -> list[Path]:
     """Return the files of code that findings come from."""
-    findings = [finding for method in registry.METHODS for finding in method.findings()]
+    findings = [finding for method in _SHOWN for finding in method.findings()]
     files = {sys.modules[finding.frame.__module__].__file__ for finding in findings}
     return sorted(Path(file) for file in files if file)
 

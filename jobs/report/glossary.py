@@ -312,6 +312,15 @@ TERMS: dict[str, str] = {
     "own effect": "effect of editing the region, of those that the attribute is seen in, where it is largest",
     "context effect": "the same of the other regions",
     "context share": "the latter over the former",
+    "gap before": "accuracy on images that agree less that on images that contradict, of the network as it was",
+    "gap after": "the same of the mended network, mean over trials",
+    "gap control": "the same after the control, mean over trials",
+    "omega before": "the mined relation of both attributes in the network as it was",
+    "omega after": "the same in the mended network, mean over trials",
+    "omega control": "the same after the control, mean over trials",
+    "labels paid": "images that a person labels for it",
+    "gain low": "lower end of the 95 % interval of the gain (bootstrap over trials and images)",
+    "gain high": "upper end of the 95 % interval of the gain",
 }
 
 

@@ -6,6 +6,7 @@ from filterscope.jobs.runs import train
 from filterscope.jobs.runs.audit import carry_on
 from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.layout import MANIFEST
+from filterscope.pipeline.debugging import trial
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
@@ -34,7 +35,8 @@ def examine(run: str | Path) -> list[Problem]:
         stages.prepare()
     means = "how its numbers are laid out follows from the plan; it is written again"
     found = [Problem(path, "the description of the array is missing or damaged", means) for path in wrong]
-    found += inspect(folder, stages.all(), {kind.name: kind.writes for kind in stages.kinds})
+    writes = {kind.name: kind.writes for kind in stages.kinds} | trial.WRITES
+    found += inspect(folder, [*stages.all(), *trial.finished(folder.path)], writes)
     if not (plan.data / MANIFEST).is_file():
         say(f"the data set is not at {plan.data}; its images were not looked at")
         return found
@@ -57,6 +59,10 @@ def repair(run: str | Path, problems: list[Problem]) -> None:
         for problem in (problem for problem in problems if problem.ours):
             remove(problem.path)
         folder.ledger.forget(problem.key for problem in problems if problem.key is not None)
+        if lost := sum(problem.key is not None and problem.key.stage in trial.WRITES for problem in problems):
+            say(
+                f"{lost} finished pieces of work of `filterscope debug` are lost; give its command again, which repeats these"
+            )
         if training:
             train.carry_on(training, training.chains(), lock)
         else:

@@ -16,6 +16,7 @@ from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.stores.places import ObjectPath
 from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.plan import Asked, Chain, chain_of, recorded, settings_of
+from filterscope.pipeline.training.twins import write_twins
 
 if TYPE_CHECKING:
     from filterscope.pipeline.engine.schedule import Watcher
@@ -75,6 +76,7 @@ def train(asked: Asked, out: Path, *, actors: int | None = None, redo: bool = Fa
         outcome = "failed"
         try:
             carry_on(folder, chains, lock, actors)
+            write_twins(folder.path)
             outcome = "done"
         except KeyboardInterrupt:
             outcome = "interrupted"

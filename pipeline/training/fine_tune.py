@@ -103,11 +103,11 @@ def fine_tune(
     seed: int = 0,
     device: str = "cpu",
     threads: int = 1,
+    last: bool = False,
 ) -> Trained:
     """Train a network on; what it was trained from stays as it is.
 
-    Every batch holds a share of new rows and else old ones; each kind is drawn without replacement, and anew when it is used
-    up. The same arguments give the same weights on one machine.
+    Batches hold a share of new rows and else old ones; each kind is drawn without replacement, and anew when it is used up.
 
     Parameters
     ----------
@@ -117,18 +117,16 @@ def fine_tune(
         What is to be learned, and what is not to be forgotten; either may be empty, and the other fills the batches.
     steps : int
         Updates.
-    learning_rate, batch
-        Of Adam; images of an update.
-    share : float
-        Of new rows in a batch, 0 to 1.
+    learning_rate, batch, share
+        Of Adam; images of an update; share of new rows among them, 0 to 1.
     flips : bool
         Whether half of the images are mirrored.
     seed : int
         Of the order of rows.
-    device : str
-        cpu or cuda.
-    threads : int
-        Of the processor; results depend on it.
+    device, threads : str, int
+        cpu or cuda; threads of the processor, which results depend on.
+    last : bool
+        Whether the last layer alone learns; batch norm then keeps its statistics too.
 
     Returns
     -------
@@ -147,20 +145,27 @@ def fine_tune(
         identity = seed_of("fine tune", trained.description.weights, seed)
         torch.manual_seed(identity % 2**63)
         batches = _batches(new, old, steps, (count, batch - count), np.random.default_rng(identity), flips)
-        _learn(trained, batches, learning_rate)
+        _learn(trained, batches, learning_rate, last)
     about = {**trained.description.about, "tuned_from": trained.description.weights, "tuned_steps": steps}
     return replace(trained, description=replace(trained.description, about=about, weights=""))
 
 
-def _learn(trained: Trained, batches: Iterator[tuple[np.ndarray, np.ndarray]], learning_rate: float) -> None:
-    network, shown = trained.network.train(), Pass(trained.description.transform, trained.device)
-    optimiser = torch.optim.Adam(network.parameters(), learning_rate)
+def _learn(
+    trained: Trained, batches: Iterator[tuple[np.ndarray, np.ndarray]], learning_rate: float, last: bool
+) -> None:
+    network, shown = trained.network.train(not last), Pass(trained.description.transform, trained.device)
+    optimiser = torch.optim.Adam(_last(network).parameters() if last else network.parameters(), learning_rate)
     for pixels, target in batches:
         loss = label_loss(scores_of(network(shown.batch(pixels))), torch.from_numpy(target).to(trained.device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     network.eval()
+
+
+def _last(network: nn.Module) -> nn.Module:
+    """Return the last module that has weights of its own."""
+    return [module for module in network.modules() if next(module.parameters(recurse=False), None) is not None][-1]
 
 
 def _batches(

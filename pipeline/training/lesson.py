@@ -25,7 +25,8 @@ CLASSES, ATTRIBUTES, CATEGORIES = "classes", "attributes", "categories"
 UNKNOWN = -1
 
 
-def _views(value: str) -> str:
+def views_option(value: str) -> str:
+    """Check an option that says what enters a network."""
     kind, colon, category = value.partition(":")
     if value not in ("image", "objects") and not (kind == "objects" and colon and category):
         raise ValueError("image, objects or objects:CATEGORY")
@@ -51,7 +52,7 @@ class LessonOptions(RecipeOptions):
     attributes: Annotated[tuple[str, ...], BeforeValidator(_names)] = option(
         (), "binary attributes to learn; unset: all"
     )
-    views: Annotated[StrictStr, AfterValidator(_views)] = option(
+    views: Annotated[StrictStr, AfterValidator(views_option)] = option(
         "image", "what enters the network: image, objects or objects:CATEGORY"
     )
     negatives: bool = option(False, "with objects: the images of the split negative too, as a category of their own")
@@ -291,4 +292,5 @@ __all__ = [
     "majority",
     "parameters_of",
     "settings_of",
+    "views_option",
 ]

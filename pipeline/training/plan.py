@@ -163,18 +163,20 @@ def settings_of(asked: Asked, tell: Callable[[str], None] = lambda text: None) -
     return [
         Setting(
             found.name,
-            "-".join(filter(None, (found.name, subject.name if subject.model else "", str(seed)))),
+            "-".join(filter(None, (variant or found.name, subject.name if subject.model else "", str(seed)))),
             options,
             dataset.folder,
             dataset.identity,
             subject,
             seed,
+            variant,
             device,
             asked.threads,
             asked.workers,
         )
         for subject in subjects_of(asked, found, tell)
         for seed in range(asked.seeds)
+        for variant in found.variants
     ]
 
 
@@ -213,6 +215,7 @@ def _parameters(setting: Setting, found: Recipe) -> dict[str, Any]:
         "version": found.version,
         "data": setting.data_identity,
         "seed": setting.seed,
+        **({"variant": setting.variant} if setting.variant else {}),
         "device": setting.device,
         "threads": setting.threads,
         "torch": str(torch.__version__),

@@ -14,6 +14,7 @@ from filterscope.pipeline.training.team import Team
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from torch import Tensor, nn
 
     from filterscope.pipeline.datasets.layout import Dataset
@@ -80,12 +81,16 @@ class Setting:
         What the training starts from.
     seed : int
         Of its first weights, its order of images and all that it draws.
+    variant : str
+        Which of the recipe's variants; empty where it has one.
     device : str
         cpu or cuda.
     threads : int
         Of the processor that compute one training, or each of its workers; results depend on it.
     workers : int
         That train the network together; results depend on it.
+    shared : Path, optional
+        Folder for what trainings of the run have in common; known once one is at work.
     """
 
     recipe: str
@@ -95,9 +100,11 @@ class Setting:
     data_identity: str
     subject: Subject
     seed: int
+    variant: str = ""
     device: str = "cpu"
     threads: int = 1
     workers: int = 1
+    shared: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,10 @@ class Training(ABC):
         """Return the weights that are left at the end: a state dict of what `description` builds."""
         return self.network.state_dict()
 
+    def tables(self) -> "Mapping[str, Sequence[pa.Table]]":
+        """Return rows of the recipe's own tables, by the name of each; asked once, after the last epoch."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """Return all that the next epoch depends on."""
         return {"step": self.step, "parts": {name: part.state_dict() for name, part in self.parts.items()}}
@@ -199,6 +210,10 @@ class Recipe:
         Epochs of a piece of work.
     divisible : bool
         Whether several workers can train one network: `Training.join`.
+    variants : tuple of str
+        What each seed is trained as, side by side, from the same first weights.
+    tables : tuple of str
+        Tables of its own, which trainings of it leave at the end.
     version : int
         Raised when the same options lead to other weights.
     """
@@ -212,6 +227,8 @@ class Recipe:
     from_model: bool = False
     segment: int = 1
     divisible: bool = False
+    variants: tuple[str, ...] = ("",)
+    tables: tuple[str, ...] = ()
     version: int = 1
 
 

@@ -2,9 +2,10 @@
 
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.training.recipe import Recipe
+from filterscope.pipeline.training.recipes.interpretable_cnn import INTERPRETABLE_CNN
 from filterscope.pipeline.training.recipes.plain import PLAIN
 
-RECIPES: tuple[Recipe, ...] = (PLAIN,)
+RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN)
 
 
 def names() -> list[str]:

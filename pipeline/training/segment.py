@@ -24,11 +24,13 @@ from filterscope.pipeline.stores.promises import Promise
 from filterscope.pipeline.stores.tables import table_path, write_table
 from filterscope.pipeline.training.exact import exactly
 from filterscope.pipeline.training.recipe import Measure, Setting, Training
-from filterscope.pipeline.training.registry import recipe
+from filterscope.pipeline.training.registry import RECIPES, recipe
 from filterscope.pipeline.training.team import ALONE, Team
 from filterscope.schemas.results import TABLES
 
 STAGE = "train"
+#: Folder of a run for what its trainings have in common.
+SHARED = "shared"
 #: States of a training that are kept: that of the last piece of work, and of the one before, from which it can be repeated.
 KEPT_STATES = 2
 _STATE = re.compile(r"epochs-\d{6}\.safetensors")
@@ -84,7 +86,7 @@ STATE = Artifact.single("state", lambda run, place: state_path(run, *place), _su
 NETWORK = Artifact(
     "network", lambda run, place, checksums: {"network": network_path(run, place[0])} if "network" in checksums else {}
 )
-WRITES = (STATE, NETWORK, Table("training"))
+WRITES = (STATE, NETWORK, Table("training"), *(Table(name) for one in RECIPES for name in one.tables))
 
 
 def train_epochs(segment: Segment, team: Team = ALONE) -> list[Output]:
@@ -115,6 +117,7 @@ def train_epochs(segment: Segment, team: Team = ALONE) -> list[Output]:
         _, checksums["training"] = write_table(run, "training", (name, block), [table])
         if segment.last == segment.total:
             checksums["network"] = _write_network(segment, training)
+            checksums |= _write_tables(segment, training)
     _write_rejects(segment, training)
     _remove_states(run, name, block)
     return [
@@ -129,7 +132,7 @@ def resumed(segment: Segment) -> Training:
     from filterscope.pipeline.training.packing import unpacked
 
     _seeded(segment.setting, 0)
-    training = recipe(segment.setting.recipe).start(segment.setting)
+    training = recipe(segment.setting.recipe).start(replace(segment.setting, shared=segment.run / SHARED))
     if segment.before is not None:
         path = state_path(segment.run, *segment.before.place)
         damage = Promise(segment.run, (STAGE,), segment.before.place).broken
@@ -186,6 +189,12 @@ def _write_network(segment: Segment, training: Training) -> str:
     return write_network(
         network_path(segment.run, setting.name), weights, replace(stated, recipe=setting.recipe, about=about)
     )
+
+
+def _write_tables(segment: Segment, training: Training) -> dict[str, str]:
+    """Write what a recipe tells at the end; return the digest of each table."""
+    found = training.tables()
+    return {name: write_table(segment.run, name, segment.key.place, tables)[1] for name, tables in found.items()}
 
 
 def _write_rejects(segment: Segment, training: Training) -> None:

@@ -157,3 +157,21 @@ class Judged:
             "products": [[sum(p[a] * p[b] for p in fold[3]) for fold in folds] for a, b in ((0, 0), (0, 1), (1, 1))],
             "effective_groups": sum(meets) ** 2 / sum(m * m for m in meets) if any(meets) else 0.0,
         }
+
+
+def wilson_ends(successes, trials, z=1.959963984540054):
+    """Ends of Wilson's interval: the two shares p with |p - successes / trials| = z sqrt(p (1 - p) / trials)."""
+    share = successes / trials
+    roots = np.roots([1 + z**2 / trials, -(2 * share + z**2 / trials), share**2])
+    return sorted(roots.real.tolist())
+
+
+def newcombe(first, second):
+    """Difference of two shares and its interval, from Wilson's intervals of both (Newcombe's method 10)."""
+    (low_1, high_1), (low_2, high_2) = wilson_ends(*first), wilson_ends(*second)
+    p, q = first[0] / first[1], second[0] / second[1]
+    return (
+        q - p,
+        q - p - ((q - low_2) ** 2 + (high_1 - p) ** 2) ** 0.5,
+        q - p + ((high_2 - q) ** 2 + (p - low_1) ** 2) ** 0.5,
+    )

@@ -20,23 +20,23 @@ class PlantedLayer:
     stride: tuple[float, float]
 
 
-def planted_parts(images, seed):
-    """Return where the three parts are on each image: (I, 3, 2), y and x in pixels."""
+def planted_parts(images, seed, wander=OBJECT):
+    """Return where the three parts are on each image: (I, 3, 2), y and x in pixels; the object moves by `wander`."""
     rng = np.random.default_rng([seed, 1])
-    moved = PARTS + rng.normal(0, OBJECT, (images, 1, 2)) + rng.normal(0, PART, (images, 3, 2))
+    moved = PARTS + rng.normal(0, wander, (images, 1, 2)) + rng.normal(0, PART, (images, 3, 2))
     return np.clip(moved, 8, 215)
 
 
-def planted_layer(parts, cells, filters, noisy, seed, *, peaks=3):
+def planted_layer(parts, cells, filters, noisy, seed, *, peaks=3, mixed=2):
     """Draw a layer of `filters` filters that mix two parts and one noisy peak, and `noisy` ones of three noisy peaks.
 
-    With two `peaks` in all, filters of parts have no noise.
+    With two `peaks` in all, filters of parts have no noise. With one part `mixed`, each filter has one part.
     """
     rng = np.random.default_rng([seed, cells])
     stride = 224 / cells
     centre = stride / 2 - 0.5
     places = centre + np.arange(cells) * stride
-    mixes = [tuple(sorted(((c + 0) % 3, (c + 1) % 3))) for c in range(filters)] + [()] * noisy
+    mixes = [tuple(sorted((c + more) % 3 for more in range(mixed))) for c in range(filters)] + [()] * noisy
     maps = np.zeros((len(parts), len(mixes), cells, cells))
     for image in range(len(parts)):
         for unit, mix in enumerate(mixes):

@@ -16,7 +16,7 @@ from filterscope.pipeline.training.findings import last
 from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.recipe import HELDOUT, TRAIN
 
-OWN = ("training",)
+OWN = ("training", "filter_categories", "training_comparison")
 #: Networks that have figures, and labels that are listed of each.
 FIGURES, LABELS = 24, 200
 
@@ -50,9 +50,23 @@ def write_training(folder: TrainingFolder, out: Path | None = None) -> Path:
     shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
     networks = list(_networks(rows))
     shown = networks[:FIGURES]
-    table = last(folder.path).to_dicts()
-    write_page(site, ("index.html",), "training.html", networks=shown, count=len(networks), last=table)
+    write_page(
+        site,
+        ("index.html",),
+        "training.html",
+        networks=shown,
+        count=len(networks),
+        last=last(folder.path).to_dicts(),
+        twins=schemas.scan_training_comparison(folder.path).filter(pl.col("seed").is_null()).collect().to_dicts(),
+        filters=_filters(folder.path),
+    )
     return site / "index.html"
+
+
+def _filters(run: Path) -> list[dict[str, object]]:
+    """Return how many filters of each network stand for each category, and their median margin."""
+    rows = schemas.scan_filter_categories(run).group_by("model", "category")
+    return rows.agg(filters=pl.len(), margin=pl.col("margin").median()).sort("model", "category").collect().to_dicts()
 
 
 def _networks(rows: pl.DataFrame) -> Iterator[Network]:

@@ -76,7 +76,9 @@ Lines = list[tuple[str, list[str]]]
 
 
 def _rows(value: object, columns: tuple[str, ...], check: Callable[[Lines], list[list[str]]]) -> object:
-    if isinstance(value, str) and value:
+    if value == "":
+        return ()
+    if isinstance(value, str):
         lines = _read(Path(value).expanduser(), columns)
     elif isinstance(value, (list, tuple)) and all(isinstance(row, str) for row in value):
         lines = [(f"row {number}", _cells(row)) for number, row in enumerate(value, 1)]

@@ -1,0 +1,1 @@
+"""Filters that each stand for one part of an object: templates, masks and the mutual-information loss."""

@@ -82,16 +82,9 @@ def audit(
             run.record(request, plan, _files(plan))
         else:
             _renew(run, Stages(plan))
-        outcome = "failed"
-        try:
+        with run.logged(began, command, request):
             _tell_data(run, plan)
             carry_on(run, plan, lock)
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            run.log(began, outcome, command, request)
     return True
 
 

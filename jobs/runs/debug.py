@@ -69,15 +69,8 @@ def debug(
         if not folder.missing(stages):
             return False
         rehearse(asked, folder.ledger.missing(trials.keys))
-        outcome = "failed"
-        try:
+        with folder.logged(began, command, {"debug": asked.options.model_dump(mode="json")}):
             _carry_on(folder, stages, lock, actors)
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            folder.log(began, outcome, command, {"debug": asked.options.model_dump(mode="json")})
     return True
 
 

@@ -66,7 +66,8 @@ def chosen(
     """
     if by in ("conflict", "cluster"):
         hard = material.pool[problem.hard(material.new)[material.pool]]
-        _refuse_few(hard, count, "images that contradict" if by == "conflict" else "members of the blind spot")
+        what = "contradict" if by == "conflict" else "are in the blind spot"
+        _refuse_few(hard, count, f"of {len(material.pool):,} images that {what} {problem.name}")
         views = _balanced(hard, problem.groups(material.new)[hard], count, seed)
         return views, count if by == "cluster" else count * len(material.pool) / len(hard)
     ranks: Mapping[str, Callable[[], np.ndarray]] = {
@@ -148,7 +149,8 @@ def _by_influence(plan: Plan, model: str, material: Material) -> np.ndarray:
 def _refuse_few(views: np.ndarray, count: int, what: str) -> None:
     if len(views) < count:
         raise InputError(
-            f"the pool holds {len(views):,} {what}, fewer than {count:,}; ask for fewer, lower --measured, or audit more images"
+            f"the pool (images never trained on) has {len(views):,} {what}, fewer than {count:,}; ask for fewer, lower "
+            "--measured, or audit more images"
         )
 
 

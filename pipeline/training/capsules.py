@@ -65,7 +65,7 @@ class Capsules(Supervised):
     def _varied(self, pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
         return shifted(pixels, random.integers(-self._shift, self._shift, (len(pixels), 2), endpoint=True))
 
-    def _told(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def _learned(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         capsules = self.network.codes(images)
         loss, errors = self._losses(capsules, images, target)
         self._errors.append(errors.detach())
@@ -85,7 +85,7 @@ class Capsules(Supervised):
         found: list[tuple[np.ndarray, ...]] = []
         routing: list[Selection] = []
         total = squares = torch.zeros((), dtype=torch.float64, device=self.shown.device)
-        for pixels, target in self._tested():
+        for pixels, target in self._tested(self.lesson.heldout):
             with torch.inference_mode():
                 images, truth = self.shown.batch(pixels), torch.from_numpy(target).to(self.shown.device)
                 routed = self.network.route(images)

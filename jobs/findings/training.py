@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from filterscope.jobs.grid import grid
-from filterscope.pipeline.training.findings import last
+from filterscope.jobs.grid import folded, grid
+from filterscope.pipeline.training.findings import controls, last
 
 
 def print_training(run: str | Path, recipe: str | None = None) -> str:
@@ -24,9 +24,7 @@ def print_training(run: str | Path, recipe: str | None = None) -> str:
     )
     table = grid(("network", "epochs", "measure", "train", "held out", "control"), shown)
     name = rows["model"][0]
-    notes = (
-        "control: what always the same answer would give on held-out images; of routing, the coupling of other classes"
-    )
+    notes = "\n".join(folded(says).strip() for says in controls(rows))
     return f"{table}\n{notes}\naudit one: --model trained:{run}/{name}"
 
 

@@ -214,6 +214,8 @@ class Recipe:
         What each seed is trained as, side by side, from the same first weights.
     tables : tuple of str
         Tables of its own, which trainings of it leave at the end.
+    control : str
+        What the control of its measures is.
     version : int
         Raised when the same options lead to other weights.
     """
@@ -229,6 +231,9 @@ class Recipe:
     divisible: bool = False
     variants: tuple[str, ...] = ("",)
     tables: tuple[str, ...] = ()
+    control: str = (
+        "what always the same answer, the most frequent of the training images, would give on held-out images"
+    )
     version: int = 1
 
 

@@ -99,6 +99,8 @@ CAPSNET = Recipe(
     start,
     options=CapsNetOptions,
     check=check,
+    control="of accuracy, what always the same answer would give on held-out images; of agreement, what the coupling of other "
+    "classes gives; of entropy, uniform coupling",
 )
 
 __all__ = ["CAPSNET", "CapsNetOptions"]

@@ -147,7 +147,7 @@ def resumed(segment: Segment) -> Training:
 
 
 def _seeded(setting: Setting, epoch: int) -> np.random.Generator:
-    """Seed torch and return a generator, by what is drawn: epoch 0 are the first weights."""
+    """Seed torch and return a generator, by what is drawn: epoch 0 are the initial weights."""
     import torch
 
     seed = seed_of("train", setting.recipe, setting.subject.name, setting.seed, epoch)

@@ -20,7 +20,7 @@ app = typer.Typer()
 
 
 class Recipes(Verbs):
-    """One verb a recipe."""
+    """One verb per recipe."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the recipes."""

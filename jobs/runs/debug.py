@@ -34,7 +34,7 @@ def debug(
     actors : int, optional
         Trials at once, 0: one after the other in this process; unset: from the machine.
     redo, command : bool, str
-        Whether to try anew what is finished; the command line, for the table `runs`.
+        Whether to run finished trials again; the command line, for the table `runs`.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def debug(
             key, record = found
             raise InputError(
                 f"{key.text} was computed with other parameters: {folder.ledger.difference(key, record)}. Set them back, or "
-                "try anew with --redo."
+                "run the trials again with --redo."
             )
         folder.ledger.forget(list(folder.ledger.missing(sums.keys)))  # of other trials, such as fewer seeds
         if not folder.missing(stages):

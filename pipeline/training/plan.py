@@ -186,7 +186,7 @@ def device_of(asked: str) -> str:
 
     available = torch.cuda.is_available()
     if asked == "cuda" and not available:
-        raise InputError("--device cuda was asked, but torch finds no CUDA device; use --device cpu")
+        raise InputError("--device cuda was asked for, but torch finds no CUDA device; use --device cpu")
     return "cuda" if asked != "cpu" and available else "cpu"
 
 

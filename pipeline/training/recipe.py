@@ -80,7 +80,7 @@ class Setting:
     subject : Subject
         What the training starts from.
     seed : int
-        Of its first weights, its order of images and all that it draws.
+        Of its initial weights, its order of images and all that it draws.
     variant : str
         Which of the recipe's variants; empty where it has one.
     device : str
@@ -211,7 +211,7 @@ class Recipe:
     divisible : bool
         Whether several workers can train one network: `Training.join`.
     variants : tuple of str
-        What each seed is trained as, side by side, from the same first weights.
+        What each seed is trained as, side by side, from the same initial weights.
     tables : tuple of str
         Tables of its own, which trainings of it leave at the end.
     control : str

@@ -151,7 +151,7 @@ def resumed(segment: Segment) -> Training:
 
 
 def _seeded(setting: Setting, epoch: int, rank: int = 0) -> np.random.Generator:
-    """Seed torch and return a generator, by what is drawn: epoch 0 are the first weights.
+    """Seed torch and return a generator, by what is drawn: epoch 0 are the initial weights.
 
     Workers draw the same from the generator, such as the order of images, and each its own from torch, such as dropout.
     """

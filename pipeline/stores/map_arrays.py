@@ -63,7 +63,7 @@ class MapArray:
         return write_shard(self.shard(start), maps, self._array.chunks)
 
     def read(self, start: int, stop: int, units: slice) -> np.ndarray:
-        """Read the maps of some units on views [start, stop), as far as there are any: float16 (views, units, height, width).
+        """Read the maps of units on views, both as far as there are any: float16 of shape (views, units, height, width).
 
         Raises
         ------
@@ -71,7 +71,7 @@ class MapArray:
             If a shard is missing, or is not what was written.
         """
         views, block = self._array.chunks[:2]
-        stop = min(stop, self._array.shape[0])
+        stop, units = min(stop, self._array.shape[0]), slice(units.start, min(units.stop, self._array.shape[1]))
         firsts = range(start - start % views, stop, views)
         if len(firsts) == 1 and not units.start % block and units.stop - units.start <= block:
             chunk = self._chunk(firsts[0], units.start // block)

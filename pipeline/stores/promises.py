@@ -101,7 +101,12 @@ class Promise:
 
     @property
     def _folders(self) -> list[Place]:
-        return [self.run.joinpath("ledger", stage, *self.place[:-1]) for stage in self.stages]
+        return _folders_of(self.run, self.stages, self.place[:-1])
+
+
+@lru_cache(maxsize=_FOLDERS)
+def _folders_of(run: Place, stages: tuple[str, ...], folders: tuple[str, ...]) -> list[Place]:
+    return [run.joinpath("ledger", stage, *folders) for stage in stages]
 
 
 def _markers(folder: Place, block: str, *, fresh: bool) -> list[Place]:

@@ -96,7 +96,7 @@ def read_chunk(shard: Place, number: int, chunks: int, shape: Sequence[int], pro
                 promise.hold(name, shard, lambda stated: False)
                 return np.zeros(shape, np.float16)
             chunk = np.empty(length, np.uint8)
-            chunk = chunk[: file.read_into(offset, memoryview(chunk))]
+            chunk = chunk[: file.read_into(offset, chunk.data)]
     except FileNotFoundError:
         raise promise.broken(shard, "is missing") from None
     except (OverflowError, MemoryError, ValueError):  # of an offset or a length from another file

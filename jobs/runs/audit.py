@@ -264,6 +264,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     from filterscope.pipeline.engine.runner import LocalRunner, Runner, start_ray
     from filterscope.pipeline.engine.schedule import Schedule
     from filterscope.pipeline.engine.telemetry import Telemetry
+    from filterscope.pipeline.methods.extraction.panels import panels
     from filterscope.pipeline.methods.retention import finished_with, readmit
     from filterscope.pipeline.run.tables import write_plan_tables
 
@@ -289,6 +290,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
             forward=stages.forward(),
             analyses=stages.analyses,
             finished=lambda model: finished_with(plan.only(model)),
+            together=panels(plan).__getitem__,
         )
 
 

@@ -6,7 +6,7 @@ than one is lost with a worker.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, groupby, islice
 
 from filterscope.pipeline.engine.stage import Work
 
@@ -23,7 +23,7 @@ Lease = tuple[Work, ...]
 
 
 class Leases:
-    """Puts a stream of pieces into leases by what the last ones took.
+    """Puts a stream of pieces into leases by what the last ones took; pieces that share something are not parted.
 
     Parameters
     ----------
@@ -34,40 +34,43 @@ class Leases:
     """
 
     def __init__(self, works: Iterable[Work], workers: int) -> None:
-        self._works = iter(works)
+        self._groups = sharers(works)
         self._workers = workers
-        self._pieces, self._seconds = 0, 0.0
+        self._count, self._seconds = 0, 0.0
 
     def note(self, seconds: float) -> None:
-        """Take note of what a piece took."""
-        self._pieces += 1
+        """Take note of what a piece of the last Dataset took."""
         self._seconds += seconds
 
     def datasets(self) -> Iterator[list[Lease]]:
         """Yield the leases of one Dataset after the other; what is noted meanwhile decides on the next."""
-        alone: list[Lease] = [(work,) for work in islice(self._works, ALONE)]
+        alone = list(islice(self._groups, ALONE))
+        self._count = len(alone)
         if alone:
             yield alone
-        while works := list(islice(self._works, self._share())):
+        while groups := list(islice(self._groups, min(PIECES, LEASES * self._size()))):
             size = self._size()
-            self._pieces, self._seconds = 0, 0.0
-            yield list(_cut(works, size, self._workers))
+            self._count, self._seconds = len(groups), 0.0
+            yield list(_cut(groups, size, self._workers))
 
     def _size(self) -> int:
-        """Return how many pieces make a lease."""
-        return max(1, int(SECONDS * self._pieces / self._seconds)) if self._seconds else PIECES
-
-    def _share(self) -> int:
-        return min(PIECES, LEASES * self._size())
+        """Return how many groups make a lease."""
+        return max(1, int(SECONDS * self._count / self._seconds)) if self._seconds else PIECES
 
 
-def _cut(works: list[Work], size: int, workers: int) -> Iterator[Lease]:
-    """Cut pieces into leases of at most `size`, shorter towards the end, where workers would wait for the last."""
+def sharers(works: Iterable[Work]) -> Iterator[Lease]:
+    """Yield the pieces that follow each other and share something together, all others alone."""
+    for _, found in groupby(enumerate(works), key=lambda item: item[1].shares or item[0]):
+        yield tuple(work for _, work in found)
+
+
+def _cut(groups: list[Lease], size: int, workers: int) -> Iterator[Lease]:
+    """Cut groups into leases of at most `size`, shorter towards the end, where workers would wait for the last."""
     start = 0
-    while start < len(works):
-        length = min(size, -(-(len(works) - start) // (_EACH * workers)))
-        yield tuple(works[start : start + length])
+    while start < len(groups):
+        length = min(size, -(-(len(groups) - start) // (_EACH * workers)))
+        yield tuple(chain.from_iterable(groups[start : start + length]))
         start += length
 
 
-__all__ = ["Lease", "Leases"]
+__all__ = ["Lease", "Leases", "sharers"]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from threading import Lock, Thread
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from filterscope.pipeline.engine.cluster import own_signals, refuse_silent, starting, watch
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.keys import Key
-from filterscope.pipeline.engine.leases import Lease, Leases
+from filterscope.pipeline.engine.leases import Lease, Leases, sharers
 from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.sharing import sharing
 from filterscope.pipeline.engine.stage import Output, Stage, Work
 from filterscope.pipeline.engine.worker import Piece, Worker, attempts_of, carry_out_row
 
@@ -216,8 +217,11 @@ class LocalRunner(Runner):
     def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         last = len(stage.steps) - 1
         workers = [Worker(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)]
-        for work in works:
-            piece = Piece(work, {})
-            for worker in workers:
-                piece = worker.carry_out(piece)
-            yield piece.result
+        for group in sharers(works):
+            values: dict[Hashable, Any] | None = {} if len(group) > 1 else None
+            for work in group:
+                piece = Piece(work, {})
+                with sharing(values):
+                    for worker in workers:
+                        piece = worker.carry_out(piece)
+                yield piece.result

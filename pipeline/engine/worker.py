@@ -5,7 +5,7 @@ import pickle
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 from filterscope.pipeline.engine.attempts import TRIES, Attempts
 from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is_out_of_memory
 from filterscope.pipeline.engine.keys import Key
+from filterscope.pipeline.engine.leases import sharers
 from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.sharing import sharing
 from filterscope.pipeline.engine.stage import Output, Step, Work
 from filterscope.pipeline.stores.places import durable
 from filterscope.pipeline.stores.promises import DamagedError
@@ -31,14 +33,14 @@ class Piece:
         Arrays for the next step, the outputs of the last one, or the error that a step met.
     seconds : float
         Spent on it so far.
-    shared : bool
+    repeatable : bool
         Whether others travel with it: they are carried out again if their worker dies.
     """
 
     work: Work
     result: Any
     seconds: float = 0.0
-    shared: bool = False
+    repeatable: bool = False
 
 
 class Worker:
@@ -67,11 +69,14 @@ class Worker:
             yield {"piece": self.carry_out(row["piece"])}
             return
         works = pickle.loads(row["lease"])
-        for work in works:
-            piece = self.carry_out(Piece(work, {}, shared=len(works) > 1))
-            yield {"piece": piece}
-            if isinstance(piece.result, Exception):
-                return
+        for group in sharers(works):
+            values: dict[Hashable, Any] | None = {} if len(group) > 1 else None
+            for work in group:
+                with sharing(values):
+                    piece = self.carry_out(Piece(work, {}, repeatable=len(works) > 1))
+                yield {"piece": piece}
+                if isinstance(piece.result, Exception):
+                    return
 
     def carry_out(self, piece: Piece) -> Piece:
         """Return the piece with what the step gave, or with the error that it met."""
@@ -84,10 +89,10 @@ class Worker:
             self._attempts.end(work, self._number)
         except OSError as error:
             result = _failure(work.keys, error)
-        return Piece(work, result, piece.seconds + time.perf_counter() - began, piece.shared)
+        return Piece(work, result, piece.seconds + time.perf_counter() - began, piece.repeatable)
 
     def _result(self, piece: Piece) -> Any:
-        done = self._done(piece.work) if piece.shared and self._last else None
+        done = self._done(piece.work) if piece.repeatable and self._last else None
         return done or self._tried_twice(piece.work, piece.result)
 
     def _done(self, work: Work) -> list[Output] | None:

@@ -235,7 +235,7 @@ if TYPE_CHECKING:
         """All settings of an audit, with those of the options that the verbs themselves look at."""
 
         methods: tuple[str, ...] = ()
-        store: str = "zarr"
+        store: str = "auto"
 
 else:
     AuditConfig = _config_class()

@@ -13,7 +13,7 @@ from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.leases import Lease, Leases, sharers
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.sharing import sharing
-from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.engine.worker import Piece, Worker, attempts_of, carry_out_row
 
 #: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
@@ -185,7 +185,7 @@ class Runner:
     def _pieces(self, stage: Stage, leases: Sequence[Lease]) -> Iterator[Piece]:
         import ray
         from ray import cloudpickle
-        from ray.data import ActorPoolStrategy, TaskPoolStrategy
+        from ray.data import TaskPoolStrategy
 
         rows = [{"lease": cloudpickle.dumps(lease)} for lease in leases]
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
@@ -193,13 +193,26 @@ class Runner:
             made = (step, self._ledger.folder, number, number == len(stage.steps) - 1)
             resources = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
             if step.actors:
-                pool = ActorPoolStrategy(size=min(step.actors, len(rows)))
+                pool = _pool(step, min(step.actors, len(rows)))
                 # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
                 dataset = dataset.flat_map(Worker, fn_constructor_args=made, compute=pool, **resources)
             else:
                 tasks = TaskPoolStrategy(size=None if cluster_named() else min(cores(), len(rows)))
                 dataset = dataset.flat_map(carry_out_row, fn_args=made, compute=tasks, **resources)
         return (row["piece"] for row in dataset.iter_rows())
+
+
+def _pool(step: Step, most: int) -> Any:
+    """Return the pool of a step's actors: on a cluster as many as there is room for now, and more when nodes come."""
+    import ray
+    from ray.data import ActorPoolStrategy
+
+    if not cluster_named():
+        return ActorPoolStrategy(size=most)
+    total = ray.cluster_resources()
+    wanted = {"GPU": step.gpus} if step.gpus else {"CPU": step.cpus}
+    room = min(int(total.get(name, 0) / each) for name, each in wanted.items())
+    return ActorPoolStrategy(min_size=1, max_size=most, initial_size=max(1, min(most, room)))
 
 
 def _workers(stage: Stage) -> int:

@@ -135,6 +135,30 @@ def test_a_node_that_dies(settings, undisturbed, tmp_path, stage):
 
 
 @pytest.mark.fault
+def test_a_cluster_that_breathes(settings, undisturbed, tmp_path):
+    """For some minutes one of three nodes goes every 20 s and another comes; a removal costs one piece of work."""
+    small = {**settings, "image_block": 1, "unit_block": 1, "actors": 3}
+    assert Driver(tmp_path / "calm" / "run", {**small, "actors": 0}).wait()[0] == 0
+    run = tmp_path / "breathing" / "run"
+    code, text = Driver(run, small, FAULT="tries", FAULT_NODES="1,1,1", FAULT_BREATH="20", FAULT_DELAY="2").wait()
+    assert code == 0, text
+    replaced = int(text.rpartition("nodes replaced: ")[2].split()[0])
+    assert replaced >= 3
+    assert_same(run, tmp_path / "calm" / "run")
+    tries = [path.stat().st_size for path in (run.parent / "tries").iterdir()]
+    assert sum(tries) - len(tries) <= replaced, tries
+
+
+@pytest.mark.fault
+def test_nodes_that_come_late_get_work(settings, undisturbed, tmp_path):
+    small = {**settings, "image_block": 1, "actors": 3}
+    code, text = Driver(tmp_path / "run", small, FAULT="nodes", FAULT_NODES="1", FAULT_LATE="2", FAULT_DELAY="4").wait()
+    assert code == 0, text
+    assert len(list(tmp_path.glob("node-*"))) == 3
+    assert_same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.fault
 def test_a_zoo_on_three_unequal_nodes(settings, tmp_path):
     """Four networks; every node has a part in them, and the tables are those of one process."""
     models = [{**PLANTED, "name": f"planted-{number}", "mean": [0.1 * number] * 3} for number in range(4)]

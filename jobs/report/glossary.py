@@ -297,6 +297,10 @@ TERMS: dict[str, str] = {
             ("high", "upper limit of the 95 % interval of the relation, over source images"),
         )
     },
+    "Edited views.before": "score of the attribute on the view",
+    "Edited views.after": "score after the edit",
+    "Edited views.under control": "score after the control: an equal region painted elsewhere, or a view with it pasted",
+    "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
     "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
     "What the labels explain of relations.strength": "size of a relation, the median over pairs",
     "What the labels explain of relations.random network": "the same in the network with its weights in another order",

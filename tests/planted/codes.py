@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.models.coding import Normal, Uniform
+from filterscope.pipeline.models.coding import Categorical, Normal, Uniform
 
 #: Height and width of the images, pixels.
 SIDE = 20
@@ -101,6 +101,57 @@ class _Capsules(nn.Module):
         """Return codes (n, 2, 4)."""
         found = seen(images)
         return torch.stack([found * (found[:, :1] < 0), found * (found[:, :1] >= 0)], 1)
+
+
+class _Choice(nn.Module):
+    """A choice of three places from left to right, in the order 2, 0, 1, and a normal code: how high a blob is."""
+
+    def __init__(self, tells: bool) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.tensor([0.0, 2.5, -2.5]) * tells)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """Return codes (n, 1, 4)."""
+        found = seen(images)
+        nearest = (found[:, :1] - torch.tensor([0.0, 2.5, -2.5])).abs().argmin(1)
+        return torch.cat([nn.functional.one_hot(nearest, 3).float(), found[:, 3:]], 1)[:, None]
+
+    def decode(self, codes: Tensor, group: int) -> Tensor:
+        """Draw them."""
+        right, none = codes[:, :3] @ self.place, torch.zeros(len(codes), device=codes.device)
+        return draw(torch.stack([right, none, none, codes[:, 3]], 1))
+
+    def latents(self) -> list[Any]:
+        """Three values, and a normal code."""
+        return [Categorical(3), Normal()]
+
+
+class _Thirds(nn.Module):
+    """An independent classifier: how bright the left, middle and right third of an image is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return three scores."""
+        cuts = 7, 13
+        return torch.stack([part.sum((1, 2, 3)) for part in images.tensor_split(cuts, dim=3)], 1) * self.gain
+
+
+def choice() -> nn.Module:
+    """Return an encoder and decoder with a choice that says where blobs lie."""
+    return _Choice(True)
+
+
+def silent_choice() -> nn.Module:
+    """Return one whose choice changes nothing."""
+    return _Choice(False)
+
+
+def thirds() -> nn.Module:
+    """Return the classifier of places."""
+    return _Thirds()
 
 
 def encoder() -> nn.Module:

@@ -112,6 +112,31 @@ def scores(run: str | Path) -> pl.DataFrame:
     )
 
 
+def purity(run: str | Path) -> pl.DataFrame:
+    """Return how purely choices stand for classes, beside permuted images; one row per group that has a choice."""
+    columns = ("purity", "purity_null", "purity_encoded", "purity_encoded_null")
+    return (
+        schemas.scan_code_summary(run)
+        .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in columns))
+        .sort(_KEYS)
+        .select(*_KEYS, *columns)
+        .collect()
+    )
+
+
+def classes(run: str | Path) -> pl.DataFrame:
+    """Return the classes that each value of a choice stands for, most images first, three of a value at most."""
+    keys = [*_KEYS, "code", "source", "value"]
+    return (
+        schemas.scan_code_classes(run)
+        .sort(*keys, "images", "label", descending=[False] * len(keys) + [True, False])
+        .group_by(keys, maintain_order=True)
+        .head(3)
+        .select(*keys, "label", "matched", "images", "share")
+        .collect()
+    )
+
+
 def transforms(run: str | Path) -> pl.DataFrame:
     """Return what codes tell of transforms of the image, beside pixels, a plain layer and permuted sizes."""
     columns = ("transform", "r2", "r2_pixels", "r2_layer", "r2_permuted", "images")
@@ -165,6 +190,22 @@ FINDINGS = (
         terminal=False,
     ),
     Finding(
+        "Choices and classes",
+        ("code_summary",),
+        purity,
+        note="Purity: the share of images whose class is the one that the value of their choice is matched with, one to one. "
+        "The null is the same with images permuted, matched anew. Classes are those of an independent classifier for decoded "
+        "images, of the data set for encoded ones.",
+    ),
+    Finding(
+        "What values of a choice stand for",
+        ("code_classes",),
+        classes,
+        note="At most three classes of each value. Read it with the purity above: a value is matched with some class, whatever "
+        "it means.",
+        terminal=False,
+    ),
+    Finding(
         "What codes tell of transforms",
         ("equivariance",),
         transforms,
@@ -182,4 +223,15 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "best", "headline", "matrix", "scores", "transforms", "traversals", "verdicts"]
+__all__ = [
+    "FINDINGS",
+    "best",
+    "classes",
+    "headline",
+    "matrix",
+    "purity",
+    "scores",
+    "transforms",
+    "traversals",
+    "verdicts",
+]

@@ -159,6 +159,46 @@ def test_groups_are_audited_one_by_one_and_beside_a_plain_layer(data, tmp_path):
     assert schemas.scan(found, "codes").collect()["layer"].unique().to_list() == ["codes"]
 
 
+THIRDS = f"factory:tests.planted.codes:thirds;input_size={planted.SIDE};mean=0;std=1"
+
+
+def test_a_choice_stands_for_the_classes_that_an_independent_classifier_and_the_data_set_tell(data, tmp_path):
+    run = audited(tmp_path / "run", data, "choice", **{"codes.classifier": THIRDS, "codes.moved": 0})
+    rows = schemas.scan(run, "code_classes").collect()
+    decoded = rows.filter(source="decoded")
+    assert dict(decoded.select("value", "label").iter_rows()) == {0: "1", 1: "2", 2: "0"}
+    assert decoded["matched"].all()
+    assert decoded["share"].to_list() == [1, 1, 1]
+    assert decoded["images"].sum() == 2000  # drawn, whatever the data set holds
+    (summary,) = schemas.scan(run, "code_summary").collect().iter_rows(named=True)
+    assert summary["purity"] == 1
+    assert summary["purity_null"] == pytest.approx(0.35, abs=0.03)
+    # the middle place holds blobs of both sides, and two classes match two of three values
+    encoded = rows.filter(source="encoded")
+    assert set(encoded["label"]) == {"left", "right"}
+    assert encoded["images"].sum() == 60
+    assert encoded.filter(value=1)["label"].to_list() == ["right"]
+    assert encoded.filter(value=2)["label"].to_list() == ["left"]
+    matched = encoded.filter(pl.col("matched"))
+    assert summary["purity_encoded"] == pytest.approx(matched["images"].sum() / 60)
+    assert summary["purity_encoded"] > summary["purity_encoded_null"]
+    (told,) = findings.purity(run).iter_rows(named=True)
+    assert told["purity"] == 1
+    assert findings.classes(run).filter(source="decoded").height == 3
+
+
+def test_a_choice_that_changes_nothing_is_as_pure_as_permuted_images(data, tmp_path):
+    run = audited(tmp_path / "run", data, "silent_choice", **{"codes.classifier": THIRDS, "codes.moved": 0})
+    (summary,) = schemas.scan(run, "code_summary").collect().iter_rows(named=True)
+    assert summary["purity"] == pytest.approx(summary["purity_null"], abs=0.03)
+
+
+def test_without_a_choice_there_is_no_purity(run):
+    assert schemas.scan(run, "code_classes").collect().is_empty()
+    assert schemas.scan(run, "code_summary").collect()["purity"].is_null().all()
+    assert findings.purity(run).is_empty()
+
+
 def test_what_does_not_keep_to_the_form_is_refused_in_words():
     class Flat(nn.Module):
         def codes(self, images):

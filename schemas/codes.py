@@ -191,6 +191,38 @@ CODE_CLASSES = table(
     column("matched", pa.bool_(), "whether value and class are matched, each with one, so that most images agree"),
 )
 
+CAPSULE_ROUTING = table(
+    MODEL,
+    LAYER,
+    column("group", pa.int32(), "group of the capsule, such as a class"),
+    column("images", pa.int32(), "encoded images on which its capsule is the longest"),
+    column(
+        "agreement",
+        pa.float64(),
+        "cosine of the votes for the capsule with the capsule, each weighing as much as it is coupled; mean over the images",
+    ),
+    column(
+        "agreement_permuted",
+        pa.float64(),
+        "the same votes and capsule with the coupling of the other groups: as high where routing selects nothing",
+    ),
+    column(
+        "selected",
+        pa.float64(),
+        "agreement less agreement_permuted: by how much routing favours votes that agree",
+    ),
+    column("selected_error", pa.float64(), "standard error of that mean", null="there is one image"),
+    column("agreement_other", pa.float64(), "agreement of the capsules of the other groups on the same images"),
+    column(
+        "entropy",
+        pa.float64(),
+        "of the coupling of a primary capsule over the groups; 1 where routing leaves it uniform",
+    ),
+    column("top_type", pa.int32(), "type of primary capsules that has the largest share of the coupling"),
+    column("top_type_share", pa.float64(), "that share"),
+    column("top_type_share_other", pa.float64(), "the share of the same type in the coupling of the other groups"),
+)
+
 EQUIVARIANCE = table(
     MODEL,
     LAYER,

@@ -4,6 +4,7 @@ Needs torch and the project's statement of latents alone, so that a factory make
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,54 @@ class _Capsules(nn.Module):
         """Return codes (n, 2, 4)."""
         found = seen(images)
         return torch.stack([found * (found[:, :1] < 0), found * (found[:, :1] >= 0)], 1)
+
+
+@dataclass(frozen=True)
+class _Routing:
+    votes: Tensor
+    coupling: Tensor
+    capsules: Tensor
+
+
+class _Router(nn.Module):
+    """Two groups, that of the blobs to the left and that of those to the right, made of four votes of two types.
+
+    The first type votes as its capsule is, the second the other way. `selects` says how the winner is coupled: to the first
+    type three times as much; else all is coupled alike.
+    """
+
+    types = 2
+
+    def __init__(self, selects: bool) -> None:
+        super().__init__()
+        self.selects = nn.Parameter(torch.tensor(float(selects)))
+
+    def route(self, images: Tensor) -> _Routing:
+        """Return votes (n, 2, 4, 2), coupling (n, 2, 4) and capsules (n, 2, 2)."""
+        right = (seen(images)[:, 0] >= 0).long()
+        capsules = torch.full((len(images), 2, 2), 0.1)
+        capsules[torch.arange(len(images)), right] = 0.6
+        sign = torch.tensor([1.0, 1.0, -1.0, -1.0])
+        votes = sign[:, None] * capsules[:, :, None].expand(-1, -1, 4, -1)
+        coupling = torch.full((len(images), 2, 4), 0.5)
+        moved = 0.25 * self.selects * sign
+        coupling[torch.arange(len(images)), right] += moved
+        coupling[torch.arange(len(images)), 1 - right] -= moved
+        return _Routing(votes, coupling, capsules)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """Return the capsules."""
+        return self.route(images).capsules
+
+
+def router() -> nn.Module:
+    """Return an encoder whose routing selects."""
+    return _Router(True)
+
+
+def uniform_router() -> nn.Module:
+    """Return one whose routing selects nothing."""
+    return _Router(False)
 
 
 class _Choice(nn.Module):

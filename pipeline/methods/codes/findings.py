@@ -13,6 +13,10 @@ _NOTE = (
     "Specificity: the share that one factor has in all that a step along a code changes in decoded images; without a decoder, "
     "in all that the code tells. Random directions of the same codes are the control: 95 % are less specific than random95."
 )
+_ROUTING = (
+    "Agreement: cosine of a capsule with the votes for it, weighted by their coupling. The control weighs these votes by the "
+    "coupling of other groups: as high where routing selects nothing. Of images on which the group wins."
+)
 
 
 def headline(run: str | Path) -> pl.DataFrame:
@@ -137,6 +141,23 @@ def classes(run: str | Path) -> pl.DataFrame:
     )
 
 
+def routing(run: str | Path) -> pl.DataFrame:
+    """Return what routing selects in each network of capsules: means over the groups that win on some image."""
+    names = ("agreement", "agreement_permuted", "selected", "agreement_other", "entropy")
+    return (
+        schemas.scan_capsule_routing(run)
+        .group_by("model", "layer")
+        .agg(pl.len().alias("groups"), pl.col("images").sum(), *(pl.col(name).mean() for name in names))
+        .sort("model", "layer")
+        .collect()
+    )
+
+
+def routing_of_groups(run: str | Path) -> pl.DataFrame:
+    """Return the same of each group, and the type of primary capsules that it takes most from."""
+    return schemas.scan_capsule_routing(run).sort(_KEYS).collect()
+
+
 def transforms(run: str | Path) -> pl.DataFrame:
     """Return what codes tell of transforms of the image, beside pixels, a plain layer and permuted sizes."""
     columns = ("transform", "r2", "r2_pixels", "r2_layer", "r2_permuted", "images")
@@ -205,6 +226,8 @@ FINDINGS = (
         "it means.",
         terminal=False,
     ),
+    Finding("What routing selects", ("capsule_routing",), routing, note=_ROUTING),
+    Finding("Routing to each group", ("capsule_routing",), routing_of_groups, note=_ROUTING, terminal=False),
     Finding(
         "What codes tell of transforms",
         ("equivariance",),
@@ -230,6 +253,8 @@ __all__ = [
     "headline",
     "matrix",
     "purity",
+    "routing",
+    "routing_of_groups",
     "scores",
     "transforms",
     "traversals",

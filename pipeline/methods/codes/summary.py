@@ -15,7 +15,9 @@ from filterscope.operators.codes.scores import Scores
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.codes.choices import class_rows, purities
+from filterscope.pipeline.methods.codes.encode import CODED
 from filterscope.pipeline.methods.codes.measure import MEASURED, STAGE, measured_path
+from filterscope.pipeline.methods.codes.routing import routing_rows
 from filterscope.pipeline.methods.codes.subjects import Subject, direction_blocks, groups_of, subjects
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, key_of, one
@@ -122,7 +124,8 @@ def summarise(task: SummaryTask) -> list[Output]:
     told = [group.told["association_p"] for group in groups if "association_p" in group.told]
     association_q = list(q_values(np.stack(told))) if told else [None] * len(groups)
     parts: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("code_factors", "codes", "code_summary", "code_classes", "equivariance")
+        name: []
+        for name in ("code_factors", "codes", "code_summary", "code_classes", "capsule_routing", "equivariance")
     }
     for at, group in enumerate(groups):
         parts["code_factors"] += _factors_of(group, association_q[at])
@@ -130,6 +133,7 @@ def summarise(task: SummaryTask) -> list[Output]:
         parts["code_summary"].append(_summary_of(group, q[at]))
         parts["code_classes"] += class_rows(group.told, group.model, group.group)
         parts["equivariance"] += _equivariance_of(group)
+    parts["capsule_routing"] += routing_rows(task.plan, task.model)
     rows, checksums = 0, {}
     for name, found in parts.items():
         own = {"model": task.model.name, "layer": subject.layer}
@@ -240,8 +244,15 @@ def _equivariance_of(group: _Group) -> list[dict[str, Any]]:
 
 SUMMARY = StageKind(
     "codes",
-    reads=(MEASURED,),
-    writes=(Table("code_factors"), Table("codes"), Table("code_summary"), Table("code_classes"), Table("equivariance")),
+    reads=(CODED, MEASURED),
+    writes=(
+        Table("code_factors"),
+        Table("codes"),
+        Table("code_summary"),
+        Table("code_classes"),
+        Table("capsule_routing"),
+        Table("equivariance"),
+    ),
     plan=plan_summary,
     parameters=lambda plan, model: {"level": LEVEL, "active": _ACTIVE, "significant": SIGNIFICANT},
 )

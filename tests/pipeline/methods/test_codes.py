@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -199,6 +200,38 @@ def test_without_a_choice_there_is_no_purity(run):
     assert findings.purity(run).is_empty()
 
 
+def test_routing_is_told_beside_the_coupling_of_the_other_group(data, tmp_path):
+    """Weights of the winner are 3/8 and 1/8: votes of both types are cosines of 1 and -1."""
+    run = audited(tmp_path / "run", data, "router", **{"codes.moved": 0, "codes.factors": "attributes"})
+    rows = {row["group"]: row for row in schemas.scan(run, "capsule_routing").collect().iter_rows(named=True)}
+    assert sorted(rows) == [0, 1]
+    assert sum(row["images"] for row in rows.values()) == 60
+    uneven = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
+    for row in rows.values():
+        told = {
+            name: row[name] for name in ("agreement", "agreement_permuted", "selected", "agreement_other", "entropy")
+        }
+        expected = {
+            "agreement": 0.5,
+            "agreement_permuted": -0.5,
+            "selected": 1,
+            "agreement_other": -0.5,
+            "entropy": uneven,
+        }
+        assert told == pytest.approx(expected, abs=1e-6)
+        assert row["selected_error"] == pytest.approx(0, abs=1e-9)
+        assert (row["top_type"], row["top_type_share"]) == (0, pytest.approx(0.75))
+        assert row["top_type_share_other"] == pytest.approx(0.25)
+
+
+def test_routing_that_leaves_coupling_uniform_selects_nothing(data, tmp_path):
+    run = audited(tmp_path / "run", data, "uniform_router", **{"codes.moved": 0, "codes.factors": "attributes"})
+    (row,) = findings.routing(run).iter_rows(named=True)
+    assert row["selected"] == pytest.approx(0, abs=1e-7)
+    assert row["entropy"] == pytest.approx(1)
+    assert row["groups"] == 2
+
+
 def test_what_does_not_keep_to_the_form_is_refused_in_words():
     class Flat(nn.Module):
         def codes(self, images):
@@ -223,6 +256,21 @@ def test_what_does_not_keep_to_the_form_is_refused_in_words():
         def latents(self):
             return [Normal(), Categorical(3)]
 
+    class Votes(Whole):
+        decode = None
+        types = 2
+
+        def codes(self, images):
+            return images.flatten(2)[:, :, :3].expand(-1, 2, -1)
+
+        def route(self, images):
+            codes = self.codes(images)
+            return SimpleNamespace(votes=codes, coupling=codes, capsules=codes)
+
+    class Untold(Votes):
+        def route(self, images):
+            return self.codes(images)
+
     def refused(module):
         with pytest.raises(InputError) as refusal:
             coding_of(with_forward(module()), (1, 4, 4), "mine")
@@ -236,6 +284,8 @@ def test_what_does_not_keep_to_the_form_is_refused_in_words():
     assert "decode(codes, group) but neither codes(images) nor latents()" in refused(Alone)
     assert "latents() of mine returned 'normal'" in refused(Stated)
     assert "returned torch.float32 of shape (2, 4) for 2 codes; it must return images" in refused(Shapeless)
+    assert "returned votes, coupling and capsules of torch.float32 of shape (2, 2, 3)" in refused(Votes)
+    assert "route(images) of mine fails: AttributeError" in refused(Untold)
     assert coding_of(nn.Sequential(nn.Flatten()), (1, 4, 4), "plain") is None
     held = nn.Module()
     held.codes = nn.Identity()  # a part of that name is no method

@@ -17,6 +17,7 @@ _POLICIES = {
     "uub": "by a bandit over partitions that counts old answers less (Lakkaraju et al. 2017), mean over trials",
     "random": "by asking about views at random, mean over trials",
     "least-confident": "by asking about the least confident views first",
+    "most-distant": "by asking first about the views whose activations are farthest from their mean over the class",
     "greedy": "by asking about the partition that was wrong most often, mean over trials",
     "epsilon": "as greedy, every tenth question being about any partition, mean over trials",
     "ucb1": "by the bandit UCB1 over partitions, mean over trials",

@@ -18,7 +18,7 @@ TRAINING = table(
     column(
         "control",
         pa.float64(),
-        "what a constant answer would give, such as always the majority of the training images",
+        "what a constant answer would give, such as always the majority of the training images; of purity, permuted codes",
         null="the measure has none",
     ),
     column("examples", pa.int64(), "images, or images with a known label, that it was measured on"),

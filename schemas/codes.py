@@ -5,7 +5,7 @@ import pyarrow as pa
 from filterscope.schemas.columns import IMAGE, LAYER, MODEL, column, table
 
 _GROUP = column("group", pa.int32(), "group of the codes, such as a class's capsule; 0 where there is one")
-_CODE = column("code", pa.int32(), "number of the code in its group; of a layer its unit")
+_CODE = column("code", pa.int32(), "number of the code in its group; for a layer, the unit")
 _FACTOR = column(
     "factor", pa.string(), "what varies in the images: an attribute of the data set, or a shape that is measured"
 )
@@ -81,7 +81,7 @@ CODES = table(
     column(
         "specificity",
         pa.float64(),
-        "share of the largest in all effects, or in all information above the null",
+        "share of the largest effect in all effects, or of the largest information above the null in all of it",
         null=_NO_AXIS,
     ),
     column(
@@ -91,10 +91,16 @@ CODES = table(
         null=f"{_NO_AXIS}, or there is no decoder",
     ),
     column(
-        "random95", pa.float64(), "95 % of random directions of the group are less specific", null="no direction is"
+        "random95",
+        pa.float64(),
+        "specificity that 95 % of random directions of the group are below",
+        null="no random direction has one",
     ),
     column(
-        "p", pa.float64(), "share of random directions, with the code as one more, that are as specific", null=_NO_AXIS
+        "p",
+        pa.float64(),
+        "share of random directions, the code counted among them, that are at least as specific",
+        null=_NO_AXIS,
     ),
     column("q_value", pa.float64(), "false discovery rate of that over the codes of the layer", null=_NO_AXIS),
     column(

@@ -6,8 +6,8 @@ from filterscope.schemas.columns import MODEL, column, table
 
 _PROBLEM = column("problem", pa.string(), "what was to be mended, such as two attributes that are tied together")
 _STEP = column("step", pa.string(), "what was done, such as collect:50")
-_NO_REPEAT = "nothing is known of it in the trials"
-_NO_CONTROL = "nothing is known of it in the control"
+_NO_REPEAT = "it could not be measured in the trials"
+_NO_CONTROL = "it could not be measured in the control"
 
 DEBUG_FOUND = table(
     MODEL,
@@ -23,15 +23,15 @@ DEBUG_STEPS = table(
     _PROBLEM,
     _STEP,
     column("kind", pa.string(), "collect, relabel, paste, drop, reweight or last"),
-    column("what", pa.string(), "what was done, by what images were chosen, and what the control did"),
+    column("what", pa.string(), "what was done, how images were chosen, and what the control did"),
     column("cost", pa.int32(), "images that a person labels for it; its control costs as many"),
     column("looked", pa.float64(), "images of the pool that a person looks at to find these, on average"),
     column(
         "measure",
         pa.string(),
         "accuracy; worst group: accuracy of the group of lowest accuracy; omega: the mined relation of both attributes; "
-        "context share: what painting over the region of most effect takes from the score, of those where the attribute is not "
-        "seen, as a part of what painting over its own takes",
+        "context share: what painting over a region where the attribute is not seen takes from the score, for the region of "
+        "largest effect, over the same for its own region",
     ),
     column("label", pa.string(), "the attribute that is measured", null="the pair, or all attributes or classes"),
     column(
@@ -41,7 +41,7 @@ DEBUG_STEPS = table(
         null="all images that measure",
     ),
     column("examples", pa.int32(), "images that count"),
-    column("before", pa.float64(), "the measure on the network as it was", null="nothing is known of it"),
+    column("before", pa.float64(), "the measure on the network as it was", null="it could not be measured"),
     column("after", pa.float64(), "the mean over trials of the measure on the mended network", null=_NO_REPEAT),
     column("low", pa.float64(), "lower end of its 95 % interval (bootstrap over trials and images)", null=_NO_REPEAT),
     column("high", pa.float64(), "upper end of that interval", null=_NO_REPEAT),
@@ -62,7 +62,7 @@ DEBUG_CHOICES = table(
     column("arm", pa.string(), "fix, or control"),
     column("seed", pa.int32(), "number of the trial"),
     column("place", pa.int32(), "place among what was chosen, 0 first"),
-    column("image", pa.int32(), "image of the data set that it is of", null="a unit was chosen"),
+    column("image", pa.int32(), "number of its image in the data set", null="a unit was chosen"),
     column("view", pa.int32(), "its view", null="a unit was chosen"),
     column("unit", pa.int32(), "unit that was dropped", null="a view was chosen"),
 )

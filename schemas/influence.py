@@ -133,7 +133,7 @@ GROUP_INFLUENCE = table(
     column(
         "left_out",
         pa.int32(),
-        "those that the head is trained without: all, but half of the views of a class that is in the group as a whole",
+        "those that the head is trained without: all, or half of the views of a class that the group holds whole",
     ),
     column("test_views", pa.int32(), "test views with the value"),
     column("predicted_change", pa.float64(), "of the mean loss of all test views without the group, by influence"),
@@ -154,7 +154,7 @@ GROUP_INFLUENCE = table(
         "random_predicted", pa.float64(), "predicted change of the mean loss without a random group of the same size"
     ),
     column("random_actual", pa.float64(), "the same by training again"),
-    column("random_own", pa.float64(), "that of test views with the value", null="no test view has the value"),
+    column("random_own", pa.float64(), "the same of test views with the value", null="no test view has the value"),
     column("random_pearson", pa.float64(), "correlation without the random group", null="fewer than 3"),
     column("random_accuracy", pa.float64(), "share of test views that the head without the random group is right on"),
 )

@@ -8,17 +8,22 @@ TRAINING = table(
     column("model", pa.string(), "name of the trained network, as in trained:RUN/NAME"),
     column("recipe", pa.string(), "recipe that trains it"),
     column("subject", pa.string(), "network and layer that it starts from, or data where it starts from none"),
-    column("seed", pa.int32(), "seed of its first weights and of the order of its images"),
+    column("seed", pa.int32(), "seed of its initial weights and of the order of its images"),
     column("epoch", pa.int32(), "passes over the training images that were made, 1 after the first"),
     column("step", pa.int64(), "updates that were made"),
     column("split", pa.string(), "train, or heldout: images that it never learns from"),
     column("metric", pa.string(), "what was measured, such as loss or accuracy"),
-    column("label", pa.string(), "class or attribute that it was measured on", null="all of them, each weighing alike"),
-    column("value", pa.float64(), "the measure; of the split train the mean over the epoch, while the weights changed"),
+    column(
+        "label", pa.string(), "class or attribute that it was measured on", null="all of them, each weighted equally"
+    ),
+    column(
+        "value", pa.float64(), "the measure; for the split train, the mean over the epoch, while the weights changed"
+    ),
     column(
         "control",
         pa.float64(),
-        "what a constant answer would give, such as always the majority of the training images; of purity, permuted codes",
+        "what a constant answer would give, such as always the majority of the training images; of agreement and top type, "
+        "what the coupling of other classes gives, and of entropy what uniform coupling gives; of purity, permuted codes",
         null="the measure has none",
     ),
     column("examples", pa.int64(), "images, or images with a known label, that it was measured on"),
@@ -44,7 +49,7 @@ FILTER_CATEGORIES = table(
 TRAINING_COMPARISON = table(
     column("recipe", pa.string(), "recipe that trained the twins"),
     column("subject", pa.string(), "network and layer that they start from"),
-    column("seed", pa.int32(), "seed of their first weights and of the order of their images", null="all, averaged"),
+    column("seed", pa.int32(), "seed of their initial weights and of the order of their images", null="all, averaged"),
     column("measure", pa.string(), "what was measured of each"),
     column("plain", pa.float64(), "the measure of the twin trained without", null="it could not be measured"),
     column("interpretable", pa.float64(), "of the twin with interpretable filters", null="it could not be measured"),

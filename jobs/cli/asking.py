@@ -35,7 +35,7 @@ def ask(
 ) -> None:
     """Print which images to label next as CSV: confident predictions, to be answered in the column answer.
 
-    An answer is right, wrong, unsure, or the true class by index or name. With --page they are asked on a page, which needs no
+    An answer is right, wrong, unsure, or the true class by index or name. With --page they are asked on a page that needs no
     server and sends nothing.
 
     Example: filterscope ask runs/first --budget 150 > questions.csv

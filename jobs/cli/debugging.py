@@ -62,7 +62,7 @@ def debug(
             rich_help_panel=SPEED,
         ),
     ] = None,
-    redo: Annotated[bool, typer.Option("--redo", help="Try anew what is finished.", rich_help_panel=ADVANCED)] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Run finished trials again.", rich_help_panel=ADVANCED)] = False,
     **options: Any,
 ) -> None:
     """Mend a network that was trained here, by what its audit found, and measure that beside a control.

@@ -20,7 +20,7 @@ app = typer.Typer()
 
 
 class Recipes(Verbs):
-    """One verb a recipe."""
+    """One verb per recipe."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the recipes."""
@@ -61,7 +61,19 @@ Layers = Annotated[
 ]
 Seeds = Annotated[int, typer.Option(help="Trainings of each, with seeds from 0.", rich_help_panel=WHAT)]
 Device = Annotated[str, typer.Option(help="Where it trains.", metavar="auto|cpu|cuda", rich_help_panel=SPEED)]
-Threads = Annotated[int, typer.Option(help="Threads of each training; results depend on it.", rich_help_panel=SPEED)]
+Threads = Annotated[
+    int,
+    typer.Option(
+        help="Threads of each training, or of each worker of it; results depend on it.", rich_help_panel=SPEED
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        help="Workers that train each network together, a GPU or --threads each; results depend on it.",
+        rich_help_panel=SPEED,
+    ),
+]
 Actors = Annotated[
     int | None,
     typer.Option(
@@ -88,6 +100,7 @@ def _command(recipe: "Recipe") -> Any:
         seeds: Seeds = 3,
         device: Device = "auto",
         threads: Threads = 1,
+        workers: Workers = 1,
         actors: Actors = None,
         redo: Anew = False,
         **options: Any,
@@ -101,6 +114,7 @@ def _command(recipe: "Recipe") -> Any:
             "layers": layers or (),
             "device": device,
             "threads": threads,
+            "workers": workers,
         }
         _carry_out(asked_of(recipe.name, data, given, **beside), out, actors, redo)
 

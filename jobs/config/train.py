@@ -12,8 +12,8 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.training.plan import Asked
 from filterscope.pipeline.training.registry import recipe
 
-#: Trainings of one recipe in one command, and threads of each.
-_MOST_SEEDS, _MOST_THREADS = 10_000, 256
+#: Trainings of one recipe in one command, and threads and workers of each.
+_MOST_SEEDS, _MOST_THREADS, _MOST_WORKERS = 10_000, 256, 1024
 
 
 def asked_of(
@@ -26,6 +26,7 @@ def asked_of(
     layers: str | Sequence[str] = (),
     device: str = "auto",
     threads: int = 1,
+    workers: int = 1,
 ) -> Asked:
     """Return what is asked of a recipe, checked as far as that takes no data.
 
@@ -37,7 +38,7 @@ def asked_of(
         Folder of the data set.
     options : mapping, optional
         Options of the recipe by the names of their fields.
-    seeds, models, layers, device, threads
+    seeds, models, layers, device, threads, workers
         As of `Asked`; layers also as text with commas.
 
     Raises
@@ -47,7 +48,8 @@ def asked_of(
     """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {device}: auto, cpu or cuda")
-    for flag, value, most in (("seeds", seeds, _MOST_SEEDS), ("threads", threads, _MOST_THREADS)):
+    bounds = (("seeds", seeds, _MOST_SEEDS), ("threads", threads, _MOST_THREADS), ("workers", workers, _MOST_WORKERS))
+    for flag, value, most in bounds:
         if not 1 <= value <= most:
             raise InputError(f"--{flag} {value}: from 1 to {most:,}")
     names = layers.split(",") if isinstance(layers, str) else layers
@@ -60,6 +62,7 @@ def asked_of(
         tuple(layer.strip() for layer in names if layer.strip()),
         device,
         threads,
+        workers,
     )
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from filterscope.jobs.grid import grid
-from filterscope.pipeline.training.findings import last
+from filterscope.jobs.grid import folded, grid
+from filterscope.pipeline.training.findings import controls, last
 
 
 def print_training(run: str | Path, recipe: str | None = None) -> str:
-    """Return the last measures of each training, beside what a constant answer gives, as text."""
+    """Return the last measures of each training, beside their controls, as text."""
     rows = last(run, recipe)
     if rows.is_empty():
         return "no epoch is done"
@@ -22,9 +22,9 @@ def print_training(run: str | Path, recipe: str | None = None) -> str:
         )
         for row in rows.iter_rows(named=True)
     )
-    table = grid(("network", "epochs", "measure", "train", "held out", "constant"), shown)
+    table = grid(("network", "epochs", "measure", "train", "held out", "control"), shown)
     name = rows["model"][0]
-    notes = "constant: what always the same answer would give on held-out images"
+    notes = "\n".join(folded(says).strip() for says in controls(rows))
     return f"{table}\n{notes}\naudit one: --model trained:{run}/{name}"
 
 

@@ -82,16 +82,9 @@ def audit(
             run.record(request, plan, _files(plan))
         else:
             _renew(run, Stages(plan))
-        outcome = "failed"
-        try:
+        with run.logged(began, command, request):
             _tell_data(run, plan)
             carry_on(run, plan, lock)
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            run.log(began, outcome, command, request)
     return True
 
 
@@ -271,6 +264,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     from filterscope.pipeline.engine.runner import LocalRunner, Runner, start_ray
     from filterscope.pipeline.engine.schedule import Schedule
     from filterscope.pipeline.engine.telemetry import Telemetry
+    from filterscope.pipeline.methods.extraction.panels import panels
     from filterscope.pipeline.methods.retention import finished_with, readmit
     from filterscope.pipeline.run.tables import write_plan_tables
 
@@ -296,6 +290,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
             forward=stages.forward(),
             analyses=stages.analyses,
             finished=lambda model: finished_with(plan.only(model)),
+            together=panels(plan).__getitem__,
         )
 
 

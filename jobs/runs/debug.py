@@ -34,7 +34,7 @@ def debug(
     actors : int, optional
         Trials at once, 0: one after the other in this process; unset: from the machine.
     redo, command : bool, str
-        Whether to try anew what is finished; the command line, for the table `runs`.
+        Whether to run finished trials again; the command line, for the table `runs`.
 
     Returns
     -------
@@ -63,21 +63,14 @@ def debug(
             key, record = found
             raise InputError(
                 f"{key.text} was computed with other parameters: {folder.ledger.difference(key, record)}. Set them back, or "
-                "try anew with --redo."
+                "run the trials again with --redo."
             )
         folder.ledger.forget(list(folder.ledger.missing(sums.keys)))  # of other trials, such as fewer seeds
         if not folder.missing(stages):
             return False
         rehearse(asked, folder.ledger.missing(trials.keys))
-        outcome = "failed"
-        try:
+        with folder.logged(began, command, {"debug": asked.options.model_dump(mode="json")}):
             _carry_on(folder, stages, lock, actors)
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            folder.log(began, outcome, command, {"debug": asked.options.model_dump(mode="json")})
     return True
 
 

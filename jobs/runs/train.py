@@ -13,6 +13,7 @@ from filterscope.jobs.terminal import say
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.lock import RunLock
+from filterscope.pipeline.stores.places import ObjectPath
 from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.plan import Asked, Chain, chain_of, recorded, settings_of
 from filterscope.pipeline.training.twins import write_twins
@@ -57,6 +58,11 @@ def train(asked: Asked, out: Path, *, actors: int | None = None, redo: bool = Fa
     """
     began, folder = datetime.now(UTC), TrainingFolder(out)
     folder.refuse_foreign()
+    if asked.workers > 1 and isinstance(folder.path, ObjectPath):
+        raise InputError(
+            f"{out}: --workers {asked.workers} needs a run folder that all workers see on a file system, "
+            "where Ray Train keeps files of its own"
+        )
     asked = _settled(asked, folder)
     chains = [chain_of(out, setting) for setting in settings_of(asked, say)]
     with RunLock(folder.path, command, say) as lock:
@@ -67,16 +73,9 @@ def train(asked: Asked, out: Path, *, actors: int | None = None, redo: bool = Fa
         folder.record(asked)
         if not folder.missing(chains):
             return False
-        outcome = "failed"
-        try:
+        with folder.run.logged(began, command, recorded(asked)):
             carry_on(folder, chains, lock, actors)
             write_twins(folder.path)
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            folder.run.log(began, outcome, command, recorded(asked))
     return True
 
 
@@ -138,7 +137,7 @@ class _Side:
         """Run what is missing; the first error stops the others when their piece of work is done."""
         left = [chain for chain in chains if self.folder.ledger.count_missing(chain.keys)]
         count = _processes(left, actors)
-        if count:
+        if count or any(chain.setting.workers > 1 for chain in left):
             from filterscope.pipeline.engine.runner import start_ray
 
             start_ray(tell=say)
@@ -164,6 +163,8 @@ class _Side:
         from filterscope.pipeline.engine.runner import LocalRunner, Runner
 
         # a runner of its own: one runner lets stages on GPUs wait for each other, since actors would
+        # workers that train together are started from here
+        here = here or chain.setting.workers > 1
         runner: Runner = LocalRunner(self.folder.ledger) if here else Runner(self.folder.ledger)
         with self.told:
             for watcher in self.watchers:
@@ -190,6 +191,8 @@ def _processes(chains: Sequence[Chain], asked: int | None) -> int:
     if asked is not None or not chains:
         return min(asked or 0, len(chains))
     setting = chains[0].setting
+    if setting.workers > 1:
+        return 0
     shown = Dataset(setting.data).rows("images") * sum(len(chain.segments) for chain in chains)
     if shown < _WORTH_PROCESSES and not cluster_named():
         return 0

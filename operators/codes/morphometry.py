@@ -1,4 +1,4 @@
-"""Shape and place of a single light object on dark ground: area, slant, width, height, length and thickness of its stroke.
+"""Shape and place of a single light object on a dark background: area, slant, width, height, length and thickness of stroke.
 
 References
 ----------

@@ -16,7 +16,7 @@ ABOUT = {
         "from an image that agrees",
     ),
     DROP: ("{} units that pull the score to the wrong side are set to 0", "as many units drawn at random"),
-    REWEIGHT: ("the training images are learned again, all groups weighing alike", "each image weighing alike"),
+    REWEIGHT: ("the training images are learned again, all groups weighted equally", "all images weighted equally"),
     LAST: (
         "the last layer alone learns {} images of the pool, as many of each group",
         "as many images drawn at random",

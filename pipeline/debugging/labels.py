@@ -56,7 +56,7 @@ def _what(material: Material, problem: Problem) -> str:
         return ""
     if problem.pair is None:
         raise InputError(
-            "relabel: the network learned several attributes; name that whose labels are checked first in --pair"
+            "relabel: the network learned several attributes; in --pair, name first the one whose labels are checked"
         )
     return problem.pair[0]
 
@@ -104,8 +104,8 @@ def corrections_of(run: Path, model: str, material: Material, problem: Problem, 
         _ask(file, material, what, missing)
         raise InputError(
             f"relabel:{count} needs the labels of {len(missing):,} images that were trained on, suspicious ones and as many "
-            f"drawn at random, in an order that does not tell which: fill in the column label of {file} and give it with "
-            "--labels"
+            f"drawn at random, in an order that does not tell which is which: fill in the column label of {file} and give "
+            "it with --labels"
         )
     for view in wanted.tolist():
         if what:

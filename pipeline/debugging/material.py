@@ -88,7 +88,7 @@ def source_of(model: PlannedModel) -> str:
     spec: ModelSpec = model.spec
     if spec.scheme != "trained" or spec.seed is not None:
         raise InputError(
-            f"{model.name} is {spec.source}: debug trains networks on that `filterscope train` made; audit trained:RUN/NAME"
+            f"{model.name} is {spec.source}: debug mends networks that `filterscope train` made; audit trained:RUN/NAME"
         )
     file = located(spec.architecture)
     if not (file.parent.parent / RECORD).is_file():

@@ -128,7 +128,7 @@ def _reweight(bench: Bench, count: int, seed: int, control: bool) -> Mended:
     groups = bench.problem.groups(material.old)[material.learned]
     learned, groups = material.learned[groups >= 0], groups[groups >= 0]
     if len(np.unique(groups)) < 2:
-        raise InputError("reweight needs images of two groups at least among those that were trained on")
+        raise InputError("reweight needs images of at least two groups among those that were trained on")
     weight = np.ones(len(learned)) if control else 1 / np.bincount(groups)[groups]
     random = np.random.default_rng(seed_of("debug", "reweight", seed))
     views = random.choice(learned, asked.steps * asked.batch, p=weight / weight.sum())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.models.names import RECORD, located
 from filterscope.pipeline.models.spec import ModelSpec
-from filterscope.pipeline.stores.places import Place, signature, write_atomically
+from filterscope.pipeline.stores.places import Place, is_local, open_ranges, signature, write_atomically
 from filterscope.pipeline.views.transform import Transform
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: The one key of the metadata: a file with several would have them in another order each time.
 KEY = "filterscope"
 _FORMAT = 1
+#: Largest head of a file in bytes, as safetensors has it.
+_HEAD = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,24 @@ def read_description(file: Path) -> Description:
     return _described(file, *signature(file))
 
 
-@lru_cache(maxsize=64)
-def _described(file: Path, size: int, time: int) -> Description:
+def _metadata(file: Path) -> dict[str, str]:
+    """Return what the head of a safetensors file states beside its tensors."""
+    if not is_local(file):
+        with open_ranges(file) as ranges:
+            size = int.from_bytes(ranges.read_range(0, 8), "little")
+            if size > _HEAD:
+                raise ValueError(f"a head of {size:,} bytes")
+            return dict(json.loads(ranges.read_range(8, 8 + size)).get("__metadata__") or {})
     from safetensors import safe_open
 
+    with safe_open(file, framework="pt") as opened:
+        return opened.metadata() or {}
+
+
+@lru_cache(maxsize=64)
+def _described(file: Path, size: int, time: int) -> Description:
     try:
-        with safe_open(file, framework="pt") as opened:
-            text = (opened.metadata() or {}).get(KEY)
+        text = _metadata(file).get(KEY)
     except Exception as error:  # a damaged file fails in any way
         raise InputError(f"the trained network {file} cannot be read ({error}); {_again(file)}") from error
     if text is None:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import repeat
@@ -137,8 +138,20 @@ class RunFolder:
         """Return how many pieces of work of the stages are not done."""
         return sum(self.ledger.count_missing(stage.keys) for stage in stages)
 
-    def log(self, began: datetime, outcome: str, command: str, request: dict[str, Any]) -> None:
-        """Add a row to the table `runs`."""
+    @contextmanager
+    def logged(self, began: datetime, command: str, request: dict[str, Any]) -> Iterator[None]:
+        """Add a row to the table `runs` when the work within ends: done, failed or interrupted."""
+        outcome = "failed"
+        try:
+            yield
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            self._log(began, outcome, command, request)
+
+    def _log(self, began: datetime, outcome: str, command: str, request: dict[str, Any]) -> None:
         row = {
             "started": began,
             "seconds": (datetime.now(UTC) - began).total_seconds(),

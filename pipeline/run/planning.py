@@ -242,7 +242,7 @@ def _device(asked: str) -> str:
     if asked == "cuda" and os.environ.get("RAY_ADDRESS"):
         return "cuda"  # the workers of a cluster have GPUs that its head need not have
     if asked == "cuda" and not available:
-        raise InputError("--device cuda was asked, but torch finds no CUDA device; use --device cpu")
+        raise InputError("--device cuda was asked for, but torch finds no CUDA device; use --device cpu")
     return "cuda" if asked != "cpu" and available else "cpu"
 
 

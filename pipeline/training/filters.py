@@ -260,7 +260,9 @@ class FilterTraining(Training):
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if not bool(torch.isfinite(loss)):
-            raise RunError(f"the loss became {float(loss)} in epoch {epoch + 1}: a smaller --learning-rate helps")
+            raise RunError(
+                f"the loss became {float(loss)} in epoch {epoch + 1}: the training diverged; a smaller --learning-rate helps"
+            )
         self.optimiser.step()
         if self.network.mode == "release":
             self.network.mask.widen(masked[0], own)

@@ -60,7 +60,7 @@ class LessonOptions(RecipeOptions):
         0.25, "share of the images that it never learns from; those of a group stay together", ge=0.01, le=0.9
     )
     train_on: StrictStr = option(
-        "", "text file of images to train on, one file name a line; all others are held out, whatever --held-out says"
+        "", "text file of images to train on, one file name per line; all others are held out, whatever --held-out says"
     )
 
 

@@ -10,12 +10,13 @@ from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.keys import Fingerprint, Key, Keys
 from filterscope.pipeline.engine.ledger import Ledger
-from filterscope.pipeline.engine.stage import Stage, Step, Work
+from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.models.spec import ModelSpec
 from filterscope.pipeline.training.lesson import parameters_of
 from filterscope.pipeline.training.recipe import Recipe, Setting, Subject
 from filterscope.pipeline.training.registry import recipe
-from filterscope.pipeline.training.segment import STAGE, Segment, block_of, carry_out, state_path
+from filterscope.pipeline.training.segment import STAGE, Segment, block_of, state_path, train_epochs
+from filterscope.pipeline.training.workers import together
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Asked:
     device : str
         auto, cpu or cuda.
     threads : int
-        Of the processor, of each training.
+        Of the processor, of each worker of a training.
+    workers : int
+        That train one network together.
     """
 
     recipe: str
@@ -48,6 +51,7 @@ class Asked:
     layers: tuple[str, ...] = ()
     device: str = "auto"
     threads: int = 1
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,16 @@ class Chain:
 
         # the tries of a stage are counted and forgotten by its name: those of other trainings are not touched
         return Stage(
-            f"{STAGE}/{self.name}", Keys([[segment.key]]), group, (Step(carry_out, float(self.setting.threads), gpus),)
+            f"{STAGE}/{self.name}", Keys([[segment.key]]), group, (Step(self._call, float(self.setting.threads), gpus),)
         )
 
     def whole(self) -> Stage:
         """Return all its pieces of work as a stage, to be looked at."""
-        return Stage(f"{STAGE}/{self.name}", Keys([self.keys]), lambda missing: iter(()), (Step(carry_out),))
+        return Stage(f"{STAGE}/{self.name}", Keys([self.keys]), lambda missing: iter(()), (Step(self._call),))
+
+    @property
+    def _call(self) -> Callable[[Segment], list[Output]]:
+        return together if self.setting.workers > 1 else train_epochs
 
     def settle(self, run: Path, ledger: Ledger) -> int:
         """Forget finished work whose state is gone and that unfinished work would start from; return how much."""
@@ -145,6 +153,8 @@ def settings_of(asked: Asked, tell: Callable[[str], None] = lambda text: None) -
         If an option is unknown or out of bounds.
     """
     found = recipe(asked.recipe)
+    if asked.workers > 1 and not found.divisible:
+        raise InputError(f"the recipe {found.name} trains a network with one worker; drop --workers")
     options = found.options(**asked.options)
     dataset = Dataset.open(asked.data, need=None)
     check_dataset(dataset)
@@ -162,6 +172,7 @@ def settings_of(asked: Asked, tell: Callable[[str], None] = lambda text: None) -
             variant,
             device,
             asked.threads,
+            asked.workers,
         )
         for subject in subjects_of(asked, found, tell)
         for seed in range(asked.seeds)
@@ -175,7 +186,7 @@ def device_of(asked: str) -> str:
 
     available = torch.cuda.is_available()
     if asked == "cuda" and not available:
-        raise InputError("--device cuda was asked, but torch finds no CUDA device; use --device cpu")
+        raise InputError("--device cuda was asked for, but torch finds no CUDA device; use --device cpu")
     return "cuda" if asked != "cpu" and available else "cpu"
 
 
@@ -208,6 +219,7 @@ def _parameters(setting: Setting, found: Recipe) -> dict[str, Any]:
         "device": setting.device,
         "threads": setting.threads,
         "torch": str(torch.__version__),
+        **({"workers": setting.workers} if setting.workers > 1 else {}),
     }
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StrictInt
 
+from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.run.options import Options, at_most, option
+from filterscope.pipeline.training.team import Team
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,13 +80,15 @@ class Setting:
     subject : Subject
         What the training starts from.
     seed : int
-        Of its first weights, its order of images and all that it draws.
+        Of its initial weights, its order of images and all that it draws.
     variant : str
         Which of the recipe's variants; empty where it has one.
     device : str
         cpu or cuda.
     threads : int
-        Of the processor that compute one training; results depend on it.
+        Of the processor that compute one training, or each of its workers; results depend on it.
+    workers : int
+        That train the network together; results depend on it.
     shared : Path, optional
         Folder for what trainings of the run have in common; known once one is at work.
     """
@@ -99,6 +103,7 @@ class Setting:
     variant: str = ""
     device: str = "cpu"
     threads: int = 1
+    workers: int = 1
     shared: Path | None = None
 
 
@@ -139,6 +144,15 @@ class Training(ABC):
     step: int = 0
     images: int = 0
     rejects: Mapping[str, str] = {}
+
+    def join(self, team: Team) -> None:
+        """Train as one worker of several from now on; called once, before the first epoch of a piece of work.
+
+        A recipe whose training can says so by `Recipe.divisible`: it divides each batch, and holds the same parameters and
+        buffers as the others after an epoch.
+        """
+        if team.size > 1:
+            raise InputError("this recipe trains with one worker; drop --workers")
 
     @abstractmethod
     def epoch(self, number: int, random: "np.random.Generator") -> Sequence[Measure]:
@@ -194,10 +208,14 @@ class Recipe:
         Whether it starts from layers of existing networks, as --model and --layers name them.
     segment : int
         Epochs of a piece of work.
+    divisible : bool
+        Whether several workers can train one network: `Training.join`.
     variants : tuple of str
-        What each seed is trained as, side by side, from the same first weights.
+        What each seed is trained as, side by side, from the same initial weights.
     tables : tuple of str
         Tables of its own, which trainings of it leave at the end.
+    control : str
+        What the control of its measures is.
     version : int
         Raised when the same options lead to other weights.
     """
@@ -210,8 +228,12 @@ class Recipe:
     check: "Callable[[Any, Dataset], None]" = field(default=_nothing, repr=False)
     from_model: bool = False
     segment: int = 1
+    divisible: bool = False
     variants: tuple[str, ...] = ("",)
     tables: tuple[str, ...] = ()
+    control: str = (
+        "what always the same answer, the most frequent of the training images, would give on held-out images"
+    )
     version: int = 1
 
 

@@ -25,6 +25,7 @@ from filterscope.pipeline.stores.tables import table_path, write_table
 from filterscope.pipeline.training.exact import exactly
 from filterscope.pipeline.training.recipe import Measure, Setting, Training
 from filterscope.pipeline.training.registry import RECIPES, recipe
+from filterscope.pipeline.training.team import ALONE, Team
 from filterscope.schemas.results import TABLES
 
 STAGE = "train"
@@ -88,8 +89,8 @@ NETWORK = Artifact(
 WRITES = (STATE, NETWORK, Table("training"), *(Table(name) for one in RECIPES for name in one.tables))
 
 
-def carry_out(segment: Segment) -> list[Output]:
-    """Train some epochs; write state, metrics and, after the last epoch, the network.
+def train_epochs(segment: Segment, team: Team = ALONE) -> list[Output]:
+    """Train some epochs; the first worker writes state, metrics and, after the last epoch, the network.
 
     Raises
     ------
@@ -102,12 +103,15 @@ def carry_out(segment: Segment) -> list[Output]:
     name, block = segment.key.place
     with exactly(setting.device, setting.threads):
         training = resumed(segment)
+        training.join(team)
         rows = []
         for epoch in range(segment.first, segment.last):
             began = time.perf_counter()
-            measured = training.epoch(epoch, _seeded(setting, epoch + 1))
+            measured = training.epoch(epoch, _seeded(setting, epoch + 1, team.rank))
             seconds = time.perf_counter() - began
             rows += [_row(segment, measure, epoch + 1, training.step, seconds) for measure in measured]
+        if team.rank:
+            return []
         checksums = {"state": _written(state_path(run, name, block), training.state())}
         table = pa.Table.from_pylist(rows, schema=TABLES["training"])
         _, checksums["training"] = write_table(run, "training", (name, block), [table])
@@ -146,12 +150,15 @@ def resumed(segment: Segment) -> Training:
     return training
 
 
-def _seeded(setting: Setting, epoch: int) -> np.random.Generator:
-    """Seed torch and return a generator, by what is drawn: epoch 0 are the first weights."""
+def _seeded(setting: Setting, epoch: int, rank: int = 0) -> np.random.Generator:
+    """Seed torch and return a generator, by what is drawn: epoch 0 are the initial weights.
+
+    Workers draw the same from the generator, such as the order of images, and each its own from torch, such as dropout.
+    """
     import torch
 
     seed = seed_of("train", setting.recipe, setting.subject.name, setting.seed, epoch)
-    torch.manual_seed(seed % 2**63)
+    torch.manual_seed((seed + rank) % 2**63)
     return np.random.default_rng(seed)
 
 
@@ -209,4 +216,4 @@ def _remove_states(run: Path, name: str, block: str) -> None:
             remove(folder / other)
 
 
-__all__ = ["KEPT_STATES", "STAGE", "WRITES", "Segment", "block_of", "carry_out", "resumed", "state_path"]
+__all__ = ["KEPT_STATES", "STAGE", "WRITES", "Segment", "block_of", "resumed", "state_path", "train_epochs"]

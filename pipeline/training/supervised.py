@@ -14,10 +14,13 @@ from filterscope.pipeline.models.trained import Description
 from filterscope.pipeline.training.images import Images
 from filterscope.pipeline.training.lesson import Lesson, accuracies, majority
 from filterscope.pipeline.training.recipe import HELDOUT, TRAIN, Measure, Training
+from filterscope.pipeline.training.team import ALONE, Team
 from filterscope.pipeline.views.transform import Transform
 
 #: Images of a pass that learns nothing.
 _TESTED = 256
+#: Images that a worker must be shown at once: batch norm takes no single value.
+_LEAST = 2
 #: Share of images that may be unreadable.
 _MOST_BAD = 0.01
 
@@ -82,6 +85,28 @@ class Pass:
         return np.concatenate(found)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """A worker's share of a batch.
+
+    Attributes
+    ----------
+    pixels : uint8 ndarray of shape (n, height, width, 3)
+        Images that could be decoded.
+    target : ndarray of shape (n, ...)
+        What is true of them.
+    scale : float
+        Of the share's mean loss: the mean over workers of what is scaled is the mean loss of the whole batch.
+    told : int
+        How many of them this worker tells of: n, or 0 where another tells of the same.
+    """
+
+    pixels: np.ndarray
+    target: np.ndarray
+    scale: float
+    told: int
+
+
 class Supervised(Training):
     """A network that learns what a lesson says, with one optimiser and one schedule.
 
@@ -129,6 +154,11 @@ class Supervised(Training):
         self.images = len(lesson.train)
         self._batch, self._flips, self._loss = batch, flips, loss
         self.shown = Pass(description.transform, device)
+        self._team, self._learner = ALONE, network
+
+    def join(self, team: Team) -> None:
+        """Train on a share of each batch, with the gradients of all: their mean, weighted by what is known of each share."""
+        self._team, self._learner = team, team.parallel(self.network)
 
     def description(self) -> Description:
         """Return what it was given."""
@@ -138,28 +168,47 @@ class Supervised(Training):
         """Show every training view once, in random order, and measure."""
         self.network.train()
         losses, answers, targets = [], [], []
-        for pixels, target in self._batches(random):
-            scores = scores_of(self.network(self.shown.batch(pixels)))
-            loss = self._loss(scores, torch.from_numpy(target).to(self.shown.device), self.network)
+        for batch in self._batches(random):
+            target = torch.from_numpy(batch.target).to(self.shown.device)
+            scores, loss = self._learned(self.shown.batch(batch.pixels), target)
+            loss = loss * batch.scale
             self._update(loss, number)
             losses.append(loss.detach())
-            answers.append(scores.detach())
-            targets.append(target)
+            answers.append(scores.detach()[: batch.told].float().cpu().numpy())
+            targets.append(batch.target[: batch.told])
+        self._team.settle(self.network)
         self._refuse_bad()
-        sizes = np.array([len(target) for target in targets])
-        mean = float(np.average(torch.stack(losses).double().cpu().numpy(), weights=sizes))
-        told = np.concatenate(targets), torch.cat(answers).float().cpu().numpy()
+        means = np.mean(self._team.joined(torch.stack(losses).double().cpu().numpy()), axis=0)
+        each = self._team.joined([len(target) for target in targets])
+        sizes = np.sum(each, axis=0)
+        mean, told = float(np.average(means, weights=sizes)), self._told(targets, answers)
         return [Measure(TRAIN, "loss", mean, examples=int(sizes.sum())), *self._right(TRAIN, *told), *self._held_out()]
 
-    def _batches(self, random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _learned(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores of a batch of training images, and the loss; a recipe may learn from more than scores."""
+        scores = scores_of(self._learner(images))
+        return scores, self._loss(scores, target, self.network)
+
+    def _varied(self, pixels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return the images of a batch as they are learned from; a recipe may change them at random."""
+        return pixels
+
+    def _batches(self, random: np.random.Generator) -> "Iterator[_Batch]":
+        """Yield this worker's share of each batch; all workers yield equally often."""
         order = self.lesson.train[random.permutation(len(self.lesson.train))]
         mirrored = random.random(len(order)) < 0.5 if self._flips else np.zeros(len(order), bool)
         for start in batch_starts(len(order), self._batch):
             rows, flip = order[start : start + self._batch], mirrored[start : start + self._batch]
+            share, tells = self._team.share(len(rows), _LEAST)
+            rows, flip = rows[share], flip[share]
             pixels, good = self._views.take(rows)
             pixels[flip] = pixels[flip][:, :, ::-1]
-            if good.sum() > 1:  # batch norm takes no single value
-                yield pixels[good], self.lesson.target[rows[good]]
+            target = self.lesson.target[rows[good]]
+            weight = float(len(target) if target.ndim == 1 else (target >= 0).sum())
+            total, enough = self._team.summed([weight, float(good.sum() >= _LEAST)], self.shown.device)
+            if enough == self._team.size:
+                scale = weight / total * self._team.size if total else 1.0
+                yield _Batch(self._varied(pixels[good], random), target, scale, len(target) if tells else 0)
 
     def _update(self, loss: Tensor, epoch: int) -> None:
         self.optimiser.zero_grad(set_to_none=True)
@@ -173,18 +222,28 @@ class Supervised(Training):
             self.schedule.step()
         self.step += 1
 
-    def _held_out(self) -> list[Measure]:
-        scores, targets = [], []
-        for start in range(0, len(self.lesson.heldout), _TESTED):
-            rows = self.lesson.heldout[start : start + _TESTED]
-            pixels, good = self._views.take(rows)
+    def _tested(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield images and targets of held-out views."""
+        for start in range(0, len(rows), _TESTED):
+            here = rows[start : start + _TESTED]
+            pixels, good = self._views.take(here)
             if good.any():
-                scores.append(self.shown.scores(self.network, pixels[good]))
-                targets.append(self.lesson.target[rows[good]])
+                yield pixels[good], self.lesson.target[here[good]]
         self._refuse_bad()
-        answer, target = np.concatenate(scores), np.concatenate(targets)
+
+    def _held_out(self) -> list[Measure]:
+        share, tells = self._team.share(len(self.lesson.heldout))
+        tested = self._tested(self.lesson.heldout[share])
+        parts = [(target, self.shown.scores(self.network, pixels)) for pixels, target in tested]
+        targets, scores = [list(one) for one in zip(*parts, strict=True)] if parts and tells else ([], [])
+        target, answer = self._told(targets, scores)
         loss = float(label_loss(torch.from_numpy(answer).double(), torch.from_numpy(target)))
         return [Measure(HELDOUT, "loss", loss, examples=len(target)), *self._right(HELDOUT, target, answer)]
+
+    def _told(self, targets: list[np.ndarray], answers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return truth and answers of all workers, those of a worker one after the other."""
+        parts = self._team.joined((targets, answers))
+        return tuple(np.concatenate([one for part in parts for one in part[kind]]) for kind in (0, 1))  # type: ignore[return-value]
 
     def _right(self, split: str, target: np.ndarray, scores: np.ndarray) -> list[Measure]:
         """Return accuracies beside those of the constant answer; of attributes their mean, and of held-out views each."""
@@ -200,7 +259,7 @@ class Supervised(Training):
         return found
 
     def _refuse_bad(self) -> None:
-        self.rejects = self._views.rejects
+        self.rejects = {file: why for one in self._team.joined(self._views.rejects) for file, why in one.items()}
         if len(self.rejects) > _MOST_BAD * (len(self.lesson.train) + len(self.lesson.heldout)):
             file, reason = next(iter(self.rejects.items()))
             raise RunError(

@@ -1,4 +1,4 @@
-"""Twins: networks that a recipe trained from the same first weights in two ways, and how they differ."""
+"""Twins: networks that a recipe trained from the same initial weights in two ways, and how they differ."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Twin:
     recipe, subject, variant : str
         What it was trained by, from and as.
     seed : int
-        Of its first weights.
+        Of its initial weights.
     """
 
     model: str

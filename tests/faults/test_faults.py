@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import pickle
 import signal
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,8 @@ from filterscope.jobs.runs.doctor import examine
 from filterscope.pipeline.engine.attempts import TRIES
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Fingerprint, Key
-from filterscope.pipeline.engine.runner import _run_step
 from filterscope.pipeline.engine.stage import Step, Work
+from filterscope.pipeline.engine.worker import Piece, Worker
 from filterscope.pipeline.stores.places import write_atomically
 from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, kill_often, markers, settings_of, until
@@ -42,8 +41,7 @@ def test_a_full_disk_names_the_unit_and_leaves_no_half_file(tmp_path, monkeypatc
     def full(task):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    row = {"work": pickle.dumps(Work((key,), None))}
-    outcome = pickle.loads(_run_step(row, Step(full), tmp_path)["outcome"])
+    outcome = Worker(Step(full), tmp_path).carry_out(Piece(Work((key,), None), {})).result
     assert isinstance(outcome, RunError)
     assert str(outcome).startswith("no space left on the disk or in the quota while writing dissect/net/layer/units-0")
     monkeypatch.setattr(Path, "replace", lambda *_: full(None))

@@ -1,4 +1,4 @@
-"""The page of a training: how each measure went, epoch by epoch, beside what a constant answer gives."""
+"""The page of a training: how each measure went, epoch by epoch, beside its control."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from filterscope.jobs.report.render import HERE, write_page
 from filterscope.jobs.report.sections.charts import Lines, Series, lines
 from filterscope.jobs.report.sections.lines import COLOURS
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.training.findings import last
+from filterscope.pipeline.training.findings import controls, last
 from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.recipe import HELDOUT, TRAIN
 
@@ -48,7 +48,7 @@ def write_training(folder: TrainingFolder, out: Path | None = None) -> Path:
         raise InputError(f"no epoch of {folder.path} is done, so there is nothing to show")
     site.mkdir(parents=True, exist_ok=True)
     shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
-    networks = list(_networks(rows))
+    networks, ends = list(_networks(rows)), last(folder.path)
     shown = networks[:FIGURES]
     write_page(
         site,
@@ -56,7 +56,8 @@ def write_training(folder: TrainingFolder, out: Path | None = None) -> Path:
         "training.html",
         networks=shown,
         count=len(networks),
-        last=last(folder.path).to_dicts(),
+        last=ends.to_dicts(),
+        controls=controls(ends),
         twins=schemas.scan_training_comparison(folder.path).filter(pl.col("seed").is_null()).collect().to_dicts(),
         filters=_filters(folder.path),
     )
@@ -85,7 +86,7 @@ def _networks(rows: pl.DataFrame) -> Iterator[Network]:
 
 
 def _figure(metric: str, rows: pl.DataFrame) -> Lines | None:
-    """Draw a measure of held-out and of training images against the epochs, and what a constant answer gives."""
+    """Draw a measure of held-out and of training images against the epochs, and its control."""
     epochs = rows["epoch"].unique().sort()
     if len(epochs) < 2:
         return None
@@ -94,9 +95,9 @@ def _figure(metric: str, rows: pl.DataFrame) -> Lines | None:
         found = dict(rows.filter(pl.col("split") == split).select("epoch", column).iter_rows())
         return [found.get(epoch) for epoch in epochs]
 
-    drawn = {"held out": along(HELDOUT, "value"), "constant": along(HELDOUT, "control"), "train": along(TRAIN, "value")}
+    drawn = {"held out": along(HELDOUT, "value"), "train": along(TRAIN, "value"), "control": along(HELDOUT, "control")}
     series = [
-        Series(name, colour, values, ["" if v is None else f"{v:.3f}" for v in values], dashed=name == "constant")
+        Series(name, colour, values, ["" if v is None else f"{v:.3f}" for v in values], dashed=name == "control")
         for (name, values), colour in zip(drawn.items(), COLOURS, strict=False)
         if any(value is not None for value in values)
     ]

@@ -32,7 +32,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures of a code, one a step, as addresses, with their values; and curves below."""
+    """Pictures of a code, one per step, as addresses, with their values; and curves below."""
 
     pictures: list[tuple[str, str]]
     curves: list[Curve]

@@ -39,10 +39,10 @@ def outputs_of(asked: BiasOptions, names: Sequence[str], model: str) -> list[int
             raise InputError(f"{flag}: {model} has several outputs {name!r}; give them names with --labels")
     chosen = [index for index, name in enumerate(names) if not asked.attributes or name in asked.attributes]
     if len(chosen) < 2:
-        raise InputError(f"{model} has {len(names)} outputs of which {len(chosen)} is asked for; relations are of two")
+        raise InputError(f"{model} has {len(names)} outputs of which {len(chosen)} is asked for; a relation needs two")
     if len(chosen) > MOST:
         raise InputError(
-            f"{model} has {len(names):,} outputs, and every two of them are compared; choose at most {MOST} with "
+            f"{model} has {len(names):,} outputs, and all pairs of them are compared; choose at most {MOST} with "
             "--bias.attributes"
         )
     return chosen

@@ -21,7 +21,7 @@ def _names(value: object) -> object:
 
 def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise ValueError(f"one at least of {', '.join(EDITS)}")
+        raise ValueError(f"at least one of {', '.join(EDITS)}")
     return value
 
 

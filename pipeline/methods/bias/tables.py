@@ -114,7 +114,7 @@ def _check_pairs(lines: Lines) -> list[list[str]]:
         row = [one, other, _WRITTEN[sign]]
         if found.setdefault(frozenset((one, other)), row)[2] != row[2]:
             raise ValueError(
-                f"one expectation for a pair; {where} says {sign} of {one!r} and {other!r}, an earlier row not"
+                f"one expectation for a pair; {where} says {sign} of {one!r} and {other!r}, an earlier row differs"
             )
     return list(found.values())
 

@@ -57,7 +57,7 @@ class Factors(Need):
                 raise InputError(
                     f"there are no factors to compare the codes of {model.name} with: the data set {plan.data} states no "
                     "attribute of images that varies, and shapes are measured where a network decodes or takes grey images; "
-                    "import attributes, or set --codes.factors morphometry for images of one light object on dark ground"
+                    "import attributes, or set --codes.factors morphometry for images of one light object on a dark background"
                 )
 
 

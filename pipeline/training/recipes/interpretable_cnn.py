@@ -33,13 +33,13 @@ class InterpretableOptions(LessonOptions):
     held_out: StrictFloat = option(
         0.33, "share of the images that it never learns from; those of a group stay together", ge=0.01, le=0.9
     )
-    single: bool = option(False, "all objects are one category, against the negatives, instead of each its own")
+    single: bool = option(False, "all objects are one category, against the negatives, instead of one each")
     mode: Literal["paper", "release"] = option(
         "paper", "masks and derivative of the loss: as the paper has them, or as the authors' code does"
     )
     kappa: StrictFloat = option(
         4.0,
-        "size of the pull towards templates, in those of the other loss's derivative; in the mode paper",
+        "size of the pull towards templates, over that of the classification loss's derivative; in the mode paper",
         ge=0,
         le=1000,
     )
@@ -199,7 +199,7 @@ def _network(model: "Model", arguments: dict[str, Any], seen: Any) -> "Interpret
             f"{model.name} cannot be built again from its name alone, so that what is trained on it could not be opened; start "
             "from another network"
         )
-    # first weights follow from the seed, whatever the backbone drew
+    # initial weights follow from the seed, whatever the backbone drew
     torch.set_rng_state(torch_state)
     for part in (network.filters, network.linear):
         part.reset_parameters()

@@ -75,6 +75,7 @@ PLAIN = Recipe(
     start,
     options=PlainOptions,
     check=check,
+    divisible=True,
 )
 
 __all__ = ["PLAIN", "PlainOptions"]

@@ -39,7 +39,7 @@ def test_curves_and_the_last_measures_are_those_of_the_table(tmp_path: Path) -> 
     assert "<td>accuracy</td><td>4</td><td>0.938</td><td>0.625</td>" in text
     assert "<td>loss</td><td>4</td><td>0.375</td>" in text
     assert (
-        "plain-0: accuracy: epoch (log) 1, 2, 3, 4; held out 0.750, 0.875, 0.917, 0.938; constant 0.625, 0.625, 0.625, 0.625"
+        "plain-0: accuracy: epoch (log) 1, 2, 3, 4; held out 0.750, 0.875, 0.917, 0.938; control 0.625, 0.625, 0.625, 0.625"
         in text
     )
     assert "held out 1.500, 0.750, 0.500, 0.375; train 1.000, 0.500, 0.333, 0.250" in text

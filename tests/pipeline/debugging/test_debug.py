@@ -278,7 +278,7 @@ def test_a_network_from_elsewhere_is_refused(place, tmp_path):
     shutil.copy(place / "net" / "networks" / "plain-0.safetensors", tmp_path / "alone.safetensors")
     for source, said in (
         (f"trained:{tmp_path}/alone.safetensors", "it is not known what the network was trained on"),
-        (f"trained:{place}/net/plain-0@random:0", "debug trains networks on that `filterscope train` made"),
+        (f"trained:{place}/net/plain-0@random:0", "debug mends networks that `filterscope train` made"),
     ):
         out = tmp_path / said[:5]
         audit_here(out, **settings(place, models=[{"source": source, "name": "net"}], **{"bias.edit_views": 0}))

@@ -101,7 +101,7 @@ def test_a_blind_spot_is_collected_from_the_pool(tmp_path):
     train(training_of("plain", tmp_path / "biased", QUICK, seeds=1), tmp_path / "net", actors=0)
     model = {"source": f"trained:{tmp_path}/net/plain-0", "name": "net"}
     audit_here(tmp_path / "audit", data=tmp_path / "natural", models=[model], methods="blind-spots")
-    with pytest.raises(InputError, match="members of the blind spot, fewer than 90"):
+    with pytest.raises(InputError, match=r"are in the blind spot .*, fewer than 90"):
         loop(tmp_path, "collect:90")
     assert loop(tmp_path, "collect:10", seeds=2)
     rows = schemas.scan_debug_steps(tmp_path / "audit").filter(group="contradicts").collect()

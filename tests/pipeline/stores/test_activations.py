@@ -22,11 +22,21 @@ def store(tmp_path) -> tuple[ActivationStore, NDArray]:
 
 
 @pytest.mark.parametrize("views", [(0, 64), (64, 128), (128, 130), (10, 20), (0, 130)])
-@pytest.mark.parametrize("units", [slice(0, 4), slice(4, 8), slice(8, 10), slice(0, 10), slice(3, 5)])
+@pytest.mark.parametrize(
+    "units", [slice(0, 4), slice(4, 8), slice(8, 10), slice(0, 10), slice(3, 5), slice(8, 12), slice(3, 64)]
+)
 def test_maps_are_read_by_view_and_unit(store, views, units):
     found = store[0].read(*views, units)
     np.testing.assert_array_equal(found, store[1][slice(*views), units])
     assert found.dtype == np.float16
+
+
+def test_a_block_of_units_that_is_larger_than_the_layer_is_read_as_far_as_that_goes(tmp_path):
+    store = ActivationStore(tmp_path, "model", "layer")
+    store.create(64, 10, 2, 2, image_block=64, unit_block=64)
+    maps = np.random.default_rng(0).standard_normal((64, 10, 2, 2)).astype(np.float16)
+    store.write(0, maps, maps.max(axis=(2, 3)))
+    np.testing.assert_array_equal(store.read(0, 64, slice(0, 64)), maps)
 
 
 def test_any_reader_of_zarr_reads_the_store(store):

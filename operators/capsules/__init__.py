@@ -1,0 +1,1 @@
+"""Capsules: what their routing selects."""

@@ -1,9 +1,10 @@
 """InfoGAN at work: two optimisers on three networks, and what its categories come to by classes that it never learned from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,10 +18,13 @@ from filterscope.pipeline.training.images import Images
 from filterscope.pipeline.training.lesson import Lesson
 from filterscope.pipeline.training.recipe import HELDOUT, TRAIN, Measure, Training
 from filterscope.pipeline.training.supervised import Pass
+from filterscope.schemas.results import TABLES
 
 #: Generated images that purity is measured on, and images of a pass.
 _MADE, _PASS = 2000, 500
 _PERMUTED = 50
+#: Of the pictures that are left: rows of a code, values of a uniform code, and the most categories and uniform codes.
+_ROWS, _STEPS, _SHOWN = 8, 9, 20
 
 
 class Losses(NamedTuple):
@@ -92,6 +96,25 @@ class Judge:
         return scores.argmax(1).cpu().numpy()
 
 
+def strips(network: InfoGAN) -> Iterator[tuple[str, Tensor, list[float]]]:
+    """Yield each code that Q reads by name, with codes (rows, steps, dims) along which it alone changes, and its values.
+
+    Along a uniform code, row r shows category r.
+    """
+    of = network.categories
+    rows, shown = network.drawn(_ROWS), list(range(min(of, _SHOWN)))
+    across = rows[:, None].repeat(1, len(shown), 1)
+    across[:, :, :of] = functional.one_hot(torch.tensor(shown), of).to(across)
+    yield "category", across, [float(value) for value in shown]
+    rows = rows[0].repeat(min(of, _ROWS), 1)
+    rows[:, :of] = torch.eye(of)[: len(rows)].to(rows)
+    values = torch.linspace(-1, 1, _STEPS)
+    for number in range(min(network.uniforms, _SHOWN)):
+        along = rows[:, None].repeat(1, _STEPS, 1)
+        along[:, :, of + number] = values.to(along)
+        yield f"uniform {number}", along, values.tolist()
+
+
 class Informing(Training):
     """An InfoGAN before its first epoch; labels of the lesson measure, and are never learned from.
 
@@ -107,6 +130,8 @@ class Informing(Training):
         What the discriminator sees.
     judge : callable, optional
         Names generated images.
+    name : str
+        Of the network, in its tables.
     batch : int
         Real and generated images of an update.
     rates : tuple of float
@@ -127,6 +152,7 @@ class Informing(Training):
         images: Images,
         judge: Judge | None = None,
         *,
+        name: str,
         batch: int,
         rates: tuple[float, float],
         weight: float,
@@ -140,6 +166,7 @@ class Informing(Training):
             judge,
         )
         seen = [*network.body.parameters(), *network.real.parameters(), *network.q.parameters()]
+        self._named = name
         self._seeing = torch.optim.Adam(seen, rates[0], betas=(0.5, 0.999))
         self._making = torch.optim.Adam(network.generator.parameters(), rates[1], betas=(0.5, 0.999))
         self.parts = {"network": network, "discriminator": self._seeing, "generator": self._making}
@@ -149,6 +176,20 @@ class Informing(Training):
     def description(self) -> Description:
         """Return how the network is built again."""
         return self._described
+
+    def tables(self) -> Mapping[str, Sequence[pa.Table]]:
+        """Return pictures along the codes that Q reads."""
+        self.network.eval()
+        rows = []
+        for code, codes, values in strips(self.network):
+            with torch.inference_mode():
+                made = (255 * self.network.decode(codes.flatten(0, 1), 0)[:, 0]).round().byte().cpu().numpy()
+            for place, picture in enumerate(made):
+                row, step = divmod(place, len(values))
+                same = {"model": self._named, "code": code, "row": row, "step": step, "value": values[step]}
+                height, width = picture.shape
+                rows.append({**same, "height": height, "width": width, "picture": picture.tobytes()})
+        return {"generated": [pa.Table.from_pylist(rows, TABLES["generated"])]}
 
     def epoch(self, number: int, random: np.random.Generator) -> list[Measure]:
         """Make a pass; see `Training.epoch`."""
@@ -265,4 +306,5 @@ __all__ = [
     "generator_loss",
     "information",
     "purity",
+    "strips",
 ]

@@ -8,6 +8,18 @@ from filterscope.pipeline.models.coding import Categorical, Latent, Uniform
 _SLOPE = 0.1
 #: Draws of the noise, of which an encoded image has one.
 _DRAWS = 64
+#: Standard deviation of initial weights, as in the release. Under batch norm their scale changes no image, but sets how far a
+#: step of Adam turns them.
+_SPREAD = 0.02
+
+
+def _begin(module: nn.Module) -> None:
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        nn.init.normal_(module.weight, 1.0, _SPREAD)
+    elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, _SPREAD)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class InfoGAN(nn.Module):
@@ -52,6 +64,7 @@ class InfoGAN(nn.Module):
             nn.Linear(2 * width, categories + uniforms),
         )  # fmt: skip
         self.draws = nn.Buffer(torch.rand(_DRAWS, noise) * 2 - 1)
+        self.apply(_begin)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return what Q reads of images (n, 1, size, size): scores of the categories, then means of the uniform codes."""

@@ -84,6 +84,7 @@ def start(setting: Setting) -> Training:
         lesson_of(Dataset(setting.data), options),
         images_of(setting.data, setting.data_identity, settings_of(options), transform),
         judge,
+        name=setting.name,
         batch=options.batch,
         rates=(options.learning_rate, options.generator_rate),
         weight=options.weight,
@@ -98,6 +99,8 @@ INFOGAN = Recipe(
     start,
     options=InfoGANOptions,
     check=check,
+    tables=("generated",),
+    control="what the same codes, permuted, would give",
 )
 
 __all__ = ["INFOGAN", "InfoGANOptions"]

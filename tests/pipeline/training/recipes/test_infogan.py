@@ -25,6 +25,7 @@ from filterscope.pipeline.training.infogan import (
     generator_loss,
     information,
     purity,
+    strips,
 )
 from tests.audits import audit_here
 from tests.planted.bars import SIDE, write_bars
@@ -105,6 +106,30 @@ def test_the_generator_has_an_optimiser_of_its_own() -> None:
     assert moved == {"generator"}
 
 
+def test_along_a_strip_one_code_changes() -> None:
+    network, reads = InfoGAN(SIDE, 4, 2, 6, 4), 6
+    found = list(strips(network))
+    assert [name for name, _, _ in found] == ["category", "uniform 0", "uniform 1"]
+    for number, (_, codes, values) in enumerate(found):
+        own = list(range(4)) if number == 0 else [3 + number]
+        others = [place for place in range(network.categories + 2 + 6) if place not in own]
+        assert torch.equal(codes[:, :1, others].expand(-1, len(values), -1), codes[:, :, others])
+        assert (codes[:, :, :4].sum(2) == 1).all()
+        told = codes[:, :, :4].argmax(2) if number == 0 else codes[:, :, own[0]]
+        assert torch.equal(told, torch.tensor(values).to(told).expand(len(codes), -1))
+        assert codes[:, :, :reads].abs().max() <= 1
+
+
+def test_weights_begin_as_in_the_release() -> None:
+    torch.manual_seed(0)
+    network = InfoGAN(28, 10, 2, 62, 16)
+    for name, value in network.named_parameters():
+        expected = (0.0, 0.0) if name.endswith("bias") else (1.0 if value.ndim == 1 else 0.0, 0.02)
+        assert float(value.mean()) == pytest.approx(expected[0], abs=0.01), name
+        if value.numel() > 100:
+            assert float(value.std(correction=0)) == pytest.approx(expected[1], rel=0.25), name
+
+
 def dying_at(step: int) -> Callable[..., object]:
     update, calls = Informing.update, [0]
 
@@ -137,6 +162,9 @@ def test_a_training_that_is_interrupted_ends_in_the_same_bits(
     assert then.equals(now)
     assert set(then["metric"]) == {"bound", "discriminator loss", "generator loss", "held-out purity", "purity"}
     assert then.filter(pl.col("metric").str.contains("purity"))["control"].is_between(0.2, 0.5).all()
+    pictures = [schemas.scan(folder, "generated").collect() for folder in (run, tmp_path / "run")]
+    assert pictures[0].equals(pictures[1])
+    assert dict(pictures[0].group_by("code").len().iter_rows()) == {"category": 8 * 4, "uniform 0": 4 * 9}
 
 
 def test_what_is_left_encodes_and_decodes(run: Path) -> None:

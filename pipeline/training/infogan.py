@@ -167,8 +167,8 @@ class Informing(Training):
         )
         seen = [*network.body.parameters(), *network.real.parameters(), *network.q.parameters()]
         self._named = name
-        self._seeing = torch.optim.Adam(seen, rates[0], betas=(0.5, 0.999))
-        self._making = torch.optim.Adam(network.generator.parameters(), rates[1], betas=(0.5, 0.999))
+        self._seeing = torch.optim.Adam(seen, rates[0], betas=(0.5, 0.999), fused=True)
+        self._making = torch.optim.Adam(network.generator.parameters(), rates[1], betas=(0.5, 0.999), fused=True)
         self.parts = {"network": network, "discriminator": self._seeing, "generator": self._making}
         self.images, self._batch, self._weight = len(lesson.train), min(batch, len(lesson.train)), weight
         self._shown = Pass(description.transform, device)

@@ -25,6 +25,19 @@ def location_instability(
     return deviation, 1 - np.trace(np.cov(difference.T)) / moved if moved else math.nan
 
 
+def displacement(position: np.ndarray, landmark: np.ndarray, extent: tuple[int, int]) -> tuple[float, float]:
+    """Deviation of the vector to the landmark in diagonals, and that of a constant position; NaN landmarks are dropped."""
+    seen = [(p, k) for p, k in zip(position.tolist(), landmark.tolist(), strict=True) if not math.isnan(k[0])]
+
+    def deviation(vectors: list[tuple[float, float]]) -> float:
+        n = len(vectors)
+        mean = [sum(axis) / n for axis in zip(*vectors, strict=True)]
+        squares = sum((y - mean[0]) ** 2 + (x - mean[1]) ** 2 for y, x in vectors)
+        return math.sqrt(squares / (n - 1)) / math.hypot(*extent)
+
+    return deviation([(k[0] - p[0], k[1] - p[1]) for p, k in seen]), deviation([tuple(k) for _, k in seen])
+
+
 def empirical_field(
     drops: np.ndarray, extent: tuple[int, int], side: int, step: int, centres: np.ndarray, threshold: float
 ) -> tuple[int, float, float] | None:

@@ -29,7 +29,8 @@ def location_summary(run: str | Path) -> pl.DataFrame:
 
     Its columns: units; tracking at the 10th, 50th and 90th percentile of unit and landmark; mean over units of the mean over
     landmarks of `displacement`, that `of a constant`, `instability`, `fixed` and `uniform`; `steadier`, the units that beat
-    both baselines on some landmark (the larger p value, times the number of landmarks, below 0.05).
+    both baselines on some landmark (the larger p value, times the number of landmarks, below 0.05); the median over units
+    of `follows shift`, null where the method `shift` was not run.
     """
     rows = schemas.scan_location_instability(run)
     keys = ["model", "layer", "category"]
@@ -47,7 +48,11 @@ def location_summary(run: str | Path) -> pl.DataFrame:
         .agg(pl.len().alias("units"), pl.col(deviations).mean(), (pl.col("p") < LEVEL).sum().alias("steadier"))
     )
     found = found.join(tracking, on=keys, how="left", nulls_equal=True).sort(keys)
-    found = found.select(*keys, "units", pl.selectors.starts_with("tracking_"), *deviations, "steadier")
+    moved = schemas.scan_follows_shift(run).group_by(keys).agg(pl.col("follows_shift").median().alias("follows shift"))
+    found = found.join(moved, on=keys, how="left", nulls_equal=True).sort(keys)
+    found = found.select(
+        *keys, "units", pl.selectors.starts_with("tracking_"), *deviations, "steadier", "follows shift"
+    )
     return found.rename({"constant": "of a constant"}).collect()
 
 
@@ -56,13 +61,28 @@ def landmarks_of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 
     Columns: model, layer, unit, category, landmark, displacement, that ``of a constant``, tracking, instability,
     ``centre``, ``random``, ``images``, tracking and instability where it is triggered with the share of such images, and
-    whether it is ``steadier than centre`` and ``steadier than random``.
+    whether it is ``steadier than centre`` and ``steadier than random``; ``follows shift`` where that was measured.
     """
+    keys = ["unit", "category"]
+    moved = schemas.scan_layer(run, "follows_shift", model, layer)
     return (
         schemas.scan_layer(run, "location_instability", model, layer)
+        .join(
+            moved.select(*keys, pl.col("follows_shift").alias("follows shift")), on=keys, how="left", nulls_equal=True
+        )
         .sort("unit", "category", "landmark")
         .select(
-            "model", "layer", "unit", *_STRATUM, *_LEADS, "instability", *_BASELINES, "images", *_TRIGGERED, *_STEADIER
+            "model",
+            "layer",
+            "unit",
+            *_STRATUM,
+            *_LEADS,
+            "instability",
+            *_BASELINES,
+            "images",
+            *_TRIGGERED,
+            *_STEADIER,
+            "follows shift",
         )
         .collect()
     )
@@ -95,7 +115,7 @@ def landmarks_of_layer(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     )
 
 
-_TABLES = ("location_instability",)
+_TABLES = ("location_instability", "follows_shift")
 _NOTE = (
     "Displacement: the deviation of the vector to a landmark, in diagonals of the view, beside that of any constant position; "
     "tracking is 0 for a constant and 1 for a follower. Location instability is the deviation of the distance alone, beside "

@@ -22,8 +22,7 @@ from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.graph.crops import GraphViews, graph_categories, graph_layers
 from filterscope.pipeline.methods.graph.learn import NODE_POSITIONS, NODES
 from filterscope.pipeline.methods.graph.options import GraphOptions
-from filterscope.pipeline.methods.graph.rows import read_nodes
-from filterscope.pipeline.methods.localize.part_views import (
+from filterscope.pipeline.methods.graph.part_views import (
     PartViews,
     landmarks_of,
     lattice_of,
@@ -32,6 +31,7 @@ from filterscope.pipeline.methods.localize.part_views import (
     read_maxima,
     read_peaks,
 )
+from filterscope.pipeline.methods.graph.rows import read_nodes
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, key_of, one
 from filterscope.pipeline.run.plan import Plan, PlannedModel

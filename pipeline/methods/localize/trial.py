@@ -29,14 +29,14 @@ from filterscope.operators.localization.templates import (
 )
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.methods.graph.options import GraphOptions
-from filterscope.pipeline.methods.localize.options import LocalizeOptions
-from filterscope.pipeline.methods.localize.part_views import (
+from filterscope.pipeline.methods.graph.part_views import (
     PartViews,
     lattice_of,
     read_features,
     read_found,
     read_peaks,
 )
+from filterscope.pipeline.methods.localize.options import LocalizeOptions
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 

@@ -22,8 +22,9 @@ def stages(options: "RunOptions") -> "Sequence[StageKind]":
 def needs() -> "Sequence[Need]":
     """Return what must be there."""
     from filterscope.pipeline.methods.needs import Fields, Positions
+    from filterscope.pipeline.methods.shift.needs import Pairs
 
-    return Positions(), Fields("to say how far units move")
+    return Positions(), Fields("to say how far units move"), Pairs()
 
 
 def findings() -> "Sequence[Finding]":

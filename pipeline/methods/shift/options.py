@@ -6,6 +6,9 @@ from pydantic import StrictInt
 
 from filterscope.pipeline.run.options import Options, at_most, option
 
+#: Pairs of crops under which a unit has no result.
+FEWEST = 10
+
 
 class ShiftOptions(Options):
     """How many views are shifted."""
@@ -17,4 +20,4 @@ class ShiftOptions(Options):
     )
 
 
-__all__ = ["ShiftOptions"]
+__all__ = ["FEWEST", "ShiftOptions"]

@@ -21,7 +21,7 @@ from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Work
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
-from filterscope.pipeline.methods.shift.options import ShiftOptions
+from filterscope.pipeline.methods.shift.options import FEWEST, ShiftOptions
 from filterscope.pipeline.methods.tasks import chosen_views, each_model, grids, start_of
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -30,8 +30,8 @@ from filterscope.pipeline.stores.tables import write_table
 from filterscope.pipeline.views.geometry import Geometry
 from filterscope.schemas.results import TABLES
 
-#: Views that are decoded and run at once, and pairs under which there is no result.
-_AT_ONCE, _FEWEST = 16, 10
+#: Views that are decoded and run at once.
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ def _written(task: ShiftTask, key: Key, seen: _Seen, content: np.ndarray, images
     units = task.model.layer(key.place[1]).channels
     moved = np.concatenate(seen.moved) if seen.moved else np.zeros((0, units, 2))
     strength = np.concatenate(seen.strength) if seen.strength else np.zeros((0, units), np.float32)
-    found = follows_shift(moved, content, images, _FEWEST)
+    found = follows_shift(moved, content, images, FEWEST)
     hits = _triggered(np.where(np.isnan(moved[..., 0]), -np.inf, strength))
-    strongest = follows_shift(np.where(hits[..., None], moved, np.nan), content, images, _FEWEST)
+    strongest = follows_shift(np.where(hits[..., None], moved, np.nan), content, images, FEWEST)
     some = np.where(found.views > 0, found.views, 1)
     columns = {
         "model": [task.model.name] * units,

@@ -6,6 +6,7 @@ import pytest
 
 from filterscope import schemas
 from filterscope.pipeline.datasets.animals import import_animals
+from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.shift.findings import shift_summary
 from filterscope.pipeline.methods.shift.stage import canvas_of, shifted_views
 from filterscope.pipeline.run.folder import RunFolder
@@ -65,6 +66,11 @@ def test_whole_images_move_too(audited, animals):
     # the negatives, which are noise, are images too
     assert first["views"] + first["no_maximum"] == 46
     assert first["follows_shift"] > 0.8
+
+
+def test_too_few_views_are_refused_with_what_there_are(audited, animals):
+    with pytest.raises(InputError, match=r"needs 10 pairs of crops.*no category has more than 5.*raise --shift.views"):
+        audited(data=animals, views="objects:bird", shift={"views": 5}, **SETTINGS)
 
 
 @pytest.mark.parametrize("kind", ["squash", "crop"])

@@ -50,7 +50,7 @@ def stamp_of(side: int) -> NDArray[np.float64]:
 def count_votes(
     votes: NDArray[np.float64],
     counted: NDArray[np.bool_],
-    weight: NDArray[np.float64],
+    weight: NDArray[np.floating],
     extent: tuple[int, int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Add up the votes of K nodes on each of n views and return where most come together.

@@ -250,7 +250,7 @@ class Informing(Training):
         with torch.inference_mode():
             found = self._told("held-out purity", *self._read())
             if self._judge is not None:
-                named = [self._judge(self.network.decode(some, 0)) for some in codes.split(_PASS)]
+                named = [self._judge(self.network.decode(some, 0)) for some in torch.split(codes, _PASS)]
                 category = codes[:, : self.network.categories].argmax(1).cpu().numpy()
                 found += self._told("purity", category, np.concatenate(named))
         self.network.train()
@@ -290,7 +290,7 @@ class Informing(Training):
             for norm in norms:
                 norm.reset_running_stats()
                 norm.momentum = None  # the mean over all passes
-            for some in passes.split(_PASS):
+            for some in torch.split(passes, _PASS):
                 if len(some) > 1:
                     part(some)
             for norm, momentum in zip(norms, momenta, strict=True):

@@ -99,8 +99,9 @@ def _made(run: Path) -> dict[str, list[Made]]:
         )
         mosaic = tiles.swapaxes(1, 2).reshape(len(tiles) * (side[0] + 2), -1)
         height, width = mosaic.shape
+        values = mine["value"].to_numpy()
         found.setdefault(str(name), []).append(
-            Made(str(code), _address(mosaic), 2 * width, 2 * height, mine["value"].min(), mine["value"].max())
+            Made(str(code), _address(mosaic), 2 * width, 2 * height, float(values.min()), float(values.max()))
         )
     return found
 

@@ -82,8 +82,10 @@ def find_part_nodes(task: PartNodesTask) -> list[Output]:
                 tables[name].append(pa.Table.from_pylist(rows, schema=TABLES[name]))
     count, checksums = 0, {}
     for name, pieces in tables.items():
-        rows, checksums[name] = write_table(task.plan.run, name, task.key.place, pieces or [TABLES[name].empty_table()])
-        count += rows
+        written, checksums[name] = write_table(
+            task.plan.run, name, task.key.place, pieces or [TABLES[name].empty_table()]
+        )
+        count += written
     return [Output(task.key, count, checksums=checksums)]
 
 

@@ -51,7 +51,8 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 def categories_of(plan: Plan) -> list[str | None]:
     """Return the categories of a run's views, in order; None alone where the views are whole images."""
-    return sorted({category for category in plan.views.category if category is not None}) or [None]
+    named: list[str | None] = sorted({category for category in plan.views.category if category is not None})
+    return named or [None]
 
 
 def plan_shifts(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:

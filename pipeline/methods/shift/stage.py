@@ -49,10 +49,9 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     return {"views": plan.of(ShiftOptions).views, "way": [SHORTEST, LONGEST]}
 
 
-def categories_of(plan: Plan) -> list[str | None]:
+def categories_of(plan: Plan) -> Sequence[str | None]:
     """Return the categories of a run's views, in order; None alone where the views are whole images."""
-    named: list[str | None] = sorted({category for category in plan.views.category if category is not None})
-    return named or [None]
+    return sorted({category for category in plan.views.category if category is not None}) or [None]
 
 
 def plan_shifts(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:

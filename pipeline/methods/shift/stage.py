@@ -3,7 +3,7 @@
 A piece of work is a model and a category; all layers share its passes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby

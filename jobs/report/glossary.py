@@ -55,6 +55,7 @@ TERMS: dict[str, str] = {
     "identity": "beginning of a digest of the data set; other data have another",
     "rejected": "how many were left out, where, and why, with one of them",
     # of findings, by their columns
+    "What routing selects.groups": "groups of codes that win on some image, such as a capsule of each class",
     "Codes beside random directions.groups": "groups of codes, such as a capsule of each class",
     "units": "units that the row is about",
     "detectors": f"units whose best concept has an IoU {_OVER}",

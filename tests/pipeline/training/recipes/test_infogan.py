@@ -205,10 +205,10 @@ def test_what_cannot_be_trained_is_refused(data: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_categories_become_kinds_of_bars_without_labels(judge: str, tmp_path: Path) -> None:
     many = write_bars(tmp_path / "many", 4000)
-    asked = {"width": 16, "uniforms": 0, "noise": 2, "batch": 128, "held_out": 0.1, "epochs": 30}
+    asked = {"width": 16, "uniforms": 0, "noise": 2, "batch": 128, "held_out": 0.1, "epochs": 20}
     rates = {"learning_rate": 1e-3, "generator_rate": 2e-3}
     rows = schemas.scan_training(trained(many, tmp_path / "run", 5, **asked, **rates, classifier=judge)).collect()
-    last = rows.filter(pl.col("metric") == "purity", pl.col("epoch") == 30)
+    last = rows.filter(pl.col("metric") == "purity", pl.col("epoch") == 20)
     assert last.height == 5
     assert last["value"].median() >= 0.9
     assert last["control"].max() < 0.4

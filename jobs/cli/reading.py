@@ -116,14 +116,7 @@ def compare(
     if zoo is not None:
         if pairs is not None or layer:
             raise InputError("--zoo takes every layer of every model, and neither --pairs nor --layer; leave these out")
-        from filterscope.jobs.findings.zoo import said as zoo_said
-        from filterscope.jobs.report.pages.zoo import write_zoo
-        from filterscope.pipeline.methods.comparison.zoo import zoo as run_zoo
-
-        measured = run_zoo(runs, None if zoo == "none" else place(zoo))
-        answer(zoo_said(measured, format, safe=safe))
-        if out is not None:
-            (show if format == "table" else say)(f"zoo: {write_zoo(measured, out)}")
+        _as_subjects(runs, zoo, out, format, safe=safe)
         return
     if pairs is not None:
         from filterscope.jobs.findings.twins import print_twins
@@ -142,6 +135,17 @@ def compare(
         answer(shown(found.concepts, format, safe=safe))
     if out is not None:
         (show if format == "table" else say)(f"comparison: {write_comparison(found, out)}")
+
+
+def _as_subjects(runs: list[Path], facts: str, out: Path | None, format: str, *, safe: bool) -> None:  # noqa: A002
+    from filterscope.jobs.findings.zoo import said as zoo_said
+    from filterscope.jobs.report.pages.zoo import write_zoo
+    from filterscope.pipeline.methods.comparison.zoo import zoo as run_zoo
+
+    measured = run_zoo(runs, None if facts == "none" else place(facts))
+    answer(zoo_said(measured, format, safe=safe))
+    if out is not None:
+        (show if format == "table" else say)(f"zoo: {write_zoo(measured, out)}")
 
 
 @app.command(cls=Verb)

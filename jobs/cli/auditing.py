@@ -228,6 +228,12 @@ def estimate(
     models: Annotated[int | None, typer.Option(help="Models like these to project; unset: the zoo's.")] = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs that run forward passes; 0 runs them on the cores.")] = 0,
     cores: Annotated[int | None, typer.Option(min=1, help="CPU cores; unset: 16 per GPU, or this machine's.")] = None,
+    gpu_hour_price: Annotated[
+        float | None,
+        typer.Option(
+            help="Price of an hour of one GPU with its cores, in any currency: also print what it would cost."
+        ),
+    ] = None,
     bench: Annotated[
         Path | None,
         typer.Option(help="Measured unit costs; unset: bench.json here, if it has any, else those of filterscope."),
@@ -247,6 +253,10 @@ def estimate(
     if (images is not None and not images >= 1) or (models is not None and models < 1):
         raise InputError(f"--images {images} --models {models}: both must be 1 or more")
     count = None if images is None else round(images)
+    if gpu_hour_price is not None and not (gpus and 0 < gpu_hour_price < float("inf")):
+        raise InputError(
+            f"--gpu-hour-price {gpu_hour_price} with --gpus {gpus}: state a price above 0, and how many GPUs are paid"
+        )
     config = load_config(
         zoo, out=Path("estimate")
     )  # where results would go makes no difference, so that no file need say it
@@ -257,7 +267,9 @@ def estimate(
         bench = bench or OWN
         saved(bench, run_measure(say))
         say(f"unit costs of this machine: {bench}")
-    for line in projected(config, bench, images=count, models=models, gpus=gpus, cores=cores):
+    for line in projected(
+        config, bench, images=count, models=models, gpus=gpus, cores=cores, gpu_hour_price=gpu_hour_price
+    ):
         show(line)
 
 

@@ -9,6 +9,7 @@ from filterscope.jobs.cli.arguments import Format, Json, ModelArg, Prefix, Run, 
 from filterscope.jobs.cli.flags import given, options_of, takes_options
 from filterscope.jobs.cli.verbs import INPUT, Verb
 from filterscope.jobs.terminal import answer, say, show
+from filterscope.pipeline.engine.errors import InputError
 
 app = typer.Typer()
 
@@ -97,6 +98,14 @@ def compare(
             metavar="TEXT,...",
         ),
     ] = None,
+    zoo: Annotated[
+        str | None,
+        typer.Option(
+            help="Say what measures of three models or more go with instead: depth, training epoch, accuracy, size and year. A "
+            "CSV with the columns model and any of top1, year, epoch, training_data, training; or none.",
+            metavar="CSV|none",
+        ),
+    ] = None,
     format: Format = "table",  # noqa: A002
     safe: Safe = False,
 ) -> None:
@@ -104,6 +113,11 @@ def compare(
 
     Example: filterscope compare runs/epoch10 runs/epoch90 --out compared
     """
+    if zoo is not None:
+        if pairs is not None or layer:
+            raise InputError("--zoo takes every layer of every model, and neither --pairs nor --layer; leave these out")
+        _as_subjects(runs, zoo, out, format, safe=safe)
+        return
     if pairs is not None:
         from filterscope.jobs.findings.twins import print_twins
 
@@ -121,6 +135,17 @@ def compare(
         answer(shown(found.concepts, format, safe=safe))
     if out is not None:
         (show if format == "table" else say)(f"comparison: {write_comparison(found, out)}")
+
+
+def _as_subjects(runs: list[Path], facts: str, out: Path | None, format: str, *, safe: bool) -> None:  # noqa: A002
+    from filterscope.jobs.findings.zoo import said as zoo_said
+    from filterscope.jobs.report.pages.zoo import write_zoo
+    from filterscope.pipeline.methods.comparison.zoo import zoo as run_zoo
+
+    measured = run_zoo(runs, None if facts == "none" else place(facts))
+    answer(zoo_said(measured, format, safe=safe))
+    if out is not None:
+        (show if format == "table" else say)(f"zoo: {write_zoo(measured, out)}")
 
 
 @app.command(cls=Verb)
@@ -194,7 +219,14 @@ def explain(
 @app.command(cls=Verb)
 def export(
     run: Run,
-    graph: Annotated[str, typer.Option(help="Category whose explanatory graph is exported.")],
+    graph: Annotated[str | None, typer.Option(help="Category whose explanatory graph is exported.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Add all tables of the run to those of a lake in --out instead, each in one commit and only once.",
+            metavar="iceberg|delta|lance",
+        ),
+    ] = None,
     format: Annotated[str, typer.Option(help="Notation of the graph.", metavar="graphml|json")] = "graphml",  # noqa: A002
     model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
     node: Annotated[
@@ -202,12 +234,17 @@ def export(
     ] = None,
     image: Annotated[int | None, typer.Option(help="Number of an image: the nodes that it triggers.")] = None,
     surviving: Annotated[bool, typer.Option("--surviving", help="Only nodes that survive.")] = False,
-    out: Annotated[Path | None, typer.Option(help="A file; by default it is printed.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A file, by default it is printed; or the folder of a lake.")] = None,
 ) -> None:
-    """Export an explanatory graph, or a part of it.
+    """Export an explanatory graph, or a part of it; or the tables of a run, to Iceberg, Delta or Lance.
 
     Example: filterscope export runs/bird --graph bird --format graphml --out bird.graphml
     """
+    if (graph is None) == (to is None):
+        raise InputError("export takes either --graph CATEGORY or --to iceberg, delta or lance")
+    if graph is None:
+        _to_lake(run, str(to), out, others=bool(model or node or image is not None or surviving))
+        return
     from filterscope.jobs.findings.export import explanatory_graph, exported
 
     found = explanatory_graph(run, graph, model=model, node=node, image=image, surviving=surviving)
@@ -217,6 +254,15 @@ def export(
         return
     out.write_text(text, encoding="utf-8")
     show(f"{out}: {found.number_of_nodes()} nodes, {found.number_of_edges()} edges")
+
+
+def _to_lake(run: Path, to: str, out: Path | None, *, others: bool) -> None:
+    from filterscope.jobs.findings.lake import exported_tables
+    from filterscope.jobs.findings.query import shown
+
+    if out is None or others:
+        raise InputError("--to exports whole tables: it needs --out FOLDER, and takes no option of a graph")
+    answer(shown(exported_tables(run, to, out), "table", 0))
 
 
 @app.command(cls=options_of("localize", required=["--part"], also={"shares": "share"}))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterscope.jobs.cost.machine import machine
+from filterscope.jobs.cost.price import paid
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.method import Cost, Method, Size
@@ -283,11 +284,12 @@ def _demand(plan: "Plan", number: int, batch_sizes: Sequence[int]) -> Demand:
 
 
 def projected(
-    config: "AuditConfig", bench: Path | None, *, images: int | None, models: int | None, gpus: int, cores: int | None
-) -> list[str]:
+    config: "AuditConfig", bench: Path | None, *, images: int | None, models: int | None, gpus: int, cores: int | None,
+    gpu_hour_price: float | None = None,
+) -> list[str]:  # fmt: skip
     """Return lines on what the audit of a zoo would cost with other numbers of images, models and machines.
 
-    `bench` is the file of unit costs; see `costs_file`.
+    `bench` is the file of unit costs; see `costs_file`. `gpu_hour_price` is what an hour of one GPU with its cores costs.
 
     Raises
     ------
@@ -328,7 +330,12 @@ def projected(
     cores = cores or (CORES_PER_GPU * gpus if gpus else _cores())
     seen = f"{images:,} images" + (f" ({views:,} views)" if views != images else "")
     rest = [method.name for method in methods if not method.cost]
-    return [*_lines(projection, seen, models, gpus, cores, rest), _source_of(costs, bench)]
+    lines = _lines(projection, seen, models, gpus, cores, rest)
+    if gpus:
+        whole, busy = projection.hours(cores, gpus), projection.gpu_seconds
+        hours = sum(projection.core_seconds.values()) / cores / _HOUR if whole is None else whole
+        lines += paid(hours, None if busy is None else busy / _HOUR, images * models, models, gpus, gpu_hour_price)
+    return [*lines, _source_of(costs, bench)]
 
 
 def _source_of(costs: UnitCosts, bench: Path) -> str:

@@ -19,6 +19,7 @@ from filterscope.jobs.report.pages import (
     predictions,
     search,
     units,
+    zoo,
 )
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import HERE, digest, slug
@@ -61,7 +62,7 @@ def depends(pages: str) -> tuple[str, ...]:
     Parameters
     ----------
     pages : str
-        The first part of their keys: units or layers, graphs, concepts, images or pictures, predictions, search, or overview.
+        The first part of their keys: units or layers, graphs, concepts, images or pictures, predictions, search, zoo, overview.
     """
     if pages in ("units", "layers"):
         return tables_of(_LAYERS, (*layers.OWN, *units.OWN, *trees.OWN))
@@ -70,7 +71,7 @@ def depends(pages: str) -> tuple[str, ...]:
     if pages == "overview":
         return tables_of(("run",), (*overview.OWN, *concepts.OWN))
     own = {"concepts": concepts, "images": images, "pictures": pictures, "predictions": predictions, "search": search}
-    return own[pages].OWN
+    return zoo.OWN if pages == "zoo" else own[pages].OWN
 
 
 #: Concepts, and images, in a piece of work.
@@ -185,7 +186,7 @@ def report_stage(plan: Plan, site: Path) -> Stage:
     )
     planned = _Pages(where, tables)
     tasks = [*planned.sprites(slots), *planned.images(), *planned.layers(known), *planned.categories(categories)]
-    tasks += [*planned.of_the_run(), *planned.galleries(), *planned.predictions()]
+    tasks += [*planned.of_the_run(), *planned.of_many_models(), *planned.galleries(), *planned.predictions()]
     return Stage.of("report", {task.key: task for task in tasks}, carry_out)
 
 
@@ -289,6 +290,11 @@ class _Pages:
         yield self._task(("search",), inputs, search.write_search, None)
         inputs = {"tables": self._tables.state(depends("overview")), "predictions": self._explained, **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
+
+    def of_many_models(self) -> Iterator[ReportTask]:
+        """Yield what measures of models go with, where there are enough of them."""
+        if zoo.has_page(self.where):
+            yield self._task(("zoo",), {"tables": self._tables.state(depends("zoo"))}, zoo.write_of_run, None)
 
     def galleries(self) -> Iterator[ReportTask]:
         """Yield the pictures of attacked and edited images of each model that galleries show."""

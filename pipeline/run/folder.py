@@ -52,6 +52,11 @@ class RunFolder:
         return folder
 
     @property
+    def identity(self) -> str:
+        """A digest of what is audited and how, wherever the folder lies; a run with more models or layers has another."""
+        return _seal(self.plan().as_dict())
+
+    @property
     def exists(self) -> bool:
         """Whether a run was planned here."""
         return (self.path / "run.toml").is_file()

@@ -175,3 +175,12 @@ def newcombe(first, second):
         q - p - ((q - low_2) ** 2 + (high_1 - p) ** 2) ** 0.5,
         q - p + ((high_2 - q) ** 2 + (p - low_1) ** 2) ** 0.5,
     )
+
+
+def rank_correlation(x, y):
+    """Pearson's correlation of ranks; the rank of a value is how many are smaller, and half of those that equal it."""
+    ranks = [[sum((b < a) + (b == a) / 2 for b in side) for a in side] for side in (x, y)]
+    means = [sum(side) / len(side) for side in ranks]
+    off = [[rank - mean for rank in side] for side, mean in zip(ranks, means, strict=True)]
+    products = [sum(a * b for a, b in zip(off[i], off[j], strict=True)) for i, j in ((0, 1), (0, 0), (1, 1))]
+    return products[0] / (products[1] * products[2]) ** 0.5

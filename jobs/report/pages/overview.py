@@ -12,6 +12,7 @@ from filterscope import schemas
 from filterscope.jobs.findings.summary import warnings
 from filterscope.jobs.report.pages.concepts import detectors
 from filterscope.jobs.report.pages.layers import headline_of
+from filterscope.jobs.report.pages.zoo import PAGE, has_page
 from filterscope.jobs.report.place import ReportPlace
 from filterscope.jobs.report.render import write_page
 from filterscope.jobs.report.sections import queries
@@ -73,6 +74,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         rejects=_rejects(where),
         runs=_runs(where),
         settings=_settings(where),
+        zoo=PAGE if has_page(where) else None,
         predictions=len(list(explained(where.plan.run))),
         cutoff=DETECTOR_IOU,
         dissection=plan.of(DissectionOptions),

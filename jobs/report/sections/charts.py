@@ -122,11 +122,14 @@ class Line:
     texts: tuple[str, ...]
     points: tuple[Point | None, ...]
     band: str = ""
+    joined: bool = True
 
     @property
     def path(self) -> str:
-        """Path data; the line is broken where a value is missing."""
+        """Path data; the line is broken where a value is missing, and empty for points that have no order."""
         parts, pen = [], "M"
+        if not self.joined:
+            return ""
         for point in self.points:
             if point:
                 parts.append(f"{pen}{point[0]:.1f} {point[1]:.1f}")
@@ -138,7 +141,7 @@ class Line:
 class Series:
     """Values of a line: its name, a class of colour, the values and their texts, and whether it is what others are held to.
 
-    `low` and `high` are the ends of an interval around each value; empty for none.
+    `low` and `high` are the ends of an interval around each value; empty for none. Points that have no order are not joined.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Series:
     dashed: bool = False
     low: Sequence[float] = ()
     high: Sequence[float] = ()
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -191,14 +195,16 @@ def _lines(
     for number, one in enumerate(series):
         band = _outline([*placed(one.high), *placed(one.low)[::-1]]) if one.low else ""
         mark, texts = MARKS[number % len(MARKS)], tuple(one.texts)
-        drawn.append(Line(one.name, one.colour, mark, one.dashed, texts, placed(one.values), band))
+        drawn.append(Line(one.name, one.colour, mark, one.dashed, texts, placed(one.values), band, one.joined))
     left = y.room + 16
     if x.turned:
         left = max([left, *(text_width(tick.text) * math.cos(TURN) - tick.at for tick in x.ticks)])
     elif x.ticks:
         left = max(left, text_width(x.ticks[0].text) / 2 - x.ticks[0].at)
     right = 12.0 if x.turned or not x.ticks else max(12.0, x.ticks[-1].at + text_width(x.ticks[-1].text) / 2 - width)
-    keys, tall = legend([f"{one.name} {one.texts[-1]}" for one in series], left + width + right)
+    keys, tall = legend(
+        [f"{one.name} {one.texts[-1]}" if one.joined else one.name for one in series], left + width + right
+    )
     below = x.room + 20
     box = Box(-left, -14.0, left + width + right, 14 + height + below + tall)
     keys = tuple(Key(key.x - left + 1, height + below + key.y + 6, key.text, key.number) for key in keys)

@@ -47,9 +47,9 @@ def _series(rows: pl.DataFrame, column: str, colour: str, *, dashed: bool) -> Se
     names = [f"{column} {end}" for end in ENDS]
     if not set(names) <= set(rows.columns):
         return Series(heading(column), colour, rows[column].to_list(), said, dashed=dashed)
-    ends = [rows[name] for name in names]
-    said = [f"{text} ({low} to {high})" for text, low, high in zip(said, *map(texts, ends), strict=True)]
-    return Series(heading(column), colour, rows[column].to_list(), said, dashed, *(end.to_list() for end in ends))
+    low, high = (rows[name] for name in names)
+    said = [f"{text} ({least} to {most})" for text, least, most in zip(said, texts(low), texts(high), strict=True)]
+    return Series(heading(column), colour, rows[column].to_list(), said, dashed, low.to_list(), high.to_list())
 
 
 __all__ = ["COLOURS", "FIGURES", "figures"]

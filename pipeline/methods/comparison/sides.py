@@ -113,11 +113,12 @@ def sides_of(plans: Sequence[Plan], layers: str | Sequence[str] | None) -> list[
     for plan, model in models:
         names = [known.name for known in model.layers]
         last = next((name for name in reversed(names) if name in shared), names[-1])
-        sides += [_side(plan, model, name) for name in names if name in (asked or {last})]
+        sides += [side_of(plan, model, name) for name in names if name in (asked or {last})]
     return _distinct(sides)
 
 
-def _side(plan: Plan, model: PlannedModel, layer: str) -> Side:
+def side_of(plan: Plan, model: PlannedModel, layer: str) -> Side:
+    """Return one layer of one model of a run; InputError if the run holds no units of it."""
     units = _units(plan.run, model.name, layer)
     if not units.height:
         raise InputError(f"{plan.run} holds no units of {model.name} {layer}; finish its audit first")
@@ -147,4 +148,4 @@ def _units(run: Path, model: str, layer: str) -> pl.DataFrame:
     return with_standing(known).select(columns).sort("unit")
 
 
-__all__ = ["ALL", "STAND", "Side", "sides_of"]
+__all__ = ["ALL", "STAND", "Side", "side_of", "sides_of"]

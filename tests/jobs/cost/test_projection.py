@@ -239,6 +239,46 @@ def test_the_verb_says_that_gpu_hours_are_not_known(zoo, capsys):
     assert "GPU hours not known" in printed
 
 
+def test_a_price_gives_the_cost_of_the_wall_time_of_all_gpus(zoo, capsys):
+    bench = zoo.with_name("bench.json")
+    gpu = [{"name": "unit_cost.gpu_gflop", "value": 5e-4}, {"name": "unit_cost.gpu_melement", "value": 1e-5}]
+    rows = json.loads(bench.read_text())
+    call = ["estimate", str(zoo), "--bench", str(bench), "--images", "1e6", "--models", "500", "--gpus", "8"]
+    main_exits([*call, "--gpu-hour-price", "2.5"])
+    # without the GPU's own unit costs, what the cores need is the least
+    printed = capsys.readouterr().out
+    [wall] = re.findall(r"wall time: at least ([\d,.]+) h", printed)
+    [cost] = re.findall(r"cost at least ([\d,.]+) at 2.50 per GPU hour", printed)
+    assert number(cost) == pytest.approx(number(wall) * 8 * 2.5, rel=1e-3)
+    assert "images/s" not in printed
+
+    bench.write_text(json.dumps(rows + gpu))
+    for cores in (1, 10**6):  # too few of them, so that the GPUs wait; and as many as the GPUs could ask for
+        main_exits([*call, "--gpu-hour-price", "2.5", "--cores", str(cores)])
+        printed = capsys.readouterr().out
+        [wall] = re.findall(r"wall time ([\d,.]+) h", printed)
+        [busy] = re.findall(r"forward +([\d,.]+) GPU hours", printed)
+        [cost, each] = re.findall(r"cost ([\d,.]+) at 2.50 per GPU hour, ([\d,.]+) per model", printed)[0]
+        assert number(cost) == pytest.approx(number(wall) * 8 * 2.5, rel=1e-3)
+        assert number(each) == pytest.approx(number(cost) / 500, abs=0.01)
+        [paid, computing] = re.findall(r"([\d,.]+) images/s per GPU over the wall time, ([\d,.]+) while", printed)[0]
+        assert number(paid) == pytest.approx(5e8 / (number(wall) * 8 * 3600), rel=1e-3)
+        assert number(computing) == pytest.approx(5e8 / (number(busy) * 3600), rel=1e-3)
+        assert (number(paid) < 0.5 * number(computing)) == (cores == 1)
+
+
+def number(text):
+    return float(text.replace(",", ""))
+
+
+@pytest.mark.parametrize("more", [("0",), ("-1",), ("nan",), ("inf",), ("2.5", "--gpus", "0")])
+def test_a_price_of_nothing_or_for_no_gpu_is_refused(zoo, capsys, more):
+    with pytest.raises(SystemExit) as stop:
+        main(["estimate", str(zoo), "--gpus", "1", "--gpu-hour-price", *more])
+    assert stop.value.code == 2
+    assert "state a price above 0, and how many GPUs are paid" in capsys.readouterr().err
+
+
 def test_the_name_of_version_0_1_prints_the_same(zoo, capsys):
     printed = []
     for verb in ("estimate", "plan"):

@@ -64,8 +64,8 @@ EDITED_LOCALIZATION = table(
         "method",
         pa.string(),
         "before; after: without the nodes that the person removed; simulated user: without those that miss landmarks of "
-        "learning crops by more than the median; oracle: the same with landmarks of the held-out crops; random removal: as many "
-        "as the person removed, or as the simulated user",
+        "learning crops by more than the median; oracle: the same with landmarks of the held-out crops; random removal: as "
+        "many as the person removed, or as the simulated user",
     ),
     column("decisions", pa.int32(), "of the person, in their order", null="they play no role"),
     column("seconds", pa.float64(), "that those decisions took", null="they play no role"),

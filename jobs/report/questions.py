@@ -6,9 +6,11 @@ and scripts stand in the file, and a policy in it forbids every request: what a 
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from markupsafe import Markup
 
@@ -113,13 +115,27 @@ def check_page(path: Path, questions: int) -> None:
         raise InputError(f"--page {path} exists and is no page of questions; choose another name")
 
 
-def write_questions(path: Path, sheet: Sheet, questions: Sequence[Question]) -> None:
-    """Write a page; see `check_page` for where."""
+def write_questions(
+    path: Path, sheet: Sheet, questions: Sequence[Question], more: Mapping[str, Any] = MappingProxyType({}),
+    scripts: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Write a page; see `check_page` for where.
+
+    Parameters
+    ----------
+    path, sheet, questions
+        The file and what is asked.
+    more : mapping
+        What else scripts find in the page; with `edits`, answers are downloaded as JSON that begins with these.
+    scripts : sequence of str
+        Static scripts that run before that of the questions; each hears of answers by the event `answers`.
+    """
     held = {
         **asdict(sheet),
-        "questions": [{**asdict(one), "picture": _inlined(one.picture)} for one in questions],
+        "questions": [{**asdict(one), "picture": inlined(one.picture)} for one in questions],
+        **more,
     }
-    scripts = [_static(name) for name in _SCRIPTS]
+    scripts = [_static(name) for name in (*_SCRIPTS[:-1], *scripts, _SCRIPTS[-1])]
     write_page(
         path.parent,
         (path.name,),
@@ -138,7 +154,8 @@ def _static(name: str) -> str:
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
-def _inlined(picture: bytes) -> str:
+def inlined(picture: bytes) -> str:
+    """Return a WebP file as an address of its own."""
     return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
 
 
@@ -149,4 +166,4 @@ def _policy(scripts: Sequence[str]) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; form-action 'none'"
 
 
-__all__ = ["MOST", "Choice", "Question", "Sheet", "check_page", "write_questions"]
+__all__ = ["MOST", "Choice", "Question", "Sheet", "check_page", "inlined", "write_questions"]

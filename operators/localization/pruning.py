@@ -2,7 +2,8 @@
 
 References
 ----------
-Q. Zhang, R. Cao, S. Zhang, M. Edmonds, Y. N. Wu, S.-C. Zhu, Interactively transferring CNN patterns for part localization, 2017.
+Q. Zhang, R. Cao, S. Zhang, M. Edmonds, Y. N. Wu, S.-C. Zhu, Interactively transferring CNN patterns for part
+localization, 2017.
 """
 
 from dataclasses import replace

@@ -109,8 +109,8 @@ FINDINGS = (
         "Nodes removed by a person",
         ("edited_localization",),
         before_and_after,
-        note="Distance from the part's centre before and after, in diagonals of the input; less: by what share of before's, with "
-        "a 95 % interval over the same held-out images. Random removal: as many nodes. The oracle knows the held-out crops.",
+        note="Distance from the part's centre before and after, in diagonals of the input; less: by what share of before's, "
+        "with a 95 % interval over the same held-out images. Random removal: as many nodes. The oracle knows held-out crops.",
     ),
     Finding(
         "Error by number of decisions",

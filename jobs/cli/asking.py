@@ -120,4 +120,30 @@ def apply_edits(
     answer(edits_report(apply(run, edits)))
 
 
+@app.command(cls=Verb)
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; keep it, so that a browser finds what it kept.")] = 8737,
+    opened: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
+) -> None:
+    """Serve the pages in RUN/pages on this machine alone and save every answer at once, beside the page.
+
+    The address holds a token that one browser may use, once. Ctrl-C ends it; nothing is lost.
+
+    Example: filterscope serve runs/bird
+    """
+    from filterscope.jobs.report.serve import PageServer
+
+    with PageServer(run, port) as server:
+        show(f"open: {server.address}")
+        if opened:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            show("ended; answers are saved beside the pages")
+
+
 __all__ = ["app"]

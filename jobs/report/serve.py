@@ -266,6 +266,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._refuse_strangers()
         if token:  # a reload of the first address
             self._send(303, b"", "text/plain", {"Location": "/"})
+        elif parts.path == "/favicon.ico":  # browsers ask for it, whatever a page says
+            self._send(204, b"", "image/x-icon")
         elif parts.path != "/":
             kept = self._kept(parts.path)
             self._send(200, served_page(kept.page, kept.items()), "text/html; charset=utf-8")

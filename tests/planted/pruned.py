@@ -16,11 +16,11 @@ def retrieved(seed: int, *, good: int = 42, wrong: int = 18, crops: int = 60, sh
     rng = np.random.default_rng(seed)
     centre = rng.uniform(20, 44, (crops, 2))
     count = good + wrong
-    position = centre[:, None] + rng.normal(0, 3, (count, 2)) + rng.normal(0, 1, (crops, count, 2))
+    position = centre[:, None] + rng.normal(0, 3, (count, 2)) + rng.normal(0, 3, (crops, count, 2))
     spread = rng.uniform(8, 56, (crops, wrong, 2))
     spread[:shots] = centre[:shots, None] + rng.normal(0, 2, (shots, wrong, 2))
-    # a wrong pattern is one elsewhere, which several nodes share, so that they outvote
-    position[:, good:] = spread[:, [0]] + rng.normal(0, 1, (crops, wrong, 2))
+    # wrong nodes agree on a place, and more closely than those of the part, so that few of them outvote many
+    position[:, good:] = spread[:, [0]] + rng.normal(0, 0.5, (crops, wrong, 2))
     heldout = np.arange(crops) >= crops * 2 // 3
     found = Found.of(position.astype(np.float32), rng.uniform(1, 2, (crops, count)).astype(np.float32), ~heldout)
     rows = np.arange(shots)

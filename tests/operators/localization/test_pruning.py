@@ -36,7 +36,7 @@ def test_misses_equal_the_formula(seed):
 
 def test_a_node_that_follows_exactly_misses_nothing_wherever_it_lies():
     centre = np.random.default_rng(0).uniform(0, 60, (9, 2))
-    position = np.stack([centre + (5, -7), np.full((9, 2), 30.0)], axis=1).astype(np.float32)
+    position = np.stack([centre + np.array([5, -7]), np.full((9, 2), 30.0)], axis=1).astype(np.float32)
     found = misses(position, np.ones((9, 2), bool), centre)
     assert found[0] == pytest.approx(0, abs=1e-5)
     assert found[1] > 5

@@ -45,8 +45,8 @@ def test_a_simulated_user_removes_nine_in_ten_wrong_nodes_and_the_error_is_that_
         name: np.hypot(*(mixed.locate(mixed.parts.heldout, gone) - truth).T).mean()
         for name, gone in (("before", ~only_wrong & only_wrong), ("after", removed), ("clean", only_wrong))
     }
-    assert error["after"] < error["clean"] + 0.25  # pixels
-    assert error["after"] < error["before"]
+    assert error["after"] < error["clean"] + 1  # pixel
+    assert error["after"] < error["before"] / 5
 
 
 def test_rows_hold_before_after_and_controls_on_the_same_images():
@@ -77,10 +77,9 @@ def learned(tmp_path_factory):
     (folder / "data").mkdir()
     write_birds(folder / "data" / "birds", birds=36)
     models = [planted.entry("two_layers")]
-    run = audit_here(
+    return audit_here(
         folder / "run", data=folder / "data" / "birds", **{**GRAPH, "models": models, "graph_iterations": 1}
     )
-    return run
 
 
 @pytest.fixture

@@ -74,4 +74,76 @@ def answer_questions(
     show(said(run_answer(run, questions)))
 
 
+@app.command(cls=Verb)
+def edit(
+    run: Run,
+    part: Annotated[str, typer.Option(help="Landmark whose nodes are shown, such as head.")],
+    category: Annotated[str | None, typer.Option(help="Category, where several have the part.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers whose nodes are shown; unset: all with a graph.", metavar="TEXT,...")
+    ] = None,
+    shots: Annotated[int, typer.Option(help="Annotated images.")] = 3,
+    share: Annotated[float, typer.Option(help="Share of the nodes that a template retrieves.")] = 0.01,
+    page: Annotated[
+        Path | None, typer.Option(help="An HTML file; unset: in RUN/pages, from which `serve` serves it.")
+    ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Write a page that shows the nodes retrieved for a part: keep, remove, unsure; it gives edits.json for `apply`.
+
+    The page needs no server and sends nothing.
+
+    Example: filterscope edit runs/bird --part head
+    """
+    from filterscope.jobs.report.edit import write_edit_page
+
+    asked = {"category": category, "model": model, "layers": layers, "shots": shots, "share": share}
+    written = write_edit_page(run, part, page, **asked)
+    show(f"nodes: {written}")
+    if opened:
+        import webbrowser
+
+        webbrowser.open(written.absolute().as_uri())
+
+
+@app.command("apply", cls=Verb)
+def apply_edits(
+    run: Run, edits: Annotated[Path, typer.Argument(help="The edits.json of the page that `filterscope edit` writes.")]
+) -> None:
+    """Find a part without the nodes that a person removed, beside before, random removal and a simulated person.
+
+    Example: filterscope apply runs/bird edits.json
+    """
+    from filterscope.jobs.findings.edit import apply, edits_report
+
+    answer(edits_report(apply(run, edits)))
+
+
+@app.command(cls=Verb)
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(help="Port of 127.0.0.1; keep it, so that a browser finds what it kept.")] = 8737,
+    opened: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
+) -> None:
+    """Serve the pages in RUN/pages on this machine alone and save every answer at once, beside the page.
+
+    The address holds a token that one browser may use, once. Ctrl-C ends it; nothing is lost.
+
+    Example: filterscope serve runs/bird
+    """
+    from filterscope.jobs.report.serve import PageServer
+
+    with PageServer(run, port) as server:
+        show(f"open: {server.address}")
+        if opened:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            show("ended; answers are saved beside the pages")
+
+
 __all__ = ["app"]

@@ -71,7 +71,7 @@ def _checked(**options: Any) -> LocalizeOptions:
 def _localized(folder: RunFolder, asked: dict[str, Any]) -> pl.DataFrame:
     """Record what is asked, compute what is missing of it and read all of it."""
     before = folder.plan()
-    _refuse_unfinished(before)
+    refuse_unfinished(before)
     plan = before.with_options(methods=tuple(dict.fromkeys([*before.options.methods, "localize"])), **asked)
     _refuse(plan)
     stages = Stages(plan)
@@ -95,7 +95,7 @@ def _rows(folder: RunFolder, place: tuple[str, ...]) -> pl.DataFrame:
         raise RunError(f"{path} is missing; `filterscope doctor {folder.path} --repair` computes it again") from None
 
 
-def _refuse_unfinished(plan: Plan) -> None:
+def refuse_unfinished(plan: Plan) -> None:
     """Stop where a run has no graph, it is not finished, or its data set is not that of then."""
     from filterscope.pipeline.datasets.layout import Dataset
 
@@ -142,4 +142,4 @@ def localization_report(found: pl.DataFrame) -> str:
     return "\n".join(pieces)
 
 
-__all__ = ["localization_report", "localize"]
+__all__ = ["localization_report", "localize", "refuse_unfinished"]

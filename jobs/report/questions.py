@@ -6,9 +6,13 @@ and scripts stand in the file, and a policy in it forbids every request: what a 
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from markupsafe import Markup
 
@@ -19,6 +23,8 @@ from filterscope.pipeline.engine.errors import InputError
 MOST = 1000
 #: By which a page of questions is known as one, in the first bytes of its file.
 _MARK = '<meta name="generator" content="filterscope questions">'
+#: Where what it holds begins.
+_HELD = '<script type="application/json" id="held">'
 _STYLES, _SCRIPTS = ("style.css", "questions.css"), ("dom.js", "files.js", "questions.js")
 
 
@@ -113,13 +119,27 @@ def check_page(path: Path, questions: int) -> None:
         raise InputError(f"--page {path} exists and is no page of questions; choose another name")
 
 
-def write_questions(path: Path, sheet: Sheet, questions: Sequence[Question]) -> None:
-    """Write a page; see `check_page` for where."""
+def write_questions(
+    path: Path, sheet: Sheet, questions: Sequence[Question], more: Mapping[str, Any] = MappingProxyType({}),
+    scripts: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Write a page; see `check_page` for where.
+
+    Parameters
+    ----------
+    path, sheet, questions
+        The file and what is asked.
+    more : mapping
+        What else scripts find in the page; with `edits`, answers are downloaded as JSON that begins with these.
+    scripts : sequence of str
+        Static scripts that run before that of the questions; each hears of answers by the event `answers`.
+    """
     held = {
         **asdict(sheet),
-        "questions": [{**asdict(one), "picture": _inlined(one.picture)} for one in questions],
+        "questions": [{**asdict(one), "picture": inlined(one.picture)} for one in questions],
+        **more,
     }
-    scripts = [_static(name) for name in _SCRIPTS]
+    scripts = [_static(name) for name in (*_SCRIPTS[:-1], *scripts, _SCRIPTS[-1])]
     write_page(
         path.parent,
         (path.name,),
@@ -134,11 +154,44 @@ def write_questions(path: Path, sheet: Sheet, questions: Sequence[Question]) -> 
     )
 
 
+def held_of(path: Path) -> dict[str, Any]:
+    """Return what a page of questions holds.
+
+    Raises
+    ------
+    InputError
+        If it is no such page.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+        if _MARK not in text[:4096]:
+            raise ValueError("it has not the mark of one")
+        found = json.loads(text.partition(_HELD)[2].partition("</script>")[0])
+        _ = found["subject"], found["questions"], found["choices"], found["file"], found["title"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} is no page of questions: {error}") from None
+    return dict(found)
+
+
+def served_page(path: Path, saved: Mapping[str, Any]) -> bytes:
+    """Return a page that also sends every answer to the server that it comes from, and begins with those that are `saved`."""
+    text, script = path.read_text(encoding="utf-8"), _static("served.js")
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    policy = re.compile(r'(http-equiv="Content-Security-Policy" content=")[^"]*')
+    allowed = Markup.escape(_policy([*scripts, script]) + "; connect-src 'self'")
+    text = policy.sub(lambda found: found[1] + allowed, text, count=1)
+    written = json.dumps(saved).replace("<", "\\u003c")
+    known = f'<script type="application/json" id="saved">{written}</script>\n<script>{script}</script>\n'
+    at = text.rindex("<script>")  # before the script of the questions, which begins with what it finds in the storage
+    return (text[:at] + known + text[at:]).encode()
+
+
 def _static(name: str) -> str:
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
-def _inlined(picture: bytes) -> str:
+def inlined(picture: bytes) -> str:
+    """Return a WebP file as an address of its own."""
     return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
 
 
@@ -149,4 +202,4 @@ def _policy(scripts: Sequence[str]) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; form-action 'none'"
 
 
-__all__ = ["MOST", "Choice", "Question", "Sheet", "check_page", "write_questions"]
+__all__ = ["MOST", "Choice", "Question", "Sheet", "check_page", "held_of", "inlined", "served_page", "write_questions"]

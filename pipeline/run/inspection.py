@@ -27,7 +27,7 @@ from filterscope.schemas.results import TABLES
 _FORMERLY_UNMARKED = {"part_localization"}
 
 #: Tables that people gave, not pieces of work: nothing computes them again, so that no repair removes them.
-_GIVEN = {"answers", "debug_labels"}
+_GIVEN = {"answers", "debug_labels", "edit_decisions"}
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,7 @@ def _history(run: RunFolder, planned: Set[Path]) -> Iterator[Problem]:
     for path in sorted((run.path / "tables").rglob("*.parquet")):
         table = path.relative_to(run.path).parts[1]
         if table in _GIVEN and (what := _wrong(path, table)):
-            given = (
-                "answers of a person, which stay as they are; put the file back, or remove it and give the CSV again"
-            )
+            given = "answers of a person, which stay as they are; put the file back, or remove it and give the answers again"
             yield Problem(path, what, given, ours=False)
         elif table in tables_in(vars(run_tables)) and path not in planned and (what := _wrong(path, table)):
             yield Problem(path, what, lost)

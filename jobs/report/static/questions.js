@@ -27,7 +27,18 @@
 
   const named = (answer) => choices.find((choice) => choice.answer === answer);
   const answerOf = (question) => named(answers.get(question.key))?.answer ?? null;
-  const put = (key, answer) => (answer === null ? answers.remove(key) : answers.set(key, answer));
+  /* When a question was answered, and the seconds that it was looked at; others may have written there. */
+  function tookOf(key) {
+    try {
+      const { at, seconds } = JSON.parse(answers.get(`${key}/took`));
+      if (at >= 0 && seconds >= 0 && seconds <= 1e6) return { at, seconds };
+    } catch { /* as if it had not been looked at */ }
+    return { at: 0, seconds: 0 };
+  }
+  function put(key, answer, took) {
+    for (const [name, value] of [[key, answer], [`${key}/took`, took && JSON.stringify(took)]]) value === null ? answers.remove(name) : answers.set(name, value);
+    document.dispatchEvent(new CustomEvent("put", { detail: { key, answer, took } }));
+  }
 
   const places = new Map(questions.map((question, n) => [question.key, n]));
 
@@ -47,6 +58,7 @@
     return from % questions.length;
   }
   const last = done().at(-1);
+  let since = performance.now();
   let now = open(last ? places.get(last[0]) + 1 : 0);
 
   const buttons = choices.map((choice) => {
@@ -70,6 +82,7 @@
 
   function show(to) {
     now = to;
+    since = performance.now();
     const question = questions[now];
     at("picture").replaceChildren(...drawn(question));
     at("place").textContent = `Question ${(now + 1).toLocaleString("en")} of ${questions.length.toLocaleString("en")}`;
@@ -91,12 +104,15 @@
     const [some, all] = [count, questions.length].map((number) => number.toLocaleString("en"));
     at("count").textContent = `${some} of ${all} answered${count ? `: ${parts.join(", ")}` : ""}${count === questions.length ? ". Nothing is left to answer." : ""}`;
     document.body.classList.toggle("complete", count === questions.length);
+    document.dispatchEvent(new CustomEvent("answers", { detail: { given: questions.map((question, n) => [question.key, given[n]]) } }));
   }
 
   function reply(choice) {
     const question = questions[now];
-    session.set(UNDO, JSON.stringify([...done(), [question.key, answerOf(question)]]));
-    put(question.key, choice.answer);
+    const before = answerOf(question) === null ? null : tookOf(question.key);
+    session.set(UNDO, JSON.stringify([...done(), [question.key, answerOf(question), before]]));
+    const seconds = Math.min(Math.round((before?.seconds ?? 0) * 1000 + performance.now() - since) / 1000, 1e6);
+    put(question.key, choice.answer, { at: Date.now(), seconds });
     show(open(now + 1));
     at("said").textContent = `${choice.label}. ${at("count").textContent.split(":")[0]}. ${at("place").textContent}: ${questions[now].title}`;
   }
@@ -106,16 +122,23 @@
     const back = before.pop();
     if (!back) return;
     session.set(UNDO, JSON.stringify(before));
-    put(...back);
+    put(back[0], back[1], back[2] ?? null);
     show(places.get(back[0]));
     at("said").textContent = `Undone. ${at("place").textContent}: ${questions[now].title}`;
   }
 
   function download() {
-    const rows = questions.map((question) => [...question.row, answerOf(question) ?? ""]);
-    files.save(held.file, "text/csv;charset=utf-8", files.csv([held.columns, ...rows]));
+    if (held.edits) files.save(held.file, "application/json", `${JSON.stringify({ ...held.edits, decisions: decisions() }, null, 1)}\n`);
+    else files.save(held.file, "text/csv;charset=utf-8", files.csv([held.columns, ...rows()]));
     taken = true;
   }
+
+  /* Answers in the order in which they were given. */
+  function decisions() {
+    const given = questions.map((question) => ({ node: question.key, decision: answerOf(question), ...tookOf(question.key) }));
+    return given.filter(({ decision }) => decision !== null).sort((one, other) => one.at - other.at).map(({ node, decision, seconds }) => ({ node, decision, seconds }));
+  }
+  const rows = () => questions.map((question) => [...question.row, answerOf(question) ?? ""]);
 
   let taken = false;
   const step = (by) => { if (questions[now + by]) show(now + by); };

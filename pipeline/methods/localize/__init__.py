@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
+    from filterscope.pipeline.methods.localize.edited import EDIT
     from filterscope.pipeline.methods.localize.stage import LOCALIZE
 
-    return (LOCALIZE,)
+    return LOCALIZE, EDIT
 
 
 def needs() -> "Sequence[Need]":

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Per = Literal["run", "layer", "unit", "category"]
 #: How the report draws it.
 Look = Literal[
-    "table", "bars", "lines", "strips", "grid", "heat", "graph", "gallery", "matrix", "patterns", "traversals"
+    "table", "bars", "lines", "strips", "grid", "heat", "graph", "gallery", "matrix", "patterns", "traversals",
+    "wall",
 ]  # fmt: skip
 
 
@@ -100,7 +101,7 @@ class Finding:
         likewise, with a column unit and sorted by it; per category ``frame(run, model, category)``.
     per : {"run", "layer", "unit", "category"}
         What a row is about: pages of the run, of layers, of units or of categories show it.
-    look : {"table", "bars", "lines", "strips", "grid", "heat", "graph", "gallery", "matrix", "patterns", "traversals"}
+    look : {"table", "bars", "lines", "strips", "grid", "heat", "graph", "gallery", "matrix", "patterns", "traversals", "wall"}
         How the report draws it. Bars: the first fraction after the last column of words. Lines: all numbers against the
         first, a figure for each combination of words; columns `X low` and `X high` are a band around the line of X. Strips: a
         column `views` holds lists of views, or of structs with view, and y and x, where a ring is drawn, or `says`, what
@@ -108,7 +109,7 @@ class Finding:
         column `from` to the column `to` by their `weight`. Gallery: attacked images that are kept, by model, view, attack
         and strength; it has a column `views` too. Matrix: the column `relation` of every `attribute` and `other`, a figure
         for each model. Patterns: a column `views` holds lists of views with a signed map of either attribute. Traversals:
-        lists of grey pictures with `value`, `factors`, `height` and `width`.
+        lists of grey pictures with `value`, `factors`, `height` and `width`. Wall: a column `picture` holds a PNG for each row.
     bars : tuple of str
         Columns of shares, from 0 to 1, that strips draw as bars too.
     note : str

@@ -26,6 +26,7 @@ from filterscope.pipeline.methods import (
     significance,
     stability,
     unit_attribute,
+    visualization,
     vulnerable,
 )
 from filterscope.pipeline.methods.method import Method
@@ -54,6 +55,7 @@ METHODS: tuple[Method, ...] = (
     influence.METHOD,
     vulnerable.METHOD,
     codes.METHOD,
+    visualization.METHOD,
 )
 
 

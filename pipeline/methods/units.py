@@ -1,5 +1,6 @@
-"""What stages that measure blocks of units share: maxima to read, and a table of one row per unit to write."""
+"""What stages that measure units share: which they measure, maxima to read, and a table of one row per unit to write."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -8,9 +9,34 @@ import pyarrow as pa
 from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.tasks import BlockTask
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.plan import PlannedModel
+from filterscope.pipeline.run.selection import units_in
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
+
+
+def named_or_drawn(named: str | None, count: int, model: PlannedModel, layer: Layer) -> np.ndarray:
+    """Return the units of a layer that a costly method measures, ascending, int64.
+
+    Parameters
+    ----------
+    named : str, optional
+        Those that a person names, such as ``3,17,40-47``.
+    count : int
+        How many are drawn otherwise, by the identity of the weights and the layer: the same for every method.
+
+    Raises
+    ------
+    InputError
+        If a unit that is named is not in the layer.
+    """
+    if named:
+        return np.array(units_in(named, layer, model.name), np.int64)
+    seed = hashlib.sha256(f"{model.weights_sha256}/{layer.name}".encode()).digest()[:8]
+    random = np.random.default_rng(int.from_bytes(seed, "little"))
+    return np.sort(random.choice(layer.channels, min(count, layer.channels), replace=False))
 
 
 def read_maxima(task: BlockTask) -> Iterator[np.ndarray]:
@@ -46,4 +72,4 @@ def write_rows(task: BlockTask, table: str, columns: Mapping[str, np.ndarray]) -
     return [Output(task.key, rows, checksums={table: digest})]
 
 
-__all__ = ["read_maxima", "write_rows"]
+__all__ = ["named_or_drawn", "read_maxima", "write_rows"]

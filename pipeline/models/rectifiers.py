@@ -97,6 +97,35 @@ class Ruled:
         return value
 
 
+def revive(value: Tensor) -> Tensor:
+    """Let a gradient pass the rectifiers on the way back from a value where none would: images that no unit answers to.
+
+    A rectifier that stops all of an image's gradient hands on what would raise its argument instead. Other gradients stay as
+    they are.
+
+    References
+    ----------
+    Olah et al. 2017, Feature Visualization; lucid takes the first steps with such gradients.
+    """
+    for node in _graph(value):
+        if _rectifies(node):
+            node.register_hook(_passed_on)
+    return value
+
+
+def _passed_on(inputs: _Gradients, outputs: _Gradients) -> _Gradients:
+    (arrived,) = (gradient for gradient in outputs if gradient is not None)
+
+    def revived(passed: Tensor) -> Tensor:
+        # rows are images; a gradient of another shape belongs to a constant
+        if passed.shape != arrived.shape:
+            return passed
+        stopped = ~passed.flatten(1).any(dim=1).view(-1, *[1] * (passed.ndim - 1))
+        return torch.where(stopped, arrived.clamp(min=0), passed)
+
+    return tuple(None if gradient is None else revived(gradient) for gradient in inputs)
+
+
 def rectifiers_behind(value: Tensor, *, smooth_as_relu: bool = False, otherwise: str = _OTHERWISE) -> list[Node]:
     """Return the nodes of the rectifiers on the way back from a value.
 
@@ -211,4 +240,13 @@ def _hook(rule: Rule, passed: Tensor | None) -> Callable[[_Gradients, _Gradients
     return replace
 
 
-__all__ = ["STAND_INS", "Rule", "Ruled", "convolutions_behind", "is_rectified", "readers_behind", "rectifiers_behind"]
+__all__ = [
+    "STAND_INS",
+    "Rule",
+    "Ruled",
+    "convolutions_behind",
+    "is_rectified",
+    "readers_behind",
+    "rectifiers_behind",
+    "revive",
+]

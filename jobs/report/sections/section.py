@@ -17,6 +17,7 @@ from filterscope.jobs.report.sections.listed import GRID, VIEWS, strips
 from filterscope.jobs.report.sections.relations import PAIRS, matrices, patterns
 from filterscope.jobs.report.sections.ties import TIES, tied
 from filterscope.jobs.report.sections.traversals import traversals
+from filterscope.jobs.report.sections.wall import wall
 from filterscope.pipeline.methods.method import Finding, Method, Per
 from filterscope.schemas.opening import files_under
 
@@ -58,7 +59,7 @@ def section_of(finding: Finding, frame: pl.DataFrame, about: About) -> Section:
     title, _, subtitle = finding.title.partition(": ")
     look, drawn = _drawn(finding, frame, about)
     shown = frame.head(ROWS)
-    listed = shown.drop("picture", "factors", "value", strict=False) if look == "traversals" else shown
+    listed = shown.drop("picture", "factors", "value", strict=False) if look in ("traversals", "wall") else shown
     columns = {"bars": with_bars, "heat": with_heat}.get(look, columns_of)(listed, about)
     said = {heading(name): column_says(name, finding) for name in frame.columns}
     columns = [replace(column, says=said[column.name]) for column in columns]
@@ -78,6 +79,7 @@ _LAYOUTS: dict[str, Callable[[pl.DataFrame, About, Finding], Any]] = {
     "matrix": lambda frame, about, _: matrices(frame, about),
     "patterns": lambda frame, about, _: patterns(frame, about),
     "traversals": lambda frame, about, _: traversals(frame, about),
+    "wall": lambda frame, about, _: wall(frame, about),
 }
 
 
@@ -90,7 +92,7 @@ def _cut(look: str, frame: pl.DataFrame, drawn: Any, finding: Finding) -> str:
     if look == "lines" and len(drawn) == FIGURES:
         return f"At most {FIGURES} figures are drawn; all rows are in {' and '.join(finding.tables)}."
     shown = {"graph": TIES, "patterns": PAIRS}.get(look, ROWS)
-    if look in ("strips", "grid", "gallery", "traversals"):
+    if look in ("strips", "grid", "gallery", "traversals", "wall"):
         shown = len(drawn.rows)
     if frame.height <= shown:
         return ""

@@ -25,9 +25,9 @@ from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
 from filterscope.pipeline.methods.tasks import each_model, grids, start_of
+from filterscope.pipeline.methods.units import named_or_drawn
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.run.selection import units_in
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
@@ -117,11 +117,7 @@ def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
         If a unit that is named is not in the layer.
     """
     options = plan.of(ReceptiveFieldOptions)
-    if options.units:
-        return np.array(units_in(options.units, layer, model.name), np.int64)
-    count = min(options.sample, layer.channels)
-    rng = np.random.default_rng(_seed(model.weights_sha256, layer.name))
-    return np.sort(rng.choice(layer.channels, count, replace=False))
+    return named_or_drawn(options.units, options.sample, model, layer)
 
 
 def strongest_views(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
@@ -139,11 +135,8 @@ def strongest_views(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray
 
 def fill_of(plan: Plan, view: int, size: tuple[int, int]) -> np.ndarray:
     """Return the random pixels that the occluders of a view show, uint8 of shape (height, width, 3)."""
-    return np.random.default_rng(_seed(plan.data_identity, str(view))).integers(0, 256, (*size, 3), np.uint8)
-
-
-def _seed(*identity: str) -> int:
-    return int.from_bytes(hashlib.sha256("/".join(identity).encode()).digest()[:8], "little")
+    seed = hashlib.sha256(f"{plan.data_identity}/{view}".encode()).digest()[:8]
+    return np.random.default_rng(int.from_bytes(seed, "little")).integers(0, 256, (*size, 3), np.uint8)
 
 
 def drops_path(run: Path, place: Sequence[str]) -> Path:

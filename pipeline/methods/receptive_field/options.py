@@ -35,7 +35,7 @@ class ReceptiveFieldOptions(Options):
     )
     units: Annotated[StrictStr | None, BeforeValidator(_units)] = option(
         None,
-        "the units of every layer that receptive-field measures, such as 3,17,40-47, not seeded ones",
+        "the units of every layer that receptive-field and visualization are about, such as 3,17,40-47, not drawn ones",
         flat="units",
     )
 

@@ -37,6 +37,7 @@ ASKED: dict[str, dict[str, Any]] = {
         "vulnerable.generations": 2,
         "vulnerable.tries": 1,
     },
+    "visualization": {"visualization.steps": 4, "visualization.pictures": 2},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.

@@ -1,0 +1,81 @@
+"""Stage `visualize`: pictures for some units of every layer; a key is a model, a layer and a block of its units."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from filterscope.pipeline.engine.keys import Key, Keys, blocks
+from filterscope.pipeline.engine.stage import Stage, Work
+from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
+from filterscope.pipeline.methods.extraction.extract import forward_step
+from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
+from filterscope.pipeline.methods.tasks import BlockTask, each_model, key_of
+from filterscope.pipeline.methods.units import named_or_drawn
+from filterscope.pipeline.methods.visualization.options import VisualizationOptions
+from filterscope.pipeline.models.layer import Layer
+from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.stores.artifacts import Table
+
+#: Units of a piece of work: a minute or two of one core.
+UNITS = 8
+
+
+@dataclass(frozen=True)
+class PictureTask(BlockTask):
+    """Some units of one layer, `start` to `stop` - 1 of those that pictures are made for."""
+
+    units: tuple[int, ...]
+
+
+def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
+    """Return the units of a layer that pictures are made for, ascending: those of ``--units``, or drawn ones.
+
+    Raises
+    ------
+    InputError
+        If a unit that is named is not in the layer.
+    """
+    return named_or_drawn(plan.of(ReceptiveFieldOptions).units, plan.of(VisualizationOptions).sample, model, layer)
+
+
+def plan_pictures(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+    """Plan the pictures.
+
+    Raises
+    ------
+    InputError
+        If a unit that is asked for is not in a layer.
+    """
+    from filterscope.pipeline.methods.visualization.synthesis import Synthesiser  # imports torch
+
+    tasks: dict[Key, PictureTask] = {}
+    for model, own in each_model(plan):
+        for layer in model.layers:
+            units = chosen_units(plan, model, layer)
+            for block, start, stop in blocks("units", len(units), UNITS):
+                key = key_of(kind, (model.name, layer.name, block), model, prints)
+                tasks[key] = PictureTask(key, own, model, layer, start, stop, tuple(units[start:stop].tolist()))
+    return [Stage(kind.name, Keys([list(tasks)]), partial(_works, tasks), (forward_step(plan, Synthesiser),))]
+
+
+def _works(tasks: dict[Key, PictureTask], missing: Iterable[Key]) -> Iterator[Work]:
+    for key in missing:
+        yield Work((key,), tasks[key])
+
+
+def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
+    """Return what the pictures of a model depend on, beside its activations."""
+    asked, named = plan.of(VisualizationOptions), plan.of(ReceptiveFieldOptions).units
+    stated = asked.model_dump(exclude={"sample"})
+    return {**stated, **({"units": named} if named else {"sample": asked.sample}), "block": UNITS}
+
+
+VISUALIZE = StageKind(
+    "visualize", reads=(MAXIMA,), writes=(Table("visualizations"),), plan=plan_pictures, parameters=parameters
+)
+
+__all__ = ["UNITS", "VISUALIZE", "PictureTask", "chosen_units"]

@@ -1,7 +1,6 @@
 """Stage `visualize`: pictures for some units of every layer; a key is a model, a layer and a block of its units."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,22 +12,16 @@ from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
-from filterscope.pipeline.methods.tasks import BlockTask, each_model, key_of
+from filterscope.pipeline.methods.tasks import each_model, key_of
 from filterscope.pipeline.methods.units import named_or_drawn
 from filterscope.pipeline.methods.visualization.options import VisualizationOptions
+from filterscope.pipeline.methods.visualization.task import PictureTask
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
 
 #: Units of a piece of work: a minute or two of one core.
 UNITS = 8
-
-
-@dataclass(frozen=True)
-class PictureTask(BlockTask):
-    """Some units of one layer, `start` to `stop` - 1 of those that pictures are made for."""
-
-    units: tuple[int, ...]
 
 
 def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
@@ -78,4 +71,4 @@ VISUALIZE = StageKind(
     "visualize", reads=(MAXIMA,), writes=(Table("visualizations"),), plan=plan_pictures, parameters=parameters
 )
 
-__all__ = ["UNITS", "VISUALIZE", "PictureTask", "chosen_units"]
+__all__ = ["UNITS", "VISUALIZE", "chosen_units"]

@@ -13,9 +13,9 @@ from torch import Tensor
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.visualization.spectrum import scrambled, start
 from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.methods.visualization.asked import PictureTask
 from filterscope.pipeline.methods.visualization.options import VisualizationOptions
 from filterscope.pipeline.methods.visualization.painting import Canvas
-from filterscope.pipeline.methods.visualization.stage import PictureTask
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.rectifiers import revive
 from filterscope.pipeline.stores.activations import ActivationStore

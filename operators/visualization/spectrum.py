@@ -14,7 +14,7 @@ _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 def colour_matrix() -> NDArray[np.float64]:
     """Return what decorrelated colours become red, green and blue by, of shape (3, 3): ``rgb = matrix @ colours``."""
     matrix = np.array(_COLOURS)
-    return matrix / np.linalg.norm(matrix, axis=0).max()
+    return np.asarray(matrix / np.linalg.norm(matrix, axis=0).max())
 
 
 def frequency_scale(height: int, width: int) -> NDArray[np.float64]:
@@ -31,7 +31,7 @@ def frequency_scale(height: int, width: int) -> NDArray[np.float64]:
         sqrt(height * width) / max(f, 1 / max(height, width)), f in cycles per pixel.
     """
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
-    return np.sqrt(height * width) / np.maximum(frequency, 1 / max(height, width))
+    return np.asarray(np.sqrt(height * width) / np.maximum(frequency, 1 / max(height, width)))
 
 
 def start(seed: int, channels: int, height: int, width: int) -> NDArray[np.float32]:

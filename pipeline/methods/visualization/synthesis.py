@@ -182,7 +182,7 @@ def _likeness(maps: np.ndarray, pictures: int) -> np.ndarray:
     """Return `likeness` as float64, NaN where a unit has one picture, or one that leaves the layer at 0."""
     if pictures == 1:
         return np.full(len(maps), np.nan)
-    lit = maps.reshape(len(maps) // pictures, pictures, -1).any(axis=2).all(axis=1)
+    lit = np.all(np.any(maps.reshape(len(maps) // pictures, pictures, -1), axis=2), axis=1)
     return np.where(lit.repeat(pictures), likeness(torch.from_numpy(maps), pictures).double().numpy(), np.nan)
 
 

@@ -8,7 +8,7 @@ _OF_AN_UPDATE = 3.0
 
 
 def _pictures(plan: Plan, model: PlannedModel) -> int:
-    from filterscope.pipeline.methods.visualization.stage import chosen_units
+    from filterscope.pipeline.methods.visualization.asked import chosen_units
 
     units = sum(len(chosen_units(plan, model, layer)) for layer in model.layers)
     return units * plan.of(VisualizationOptions).pictures

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from filterscope.pipeline.engine.keys import Key, Keys, blocks
 from filterscope.pipeline.engine.stage import Stage, Work
 from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
@@ -13,26 +11,13 @@ from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
 from filterscope.pipeline.methods.tasks import each_model, key_of
-from filterscope.pipeline.methods.units import named_or_drawn
+from filterscope.pipeline.methods.visualization.asked import PictureTask, chosen_units
 from filterscope.pipeline.methods.visualization.options import VisualizationOptions
-from filterscope.pipeline.methods.visualization.task import PictureTask
-from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
 
 #: Units of a piece of work: a minute or two of one core.
 UNITS = 8
-
-
-def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
-    """Return the units of a layer that pictures are made for, ascending: those of ``--units``, or drawn ones.
-
-    Raises
-    ------
-    InputError
-        If a unit that is named is not in the layer.
-    """
-    return named_or_drawn(plan.of(ReceptiveFieldOptions).units, plan.of(VisualizationOptions).sample, model, layer)
 
 
 def plan_pictures(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
@@ -71,4 +56,4 @@ VISUALIZE = StageKind(
     "visualize", reads=(MAXIMA,), writes=(Table("visualizations"),), plan=plan_pictures, parameters=parameters
 )
 
-__all__ = ["UNITS", "VISUALIZE", "chosen_units"]
+__all__ = ["UNITS", "VISUALIZE"]

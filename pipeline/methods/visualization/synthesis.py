@@ -13,9 +13,9 @@ from torch import Tensor
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.visualization.spectrum import scrambled, start
 from filterscope.pipeline.engine.stage import Output
+from filterscope.pipeline.methods.visualization.asked import PictureTask
 from filterscope.pipeline.methods.visualization.options import VisualizationOptions
 from filterscope.pipeline.methods.visualization.painting import Canvas
-from filterscope.pipeline.methods.visualization.task import PictureTask
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.rectifiers import revive
 from filterscope.pipeline.stores.activations import ActivationStore
@@ -182,7 +182,7 @@ def _likeness(maps: np.ndarray, pictures: int) -> np.ndarray:
     """Return `likeness` as float64, NaN where a unit has one picture, or one that leaves the layer at 0."""
     if pictures == 1:
         return np.full(len(maps), np.nan)
-    lit = np.asarray(maps.reshape(len(maps) // pictures, pictures, -1).any(axis=2)).all(axis=1)
+    lit = np.all(np.any(maps.reshape(len(maps) // pictures, pictures, -1), axis=2), axis=1)
     return np.where(lit.repeat(pictures), likeness(torch.from_numpy(maps), pictures).double().numpy(), np.nan)
 
 

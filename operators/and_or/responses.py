@@ -105,8 +105,8 @@ def usual_sums(
     spread : (float, float)
         Deviation of G in cells, along y and x [receptive field / stride].
     """
-    total = np.zeros(response.shape[1:])
-    channels, rows, columns = total.shape
+    _, channels, rows, columns = response.shape
+    total = np.zeros((channels, rows, columns))
     for view in response:
         values = _RESPONSE * view.astype(np.float64)
         fall = [_PLACE / (4 * deviation**2) for deviation in spread]

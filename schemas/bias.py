@@ -131,3 +131,15 @@ REGION_EDITS = table(
     column("flips", pa.float64(), "share of the views whose score falls below 0"),
     column("control_flips", pa.float64(), "the same of the control"),
 )
+
+EDITED_VIEWS = table(
+    MODEL,
+    IMAGE,
+    VIEW,
+    _ATTRIBUTE,
+    column("region", pa.string(), "the region that is edited"),
+    column("edit", pa.string(), "mask, grey, blur or paste, as of region_edits"),
+    column("before", pa.float32(), "score of the attribute on the view"),
+    column("after", pa.float32(), "score after the edit"),
+    column("control", pa.float32(), "score after the control of the edit"),
+)

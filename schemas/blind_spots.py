@@ -45,6 +45,11 @@ PARTITION_MEMBERS = table(
     column("rank", pa.int32(), "place in a random order of the partition, 0 first"),
     column("predicted", pa.int32(), "index of the predicted class"),
     column("confidence", pa.float32(), "probability of the predicted class"),
+    column(
+        "distance",
+        pa.float32(),
+        "how far the layer's maxima are from their mean over the class, along the axes of clusters",
+    ),
     column("true_class", pa.int32(), "index of the true class on file", null=_NOT_ON_FILE),
     column("wrong", pa.bool_(), "the true class on file is not the predicted one", null=_NOT_ON_FILE),
 )

@@ -118,6 +118,9 @@ CODES = table(
     column("images", pa.int32(), "images that were encoded, or base images that were decoded"),
 )
 
+_NO_CLASSES = "no code is a choice, there is no decoder, or --codes.classifier names no network"
+_NO_ENCODED = "no code is a choice, the network does not encode, or images have no attribute class"
+_PERMUTED = "its mean over permuted images, each matched anew"
 _ROTATED = "the same of randomly rotated codes, whose axes mean nothing"
 _ONE = "the network does not encode, or there is one code or no factor that varies"
 
@@ -153,6 +156,71 @@ CODE_SUMMARY = table(
     column("aligned", pa.int32(), "codes more specific than 95 % of random directions"),
     column("expected_aligned", pa.float64(), "as many as chance gives"),
     column("significant", pa.int32(), "codes with q < 0.05"),
+    column(
+        "purity",
+        pa.float64(),
+        "share of images, decoded from drawn codes, that an independent classifier puts into the class that the value of their "
+        "choice is matched with, one to one; mean over choices",
+        null=_NO_CLASSES,
+    ),
+    column("purity_null", pa.float64(), _PERMUTED, null=_NO_CLASSES),
+    column(
+        "purity_encoded",
+        pa.float64(),
+        "share of encoded images whose class in the data set is matched with the value that they are encoded to",
+        null=_NO_ENCODED,
+    ),
+    column("purity_encoded_null", pa.float64(), _PERMUTED, null=_NO_ENCODED),
+)
+
+CODE_CLASSES = table(
+    MODEL,
+    LAYER,
+    _GROUP,
+    column("code", pa.int32(), "first code of the choice"),
+    column("value", pa.int32(), "value of the choice, from 0"),
+    column(
+        "source",
+        pa.string(),
+        "decoded: the class is what an independent classifier says of images decoded from drawn codes; encoded: the data set's "
+        "attribute class of images that are encoded to the value",
+    ),
+    column("label", pa.string(), "the class"),
+    column("images", pa.int32(), "images of this value and class"),
+    column("share", pa.float64(), "share of the value's images that are of this class"),
+    column("matched", pa.bool_(), "whether value and class are matched, each with one, so that most images agree"),
+)
+
+CAPSULE_ROUTING = table(
+    MODEL,
+    LAYER,
+    column("group", pa.int32(), "group of the capsule, such as a class"),
+    column("images", pa.int32(), "encoded images on which its capsule is the longest"),
+    column(
+        "agreement",
+        pa.float64(),
+        "cosine of the votes for the capsule with the capsule, each weighing as much as it is coupled; mean over the images",
+    ),
+    column(
+        "agreement_permuted",
+        pa.float64(),
+        "the same votes and capsule with the coupling of the other groups: as high where routing selects nothing",
+    ),
+    column(
+        "selected",
+        pa.float64(),
+        "agreement less agreement_permuted: by how much routing favours votes that agree",
+    ),
+    column("selected_error", pa.float64(), "standard error of that mean", null="there is one image"),
+    column("agreement_other", pa.float64(), "agreement of the capsules of the other groups on the same images"),
+    column(
+        "entropy",
+        pa.float64(),
+        "of the coupling of a primary capsule over the groups; 1 where routing leaves it uniform",
+    ),
+    column("top_type", pa.int32(), "type of primary capsules that has the largest share of the coupling"),
+    column("top_type_share", pa.float64(), "that share"),
+    column("top_type_share_other", pa.float64(), "the share of the same type in the coupling of the other groups"),
 )
 
 EQUIVARIANCE = table(

@@ -19,8 +19,8 @@ def ask(
     policy: Annotated[
         str,
         typer.Option(
-            help="Who chooses: the least confident first, a bandit over clusters, or chance.",
-            metavar="least-confident|uub|ucb1|epsilon|greedy|random",
+            help="Who chooses: the least confident or most distant first, a bandit over clusters, or chance.",
+            metavar="least-confident|most-distant|uub|ucb1|epsilon|greedy|random",
         ),
     ] = "least-confident",
     model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,

@@ -79,7 +79,7 @@ FORMER_NAMES = {"metrics": "methods"}
 Folder = Annotated[Path, PlainValidator(_folder), PlainSerializer(str, when_used="json")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Arguments = Annotated[tuple[str, ...], BeforeValidator(_arguments)]
-Size = Annotated[int | tuple[int, int], PlainValidator(_size)]
+Size = Annotated[int | tuple[int, int], PlainValidator(_size), PlainSerializer(lambda value: value)]
 _BATCH = at_most(4096, "the activations of a batch are in memory at once")
 Positive = Annotated[StrictInt, Field(ge=1), _BATCH]
 
@@ -235,7 +235,7 @@ if TYPE_CHECKING:
         """All settings of an audit, with those of the options that the verbs themselves look at."""
 
         methods: tuple[str, ...] = ()
-        store: str = "zarr"
+        store: str = "auto"
 
 else:
     AuditConfig = _config_class()

@@ -31,6 +31,8 @@ _GPU_BATCH = 128
 _DECODED, _BLOCK, _REPEATS = 64, 64, 5
 #: Units, images and attributes; views, units and classes, of what methods are timed on.
 _OF_ATTRIBUTES, _OF_A_HEAD = (64, 1000, 10), (500, 200, 8)
+#: Strokes, and their side in pixels; images, codes and factors.
+_OF_SHAPES, _OF_CODES = (64, 28), (1000, 16, 6)
 _UNITS = {"stored_byte": "bytes", "table_pair": "bytes", "table_concept": "bytes"}
 _UNITS |= {"gpu_gflop": "GPU seconds", "gpu_melement": "GPU seconds", "extract_over_pass": "times"}
 
@@ -156,6 +158,8 @@ def factors(audits: Sequence[Measured]) -> dict[str, float]:
         "table_concept": by_concept / concepts,
         "attribute_pair": _attribute_seconds(),
         "head_gflop": _head_seconds(),
+        "code_shape": _shape_seconds(),
+        "code_pair": _association_seconds(),
         **_gpu_factors(audits),
     }
 
@@ -239,6 +243,39 @@ def _head_seconds() -> float:
     with threadpool_limits(1):
         seconds = _shortest(lambda: Hessian(data, head, 0.01).factor)
     return seconds / (1e-9 * (classes * (classes - 1) * views * (units + 1) ** 2 + count**3 / 3))
+
+
+def _shape_seconds() -> float:
+    """Time measuring the shape of strokes, for a thousand pixels of an image."""
+    from filterscope.operators.codes.morphometry import morphometry
+
+    count, side = _OF_SHAPES
+    across = np.linspace(-1, 1, side)
+    radius = np.hypot(across, across[:, None])[None] - np.linspace(0.4, 0.7, count)[:, None, None]
+    rings = np.clip(3 - 20 * abs(radius), 0, 1)  # a curve of three pixels, as a digit has it
+    return _shortest(lambda: morphometry(rings)) / (count * side**2 / 1e3)
+
+
+def _association_seconds() -> float:
+    """Time the comparison of codes with factors on random numbers, for an image, a code and a factor."""
+    from threadpoolctl import threadpool_limits
+
+    from filterscope.operators.codes.dependence import association, partial_spearman
+    from filterscope.operators.codes.scores import scores
+
+    images, count, factors = _OF_CODES
+    random = np.random.default_rng(0)
+    codes, values = (random.normal(size=(images, n)) for n in (count, factors))
+    named = np.zeros(factors, bool)
+
+    def compare() -> None:
+        association(codes, values, 0)
+        partial_spearman(codes, values)
+        for _ in ("codes", "rotated codes"):
+            scores(codes, values, named, 0)
+
+    with threadpool_limits(1):
+        return _shortest(compare) / (images * count * factors)
 
 
 def _gpu_factors(audits: Sequence[Measured]) -> dict[str, float]:

@@ -17,6 +17,7 @@ _POLICIES = {
     "uub": "by a bandit over partitions that counts old answers less (Lakkaraju et al. 2017), mean over trials",
     "random": "by asking about views at random, mean over trials",
     "least-confident": "by asking about the least confident views first",
+    "most-distant": "by asking first about the views whose activations are farthest from their mean over the class",
     "greedy": "by asking about the partition that was wrong most often, mean over trials",
     "epsilon": "as greedy, every tenth question being about any partition, mean over trials",
     "ucb1": "by the bandit UCB1 over partitions, mean over trials",
@@ -297,6 +298,10 @@ TERMS: dict[str, str] = {
             ("high", "upper limit of the 95 % interval of the relation, over source images"),
         )
     },
+    "Edited views.before": "score of the attribute on the view",
+    "Edited views.after": "score after the edit",
+    "Edited views.under control": "score after the control: an equal region painted elsewhere, or a view with it pasted",
+    "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
     "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
     "What the labels explain of relations.strength": "size of a relation, the median over pairs",
     "What the labels explain of relations.random network": "the same in the network with its weights in another order",

@@ -94,9 +94,9 @@ def prediction_picture(model: str, name: str, *which: str) -> Place:
     return "p", model, f"{'-'.join((name, *which))}.webp"
 
 
-def attacked_place(model: str, attack: str, view: int, which: str) -> Place:
-    """Return the place of a picture of an attacked view; `attack` as keys call it, `which` such as change."""
-    return "a", model, attack, f"{view}-{which}.png"
+def hung_place(model: str, folders: tuple[str, ...], view: int, which: str) -> Place:
+    """Return the place of a picture of a gallery; `folders` such as the attack, as keys call it, `which` such as change."""
+    return "a", model, *folders, f"{view}-{which}.png"
 
 
 def search_place(name: str) -> Place:
@@ -107,9 +107,9 @@ def search_place(name: str) -> Place:
 __all__ = [
     "Place",
     "ReportPlace",
-    "attacked_place",
     "concept_place",
     "graph_place",
+    "hung_place",
     "image_place",
     "layer_place",
     "maps_place",

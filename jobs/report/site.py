@@ -10,7 +10,7 @@ from typing import Any
 from filterscope.jobs.report import pictures
 from filterscope.jobs.report.declared import declared, tables_of
 from filterscope.jobs.report.pages import (
-    attacked,
+    changed,
     concepts,
     graph,
     images,
@@ -185,7 +185,7 @@ def report_stage(plan: Plan, site: Path) -> Stage:
     )
     planned = _Pages(where, tables)
     tasks = [*planned.sprites(slots), *planned.images(), *planned.layers(known), *planned.categories(categories)]
-    tasks += [*planned.of_the_run(), *planned.attacks(), *planned.predictions()]
+    tasks += [*planned.of_the_run(), *planned.galleries(), *planned.predictions()]
     return Stage.of("report", {task.key: task for task in tasks}, carry_out)
 
 
@@ -290,12 +290,13 @@ class _Pages:
         inputs = {"tables": self._tables.state(depends("overview")), "predictions": self._explained, **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
 
-    def attacks(self) -> Iterator[ReportTask]:
-        """Yield the pictures of attacked images of each model that the gallery shows."""
+    def galleries(self) -> Iterator[ReportTask]:
+        """Yield the pictures of attacked and edited images of each model that galleries show."""
         for model in self.where.plan.models:
-            if self._tables.has("adversarial", model.name):
-                inputs = {"tables": self._tables.state(attacked.OWN, model.name)}
-                yield self._task(("attacks", model.name), inputs, attacked.write_gallery, model.name)
+            for table in changed.OWN:
+                if self._tables.has(table, model.name):
+                    inputs = {"tables": self._tables.state((table,), model.name)}
+                    yield self._task(("galleries", table, model.name), inputs, _gallery, (table, model.name))
 
     def predictions(self) -> Iterator[ReportTask]:
         """Yield the predictions that were explained, and the list of them."""
@@ -311,6 +312,10 @@ class _Pages:
 
 def _prediction(where: ReportPlace, place: tuple[str, str]) -> int:
     return predictions.write_prediction(where.plan, where.site, place, report=True, shown=pictures.shown_images(where))
+
+
+def _gallery(where: ReportPlace, subject: tuple[str, str]) -> int:
+    return changed.write_gallery(where, *subject)
 
 
 def _predictions(where: ReportPlace, _: None) -> int:

@@ -20,7 +20,7 @@ from filterscope.pipeline.methods.stages import Stages, all_kinds, with_sources
 from filterscope.pipeline.models.names import refuse_unknown
 from filterscope.pipeline.models.spec import LIVE
 from filterscope.pipeline.run.folder import RunFolder, unchanged
-from filterscope.pipeline.run.options import RunOptions
+from filterscope.pipeline.run.options import AUTO, RunOptions
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.places import durable, remove_tree
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Fewer images than this are told to be few.
 FEW = 100
+
+#: Share of the free disk that activations may take before `--store auto` stores none.
+_SHARE = 0.5
 
 #: What builds the networks of the user's own, by source.
 Factories = Mapping[str, Callable[[], Any]]
@@ -149,7 +152,29 @@ def planned(
         any(method.slow for method in methods),
         config.batch_size,
     )
-    return settle_scale(make_plan(asked, before, say), None if anew else before)
+    plan = settle_scale(make_plan(asked, before, say), None if anew else before)
+    return _with_store(plan, before, registry.chosen(config.methods))
+
+
+def _with_store(plan: Plan, before: Plan | None, methods: Sequence[Method]) -> Plan:
+    """Settle where activations go: nowhere if they would take more than a share of the free disk and no method reads them."""
+    from filterscope.pipeline.stores.places import free_space
+
+    if plan.options.store != AUTO:
+        return plan
+    stored, unread = plan.with_options(store="zarr"), all(method.unstored for method in methods)
+    if before or not unread:
+        kept = before is not None and before.options.store == "none" and unread
+        return plan.with_options(store="none") if kept else stored
+    most, found = sum(Stages(stored).most_bytes().values()), free_space(plan.run)
+    if found is None or most <= _SHARE * found[0]:
+        return stored
+    untested = " and significance is not tested" if any(method.name == "significance" for method in methods) else ""
+    say(
+        f"activations may take {most / 1e9:.1f} GB and {found[1]} has {found[0] / 1e9:.1f} GB free: none are stored, the "
+        f"networks run twice{untested}; --store zarr stores them all the same"
+    )
+    return plan.with_options(store="none")
 
 
 def _new_plan(run: RunFolder, config: AuditConfig, factories: Factories, *, anew: bool) -> Plan:
@@ -264,6 +289,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
     from filterscope.pipeline.engine.runner import LocalRunner, Runner, start_ray
     from filterscope.pipeline.engine.schedule import Schedule
     from filterscope.pipeline.engine.telemetry import Telemetry
+    from filterscope.pipeline.methods.extraction.panels import panels
     from filterscope.pipeline.methods.retention import finished_with, readmit
     from filterscope.pipeline.run.tables import write_plan_tables
 
@@ -289,6 +315,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
             forward=stages.forward(),
             analyses=stages.analyses,
             finished=lambda model: finished_with(plan.only(model)),
+            together=panels(plan).__getitem__,
         )
 
 

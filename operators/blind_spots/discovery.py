@@ -15,8 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 #: Policies by name, the one of the paper first, then what it must beat.
-POLICIES = ("uub", "random", "least-confident", "greedy", "epsilon", "ucb1")
-UUB, RANDOM, LEAST_CONFIDENT, GREEDY, EPSILON, UCB1 = range(6)
+POLICIES = ("uub", "random", "least-confident", "most-distant", "greedy", "epsilon", "ucb1")
+UUB, RANDOM, LEAST_CONFIDENT, MOST_DISTANT, GREEDY, EPSILON, UCB1 = range(7)
+#: Policies that ask in an order that is known before the first question, and know no partitions.
+SORTS = ("least-confident", "most-distant")
 #: Share of questions that policy `epsilon` asks about an arm at random.
 _EPSILON = 0.1
 #: Outcome of a view that nobody was asked about yet.
@@ -98,7 +100,7 @@ def _ask(
 
 
 def questions(
-    policy: str, partition: NDArray[np.int64], outcome: NDArray[np.int8], confidence: NDArray[np.float64], budget: int,
+    policy: str, partition: NDArray[np.int64], outcome: NDArray[np.int8], order_by: NDArray[np.float64], budget: int,
     seed: int, history: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:  # fmt: skip
     """Return which views a policy asks about, in order.
@@ -111,8 +113,9 @@ def questions(
         Partition of each view.
     outcome : int8 ndarray of shape (n,)
         What asking about a view tells: 1 it is wrong, 0 it is right, -1 the answer is awaited.
-    confidence : float64 ndarray of shape (n,)
-        Of the prediction of each view.
+    order_by : float64 ndarray of shape (n,)
+        What a policy of `SORTS` goes by, lowest first: the confidence of the prediction of each view, or less its distance.
+        Others do not read it.
     budget : int
         Questions, at most.
     seed : int
@@ -132,8 +135,8 @@ def questions(
     shuffled, fresh = np.argsort(bits[:count], kind="stable"), np.ones(count, bool)
     fresh[past] = False
     asked = np.empty(min(budget, int(fresh.sum())), np.int64)
-    if number in (RANDOM, LEAST_CONFIDENT):
-        order = shuffled if number == RANDOM else np.argsort(confidence, kind="stable")
+    if policy == "random" or policy in SORTS:
+        order = np.argsort(order_by, kind="stable") if policy in SORTS else shuffled
         return np.asarray(order[fresh[order]][: len(asked)], np.int64)
     if not len(asked):
         return asked
@@ -146,14 +149,14 @@ def questions(
 
 
 def found(
-    policy: str, partition: NDArray[np.int64], wrong: NDArray[np.bool_], confidence: NDArray[np.float64], budget: int,
+    policy: str, partition: NDArray[np.int64], wrong: NDArray[np.bool_], order_by: NDArray[np.float64], budget: int,
     seeds: Sequence[int],
 ) -> NDArray[np.int64]:  # fmt: skip
     """Return how many unknown unknowns a policy has found by each question, where all answers are known.
 
     Parameters
     ----------
-    policy, partition, confidence, budget
+    policy, partition, order_by, budget
         As of `questions`.
     wrong : bool ndarray of shape (n,)
         Unknown unknowns.
@@ -165,8 +168,8 @@ def found(
     int64 ndarray of shape (trials, min(budget, n))
     """
     outcome = wrong.astype(np.int8)
-    asked = [questions(policy, partition, outcome, confidence, budget, seed) for seed in seeds]
+    asked = [questions(policy, partition, outcome, order_by, budget, seed) for seed in seeds]
     return np.cumsum(wrong[np.stack(asked)], axis=1)
 
 
-__all__ = ["POLICIES", "UNKNOWN", "found", "questions"]
+__all__ = ["POLICIES", "SORTS", "UNKNOWN", "found", "questions"]

@@ -184,7 +184,10 @@ class _Stated:
                 found.append(column)
                 numbers |= cells
             elif cells and not classes:
-                reason = f"holds no 0, 1, -1, true or false, such as {min(cells)[:40]!r}: it is no binary attribute"
+                reason = (
+                    f"holds no 0, 1, -1, true or false, such as {min(cells)[:40]!r}: it is no binary attribute; "
+                    "call the column `class` if these are classes"
+                )
                 self.rejects.append((f"{path.name} column {column}", reason))
         if numbers & set(_ZERO) and numbers & set(_MINUS):
             raise InputError(

@@ -122,6 +122,44 @@ class Grid(Sequence[Key]):
         return Key(self.stage, (*folder, name), self.fingerprint, self.former)
 
 
+@dataclass(frozen=True)
+class Beside(Sequence[Key]):
+    """Keys of several grids of the same blocks: those of the first block of every grid, then of the next."""
+
+    grids: tuple[Grid, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.grids))
+
+    @overload
+    def __getitem__(self, number: int) -> Key: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Key]: ...
+    def __getitem__(self, number: int | slice) -> Any:
+        if isinstance(number, slice):
+            return [self[index] for index in range(*number.indices(len(self)))]
+        block, number = divmod(range(len(self))[number], sum(len(grid.folders) for grid in self.grids))
+        for grid in self.grids:
+            if number < len(grid.folders):
+                return grid[block * len(grid.folders) + number]
+            number -= len(grid.folders)
+        raise IndexError(number)
+
+    def __iter__(self) -> Iterator[Key]:
+        for block in range(len(self.grids[0].blocks)):
+            for grid in self.grids:
+                yield from grid[block * len(grid.folders) : (block + 1) * len(grid.folders)]
+
+
+def beside(keys: "Sequence[Keys]") -> Sequence[Sequence[Key]]:
+    """Return the parts of several keys; grids of the same blocks, one of each, as one part block by block."""
+    parts = [part for each in keys for part in each.parts]
+    grids = [part for part in parts if isinstance(part, Grid)]
+    if len(keys) < 2 or len(grids) != len(keys) or any(grid.blocks != grids[0].blocks for grid in grids):
+        return parts
+    return [Beside(tuple(grids))]
+
+
 class Keys(Sequence[Key]):
     """Keys of a stage: parts one after the other, each a list or a `Grid`."""
 
@@ -148,4 +186,4 @@ class Keys(Sequence[Key]):
             yield from part
 
 
-__all__ = ["Blocks", "Fingerprint", "Grid", "Key", "Keys", "blocks"]
+__all__ = ["Beside", "Blocks", "Fingerprint", "Grid", "Key", "Keys", "beside", "blocks"]

@@ -87,6 +87,11 @@ class Ledger:
             raise DamagedRecordError(f"{path} is the marker of {record['key']!r}")
         return record
 
+    def output(self, key: Key) -> Output:
+        """Return what was reported of a finished key."""
+        record = self.record(key)
+        return Output(key, **{name: record[name] for name in ("rows", "images", "rejects", "checksums")})
+
     def marker(self, key: Key) -> Path:
         """Return the marker of a key that is there: of its present or former fingerprint."""
         path = self.path(key)

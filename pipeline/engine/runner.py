@@ -1,35 +1,26 @@
 """The one runner: runs any stage over Ray Data and knows no science."""
 
-import gc
 import os
-import pickle
 import sys
-import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import islice
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-from filterscope.pipeline.engine.attempts import TRIES, Attempts
 from filterscope.pipeline.engine.cluster import own_signals, refuse_silent, starting, watch
-from filterscope.pipeline.engine.errors import InputError, RunError, is_full, is_out_of_memory
+from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.engine.keys import Key
+from filterscope.pipeline.engine.leases import Lease, Leases, sharers
 from filterscope.pipeline.engine.ledger import Ledger
+from filterscope.pipeline.engine.sharing import sharing
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
-from filterscope.pipeline.stores.places import durable
-from filterscope.pipeline.stores.promises import DamagedError
+from filterscope.pipeline.engine.worker import Piece, Worker, attempts_of, carry_out_row
 
 #: Logical CPUs beyond the machine's own, so that an actor pool on every core leaves the reads a place to run.
 _SPARE_CPUS = 2
 _OBJECT_STORE_BYTES = 1 << 30
 #: Bytes of a folder under which Ray's sockets have names that the system takes, and the folder to take instead.
 _LONGEST_FOLDER, _SHORT_FOLDER = 36, "/tmp"
-
-#: Pieces of work of one Ray Dataset, which keeps statistics of each for its lifetime; then the next begins.
-ROWS = 20_000
 
 #: Pieces of work that are named when a stage makes no progress.
 _NAMED = 5
@@ -130,7 +121,7 @@ class Runner:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._attempts = _attempts(ledger.folder)
+        self._attempts = attempts_of(ledger.folder)
         self._gpus = Lock()
 
     def missing(self, stage: Stage) -> Iterator[Key]:
@@ -175,10 +166,12 @@ class Runner:
         from ray.exceptions import RayError
 
         try:
-            works = iter(works)
-            while part := list(islice(works, ROWS)):
-                for receipt in self._receipts(stage, part):
-                    yield pickle.loads(receipt["outcome"])
+            start_ray()
+            leases = Leases(works, _workers(stage))
+            for part in leases.datasets():
+                for piece in self._pieces(stage, part):
+                    leases.note(piece.seconds)
+                    yield piece.result
         except (RayError, ExecutionTimeoutError) as error:
             left, begun = list(self.missing(stage)), self._attempts.open(stage.name)
             where = ", ".join(begun[:_NAMED]) if begun else left[0].text if left else stage.name
@@ -189,25 +182,46 @@ class Runner:
                 f"{len(stage.keys)} pieces of work: {reason}"
             ) from error
 
-    def _receipts(self, stage: Stage, works: list[Work]) -> Iterator[dict[str, Any]]:
+    def _pieces(self, stage: Stage, leases: Sequence[Lease]) -> Iterator[Piece]:
         import ray
         from ray import cloudpickle
-        from ray.data import ActorPoolStrategy, TaskPoolStrategy
+        from ray.data import TaskPoolStrategy
 
-        start_ray()
-        rows = [{"work": cloudpickle.dumps(work)} for work in works]
+        rows = [{"lease": cloudpickle.dumps(lease)} for lease in leases]
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         for number, step in enumerate(stage.steps):
             made = (step, self._ledger.folder, number, number == len(stage.steps) - 1)
             resources = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
             if step.actors:
-                pool = ActorPoolStrategy(size=min(step.actors, len(works)))
+                pool = _pool(step, min(step.actors, len(rows)))
                 # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
-                dataset = dataset.map(_StepRunner, fn_constructor_args=made, compute=pool, **resources)
+                dataset = dataset.flat_map(Worker, fn_constructor_args=made, compute=pool, **resources)
             else:
-                tasks = TaskPoolStrategy(size=None if cluster_named() else min(cores(), len(works)))
-                dataset = dataset.map(_run_step, fn_args=made, compute=tasks, **resources)
-        yield from dataset.iter_rows()
+                tasks = TaskPoolStrategy(size=None if cluster_named() else min(cores(), len(rows)))
+                dataset = dataset.flat_map(carry_out_row, fn_args=made, compute=tasks, **resources)
+        return (row["piece"] for row in dataset.iter_rows())
+
+
+def _pool(step: Step, most: int) -> Any:
+    """Return the pool of a step's actors: on a cluster as many as there is room for now, and more when nodes come."""
+    import ray
+    from ray.data import ActorPoolStrategy
+
+    if not cluster_named():
+        return ActorPoolStrategy(size=most)
+    total = ray.cluster_resources()
+    wanted = {"GPU": step.gpus} if step.gpus else {"CPU": step.cpus}
+    room = min(int(total.get(name, 0) / each) for name, each in wanted.items())
+    return ActorPoolStrategy(min_size=1, max_size=most, initial_size=max(1, min(most, room)))
+
+
+def _workers(stage: Stage) -> int:
+    """Return how many workers of a stage can be at work at the same time."""
+    import ray
+
+    if actors := max(step.actors for step in stage.steps):
+        return actors
+    return int(ray.cluster_resources().get("CPU", 1)) if cluster_named() else cores()
 
 
 class LocalRunner(Runner):
@@ -215,121 +229,12 @@ class LocalRunner(Runner):
 
     def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         last = len(stage.steps) - 1
-        steps = [
-            _StepRunner(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)
-        ]
-        for work in works:
-            result: Any = {}
-            for step in steps:
-                if isinstance(result, dict):
-                    result = step.carry_out(work, result)
-            yield result
-
-
-class _StepRunner:
-    """Runs one step on rows: builds its function once, turns failures into data, marks keys after the last step."""
-
-    def __init__(self, step: Step, ledger: Path, number: int = 0, last: bool = True) -> None:
-        self._step, self._ledger, self._number, self._last = step, ledger, number, last
-        self._attempts = _attempts(ledger)
-        self._call: Callable[..., Any] | None = None
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        if "outcome" in row:
-            return {"work": row["work"], "outcome": row["outcome"]}
-        arrays = {key: value for key, value in row.items() if key != "work"}
-        result = self.carry_out(pickle.loads(row["work"]), arrays)
-        if isinstance(result, dict):
-            return {"work": row["work"], **result}
-        return {"work": row["work"], "outcome": pickle.dumps(result)}
-
-    def carry_out(self, work: Work, arrays: dict[str, Any]) -> Any:
-        """Return the arrays for the next step, or after the last one the outputs; or the error that the step met."""
-        try:
-            before = self._attempts.begin(work, self._number)
-            result = _given_up(work.keys, before) if before >= TRIES else self._tried_twice(work, arrays)
-            self._attempts.end(work, self._number)
-        except OSError as error:
-            return _failure(work.keys, error)
-        return result
-
-    def _tried_twice(self, work: Work, arrays: dict[str, Any]) -> Any:
-        """Return what a step gives, or its error; a step that runs out of memory is tried once more, unchanged."""
-        result = self._tried(work, arrays)
-        if isinstance(result, _NoMemoryError):
-            _free_memory()
-            result = self._tried(work, arrays)
-        return result
-
-    def _tried(self, work: Work, arrays: dict[str, Any]) -> Any:
-        began, began_cpu = time.perf_counter(), time.thread_time()
-        try:
-            if self._call is None:
-                call = self._step.call
-                self._call = call() if isinstance(call, type) else call
-            with durable():
-                result = self._call(work.task, **arrays)
-            if self._last:
-                self._mark(result, time.perf_counter() - began, time.thread_time() - began_cpu)
-        except (InputError, RunError) as error:
-            return error
-        except Exception as error:
-            return _failure(work.keys, error)
-        return result
-
-    def _mark(self, outputs: list[Output], seconds: float, core_seconds: float) -> None:
-        for output in outputs:
-            Ledger(self._ledger).mark(output, seconds, core_seconds)
-
-
-def _run_step(row: dict[str, Any], step: Step, ledger: Path, number: int = 0, last: bool = True) -> dict[str, Any]:
-    """Run a step without state, as a task."""
-    return _StepRunner(step, ledger, number, last)(row)
-
-
-def _attempts(ledger: Path) -> Attempts:
-    return Attempts(ledger / ".attempts")
-
-
-class _NoMemoryError(RunError):
-    """There was not enough memory."""
-
-
-def _free_memory() -> None:
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def _failure(keys: tuple[Key, ...], error: Exception) -> RunError:
-    """Return the message for an unexpected error."""
-    if is_full(error):
-        return _full_disk(keys, error)
-    if isinstance(error, DamagedError):
-        return RunError(f"{_names(keys)} stopped: {error}")
-    if is_out_of_memory(error):
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return _NoMemoryError(
-            f"{_names(keys)} ran out of memory, twice ({reason}); a smaller --batch-size needs less of it, a smaller "
-            "--image-block or --unit-block too, and so do fewer --actors. filterscope never changes these on its own: results "
-            "record the values they were computed with"
-        )
-    return RunError(f"{_names(keys)} failed: {error!r}\n{traceback.format_exc()}")
-
-
-def _given_up(keys: tuple[Key, ...], tries: int) -> RunError:
-    return RunError(
-        f"{_names(keys)} crashed its worker {tries} times; giving up. If the system killed it for lack of memory (see its "
-        "log), lower --batch-size or --actors; if a library crashed, ray.log of the run may say more"
-    )
-
-
-def _full_disk(keys: tuple[Key, ...], error: Exception) -> RunError:
-    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-    return RunError(f"no space left on the disk or in the quota{place} while writing {_names(keys)}; free some space")
-
-
-def _names(keys: tuple[Key, ...]) -> str:
-    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-    return keys[0].text + more
+        workers = [Worker(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)]
+        for group in sharers(works):
+            values: dict[Hashable, Any] | None = {} if len(group) > 1 else None
+            for work in group:
+                piece = Piece(work, {})
+                with sharing(values):
+                    for worker in workers:
+                        piece = worker.carry_out(piece)
+                yield piece.result

@@ -1,7 +1,7 @@
 """The order of a run: activations model by model, and the analyses of each model as soon as its activations are there."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Protocol
@@ -41,6 +41,7 @@ class Schedule:
         forward: Sequence[Stage],
         analyses: Callable[[str], Sequence[Stage]],
         finished: Callable[[str], None],
+        together: Callable[[str], Hashable] = lambda model: model,
     ) -> None:
         """Run everything that is missing.
 
@@ -54,6 +55,8 @@ class Schedule:
             Returns the stages of a model that read what its forward passes wrote, in order.
         finished : callable
             Called with the name of a model when its analyses are done.
+        together : callable
+            Says, as of `Stage.joined`, of which models the forward passes go block by block.
         """
         left = Counter({_model(stage): self._runner.count_missing(stage) for stage in forward})
         stopped = Event()
@@ -80,7 +83,7 @@ class Schedule:
             stages = [stage for stage in forward if left[_model(stage)]]
             if stages:
                 self._watcher.begin(stages[0].name)
-                self._runner.run(Stage.joined(stages), advance)
+                self._runner.run(Stage.joined(stages, together), advance)
 
     def _carry_out(self, stage: Stage, stopped: Event) -> None:
         def advance(outputs: Sequence[Output]) -> None:

@@ -1,20 +1,31 @@
 """A stage as a value: its keys, and the chain of steps that computes them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
 
-from filterscope.pipeline.engine.keys import Key, Keys
+from filterscope.pipeline.engine.keys import Key, Keys, beside
 
 
 @dataclass(frozen=True)
 class Work:
-    """Keys computed together, with the task that says what their steps need to know; travels to the workers."""
+    """Keys computed together, with the task that says what their steps need to know; travels to the workers.
+
+    Attributes
+    ----------
+    keys : tuple of Key
+        What is computed.
+    task : object
+        What the steps need to know.
+    shares : str, optional
+        Pieces that follow each other and state the same travel together, and share what `sharing.shared` keeps.
+    """
 
     keys: tuple[Key, ...]
     task: Any
+    shares: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,15 +87,28 @@ class Stage:
         return cls(name, Keys([list(tasks)]), partial(_alone, tasks), (Step(call),))
 
     @classmethod
-    def joined(cls, stages: "Sequence[Stage]") -> "Stage":
-        """Return one stage of the keys of several (at least one) that differ in the first part of their places alone."""
+    def joined(cls, stages: "Sequence[Stage]", together: Callable[[str], Hashable] = lambda first: first) -> "Stage":
+        """Return one stage of the keys of several (at least one) that differ in the first part of their places alone.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+            Their keys stand one stage after the other.
+        together : callable
+            Says of the first part of a place with which others its keys are computed block by block: those that follow each
+            other and for which it returns the same.
+        """
         first, *others = stages
         if not others:
             return first
-        groups = {stage.keys[0].place[0]: stage.group for stage in stages}
-        return cls(
-            first.name, Keys([part for stage in stages for part in stage.keys.parts]), partial(_by, groups), first.steps
-        )
+        groups = {_first(stage): stage.group for stage in stages}
+        panels, parts = dict[str, Hashable](), list[Sequence[Key]]()
+        for panel, members in groupby(stages, key=lambda stage: together(_first(stage))):
+            found = list(members)
+            parts += beside([stage.keys for stage in found])
+            if len(found) > 1:
+                panels |= dict.fromkeys(map(_first, found), panel)
+        return cls(first.name, Keys(parts), partial(_by, groups, panels), first.steps)
 
     @property
     def on_gpu(self) -> bool:
@@ -92,13 +116,22 @@ class Stage:
         return any(step.gpus for step in self.steps)
 
 
+def _first(stage: Stage) -> str:
+    return stage.keys[0].place[0]
+
+
 def _alone(tasks: Mapping[Key, Any], missing: Iterable[Key]) -> Iterator[Work]:
     return (Work((key,), tasks[key]) for key in missing)
 
 
-def _by(groups: Mapping[str, Callable[[Iterable[Key]], Iterator[Work]]], missing: Iterable[Key]) -> Iterator[Work]:
+def _by(
+    groups: Mapping[str, Callable[[Iterable[Key]], Iterator[Work]]],
+    panels: Mapping[str, Hashable],
+    missing: Iterable[Key],
+) -> Iterator[Work]:
     for first, keys in groupby(missing, key=lambda key: key.place[0]):
-        yield from groups[first](keys)
+        for work in groups[first](keys):
+            yield replace(work, shares=f"{panels[first]}/{work.keys[0].place[-1]}") if first in panels else work
 
 
 __all__ = ["Output", "Stage", "Step", "Work"]

@@ -7,6 +7,9 @@ Written as methods of the module that the factory returns:
 - ``decode(codes, group)`` -> images (n, channels, height, width) from 0 to 1, of the codes (n, dims) of one group.
 - ``latents()`` -> what its codes are drawn from, one item per code (`Categorical` for as many as it has values): needed to
   decode where there are no codes of images, and says how far a step goes.
+- ``route(images)`` -> what has the tensors `votes` (n, groups, primary, dims), `coupling` (n, groups, primary) and `capsules`
+  (n, groups, dims), where capsules are made of votes. The attribute `types` says how many types of primary capsules there are;
+  those of a type are beside one another.
 """
 
 from collections.abc import Sequence
@@ -102,7 +105,10 @@ def coding_of(module: nn.Module, input_shape: tuple[int, ...], what: str) -> Cod
             )
         if decodes:
             _check_decoded(coder, codes[:, 0], what)
-    return Coding(groups, dims, encodes, decodes, latents)
+        routes = encodes and _has(coder, "route")
+        if routes:
+            _check_routed(coder, input_shape, (groups, dims), what)
+    return Coding(groups, dims, encodes, decodes, latents, routes)
 
 
 def _codes_of_blank(coder: Any, shape: tuple[int, ...], what: str) -> Tensor:
@@ -139,6 +145,35 @@ def _check_decoded(coder: Any, codes: Tensor, what: str) -> None:
         raise InputError(
             f"decode(codes, group) of {what} returned values from {low:.3g} to {high:.3g}; images go from 0 to 1: undo the "
             "normalisation, or end with a sigmoid"
+        )
+
+
+def _check_routed(coder: Any, shape: tuple[int, ...], size: tuple[int, int], what: str) -> None:
+    try:
+        found = coder.route(torch.zeros(_FEW, *shape))
+        votes, coupling, capsules = found.votes, found.coupling, found.capsules
+        types = int(coder.types)
+    except Exception as error:  # a user's method may fail in any way
+        raise InputError(
+            f"route(images) of {what} fails: {type(error).__name__}: {error}; it must return what has votes, coupling and "
+            "capsules, and the network an attribute types"
+        ) from error
+    groups, dims = size
+    primary = votes.shape[2] if isinstance(votes, Tensor) and votes.ndim == 4 else 0
+    expected = (_FEW, groups, primary, dims), (_FEW, groups, primary), (_FEW, groups, dims)
+    given = votes, coupling, capsules
+    if not primary or any(
+        not isinstance(one, Tensor) or one.shape != own for one, own in zip(given, expected, strict=True)
+    ):
+        raise InputError(
+            f"route(images) of {what} returned votes, coupling and capsules of {', '.join(map(_described, given))} for "
+            f"{_FEW} images; they must be (n, groups, primary, dims), (n, groups, primary) and (n, groups, dims), as "
+            f"codes(images) has {groups} groups of {dims}"
+        )
+    if groups < _FEW or types < 1 or primary % types:
+        raise InputError(
+            f"{what} routes {primary} primary capsules of {types} types to {groups} groups; there must be two groups or "
+            "more, and as many primary capsules of each type"
         )
 
 

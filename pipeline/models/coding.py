@@ -41,6 +41,8 @@ class Coding:
     latents : tuple of tuple of float
         Low and high end of each code that is uniform, nothing of one that is normal, the number of the choice of one that is
         categorical; empty where not stated.
+    routes : bool
+        Whether it has `route`, which tells how it makes its codes of votes.
     """
 
     groups: int
@@ -48,6 +50,7 @@ class Coding:
     encodes: bool
     decodes: bool
     latents: tuple[tuple[float, ...], ...] = ()
+    routes: bool = False
 
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any]) -> "Coding":

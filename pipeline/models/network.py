@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from filterscope.operators.capsules.agreement import selection
 from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.models.absent import refuse_dependent
 from filterscope.pipeline.models.coder import coder_of
@@ -182,6 +183,18 @@ class Network:
         """
         coder = coder_of(self.taps.module)
         return self._gathered(pixels, lambda batch, _: {_SCORES: coder.codes(batch).float()})[_SCORES]
+
+    def routed(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the network's own `route` selects on a block of n images, for the group whose capsule is the longest.
+
+        Returns
+        -------
+        dict
+            `winner`, int64 of shape (n,); those of `agreement.Selection`, float64, with `types` and `other_types` of shape (n,
+            types) in place of `shares`: shares of the types in the coupling of the winner, and of the other groups on average.
+        """
+        coder = coder_of(self.taps.module)
+        return self._gathered(pixels, lambda batch, _: _selected(coder, batch))
 
     def decode(self, codes: np.ndarray, group: int) -> np.ndarray:
         """Return the images that the network's own `decode` makes of codes of one group.
@@ -370,6 +383,18 @@ class Network:
 
 def _as_scores(output: Any) -> Tensor:
     return scores_of(output).float()
+
+
+def _selected(coder: Any, batch: Tensor) -> dict[str, Tensor]:
+    """Reduce what is routed, batch by batch: votes are large."""
+    found = coder.route(batch)
+    votes, coupling, capsules = (part.float().cpu().numpy() for part in (found.votes, found.coupling, found.capsules))
+    winner = np.square(capsules.astype(np.float64)).sum(axis=2).argmax(axis=1)
+    told = selection(votes, coupling, capsules, winner, coder.types)._asdict()
+    shares = told.pop("shares")
+    own = shares[np.arange(len(winner)), winner]
+    told |= {"types": own, "other_types": (shares.sum(axis=1) - own) / (shares.shape[1] - 1), "winner": winner}
+    return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in told.items()}
 
 
 def settle_batch_norm(model: Model, first_views: Iterable[np.ndarray]) -> None:

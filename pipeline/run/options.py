@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 if TYPE_CHECKING:
     from filterscope.pipeline.views.views import ViewSettings
 
-#: Value of `activation_scale` that the first images of a run settle.
+#: Value of `activation_scale` that the first images of a run settle, and of `store` that the disk settles.
 AUTO = "auto"
 
 #: What options of a run are about, for the help of the command line.
@@ -141,8 +141,11 @@ class RunOptions(Options):
     )
     flips: StrictBool = option(False, "every view a second time, mirrored left to right", panel="input")
     negatives: StrictBool = option(False, "with objects: the images of the split negative too, whole", panel="input")
-    store: Literal["zarr", "none"] = option(
-        "zarr", "where activations go; none runs the networks twice and keeps only what is found", panel="speed"
+    store: Literal["auto", "zarr", "none"] = option(
+        AUTO,
+        "where activations go; none runs the networks twice and keeps only what is found, auto chooses it where activations "
+        "would take more than half of the free disk",
+        panel="speed",
     )
     keep_activations: StrictBool = option(
         True, "keep a layer's activations once everything is computed from them", panel="advanced"
@@ -169,7 +172,7 @@ class RunOptions(Options):
 
     @property
     def stored(self) -> bool:
-        """Whether activations are stored."""
+        """Whether activations are stored; `auto` is settled when a run is planned."""
         return self.store != "none"
 
     @property

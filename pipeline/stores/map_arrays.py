@@ -1,6 +1,6 @@
 """Zarr arrays of maps, written by image and read by unit: what activations and gradients are stored in."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -70,8 +70,8 @@ class MapArray:
         DamagedError
             If a shard is missing, or is not what was written.
         """
-        views, block = self._array.chunks[:2]
-        stop, units = min(stop, self._array.shape[0]), slice(units.start, min(units.stop, self._array.shape[1]))
+        (views, block), shape = self._chunks[:2], self._array.shape
+        stop, units = min(stop, shape[0]), slice(units.start, min(units.stop, shape[1]))
         firsts = range(start - start % views, stop, views)
         if len(firsts) == 1 and not units.start % block and units.stop - units.start <= block:
             chunk = self._chunk(firsts[0], units.start // block)
@@ -86,9 +86,8 @@ class MapArray:
         return np.concatenate(rows)
 
     def _chunk(self, start: int, number: int) -> np.ndarray:
-        array = self._array
-        count, promise = array.shards[1] // array.chunks[1], at_block(self.promise, start)
-        return read_chunk(self.shard(start), number, count, array.chunks, promise, self.checksums)
+        count, promise = -(-self._array.shape[1] // self._chunks[1]), at_block(self.promise, start)
+        return read_chunk(self.shard(start), number, count, self._chunks, promise, self.checksums)
 
     def read_block(self, start: int) -> np.ndarray:
         """Read all maps of the image block that begins at a view."""
@@ -102,7 +101,11 @@ class MapArray:
 
     def shard(self, start: int) -> Place:
         """Return the file of the image block that holds a view."""
-        return self.place.joinpath("c", str(start // self._array.chunks[0]), "0", "0", "0")
+        return self.place.joinpath("c", str(start // self._chunks[0]), "0", "0", "0")
+
+    @cached_property
+    def _chunks(self) -> tuple[int, ...]:
+        return tuple(self._array.chunks)  # Zarr works it out anew each time
 
     @cached_property
     def _array(self) -> Any:
@@ -111,7 +114,7 @@ class MapArray:
 
 def at_block(promise: Promise, start: int) -> Promise:
     """Return what is promised of the work on the image block that begins at a view."""
-    return replace(promise, place=(*promise.place[:-1], f"images-{start:06d}"))
+    return Promise(promise.run, promise.stages, (*promise.place[:-1], f"images-{start:06d}"))
 
 
 def padded(views: int, image_block: int) -> int:

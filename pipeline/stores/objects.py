@@ -75,6 +75,12 @@ class ObjectPath(PurePosixPath):
 
         return bytes(obstore.get_range(*self._at, start=start, end=stop)) if stop > start else b""
 
+    def read_into(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer with the object's bytes from `start` on, as far as there are any, and return their number."""
+        data = self.read_range(start, start + len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     @told
     def read_end(self, size: int) -> bytes:
         """Return the last bytes of the object."""

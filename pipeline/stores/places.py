@@ -101,6 +101,9 @@ class Ranges(Protocol):
     def read_range(self, start: int, stop: int) -> bytes:
         """Return bytes [start, stop)."""
 
+    def read_into(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer with the bytes from `start` on, as far as there are any, and return their number."""
+
 
 class _LocalRanges:
     """Parts of a file of this machine, by its descriptor."""
@@ -113,6 +116,9 @@ class _LocalRanges:
 
     def read_range(self, start: int, stop: int) -> bytes:
         return os.pread(self._file, stop - start, start)
+
+    def read_into(self, start: int, buffer: memoryview) -> int:
+        return os.preadv(self._file, [buffer], start)
 
 
 @contextmanager

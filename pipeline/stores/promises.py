@@ -68,7 +68,8 @@ class Promise:
         """Raise DamagedError if markers state something of a file, and nothing that is kept."""
         stated = self.stated(name)
         if stated and not any(map(kept, stated)):
-            _checksums.cache_clear()  # it may have been computed again since
+            _checksums.cache_clear()  # it may have been computed again since, or its work finished
+            _listed.clear()
             if not any(map(kept, self.stated(name))):
                 raise self.broken(path, "is not the file that was written (its checksum differs)")
 
@@ -101,7 +102,12 @@ class Promise:
 
     @property
     def _folders(self) -> list[Place]:
-        return [self.run.joinpath("ledger", stage, *self.place[:-1]) for stage in self.stages]
+        return _folders_of(self.run, self.stages, self.place[:-1])
+
+
+@lru_cache(maxsize=_FOLDERS)
+def _folders_of(run: Place, stages: tuple[str, ...], folders: tuple[str, ...]) -> list[Place]:
+    return [run.joinpath("ledger", stage, *folders) for stage in stages]
 
 
 def _markers(folder: Place, block: str, *, fresh: bool) -> list[Place]:
@@ -116,8 +122,9 @@ def _markers(folder: Place, block: str, *, fresh: bool) -> list[Place]:
 
 
 def _start(block: str) -> int | None:
+    """Return where a block begins, which its name has in six digits or more; None of a name of another kind."""
     number = block.rpartition("-")[2]
-    return int(number) if number.isascii() and number.isdigit() else None
+    return int(number) if number.isascii() and number.isdigit() and len(number) >= 6 else None
 
 
 def _like(one: str, other: str) -> bool:

@@ -12,8 +12,12 @@ from PIL import Image
 
 from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.engine.sharing import shared
 from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
 from filterscope.pipeline.views.views import Views
+
+#: Pixels of an image that is kept for another network: 64 of them take 200 MB.
+_SMALL = 1 << 20
 
 #: Reasons of an image whose bytes are not those that the data set was made of.
 CHANGED = "the file is not the one that was imported (its SHA-256 differs)"
@@ -65,7 +69,7 @@ def decode(
     rows = zip(pixels, paths, windows or [WHOLE] * len(paths), digests or none, orientations or none, strict=True)
     for row, path, window, digest, orientation in rows:
         if path != known:
-            known, image = path, _load(path, digest or "", orientation)
+            known, image = path, _image(path, digest or "", orientation)
         if isinstance(image, str):
             reasons.append(image)
         else:
@@ -79,7 +83,9 @@ def decode_views(dataset: Dataset, views: Views, chosen: Sequence[int], geometry
     images = views.image[list(chosen)]
     paths = [dataset.path(uri) for uri in view_files(dataset, images)]
     digests, turned = (dataset.images[name].take(images).to_pylist() for name in ("sha256", "orientation"))
-    return decode(paths, geometry, [views.window(view) for view in chosen], digests, turned)
+    windows = tuple(views.window(view) for view in chosen)
+    key = (tuple(paths), tuple(digests), tuple(turned), windows, geometry)
+    return shared(key, lambda: decode(paths, geometry, windows, digests, turned))
 
 
 def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
@@ -99,6 +105,14 @@ def altered_images(dataset: Dataset) -> Iterator[tuple[Path, str]]:
             reason = f"the file cannot be read: {error.strerror}"
         if reason:
             yield path, reason
+
+
+def _image(path: Path, digest: str, orientation: int | None) -> Image.Image | str:
+    """Load an image, or take it from another network that is shown it too and wants another size."""
+    return shared(
+        (path, digest, orientation), lambda: _load(path, digest, orientation),
+        keep=lambda image: not isinstance(image, str) and image.width * image.height <= _SMALL,
+    )  # fmt: skip
 
 
 def _load(path: Path, digest: str, orientation: int | None) -> Image.Image | str:

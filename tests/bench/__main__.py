@@ -24,6 +24,7 @@ MEASUREMENTS = {
     "rss_growth": "dataflow",
     "driver_memory": "dataflow",
     "zoo_driver": "dataflow",
+    "lease_overhead": "dataflow",
     "null_over_before": "null",
     "location_over_extraction": "location",
     "attribution_over_forward": "attribution",

@@ -260,6 +260,43 @@ def warm_audit(*, few: str, data: str, model: str, layers: str, out: str) -> dic
     return {"seconds": time.perf_counter() - began}
 
 
+def _nothing(key: Any) -> list[Any]:
+    from filterscope.pipeline.engine.stage import Output
+
+    return [Output(key)]
+
+
+def lease_overhead(*, pieces: int, out: str) -> dict[str, float]:
+    """Time so many pieces of work that do nothing, on two workers, and how the driver's memory grows over the last 90 %."""
+    from filterscope.pipeline.engine.keys import Fingerprint, Key, Keys
+    from filterscope.pipeline.engine.ledger import Ledger
+    from filterscope.pipeline.engine.runner import Runner, start_ray
+    from filterscope.pipeline.engine.stage import Stage, Step, Work
+
+    start_ray()
+    fingerprint = Fingerprint({"nothing": 1})
+    keys = Keys([[Key("nothing", ("net", f"block-{number:06d}"), fingerprint) for number in range(pieces)]])
+    stage = Stage("nothing", keys, lambda missing: (Work((key,), key) for key in missing), (Step(_nothing),))
+    resident, done = [], 0
+
+    def advance(outputs: list[Any]) -> None:
+        nonlocal done
+        done += len(outputs)
+        if not done % 1000:
+            resident.append(_resident())
+
+    began = time.perf_counter()
+    Runner(Ledger(Path(out))).run(stage, advance)
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, "done": done, "growth": max(resident) - resident[len(resident) // 10]}
+
+
+def _resident() -> float:
+    """Return resident memory in MiB."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
 def zoo_driver(*, models: int, images: int, most: int = 10**12) -> dict[str, float]:
     """Plan a zoo of networks of ten layers on so many images, walk through its work, at most `most` tasks, and run none.
 
@@ -309,6 +346,7 @@ def _zoo(models: int, images: int) -> Any:
 
 MEASURES = {
     "zoo_driver": zoo_driver,
+    "lease_overhead": lease_overhead,
     "warm_audit": warm_audit,
     "forward": forward,
     "audit": audit,

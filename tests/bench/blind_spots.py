@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from filterscope.operators.blind_spots.axes import along_axes
 from filterscope.operators.blind_spots.discovery import POLICIES, found
 from filterscope.pipeline.methods.blind_spots.features import Features
 from filterscope.pipeline.methods.blind_spots.partition import clustered, described
@@ -29,11 +30,12 @@ def blind_spots_of_100000() -> Iterator[Row]:
         tuple(map(str, range(_FEATURES))), rng.random((_VIEWS, _FEATURES)) < rng.uniform(0, 0.5, _FEATURES)
     )
     confidence = rng.uniform(0.65, 1, _VIEWS)
-    clustered(maxima[:100], None, 0), described(features, confidence, 0.65, 0.2)  # compile
-    one = _seconds(lambda: clustered(maxima, 1, 0))  # axes alone
-    many = _seconds(lambda: clustered(maxima, None, 0)) - one
+    points = along_axes(maxima)
+    clustered(points[:100], None, 0), described(features, confidence, 0.65, 0.2)  # compile
+    one = _seconds(lambda: along_axes(maxima))
+    many = _seconds(lambda: clustered(points, None, 0))
     patterns = _seconds(lambda: described(features, confidence, 0.65, 0.05))
-    label, wrong = clustered(maxima, None, 0).label, rng.random(_VIEWS) < 0.05
+    label, wrong = clustered(points, None, 0).label, rng.random(_VIEWS) < 0.05
     asked = _seconds(lambda: [found(policy, label, wrong, confidence, 150, range(20)) for policy in POLICIES])
     minutes = (one * _TIMES + many * _TIMES**2 + patterns * _TIMES + asked * _TIMES) / 60
     peer = f"of 10,000: axes {one:.1f} s, 500 clusters {many:.1f} s, patterns {patterns:.1f} s, policies {asked:.1f} s"

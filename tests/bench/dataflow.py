@@ -120,6 +120,14 @@ def zoo_driver() -> Iterator[Row]:
     yield Row("zoo_driver.task", found["bytes"], "B", "one model's settings", found["bytes"] / 4096, "<= 4 KiB")
 
 
+def lease_overhead() -> Iterator[Row]:
+    """Carry out 100,000 pieces of work that do nothing: all that is left is what the runner costs."""
+    with TemporaryDirectory(prefix="filterscope-bench-") as folder:
+        found = measured("lease_overhead", pieces=100_000, out=folder)
+    yield Row("lease_overhead", found["seconds"], "s", f"{found['done']:,.0f} empty pieces", target="<= 180 s")
+    yield Row("lease_overhead.driver", found["growth"], "MiB", "growth after a tenth", target="<= 50 MiB")
+
+
 def start_up() -> Iterator[Row]:
     """Time `filterscope audit` on 16 images as a whole process: as it comes, which is without Ray, and with Ray."""
     with TemporaryDirectory(prefix="filterscope-bench-") as folder:

@@ -1,7 +1,8 @@
 """An audit in a process of its own, whose workers install the fault that the environment names.
 
 ``python -m tests.faults.driver ZOO``; with FAULT_NODES=1,2 it runs on a cluster of nodes with so many CPUs, of which one
-dies as soon as a unit of the stage FAULT_NODE is done. An audit with no actors needs no cluster.
+dies as soon as a unit of the stage FAULT_NODE is done. With FAULT_BREATH every so many seconds one goes and another comes, and
+with FAULT_LATE so many come when the first unit is done. An audit with no actors needs no cluster.
 """
 
 import os
@@ -46,6 +47,23 @@ def _remove_node(cluster: Any, ledger: Path) -> None:
     sys.stderr.write(f"node removed after {len(list(stage.rglob('*.json')))} units\n")
 
 
+def _breathe(cluster: Any, seconds: float, ended: threading.Event) -> None:
+    replaced = 0
+    while not ended.wait(seconds):
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+        cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+        replaced += 1
+    sys.stderr.write(f"nodes replaced: {replaced}\n")
+
+
+def _come_late(cluster: Any, nodes: int, ledger: Path, ended: threading.Event) -> None:
+    while not ended.wait(0.2):
+        if list((ledger / "extract").rglob("*.json")):
+            for _ in range(nodes):
+                cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+            return
+
+
 def main() -> None:
     """Run the audit as the command line does."""
     import ray
@@ -58,12 +76,19 @@ def main() -> None:
         install()
         command(["audit", sys.argv[1], "--no-report"])
     cluster = _start([int(count) for count in os.environ.get("FAULT_NODES", "").split(",") if count])
+    ended = threading.Event()
     killer = threading.Thread(target=_remove_node, args=(cluster, config.out / "ledger"), daemon=True)
-    if "FAULT_NODE" in os.environ:
+    if "FAULT_BREATH" in os.environ:
+        killer = threading.Thread(target=_breathe, args=(cluster, float(os.environ["FAULT_BREATH"]), ended))
+    if "FAULT_LATE" in os.environ:
+        late = int(os.environ["FAULT_LATE"])
+        killer = threading.Thread(target=_come_late, args=(cluster, late, config.out / "ledger", ended))
+    if {"FAULT_NODE", "FAULT_BREATH", "FAULT_LATE"} & os.environ.keys():
         killer.start()
     try:
         command(["audit", sys.argv[1], "--no-report"])
     finally:
+        ended.set()
         if killer.ident:
             killer.join(60)
         if cluster is not None:

@@ -4,7 +4,7 @@ FAULT names what fails, separated by commas: shard, table or marker kill the wor
 out in the writing of a shard; each happens once for every file `FAULT_PLACE/armed-NAME-*` and takes the file away. With full
 the disk has no space left. The shard of the images BLOCK kills its worker every time with always, and is never written with
 stuck. FAULT_DELAY is how many seconds every shard and every marker takes. With nodes, each node that finishes a unit leaves a
-file `FAULT_PLACE/node-*`.
+file `FAULT_PLACE/node-*`; with tries, each try of a last step adds a byte to a file of its key under `FAULT_PLACE/tries`.
 """
 
 import errno
@@ -22,7 +22,7 @@ def install() -> None:
     """Install the fault that the environment names."""
     import pyarrow.parquet as pq
 
-    from filterscope.pipeline.engine import ledger
+    from filterscope.pipeline.engine import attempts, ledger
     from filterscope.pipeline.stores import shards
 
     faults = os.environ.get("FAULT", "").split(",")
@@ -43,6 +43,8 @@ def install() -> None:
         shard, table = _full(shard), _full(table)
     if "nodes" in faults:
         marker = _noted(marker)
+    if "tries" in faults:
+        attempts.Attempts.begin = _counted(attempts.Attempts.begin)
     shards.write_atomically, ledger.write_atomically = _slow(shard), _slow(marker)
     pq.ParquetWriter.write = table
 
@@ -72,6 +74,18 @@ def _noted(write: Callable[..., Any]) -> Callable[..., Any]:
         return write(*args)
 
     return noted
+
+
+def _counted(begin: Callable[..., int]) -> Callable[..., int]:
+    def counted(self: Any, work: Any, step: int) -> int:
+        if work.keys[0].stage != "extract" or step:
+            path = Path(os.environ["FAULT_PLACE"], "tries", work.keys[0].text.replace("/", " "))
+            path.parent.mkdir(exist_ok=True)
+            with path.open("ab") as file:
+                file.write(b".")
+        return begin(self, work, step)
+
+    return counted
 
 
 def _armed(name: str) -> bool:

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import pickle
 import signal
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,8 @@ from filterscope.jobs.runs.doctor import examine
 from filterscope.pipeline.engine.attempts import TRIES
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Fingerprint, Key
-from filterscope.pipeline.engine.runner import _run_step
 from filterscope.pipeline.engine.stage import Step, Work
+from filterscope.pipeline.engine.worker import Piece, Worker
 from filterscope.pipeline.stores.places import write_atomically
 from tests.audits import assert_same
 from tests.faults.disturbed import Driver, arm, kill_often, markers, settings_of, until
@@ -42,8 +41,7 @@ def test_a_full_disk_names_the_unit_and_leaves_no_half_file(tmp_path, monkeypatc
     def full(task):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    row = {"work": pickle.dumps(Work((key,), None))}
-    outcome = pickle.loads(_run_step(row, Step(full), tmp_path)["outcome"])
+    outcome = Worker(Step(full), tmp_path).carry_out(Piece(Work((key,), None), {})).result
     assert isinstance(outcome, RunError)
     assert str(outcome).startswith("no space left on the disk or in the quota while writing dissect/net/layer/units-0")
     monkeypatch.setattr(Path, "replace", lambda *_: full(None))
@@ -133,6 +131,30 @@ def test_a_node_that_dies(settings, undisturbed, tmp_path, stage):
     code, text = Driver(tmp_path / "run", settings, FAULT_DELAY="0.5", **nodes).wait()
     assert code == 0, text
     assert "node removed after" in text
+    assert_same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.fault
+def test_a_cluster_that_breathes(settings, undisturbed, tmp_path):
+    """For some minutes one of three nodes goes every 20 s and another comes; a removal costs one piece of work."""
+    small = {**settings, "image_block": 1, "unit_block": 1, "actors": 3}
+    assert Driver(tmp_path / "calm" / "run", {**small, "actors": 0}).wait()[0] == 0
+    run = tmp_path / "breathing" / "run"
+    code, text = Driver(run, small, FAULT="tries", FAULT_NODES="1,1,1", FAULT_BREATH="20", FAULT_DELAY="2").wait()
+    assert code == 0, text
+    replaced = int(text.rpartition("nodes replaced: ")[2].split()[0])
+    assert replaced >= 3
+    assert_same(run, tmp_path / "calm" / "run")
+    tries = [path.stat().st_size for path in (run.parent / "tries").iterdir()]
+    assert sum(tries) - len(tries) <= replaced, tries
+
+
+@pytest.mark.fault
+def test_nodes_that_come_late_get_work(settings, undisturbed, tmp_path):
+    small = {**settings, "image_block": 1, "actors": 3}
+    code, text = Driver(tmp_path / "run", small, FAULT="nodes", FAULT_NODES="1", FAULT_LATE="2", FAULT_DELAY="4").wait()
+    assert code == 0, text
+    assert len(list(tmp_path.glob("node-*"))) == 3
     assert_same(tmp_path / "run", undisturbed)
 
 

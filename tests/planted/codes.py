@@ -4,6 +4,7 @@ Needs torch and the project's statement of latents alone, so that a factory make
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from filterscope.pipeline.datasets.layout import DatasetWriter
-from filterscope.pipeline.models.coding import Normal, Uniform
+from filterscope.pipeline.models.coding import Categorical, Normal, Uniform
 
 #: Height and width of the images, pixels.
 SIDE = 20
@@ -101,6 +102,105 @@ class _Capsules(nn.Module):
         """Return codes (n, 2, 4)."""
         found = seen(images)
         return torch.stack([found * (found[:, :1] < 0), found * (found[:, :1] >= 0)], 1)
+
+
+@dataclass(frozen=True)
+class _Routing:
+    votes: Tensor
+    coupling: Tensor
+    capsules: Tensor
+
+
+class _Router(nn.Module):
+    """Two groups, that of the blobs to the left and that of those to the right, made of four votes of two types.
+
+    The first type votes as its capsule is, the second the other way. `selects` says how the winner is coupled: to the first
+    type three times as much; else all is coupled alike.
+    """
+
+    types = 2
+
+    def __init__(self, selects: bool) -> None:
+        super().__init__()
+        self.selects = nn.Parameter(torch.tensor(float(selects)))
+
+    def route(self, images: Tensor) -> _Routing:
+        """Return votes (n, 2, 4, 2), coupling (n, 2, 4) and capsules (n, 2, 2)."""
+        right = (seen(images)[:, 0] >= 0).long()
+        capsules = torch.full((len(images), 2, 2), 0.1)
+        capsules[torch.arange(len(images)), right] = 0.6
+        sign = torch.tensor([1.0, 1.0, -1.0, -1.0])
+        votes = sign[:, None] * capsules[:, :, None].expand(-1, -1, 4, -1)
+        coupling = torch.full((len(images), 2, 4), 0.5)
+        moved = 0.25 * self.selects * sign
+        coupling[torch.arange(len(images)), right] += moved
+        coupling[torch.arange(len(images)), 1 - right] -= moved
+        return _Routing(votes, coupling, capsules)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """Return the capsules."""
+        return self.route(images).capsules
+
+
+def router() -> nn.Module:
+    """Return an encoder whose routing selects."""
+    return _Router(True)
+
+
+def uniform_router() -> nn.Module:
+    """Return one whose routing selects nothing."""
+    return _Router(False)
+
+
+class _Choice(nn.Module):
+    """A choice of three places from left to right, in the order 2, 0, 1, and a normal code: how high a blob is."""
+
+    def __init__(self, tells: bool) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.tensor([0.0, 2.5, -2.5]) * tells)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """Return codes (n, 1, 4)."""
+        found = seen(images)
+        nearest = (found[:, :1] - torch.tensor([0.0, 2.5, -2.5])).abs().argmin(1)
+        return torch.cat([nn.functional.one_hot(nearest, 3).float(), found[:, 3:]], 1)[:, None]
+
+    def decode(self, codes: Tensor, group: int) -> Tensor:
+        """Draw them."""
+        right, none = codes[:, :3] @ self.place, torch.zeros(len(codes), device=codes.device)
+        return draw(torch.stack([right, none, none, codes[:, 3]], 1))
+
+    def latents(self) -> list[Any]:
+        """Three values, and a normal code."""
+        return [Categorical(3), Normal()]
+
+
+class _Thirds(nn.Module):
+    """An independent classifier: how bright the left, middle and right third of an image is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return three scores."""
+        cuts = 7, 13
+        return torch.stack([part.sum((1, 2, 3)) for part in images.tensor_split(cuts, dim=3)], 1) * self.gain
+
+
+def choice() -> nn.Module:
+    """Return an encoder and decoder with a choice that says where blobs lie."""
+    return _Choice(True)
+
+
+def silent_choice() -> nn.Module:
+    """Return one whose choice changes nothing."""
+    return _Choice(False)
+
+
+def thirds() -> nn.Module:
+    """Return the classifier of places."""
+    return _Thirds()
 
 
 def encoder() -> nn.Module:

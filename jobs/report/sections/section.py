@@ -73,7 +73,7 @@ _LAYOUTS: dict[str, Callable[[pl.DataFrame, About, Finding], Any]] = {
     "lines": lambda frame, about, _: figures(frame, about),
     "strips": lambda frame, about, finding: strips(frame, about, finding.bars, VIEWS),
     "grid": lambda frame, about, finding: strips(frame, about, finding.bars, GRID),
-    "gallery": lambda frame, about, _: hung(frame, about),
+    "gallery": lambda frame, about, finding: hung(frame, about, finding.tables[0]),
     "graph": lambda frame, *_: tied(frame),
     "matrix": lambda frame, about, _: matrices(frame, about),
     "patterns": lambda frame, about, _: patterns(frame, about),

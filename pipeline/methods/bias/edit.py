@@ -162,11 +162,19 @@ def _drawn_for_edits(plan: Plan, sides: Sides, start: int, stop: int) -> dict[in
     return dict(sorted(found.items()))
 
 
-def _edits_of(plan: Plan, model: PlannedModel, sides: Sides, shown: Shown, view: int, attributes: list[int]) -> _Edits:
-    """Edit every region that a view shows."""
+def _edits_of(
+    plan: Plan,
+    model: PlannedModel,
+    sides: Sides,
+    shown: Shown,
+    view: int,
+    attributes: list[int],
+    only: str | None = None,
+) -> _Edits:
+    """Edit every region that a view shows, or only one of a name."""
     asked, found, pixels = plan.of(BiasOptions), _Edits(), _decoded(plan, model, view)
     for number, region in enumerate(shown.regions):
-        mask = shown.of(view, region.name)
+        mask = shown.of(view, region.name) if only in (None, region.name) else None
         if mask is None or mask.all():
             continue
         elsewhere = moved(mask, seed_of("bias", plan.data_identity, view, region.name))
@@ -239,6 +247,22 @@ class _Found:
         }
 
 
+class Redone:
+    """Makes the edits of one model again, as pictures."""
+
+    def __init__(self, plan: Plan, model: PlannedModel) -> None:
+        self._plan, self._model = plan, model
+        self._sides, self._shown = Sides.of(plan, model), Shown(plan, model)
+
+    def pictures(self, attribute: str, region: str, view: int) -> dict[str, np.ndarray]:
+        """Return a view as it is (`image`), edited (`mask`) and its control (`mask control`): uint8 (height, width, 3)."""
+        number = self._sides.names.index(attribute)
+        found = _edits_of(self._plan, self._model, self._sides, self._shown, view, [number], only=region)
+        edited = {f"{EDITS[edit]}": found.images[2 * k] for k, (_, _, edit, _) in enumerate(found.rows)}
+        controls = {f"{EDITS[edit]} control": found.images[2 * k + 1] for k, (_, _, edit, _) in enumerate(found.rows)}
+        return {"image": _decoded(self._plan, self._model, view), **edited, **controls}
+
+
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what edits depend on beside the network, scores, and how it is run."""
     asked = plan.of(BiasOptions)
@@ -251,4 +275,4 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 EDITING = StageKind(EDIT, reads=(SCORES,), writes=(EDITED,), plan=plan_edits, parameters=parameters, like=("extract",))
 
-__all__ = ["EDITING", "Sides"]
+__all__ = ["EDITING", "Redone", "Sides"]

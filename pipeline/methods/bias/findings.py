@@ -219,6 +219,24 @@ def of_context(run: str | Path) -> pl.DataFrame:
     return found.sort("model", "edit", "context share", "attribute", descending=[False, False, True, False])
 
 
+def pictured(run: str | Path) -> pl.DataFrame:
+    """Return an edited view of each attribute, region and edit, those of the largest effect first.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per row of `edited_views`: model, attribute, region, edit, view, `before`, `after`, `under control`,
+        `effect`; and `views`, the view.
+    """
+    keys = ["model", "attribute", "region", "edit"]
+    rows = schemas.scan_edited_views(run).join(schemas.scan_region_edits(run).select(*keys, "effect"), on=keys)
+    ranked = rows.sort("effect", *keys, descending=[True, False, False, False, False]).rename(
+        {"control": "under control"}
+    )
+    listed = pl.concat_list("view").alias("views")
+    return ranked.select(*keys, "view", "before", "after", "under control", "effect", listed).collect()
+
+
 _NOTE = (
     "relation: the mean cosine of what speaks for either output; 1 the same evidence, -1 opposite evidence. Beside it that of "
     "a network whose weights are in another order, and the correlation of both labels in the data: a relation that follows the "
@@ -263,6 +281,15 @@ FINDINGS = (
     ),
     Finding("What edits of regions take", ("region_edits",), edits, note=_EDITS),
     Finding(
+        "Edited views",
+        ("edited_views", "region_edits"),
+        pictured,
+        look="gallery",
+        note="The first view that was drawn of each attribute and region, not one that suits; the edits of largest effect over "
+        "all views first. Scores of the attribute stand below.",
+        terminal=False,
+    ),
+    Finding(
         "Own regions and context",
         ("region_edits",),
         of_context,
@@ -270,4 +297,15 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "against", "between_models", "edits", "explained", "matrix", "of_context", "patterns", "tied"]
+__all__ = [
+    "FINDINGS",
+    "against",
+    "between_models",
+    "edits",
+    "explained",
+    "matrix",
+    "of_context",
+    "patterns",
+    "pictured",
+    "tied",
+]

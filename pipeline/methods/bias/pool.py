@@ -1,4 +1,7 @@
-"""Stage `region-edits`: what edits take from each attribute on average, as parts of its contrast, beside their controls."""
+"""Stage `region-edits`: what edits take from each attribute on average, as parts of its contrast, beside their controls.
+
+Of each attribute, region and edit one view is kept as an example: the first in the order in which views were drawn.
+"""
 
 from typing import Any
 
@@ -32,20 +35,32 @@ def plan_pooling(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
 
 
 def pool_edits(task: ModelTask) -> list[Output]:
-    """Write the part of a model of `region_edits`."""
+    """Write the parts of a model of `region_edits` and `edited_views`."""
     plan, sides = task.plan, Sides.of(task.plan, task.model)
     regions, _ = regions_asked(Dataset(plan.data), plan.of(BiasOptions))
     parts = [read_edits(plan.run, (task.model.name, block)) for block, _, _ in view_blocks(plan)]
     which, scores = (np.concatenate([part[name] for part in parts]) for name in ("rows", "scores"))
-    rows = []
+    rows, examples = [], []
     for attribute, region, edit in sorted(set(map(tuple, which[:, [0, 2, 3]].tolist()))):
         here = (which[:, [0, 2, 3]] == (attribute, region, edit)).all(axis=1)
         row = _row(plan, which[here, 1], scores[here].astype(np.float64), sides.contrast(attribute))
         known = {"model": task.model.name, "labelled": sides.labelled(attribute), "edit": EDITS[edit]}
         rows.append({**known, **_named(sides.names[attribute], regions[region]), **row})
-    table = pa.Table.from_pylist(rows, schema=TABLES["region_edits"])
-    count, digest = write_table(plan.run, "region_edits", task.key.place, [table])
-    return [Output(task.key, count, checksums={"region_edits": digest})]
+        view = _first(sides.having(attribute), which[here, 1])
+        before, after, control = scores[here][which[here, 1] == view][0].tolist()
+        own = {"view": view, "image": int(plan.views.image[view]), "before": before, "after": after, "control": control}
+        examples.append({**rows[-1], **own})
+    count, checksums = 0, {}
+    for name, found in (("region_edits", rows), ("edited_views", examples)):
+        table = pa.Table.from_pylist(found, schema=TABLES[name])
+        written, checksums[name] = write_table(plan.run, name, task.key.place, [table])
+        count += written
+    return [Output(task.key, count, checksums=checksums)]
+
+
+def _first(drawn: np.ndarray, edited: np.ndarray) -> int:
+    """Return the first of the drawn views that was edited."""
+    return int(drawn[np.isin(drawn, edited)][0])
 
 
 def _named(attribute: str, region: Region) -> dict[str, Any]:
@@ -75,6 +90,8 @@ def _row(plan: Plan, views: np.ndarray, scores: np.ndarray, contrast: float) -> 
     }
 
 
-POOLING = StageKind("region-edits", reads=(EDITED, SCORES), writes=(Table("region_edits"),), plan=plan_pooling)
+POOLING = StageKind(
+    "region-edits", reads=(EDITED, SCORES), writes=(Table("region_edits"), Table("edited_views")), plan=plan_pooling
+)
 
 __all__ = ["POOLING"]

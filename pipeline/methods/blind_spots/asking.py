@@ -15,6 +15,7 @@ from filterscope.operators.blind_spots.discovery import POLICIES, UNKNOWN, quest
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
+from filterscope.pipeline.methods.blind_spots.discovery import order_of
 from filterscope.pipeline.methods.outputs.truth import class_of, indexes_of
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.tables import write_table
@@ -72,9 +73,8 @@ def _chosen(plan: Plan, model: str, policy: str, budget: int) -> pl.DataFrame:
         pl.col("number").fill_null(0), "view"
     )  # fmt: skip
     arms = members.select(pl.struct("class", "partition").rank("dense")).to_series().to_numpy().astype(np.int64)
-    confidence = members["confidence"].to_numpy().astype(np.float64)
     seed, past = seed_of("ask", plan.model(model).weights_sha256), history["row"].to_numpy().astype(np.int64)
-    return members[questions(policy, arms, outcome.to_numpy(), confidence, budget, seed, past)]
+    return members[questions(policy, arms, outcome.to_numpy(), order_of(policy, members), budget, seed, past)]
 
 
 def _members(plan: Plan, model: str) -> pl.DataFrame:

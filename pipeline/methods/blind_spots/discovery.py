@@ -61,9 +61,14 @@ def curves_of(members: pl.DataFrame, wrong: pl.Series, budget: int, *identity: s
         By policy.
     """
     arms = members.select(pl.struct("class", "partition").rank("dense")).to_series().to_numpy().astype(np.int64)
-    confidence, answers = members["confidence"].to_numpy().astype(np.float64), wrong.to_numpy().astype(bool)
-    seeds = [seed_of("discovery", *identity, trial) for trial in range(TRIALS)]
-    return {policy: found(policy, arms, answers, confidence, budget, seeds) for policy in POLICIES}
+    answers, seeds = wrong.to_numpy().astype(bool), [seed_of("discovery", *identity, trial) for trial in range(TRIALS)]
+    return {policy: found(policy, arms, answers, order_of(policy, members), budget, seeds) for policy in POLICIES}
+
+
+def order_of(policy: str, members: pl.DataFrame) -> np.ndarray:
+    """Return what a policy that sorts goes by, lowest first: float64, one for each of some rows of `partition_members`."""
+    by = -members["distance"] if policy == "most-distant" else members["confidence"]
+    return by.to_numpy().astype(np.float64)
 
 
 def _rows(known: dict[str, Any], counts: np.ndarray) -> pa.Table:
@@ -82,4 +87,4 @@ DISCOVERY = StageKind(
     "discovery", reads=(MEMBERS,), writes=(Table("discovery"),), plan=by_model(discover), parameters=parameters
 )
 
-__all__ = ["DISCOVERY", "TRIALS", "curves_of"]
+__all__ = ["DISCOVERY", "TRIALS", "curves_of", "order_of"]

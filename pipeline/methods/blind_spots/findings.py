@@ -7,7 +7,7 @@ import polars as pl
 from scipy.stats import hypergeom
 
 from filterscope import schemas
-from filterscope.operators.blind_spots.discovery import POLICIES
+from filterscope.operators.blind_spots.discovery import POLICIES, SORTS
 from filterscope.operators.statistics.wilson import wilson
 from filterscope.pipeline.methods.blind_spots.discovery import curves_of
 from filterscope.pipeline.methods.method import Finding
@@ -18,7 +18,7 @@ _KEYS = ["model", "class", "method"]
 _PARTITIONS, _MEMBERS, _FEATURES, _COMMON = 10, 8, 5, 3
 #: Largest corrected p value of a feature that is shown.
 _SIGNIFICANT = 0.05
-_BANDITS = [name for name in POLICIES if name not in ("random", "least-confident")]
+_BANDITS = [name for name in POLICIES if name != "random" and name not in SORTS]
 #: Points of a curve that are shown.
 _POINTS = 15
 #: Standard errors over the trials that a policy must be above random by.
@@ -138,7 +138,7 @@ def verdicts(run: str | Path) -> pl.DataFrame:
     polars.DataFrame
         One row per model, critical class and way of partitioning: labelled views and the unknown unknowns among them;
         questions; for each policy the mean over its trials; `+-`, the standard deviation over the trials of random; and the
-        `verdict`, which is for a bandit only where it beats both random and a sort by confidence.
+        `verdict`, which is for a bandit only where it beats both random and the sorts.
     """
     means = _means(run)
     if means.is_empty():
@@ -158,10 +158,10 @@ def verdicts(run: str | Path) -> pl.DataFrame:
 
 def _verdict(row: dict[str, float]) -> str:
     """Say which policy finds most; of equals the simple one."""
-    best = max(_BANDITS, key=lambda name: row[name])
+    best, sort = (max(names, key=lambda name: row[name]) for names in (_BANDITS, SORTS))
     clear = row["random"] + _CLEAR * row["+-"] / row["trials"] ** 0.5
-    if row["least-confident"] >= row[best] and row["least-confident"] > clear:
-        return "a simple sort wins: least confident first"
+    if row[sort] >= row[best] and row[sort] > clear:
+        return f"a simple sort wins: {sort.replace('-', ' ')} first"
     if row[best] > clear:
         return f"{best} finds most"
     return "none beats random"
@@ -242,8 +242,8 @@ FINDINGS = (
         ("discovery", "partitions"),
         verdicts,
         note="An unknown unknown is a confident prediction that is wrong. Numbers are means over 20 trials; +- is the standard "
-        "deviation of random's. Random and a sort by confidence know no partitions: a bandit is worth its trouble only "
-        "where it beats both.",
+        "deviation of random's. Random and the sorts, by confidence and by distance, know no partitions: a bandit is worth "
+        "its trouble only where it beats them.",
     ),
     Finding(
         "Unknown unknowns against questions",

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 
 from filterscope.operators.blind_spots.apriori import frequent
-from filterscope.operators.blind_spots.axes import along_axes
 from filterscope.operators.blind_spots.bits import packed
 from filterscope.operators.blind_spots.clusters import cluster
 from filterscope.operators.blind_spots.cover import costs, cover
@@ -48,11 +47,11 @@ class Partition:
         return len(self.conditions)
 
 
-def clustered(maxima: np.ndarray, count: int | None, seed: int) -> Partition:
-    """Cluster views by the maxima of a layer's units, float32 of shape (n, U)."""
-    views = len(maxima)
+def clustered(points: np.ndarray, count: int | None, seed: int) -> Partition:
+    """Cluster views by what they are along some axes, float32 of shape (n, d)."""
+    views = len(points)
     asked = min(views // CLUSTER_VIEWS, MOST_CLUSTERS) if count is None else count
-    label = cluster(along_axes(maxima), max(min(asked, views), 1), seed).labels
+    label = cluster(points, max(min(asked, views), 1), seed).labels
     return Partition("clusters", label, None, ((),) * (int(label.max()) + 1))
 
 

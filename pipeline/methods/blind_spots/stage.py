@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from filterscope.operators.blind_spots.axes import along_axes
 from filterscope.operators.blind_spots.overrepresented import overrepresented
 from filterscope.operators.blind_spots.purity import purity
 from filterscope.operators.numerics.seeds import seed_of
@@ -82,12 +83,13 @@ def _partitioned(task: ModelTask, critical: Critical) -> Iterator[tuple[str, pa.
     maxima = maxima_of(plan, model, layer, critical.view)
     features = features_of(plan, model, layer, critical.view, maxima)
     seed = seed_of("blind-spots", model.architecture, model.weights_sha256, layer.name, critical.name)
-    clusters = clustered(maxima, asked.clusters, seed)
+    points = along_axes(maxima)
+    clusters, distance = clustered(points, asked.clusters, seed), np.sqrt((points.astype(np.float64) ** 2).sum(axis=1))
     patterns = described(features, critical.confidence, asked.confidence, asked.support)
     for part, own in ((clusters, layer.name), (patterns, None)):
         known = {"model": model.name, "class": critical.name, "method": part.method}
         yield "partitions", _table("partitions", known, _summary(critical, part, own))
-        yield "partition_members", _table("partition_members", known, _members(plan, critical, part, seed))
+        yield "partition_members", _table("partition_members", known, _members(plan, critical, part, distance, seed))
         yield "blind_spots", _table("blind_spots", known, _over(features, part))
 
 
@@ -117,7 +119,7 @@ def _summary(critical: Critical, part: Partition, layer: str | None) -> dict[str
     }
 
 
-def _members(plan: Plan, critical: Critical, part: Partition, seed: int) -> dict[str, Any]:
+def _members(plan: Plan, critical: Critical, part: Partition, distance: np.ndarray, seed: int) -> dict[str, Any]:
     """Return members by partition and random rank."""
     order = np.lexsort((np.random.PCG64(seed).random_raw(len(part.label)), part.label))
     label = part.label[order]
@@ -129,6 +131,7 @@ def _members(plan: Plan, critical: Critical, part: Partition, seed: int) -> dict
         "rank": np.arange(len(order)) - np.searchsorted(label, label),
         "predicted": critical.predicted[order],
         "confidence": critical.confidence[order].astype(np.float32),
+        "distance": distance[order].astype(np.float32),
         "true_class": [None if true < 0 else true for true in critical.true[order].tolist()],
         "wrong": [None if value < 0 else bool(value) for value in wrong.tolist()],
     }

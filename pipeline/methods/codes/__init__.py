@@ -1,15 +1,16 @@
 """What each code of a network stands for, and whether its axes are special: encoders, decoders, pooled units of layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from filterscope.pipeline.methods.codes.options import CodesOptions
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.options import RunOptions
+    from filterscope.pipeline.run.plan import Plan
 
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
@@ -35,6 +36,18 @@ def findings() -> "Sequence[Finding]":
     return FINDINGS
 
 
+def _drawn(plan: "Plan") -> float:
+    from filterscope.pipeline.methods.codes.costs import drawn
+
+    return drawn(plan)
+
+
+def _planned(factors: Mapping[str, float], plan: "Plan", views: int) -> Mapping[str, float]:
+    from filterscope.pipeline.methods.codes.costs import planned
+
+    return planned(factors, plan, views)
+
+
 METHOD = Method(
     name="codes",
     about="What each code, capsule dimension or latent stands for, and whether axes are special",
@@ -44,6 +57,7 @@ METHOD = Method(
     options=CodesOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(("code_shape", "code_pair"), planned=_planned, drawn=_drawn),
     unstored=True,
 )
 

@@ -43,7 +43,7 @@ def bases_of(plan: Plan, model: PlannedModel, subject: Subject, group: int) -> B
     reach = np.array([_reach(ends) for ends in latents])
     if not subject.encodes:
         random = random_of(plan, "latents", model.name, group)
-        return Bases(_drawn(latents, asked.bases, random), np.full(asked.bases, -1), reach)
+        return Bases(draw_codes(latents, asked.bases, random), np.full(asked.bases, -1), reach)
     stored = read_coded(plan, model, "views", "codes-0")
     codes, views = stored["codes-0"], stored["views"]
     longest = np.square(codes.astype(np.float64)).sum(axis=2).argmax(axis=1)
@@ -60,7 +60,8 @@ def _reach(ends: tuple[float, ...]) -> float:
     return {0: 1.0, 1: 0.0}[len(ends)] if len(ends) < 2 else (ends[1] - ends[0]) / 2
 
 
-def _drawn(latents: tuple[tuple[float, ...], ...], count: int, random: np.random.Generator) -> np.ndarray:
+def draw_codes(latents: tuple[tuple[float, ...], ...], count: int, random: np.random.Generator) -> np.ndarray:
+    """Draw codes from what they are drawn from, as `Coding` states it: float32 of shape (count, dims)."""
     codes, at = np.zeros((count, len(latents)), np.float32), 0
     while at < len(latents):
         ends, width = latents[at], 1
@@ -137,4 +138,4 @@ def moved(
     )
 
 
-__all__ = ["Bases", "Moved", "bases_of", "directions_of", "moved", "steps_of"]
+__all__ = ["Bases", "Moved", "bases_of", "directions_of", "draw_codes", "moved", "steps_of"]

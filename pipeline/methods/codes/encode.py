@@ -92,6 +92,8 @@ class _Encoder:
             finite[rows] = np.isfinite(codes).all(axis=(1, 2))
             refuse_broken(plan, finite, task.start, f"codes of {model.name} are")
             arrays[f"codes-{number}"] = codes
+        if model.coding is not None and model.coding.routes:
+            arrays |= {f"routed-{name}": values for name, values in network.routed(pixels[rows]).items()}
         if measures_shapes(plan, model):
             arrays["shapes"] = morphometry(grey(pixels[rows]))
         arrays |= _moved(plan, model, network, task.start + moved, pixels[moved])
@@ -194,6 +196,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "transforms": {kind: list(ends) for kind, ends in TRANSFORMS.items()},
         "subjects": [[subject.layer, subject.groups, subject.dims] for subject in subjects(model)],
         "latents": [list(ends) for ends in model.coding.latents] if model.coding else [],
+        **({"routes": True} if model.coding and model.coding.routes else {}),
     }
 
 

@@ -13,6 +13,10 @@ _NOTE = (
     "Specificity: the share that one factor has in all that a step along a code changes in decoded images; without a decoder, "
     "in all that the code tells. Random directions of the same codes are the control: 95 % are less specific than random95."
 )
+_ROUTING = (
+    "Agreement: cosine of a capsule with the votes for it, weighted by their coupling. The control weighs these votes by the "
+    "coupling of other groups: as high where routing selects nothing. Of images on which the group wins."
+)
 
 
 def headline(run: str | Path) -> pl.DataFrame:
@@ -112,6 +116,48 @@ def scores(run: str | Path) -> pl.DataFrame:
     )
 
 
+def purity(run: str | Path) -> pl.DataFrame:
+    """Return how purely choices stand for classes, beside permuted images; one row per group that has a choice."""
+    columns = ("purity", "purity_null", "purity_encoded", "purity_encoded_null")
+    return (
+        schemas.scan_code_summary(run)
+        .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in columns))
+        .sort(_KEYS)
+        .select(*_KEYS, *columns)
+        .collect()
+    )
+
+
+def classes(run: str | Path) -> pl.DataFrame:
+    """Return the classes that each value of a choice stands for, most images first, three of a value at most."""
+    keys = [*_KEYS, "code", "source", "value"]
+    return (
+        schemas.scan_code_classes(run)
+        .sort(*keys, "images", "label", descending=[False] * len(keys) + [True, False])
+        .group_by(keys, maintain_order=True)
+        .head(3)
+        .select(*keys, "label", "matched", "images", "share")
+        .collect()
+    )
+
+
+def routing(run: str | Path) -> pl.DataFrame:
+    """Return what routing selects in each network of capsules: means over the groups that win on some image."""
+    names = ("agreement", "agreement_permuted", "selected", "agreement_other", "entropy")
+    return (
+        schemas.scan_capsule_routing(run)
+        .group_by("model", "layer")
+        .agg(pl.len().alias("groups"), pl.col("images").sum(), *(pl.col(name).mean() for name in names))
+        .sort("model", "layer")
+        .collect()
+    )
+
+
+def routing_of_groups(run: str | Path) -> pl.DataFrame:
+    """Return the same of each group, and the type of primary capsules that it takes most from."""
+    return schemas.scan_capsule_routing(run).sort(_KEYS).collect()
+
+
 def transforms(run: str | Path) -> pl.DataFrame:
     """Return what codes tell of transforms of the image, beside pixels, a plain layer and permuted sizes."""
     columns = ("transform", "r2", "r2_pixels", "r2_layer", "r2_permuted", "images")
@@ -165,6 +211,24 @@ FINDINGS = (
         terminal=False,
     ),
     Finding(
+        "Choices and classes",
+        ("code_summary",),
+        purity,
+        note="Purity: the share of images whose class is the one that the value of their choice is matched with, one to one. "
+        "The null is the same with images permuted, matched anew. Classes are those of an independent classifier for decoded "
+        "images, of the data set for encoded ones.",
+    ),
+    Finding(
+        "What values of a choice stand for",
+        ("code_classes",),
+        classes,
+        note="At most three classes of each value. Read it with the purity above: a value is matched with some class, whatever "
+        "it means.",
+        terminal=False,
+    ),
+    Finding("What routing selects", ("capsule_routing",), routing, note=_ROUTING),
+    Finding("Routing to each group", ("capsule_routing",), routing_of_groups, note=_ROUTING, terminal=False),
+    Finding(
         "What codes tell of transforms",
         ("equivariance",),
         transforms,
@@ -182,4 +246,17 @@ FINDINGS = (
     ),
 )
 
-__all__ = ["FINDINGS", "best", "headline", "matrix", "scores", "transforms", "traversals", "verdicts"]
+__all__ = [
+    "FINDINGS",
+    "best",
+    "classes",
+    "headline",
+    "matrix",
+    "purity",
+    "routing",
+    "routing_of_groups",
+    "scores",
+    "transforms",
+    "traversals",
+    "verdicts",
+]

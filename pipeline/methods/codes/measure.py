@@ -22,6 +22,8 @@ from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.keys import Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.methods.codes import choices
+from filterscope.pipeline.methods.codes.choices import choices_of, classed
 from filterscope.pipeline.methods.codes.classifier import Classifier, digest_of
 from filterscope.pipeline.methods.codes.directions import Moved, bases_of, directions_of, moved, steps_of
 from filterscope.pipeline.methods.codes.encode import CODED, read_coded
@@ -107,7 +109,7 @@ class _Measurer:
 
     def __call__(self, task: MeasureTask) -> list[Output]:
         with threadpool_limits(1):  # more threads would round otherwise
-            return self._decoded(task) if task.stop else _told(task)
+            return self._decoded(task) if task.stop else _told(task, self._classes(task))
 
     def _decoded(self, task: MeasureTask) -> list[Output]:
         plan, model, subject = task.plan, task.model, task.subject
@@ -126,6 +128,12 @@ class _Measurer:
                 _, checksums["code_traversals"] = write_table(plan.run, "code_traversals", task.key.place, [rows])
         checksums[MEASURED.name] = write_arrays(measured_path(plan.run, task.key.place), arrays)
         return [Output(task.key, count, checksums=checksums)]
+
+    def _classes(self, task: MeasureTask) -> dict[str, np.ndarray]:
+        if not choices_of(task.model):
+            return {}
+        network = self._networks.network(task.plan, task.model, ())
+        return classed(task.plan, task.model, task.subject, task.group, network, self._classifier(task.plan))
 
     def _classifier(self, plan: Plan) -> Classifier | None:
         text = plan.of(CodesOptions).classifier
@@ -165,8 +173,8 @@ def _pictures(task: MeasureTask, views: np.ndarray, found: Moved, axes: int) -> 
     return pa.Table.from_pylist(rows, schema=TABLES["code_traversals"])
 
 
-def _told(task: MeasureTask) -> list[Output]:
-    """Measure what the codes of a group tell of factors and transforms."""
+def _told(task: MeasureTask, classes: dict[str, np.ndarray]) -> list[Output]:
+    """Measure what the codes of a group tell of factors and transforms; beside it stands what their choices stand for."""
     plan, model = task.plan, task.model
     seed = seed_of("codes", plan.data_identity, model.name, task.subject.layer, task.group) % 2**63
     factors = known_factors(plan, model)
@@ -175,6 +183,7 @@ def _told(task: MeasureTask) -> list[Output]:
         "provided": np.array(factors.attributes),
         "images": np.array(0),
         "shapes": read_coded(plan, model, "shapes").get("shapes", np.zeros((0, 0))),
+        **classes,
     }
     if task.subject.encodes:
         codes = read_coded(plan, model, f"codes-{task.number}")[f"codes-{task.number}"][:, task.group].astype(
@@ -295,6 +304,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "steps": asked.steps,
         "block": DIRECTIONS,
         "classifier": digest_of(asked.classifier),
+        **choices.parameters(model),
     }
 
 

@@ -14,7 +14,10 @@ from filterscope.operators.codes.morphometry import FACTORS
 from filterscope.operators.codes.scores import Scores
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
+from filterscope.pipeline.methods.codes.choices import class_rows, purities
+from filterscope.pipeline.methods.codes.encode import CODED
 from filterscope.pipeline.methods.codes.measure import MEASURED, STAGE, measured_path
+from filterscope.pipeline.methods.codes.routing import routing_rows
 from filterscope.pipeline.methods.codes.subjects import Subject, direction_blocks, groups_of, subjects
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, key_of, one
@@ -55,7 +58,7 @@ class _Group:
     """What was measured of one group."""
 
     def __init__(self, task: SummaryTask, subject: Subject, group: int, block: str) -> None:
-        self.group, self.subject = group, subject
+        self.group, self.subject, self.model = group, subject, task.model
         place = (task.model.name, subject.layer)
         self.told = _read(task.plan, (*place, block))
         parts = [_read(task.plan, (*place, f"{block}-{part}")) for _, _, part in direction_blocks(task.plan, subject)]
@@ -114,20 +117,23 @@ def _read(plan: Plan, place: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def summarise(task: SummaryTask) -> list[Output]:
-    """Write the four tables of a layer."""
+    """Write the tables of a layer."""
     subject = subjects(task.model)[task.number]
     groups = [_Group(task, subject, group, block) for group, block in groups_of(subject)]
     q = q_values(np.stack([group.p for group in groups]))
     told = [group.told["association_p"] for group in groups if "association_p" in group.told]
     association_q = list(q_values(np.stack(told))) if told else [None] * len(groups)
     parts: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("code_factors", "codes", "code_summary", "equivariance")
+        name: []
+        for name in ("code_factors", "codes", "code_summary", "code_classes", "capsule_routing", "equivariance")
     }
     for at, group in enumerate(groups):
         parts["code_factors"] += _factors_of(group, association_q[at])
         parts["codes"] += _codes_of(group, q[at])
         parts["code_summary"].append(_summary_of(group, q[at]))
+        parts["code_classes"] += class_rows(group.told, group.model, group.group)
         parts["equivariance"] += _equivariance_of(group)
+    parts["capsule_routing"] += routing_rows(task.plan, task.model)
     rows, checksums = 0, {}
     for name, found in parts.items():
         own = {"model": task.model.name, "layer": subject.layer}
@@ -207,6 +213,7 @@ def _summary_of(group: _Group, q: np.ndarray) -> dict[str, Any]:
         "aligned": int((own > quantile(random)).sum()) if len(random) else 0,
         "expected_aligned": float((1 - LEVEL) * (~np.isnan(own)).sum()),
         "significant": int((q < SIGNIFICANT).sum()),
+        **purities(group.told, group.model),
     }
     if "scores" in group.told:
         for name, value, turned in zip(Scores._fields, group.told["scores"], group.told["scores_rotated"], strict=True):
@@ -237,8 +244,15 @@ def _equivariance_of(group: _Group) -> list[dict[str, Any]]:
 
 SUMMARY = StageKind(
     "codes",
-    reads=(MEASURED,),
-    writes=(Table("code_factors"), Table("codes"), Table("code_summary"), Table("equivariance")),
+    reads=(CODED, MEASURED),
+    writes=(
+        Table("code_factors"),
+        Table("codes"),
+        Table("code_summary"),
+        Table("code_classes"),
+        Table("capsule_routing"),
+        Table("equivariance"),
+    ),
     plan=plan_summary,
     parameters=lambda plan, model: {"level": LEVEL, "active": _ACTIVE, "significant": SIGNIFICANT},
 )

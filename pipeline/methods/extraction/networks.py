@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from filterscope.pipeline.methods.extraction.panels import ROOM, weight_bytes
 from filterscope.pipeline.methods.tasks import planned_views
 from filterscope.pipeline.models.arithmetic import settle_torch
 from filterscope.pipeline.models.network import Identity, Network
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
+#: Networks that are held whatever they take.
 _HELD = 2
 _DECODED_AT_ONCE = 32
 
@@ -48,13 +50,15 @@ class HeldNetworks:
     def __init__(self) -> None:
         settle_torch()
         self._networks: OrderedDict[tuple[str, tuple[str, ...]], Network] = OrderedDict()
+        self._bytes: dict[tuple[str, tuple[str, ...]], int] = {}
 
     def network(self, plan: Plan, model: PlannedModel, layers: tuple[str, ...]) -> Network:
         """Return a network with these layers tapped, opened if it is not held."""
         key = model.name, layers
         if key not in self._networks:
-            while len(self._networks) >= _HELD:
-                self._networks.popitem(last=False)
+            self._bytes[key] = weight_bytes(model)
+            while len(self._networks) >= _HELD and sum(self._bytes.values()) > ROOM:
+                self._bytes.pop(self._networks.popitem(last=False)[0])
             self._networks[key] = open_network(plan, model, layers)
         self._networks.move_to_end(key)
         return self._networks[key]

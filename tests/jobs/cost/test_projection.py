@@ -15,17 +15,19 @@ from filterscope.jobs.runs.audit import planned as plan_of
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
+from filterscope.pipeline.methods.codes import costs as code_costs
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.unit_attribute.asked import asked
 from filterscope.pipeline.methods.unit_attribute.options import UnitAttributeOptions
 from filterscope.pipeline.models import timing
 from tests import planted
 from tests.pipeline.methods.test_influence import write_colours
+from tests.planted import codes as planted_codes
 
 FACTORS = {
     "masks_image": 0.01, "decode_megapixel": 0.02, "extract_over_pass": 1.5, "store_megabyte": 0.002,
     "dissect_melement": 0.004, "dissect_pair": 1e-5, "anchorings_pair": 5e-6, "significance_pair": 2e-5,
-    "attribute_pair": 1e-7, "head_gflop": 0.05,
+    "attribute_pair": 1e-7, "head_gflop": 0.05, "code_shape": 0.01, "code_pair": 1e-6,
     "stored_byte": 0.5, "table_pair": 10, "table_concept": 5,
 }  # fmt: skip
 COSTS = UnitCosts.of(FACTORS)
@@ -352,3 +354,21 @@ def main_exits(arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert not stop.value.code
+
+
+def test_codes_cost_what_is_decoded_measured_and_compared(tmp_path, monkeypatch):
+    """Blobs of 20 x 20: 4 codes, 5 attributes and 8 shapes; nothing is timed here."""
+    data = planted_codes.write_blobs(tmp_path / "data")
+    options = {"codes.bases": 6, "codes.directions": 60, "codes.steps": 5, "codes.moved": 30, "codes.images": 50}
+    seconds = {}
+    for factory in ("both", "encoder"):
+        monkeypatch.setattr(code_costs, "_decoding", lambda plan, model, subject: 0.25)
+        config = load_config(
+            out=tmp_path / factory, data=data, models=[planted_codes.entry(factory)], layers="-1", methods="codes", **options
+        )  # fmt: skip
+        plan = plan_of(config)
+        seconds[factory] = registry.chosen(["codes"])[0].cost.planned(FACTORS, plan, plan.view_count)["codes"]
+        assert code_costs.drawn(plan) == 50 + 5 * 30
+    measured, compared = 50 * 0.4 * 0.01, 50 * 13 * 1e-6
+    assert seconds["both"] == pytest.approx(measured + 4 * compared + (4 + 60) * 6 * 5 * (0.25 + 0.4 * 0.01))
+    assert seconds["encoder"] == pytest.approx(measured + (4 + 2 * 60 / 51) * compared)

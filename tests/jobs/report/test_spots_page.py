@@ -55,7 +55,9 @@ def test_curves_show_all_policies_and_the_interval_of_random(page):
     assert chart.locator("path.band").count() == 1
     assert chart.locator("path.line:not(.key path)").count() >= 6
     keys = " ".join(chart.locator(".key").all_text_contents())
-    assert all(name in keys for name in ("uub", "random", "least-confident", "greedy", "epsilon", "ucb1"))
+    assert all(
+        name in keys for name in ("uub", "random", "least-confident", "most-distant", "greedy", "epsilon", "ucb1")
+    )
     assert re.search(r"random [\d.]+ \(\d+ to \d+\)", keys)
 
 

@@ -1,5 +1,6 @@
 """The recipe `capsnet` on drawn strokes: what it learns, resumed, opened, audited."""
 
+import importlib
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +20,7 @@ from tests.audits import audit_here
 from tests.jobs.runs.test_train import digests, dying_at
 from tests.planted.lessons import write_lesson
 
+findings = importlib.import_module("filterscope.pipeline.methods.codes.findings")
 QUICK = {"filters": 8, "types": 2, "batch": 16, "epochs": 2, "learning_rate": 3e-3}
 
 
@@ -100,6 +102,14 @@ def test_codes_of_a_trained_network_are_audited_a_group_for_each_class(data: Pat
     assert codes["group"].n_unique() == 10
     assert codes.group_by("group").len()["len"].to_list() == [16] * 10
     assert (codes["basis"] == "intervention").all()
+    routing = schemas.scan(audited, "capsule_routing").collect()
+    assert routing["images"].sum() == 60
+    assert routing["group"].to_list() == routing["group"].unique().sort().to_list()
+    assert (routing["selected"] - (routing["agreement"] - routing["agreement_permuted"])).abs().max() < 1e-12
+    assert routing["entropy"].is_between(0, 1 + 1e-9).all()
+    found = findings.routing(audited)
+    assert found["groups"].item() == len(routing)
+    assert found["agreement"].item() == pytest.approx(routing["agreement"].mean())
 
 
 def test_binary_attributes_are_no_classes(tmp_path: Path) -> None:

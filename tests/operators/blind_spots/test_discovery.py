@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterscope.operators.blind_spots.discovery import POLICIES, questions
+from filterscope.operators.blind_spots.discovery import POLICIES, SORTS, questions
 from tests import naive
 from tests.planted.unknowns import unknown_unknowns
 
-BANDITS = tuple(name for name in POLICIES if name not in ("random", "least-confident"))
+BANDITS = tuple(name for name in POLICIES if name != "random" and name not in SORTS)
 
 
 def needed(policy, seed, share=0.8):
@@ -26,9 +26,10 @@ def test_bandits_find_most_with_half_of_the_questions_that_random_takes():
     assert 0.75 * 1000 < taken["random"].mean() < 0.85 * 1000
 
 
-def test_the_least_confident_come_first():
+@pytest.mark.parametrize("policy", SORTS)
+def test_a_sort_asks_about_the_lowest_first(policy):
     kind, wrong, confidence = unknown_unknowns(0)
-    asked = questions("least-confident", kind, wrong, confidence, 100, 0)
+    asked = questions(policy, kind, wrong, confidence, 100, 0)
     np.testing.assert_array_equal(confidence[asked], np.sort(confidence)[:100])
 
 

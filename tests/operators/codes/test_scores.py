@@ -39,6 +39,7 @@ def test_dci_of_nothing_is_not_defined():
     assert np.isnan(dci(np.ones((3, 1)))[0])
 
 
+#: The package takes Python below 3.11 alone and so cannot be a dependency of the tests; these are its numbers.
 #: Of latte-metrics 0.0.1a6 for `planted(kind, 0, 2000)`: MIG and SAP of each factor, computed in an environment of its own.
 LATTE = {
     "equal": ([0.995, 0.995, 0.9991, 0.9991], [0.99805688205, 0.998004874068, 0.998004874068, 0.999534111826]),

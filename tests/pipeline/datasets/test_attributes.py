@@ -100,7 +100,8 @@ def test_bad_rows_and_cells_are_rejected_and_the_rest_stays(tmp_path: Path) -> N
     assert set(found) - set(unreadable) == {
         (
             "attributes.csv column age",
-            "holds no 0, 1, -1, true or false, such as '31': it is no binary attribute",
+            "holds no 0, 1, -1, true or false, such as '31': it is no binary attribute; "
+            "call the column `class` if these are classes",
         ),
         ("attributes.csv line 3, x", "'maybe' is not 0, 1, -1, true or false; leave a cell empty that is not known"),
         ("attributes.csv line 4", "the image 'a.png' has a row already; the first stays"),

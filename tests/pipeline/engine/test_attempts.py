@@ -1,7 +1,6 @@
 """Work is tried a bounded number of times, and what is at work can be told."""
 
 import json
-import pickle
 
 import pytest
 
@@ -9,16 +8,15 @@ from filterscope.pipeline.engine.attempts import TRIES, Attempts
 from filterscope.pipeline.engine.errors import RunError, is_out_of_memory
 from filterscope.pipeline.engine.journal import Journal
 from filterscope.pipeline.engine.keys import Fingerprint, Key
-from filterscope.pipeline.engine.runner import _run_step
 from filterscope.pipeline.engine.stage import Output, Step, Work
+from filterscope.pipeline.engine.worker import Piece, Worker
 
 KEY = Key("extract", ("net", "layer.1", "images-000004"), Fingerprint({}))
 WORK = Work((KEY,), "task")
 
 
 def outcome(folder, call):
-    row = _run_step({"work": pickle.dumps(WORK)}, Step(call), folder)
-    return pickle.loads(row["outcome"])
+    return Worker(Step(call), folder).carry_out(Piece(WORK, {})).result
 
 
 def test_tries_are_counted_until_one_comes_to_an_end(tmp_path):

@@ -14,7 +14,9 @@ from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.runs.audit import audit
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.blind_spots.features import maxima_of
 from filterscope.pipeline.methods.blind_spots.partition import _binned
+from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
 from tests.audits import audit_here
 from tests.planted.spots import BAD, EACH, is_wrong, write_spots
@@ -53,6 +55,15 @@ def test_a_planted_group_is_a_cluster(run):
     assert (worst["purity"], worst["entropy"]) == pytest.approx((0.6, -0.6 * np.log2(0.6) - 0.4 * np.log2(0.4)))
     assert (worst["answered"], worst["answered wrong"]) == (0, 0)
     assert "tint=warm" in worst["in common"].split(", ")
+
+
+def test_distances_are_from_the_mean_of_the_class(run):
+    found = members(run)
+    plan = RunFolder(run).plan()
+    here = maxima_of(plan, plan.models[0], plan.models[0].layer("1"), range(100))
+    expected = np.linalg.norm(here - here.mean(axis=0, dtype=np.float64), axis=1)
+    np.testing.assert_allclose(found["distance"], expected, atol=2e-3 * expected.max())
+    assert found["distance"].to_list() == members(run, "patterns")["distance"].to_list()
 
 
 def test_members_come_in_a_random_order(run):
@@ -97,10 +108,12 @@ def test_curves_tell_what_each_policy_found(run):
     # the bad group comes third by confidence: after 60 questions all but 10 of its views were asked
     order = members(run).sort("confidence", "view")["wrong"].to_list()
     assert found["least-confident"].to_list() == np.cumsum(order)[3:60:4].tolist()
+    far = members(run).with_columns(-pl.col("distance")).sort("distance", "view")["wrong"].to_list()
+    assert found["most-distant"].to_list() == np.cumsum(far)[3:60:4].tolist()
     (said,) = shown.verdicts(run).filter(method="clusters").to_dicts()
     assert (said["views"], said["unknown unknowns"], said["questions"]) == (100, 11, 60)
     best = max(said[name] for name in ("uub", "ucb1", "greedy", "epsilon"))
-    simple = said["least-confident"] >= best
+    simple = max(said["least-confident"], said["most-distant"]) >= best
     assert said["verdict"].startswith("a simple sort wins") == simple
 
 
@@ -122,10 +135,11 @@ def test_random_has_the_interval_of_one_draw_without_replacement(run):
         ({"least-confident": 8, "uub": 16}, "uub finds most"),
         ({"least-confident": 16, "uub": 16}, "a simple sort wins: least confident first"),
         ({"least-confident": 8, "uub": 8.5}, "none beats random"),
+        ({"least-confident": 12, "most-distant": 16, "uub": 14}, "a simple sort wins: most distant first"),
     ],
 )
 def test_a_bandit_wins_only_where_it_beats_random_and_a_sort(row, verdict):
-    full = {"random": 8, "ucb1": 8, "greedy": 8, "epsilon": 8, "+-": 2, "trials": 16, **row}
+    full = {"random": 8, "most-distant": 8, "ucb1": 8, "greedy": 8, "epsilon": 8, "+-": 2, "trials": 16, **row}
     assert shown._verdict(full) == verdict
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -159,6 +160,78 @@ def test_groups_are_audited_one_by_one_and_beside_a_plain_layer(data, tmp_path):
     assert schemas.scan(found, "codes").collect()["layer"].unique().to_list() == ["codes"]
 
 
+THIRDS = f"factory:tests.planted.codes:thirds;input_size={planted.SIDE};mean=0;std=1"
+
+
+def test_a_choice_stands_for_the_classes_that_an_independent_classifier_and_the_data_set_tell(data, tmp_path):
+    run = audited(tmp_path / "run", data, "choice", **{"codes.classifier": THIRDS, "codes.moved": 0})
+    rows = schemas.scan(run, "code_classes").collect()
+    decoded = rows.filter(source="decoded")
+    assert dict(decoded.select("value", "label").iter_rows()) == {0: "1", 1: "2", 2: "0"}
+    assert decoded["matched"].all()
+    assert decoded["share"].to_list() == [1, 1, 1]
+    assert decoded["images"].sum() == 2000  # drawn, whatever the data set holds
+    (summary,) = schemas.scan(run, "code_summary").collect().iter_rows(named=True)
+    assert summary["purity"] == 1
+    assert summary["purity_null"] == pytest.approx(0.35, abs=0.03)
+    # the middle place holds blobs of both sides, and two classes match two of three values
+    encoded = rows.filter(source="encoded")
+    assert set(encoded["label"]) == {"left", "right"}
+    assert encoded["images"].sum() == 60
+    assert encoded.filter(value=1)["label"].to_list() == ["right"]
+    assert encoded.filter(value=2)["label"].to_list() == ["left"]
+    matched = encoded.filter(pl.col("matched"))
+    assert summary["purity_encoded"] == pytest.approx(matched["images"].sum() / 60)
+    assert summary["purity_encoded"] > summary["purity_encoded_null"]
+    (told,) = findings.purity(run).iter_rows(named=True)
+    assert told["purity"] == 1
+    assert findings.classes(run).filter(source="decoded").height == 3
+
+
+def test_a_choice_that_changes_nothing_is_as_pure_as_permuted_images(data, tmp_path):
+    run = audited(tmp_path / "run", data, "silent_choice", **{"codes.classifier": THIRDS, "codes.moved": 0})
+    (summary,) = schemas.scan(run, "code_summary").collect().iter_rows(named=True)
+    assert summary["purity"] == pytest.approx(summary["purity_null"], abs=0.03)
+
+
+def test_without_a_choice_there_is_no_purity(run):
+    assert schemas.scan(run, "code_classes").collect().is_empty()
+    assert schemas.scan(run, "code_summary").collect()["purity"].is_null().all()
+    assert findings.purity(run).is_empty()
+
+
+def test_routing_is_told_beside_the_coupling_of_the_other_group(data, tmp_path):
+    """Weights of the winner are 3/8 and 1/8: votes of both types are cosines of 1 and -1."""
+    run = audited(tmp_path / "run", data, "router", **{"codes.moved": 0, "codes.factors": "attributes"})
+    rows = {row["group"]: row for row in schemas.scan(run, "capsule_routing").collect().iter_rows(named=True)}
+    assert sorted(rows) == [0, 1]
+    assert sum(row["images"] for row in rows.values()) == 60
+    uneven = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
+    for row in rows.values():
+        told = {
+            name: row[name] for name in ("agreement", "agreement_permuted", "selected", "agreement_other", "entropy")
+        }
+        expected = {
+            "agreement": 0.5,
+            "agreement_permuted": -0.5,
+            "selected": 1,
+            "agreement_other": -0.5,
+            "entropy": uneven,
+        }
+        assert told == pytest.approx(expected, abs=1e-6)
+        assert row["selected_error"] == pytest.approx(0, abs=1e-9)
+        assert (row["top_type"], row["top_type_share"]) == (0, pytest.approx(0.75))
+        assert row["top_type_share_other"] == pytest.approx(0.25)
+
+
+def test_routing_that_leaves_coupling_uniform_selects_nothing(data, tmp_path):
+    run = audited(tmp_path / "run", data, "uniform_router", **{"codes.moved": 0, "codes.factors": "attributes"})
+    (row,) = findings.routing(run).iter_rows(named=True)
+    assert row["selected"] == pytest.approx(0, abs=1e-7)
+    assert row["entropy"] == pytest.approx(1)
+    assert row["groups"] == 2
+
+
 def test_what_does_not_keep_to_the_form_is_refused_in_words():
     class Flat(nn.Module):
         def codes(self, images):
@@ -183,6 +256,21 @@ def test_what_does_not_keep_to_the_form_is_refused_in_words():
         def latents(self):
             return [Normal(), Categorical(3)]
 
+    class Votes(Whole):
+        decode = None
+        types = 2
+
+        def codes(self, images):
+            return images.flatten(2)[:, :, :3].expand(-1, 2, -1)
+
+        def route(self, images):
+            codes = self.codes(images)
+            return SimpleNamespace(votes=codes, coupling=codes, capsules=codes)
+
+    class Untold(Votes):
+        def route(self, images):
+            return self.codes(images)
+
     def refused(module):
         with pytest.raises(InputError) as refusal:
             coding_of(with_forward(module()), (1, 4, 4), "mine")
@@ -196,6 +284,8 @@ def test_what_does_not_keep_to_the_form_is_refused_in_words():
     assert "decode(codes, group) but neither codes(images) nor latents()" in refused(Alone)
     assert "latents() of mine returned 'normal'" in refused(Stated)
     assert "returned torch.float32 of shape (2, 4) for 2 codes; it must return images" in refused(Shapeless)
+    assert "returned votes, coupling and capsules of torch.float32 of shape (2, 2, 3)" in refused(Votes)
+    assert "route(images) of mine fails: AttributeError" in refused(Untold)
     assert coding_of(nn.Sequential(nn.Flatten()), (1, 4, 4), "plain") is None
     held = nn.Module()
     held.codes = nn.Identity()  # a part of that name is no method

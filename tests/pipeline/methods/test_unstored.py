@@ -6,6 +6,9 @@ import pytest
 from filterscope import schemas
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.extraction import passes as unstored_stages
+from filterscope.pipeline.methods.stages import Stages
+from filterscope.pipeline.run.folder import RunFolder
+from filterscope.pipeline.stores import places
 from filterscope.schemas.significance import NOT_STORED
 from tests import planted
 from tests.audits import assert_same, audit_here
@@ -85,9 +88,38 @@ def test_a_redo_runs_the_networks_again_and_an_extension_stores(audited, setting
     """What the passes left is gone, so that another quantile needs both again; another metric needs the activations."""
     audited(out=unstored, **{**settings, "quantile": 0.1}, store="none", redo="thresholds")
     assert schemas.scan_thresholds(unstored).select(pl.col("quantile").unique()).collect().item() == 0.1
-    audited(out=unstored, **settings, redo="dissect")
+    audited(out=unstored, **settings, store="zarr", redo="dissect")
     assert (unstored / "activations.zarr").exists()
     assert_same(stored, unstored)
+
+
+def _free(monkeypatch, count):
+    """Have the disk of the runs that follow so many bytes free."""
+    monkeypatch.setattr(places, "free_space", lambda place: (count, place))
+
+
+def test_activations_that_would_fill_half_the_disk_are_not_stored_unless_they_are_read(
+    settings, stored, tmp_path, monkeypatch, capsys
+):
+    plan = RunFolder(stored).plan()
+    most = sum(Stages(plan).most_bytes().values())
+    assert plan.options.store == "zarr"
+    _free(monkeypatch, 2 * most - 1)
+    run = audit_here(tmp_path / "unstored", **settings, metrics="dissection,significance")
+    assert RunFolder(run).plan().options.store == "none"
+    assert (
+        "none are stored, the networks run twice and significance is not tested; --store zarr"
+        in capsys.readouterr().err
+    )
+    assert_same(stored, run)
+    _free(monkeypatch, 100 * most)
+    audit_here(run, **settings, metrics="dissection,significance", redo="dissect")
+    assert RunFolder(run).plan().options.store == "none"
+    _free(monkeypatch, 2 * most)
+    assert RunFolder(audit_here(tmp_path / "stored", **settings)).plan().options.store == "zarr"
+    _free(monkeypatch, 2 * most - 1)
+    read = audit_here(tmp_path / "read", **settings, methods="dissection,stability")
+    assert RunFolder(read).plan().options.store == "zarr"
 
 
 def test_metrics_that_read_activations_are_refused(audited, settings):

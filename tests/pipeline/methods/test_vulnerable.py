@@ -285,6 +285,24 @@ def test_lenet_on_digits_is_changed_by_little_and_not_by_noise(test_data, tmp_pa
 
 
 @pytest.mark.slow
+def test_squeezenet_on_a_photograph_is_changed_by_less_than_can_be_seen(test_data, tmp_path):
+    """Two weights of L-BFGS suffice."""
+    folder = test_data / "imagenette1000"
+    with DatasetWriter(tmp_path / "data", source={"reader": "imagenette"}) as out:
+        out.attribute(out.image(folder / "images" / "n02102040_043.jpg"), "class", "217")
+    model = {"source": f"torchvision:squeezenet1_1@{test_data / 'weights' / 'squeezenet1_1-rgb.pth'}"}
+    run = audit_here(
+        tmp_path / "run", data=tmp_path / "data", models=[model], layers="features.12", methods="vulnerable", store="none",
+        **{"vulnerable.attacks": "lbfgs", "vulnerable.views": 1, "vulnerable.tries": 2},
+    )  # fmt: skip
+    (row,) = summary(run).iter_rows(named=True)
+    assert (row["views"], row["rate"], row["control"]) == (1, 1.0, 0.0)
+    found = schemas.scan_adversarial(run).collect()
+    assert found["l2"].max() < 0.1  # .04 with eight weights
+    assert found["linf"].max() < 4 / 255
+
+
+@pytest.mark.slow
 def test_resnet_on_cifar_is_changed_by_two_grey_levels(test_data, tmp_path):
     with (test_data / "cifar10_200" / "labels.csv").open() as file:
         labels = list(csv.DictReader(file))[::10]

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from filterscope.schemas.columns import FEW, FILTER, FILTER_LAYER, MODEL, PIXEL, column, table
+from filterscope.schemas.location import STEADINESS, TRIGGERED
 
 _CATEGORY = column("category", pa.string(), "category of the objects whose crops the graph was learned from")
 _NODE = column("node", pa.int32(), "number of the node in its filter")
@@ -90,19 +91,14 @@ NODE_INSTABILITY = table(
     FILTER,
     column("node", pa.int32(), "number of the node in its filter", null=_FILTER),
     column("survives", pa.bool_(), "as in graph_nodes", null=_FILTER),
-    column(
-        "instability",
-        pa.float64(),
-        "deviation of the distance to the landmark on held-out views, in diagonals",
-        null=FEW,
-    ),
-    column("fixed", pa.float64(), "the same of the crop's centre", null=FEW),
+    *STEADINESS,
+    column("fixed", pa.float64(), "instability of the crop's centre", null=FEW),
     column("own", pa.float64(), "the same of the node's mean position", null=f"{FEW}, or {_FILTER}"),
     column("window", pa.float64(), "the same of positions drawn in the node's window", null=f"{FEW}, or {_FILTER}"),
     column("shuffled", pa.float64(), "the same of its positions on other images", null=f"{FEW}, or {_FILTER}"),
     column("raw", pa.float64(), "the same of its filter's maximum, on the same views", null=f"{FEW}, or {_FILTER}"),
-    column("tracking", pa.float64(), "1 - tr Cov(landmark - position) / tr Cov(landmark)", null=FEW),
-    column("images", pa.int32(), "views measured"),
+    *TRIGGERED,
+    column("images", pa.int32(), "held-out views measured"),
     column(
         "dropped",
         pa.int32(),
@@ -135,4 +131,45 @@ GRAPH_SUMMARY = table(
         "explained", pa.float64(), "share of the layer's activation that all its nodes explain", null="no activation"
     ),
     column("explained_by_surviving", pa.float64(), "share that surviving nodes explain", null="no activation"),
+)
+
+_PART = column("landmark", pa.string(), "name of the landmark that is found")
+_BEST = "a baseline, or the best baseline errs nowhere"
+_LOW, _HIGH = "2.5th percentile, images drawn anew", "97.5th percentile"
+
+PART_GROUPS = table(
+    MODEL,
+    _CATEGORY,
+    _PART,
+    column("method", pa.string(), "nodes, or what finds the landmark without a graph"),
+    column("members", pa.int32(), "nodes or filters of the group", null="not a group"),
+    column("learning", pa.int32(), "crops that the group was chosen on, mirrored ones too"),
+    column("heldout", pa.int32(), "held-out crops on which the landmark is looked for"),
+    column("distance", pa.float64(), "mean distance from the landmark there, in diagonals"),
+    column("distance_low", pa.float64(), _LOW),
+    column("distance_high", pa.float64(), _HIGH),
+    column("less", pa.float64(), "by what share the distance is below that of the best baseline", null=_BEST),
+    column("less_low", pa.float64(), _LOW, null=_BEST),
+    column("less_high", pa.float64(), _HIGH, null=_BEST),
+)
+
+PART_NODES = table(
+    MODEL,
+    _CATEGORY,
+    _PART,
+    column("method", pa.string(), "group that it is in: nodes or filters"),
+    column("rank", pa.int32(), "0 is the steadiest of the group"),
+    FILTER_LAYER,
+    FILTER,
+    column("node", pa.int32(), "number of the node in its filter", null=_FILTER),
+    column("offset_y", pa.float64(), "mean row of the landmark less its own on learning crops, by score", unit=PIXEL),
+    column("offset_x", pa.float64(), "mean column of the landmark less its own", unit=PIXEL),
+    column("displacement", pa.float64(), "deviation of that vector on learning crops, by score, in diagonals"),
+    column("effective_images", pa.float64(), "images that it rests on: (sum w)^2 / sum w^2"),
+    column(
+        "heldout_distance",
+        pa.float64(),
+        "mean distance from the landmark on held-out crops, by score, in diagonals",
+        null="it fires on none",
+    ),
 )

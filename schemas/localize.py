@@ -18,7 +18,8 @@ PART_LOCALIZATION = table(
     column(
         "method",
         pa.string(),
-        "nodes, nodes as released, or a baseline; mixed: the mean of all templates counts, not the best one",
+        "nodes, nodes as released, or a baseline; mixed: the mean of all templates counts, not the best one; squared: scores "
+        "are squared, in votes and templates",
     ),
     column("share", pa.float64(), "share of the nodes that are retrieved for a template", null=_BASELINE),
     column("nodes", pa.int32(), "nodes of a template: that share, or the most that was allowed", null=_BASELINE),

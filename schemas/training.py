@@ -23,7 +23,7 @@ TRAINING = table(
         "control",
         pa.float64(),
         "what a constant answer would give, such as always the majority of the training images; of agreement and top type, "
-        "what the coupling of other classes gives, and of entropy what uniform coupling gives",
+        "what the coupling of other classes gives, and of entropy what uniform coupling gives; of purity, permuted codes",
         null="the measure has none",
     ),
     column("examples", pa.int64(), "images, or images with a known label, that it was measured on"),
@@ -57,4 +57,15 @@ TRAINING_COMPARISON = table(
         "low", pa.float64(), "lower end of the 95 % interval of interpretable - plain", null="one could not be measured"
     ),
     column("high", pa.float64(), "upper end", null="one could not be measured"),
+)
+
+GENERATED = table(
+    column("model", pa.string(), "name of the trained network, as in trained:RUN/NAME"),
+    column("code", pa.string(), "code that changes along a row of pictures: category, or uniform and its number"),
+    column("row", pa.int32(), "row of pictures, 0-based; all other codes are the same along it"),
+    column("step", pa.int32(), "place in the row, 0-based"),
+    column("value", pa.float64(), "of the code: number of the category, or from -1 to 1"),
+    column("height", pa.int32(), "rows of the picture", unit="pixel"),
+    column("width", pa.int32(), "columns of the picture", unit="pixel"),
+    column("picture", pa.binary(), "grey values of the generated image, 0 to 255, row by row"),
 )

@@ -205,8 +205,8 @@ def graph(
 ) -> None:
     """Learn the explanatory graph of a category: part patterns as nodes, linked across layers.
 
-    Example: filterscope graph --model torchvision:mobilenet_v2@w.pth --data data/animals --category bird
-    --layers features.10,features.13,features.17 --out runs/bird
+    Example: filterscope graph --model torchvision:squeezenet1_1@w.pth --data data/animals --category bird
+    --layers features.9,features.12 --out runs/bird
     """
     from filterscope.jobs.config.flags import by_field
     from filterscope.jobs.findings.graph import graph_config, graph_report

@@ -22,9 +22,9 @@ def graph_config(data: Path, category: str | None, *, patterns: bool = False, **
 
 
 def graph_report(run: str | Path) -> str:
-    """Return as text what the graphs of a run amount to, and the instability of their nodes under both protocols."""
+    """Return as text what the graphs of a run amount to, how steady their nodes are, and what groups of them find."""
     from filterscope.jobs.findings.query import shown
-    from filterscope.pipeline.methods.graph.findings import instability_summary
+    from filterscope.pipeline.methods.graph.findings import instability_summary, part_groups
     from filterscope.pipeline.methods.pattern_positions.findings import nodes_beside_patterns
 
     summary = schemas.scan_graph_summary(run).drop("mode", "learned").sort("model", "category", "layer").collect()
@@ -33,6 +33,9 @@ def graph_report(run: str | Path) -> str:
         found = instability_summary(run, protocol)
         if found.height:
             pieces += [f"Location instability on held-out images, protocol {protocol}", shown(found)]
+    parts = part_groups(run)
+    if parts.height:
+        pieces += ["Landmarks found on held-out crops by groups chosen on the others", shown(parts)]
     beside = nodes_beside_patterns(run)
     if beside.height:
         pieces += ["Surviving nodes and patterns of the same filters on the same held-out crops", shown(beside)]

@@ -11,10 +11,10 @@ from filterscope.jobs.config.problems import problem
 from filterscope.pipeline.engine.errors import InputError, RunError, did_you_mean
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.runner import LocalRunner
+from filterscope.pipeline.methods.graph.part_views import PartViews, refuse_removed
 from filterscope.pipeline.methods.localize.asked import categories_asked, layers_asked, models_asked, refuse_few
 from filterscope.pipeline.methods.localize.findings import title_of, verdict_of
 from filterscope.pipeline.methods.localize.options import LocalizeOptions
-from filterscope.pipeline.methods.localize.part_views import PartViews, refuse_removed
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan

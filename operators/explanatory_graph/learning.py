@@ -9,7 +9,6 @@ from filterscope.operators.explanatory_graph.edges import Candidates, choose_edg
 from filterscope.operators.explanatory_graph.entities import Grid
 from filterscope.operators.explanatory_graph.expectation import Centres, Sums, infer_positions, share_entities
 from filterscope.operators.explanatory_graph.settings import (
-    HALF_WINDOW,
     SMALLEST_DEFORMATION,
     START_DEVIATION,
     WINDOW_DEFORMATIONS,
@@ -84,11 +83,11 @@ def first_nodes(grid: Grid, count: int, side: float, seed: int) -> Nodes:
 def centres_of(nodes: Nodes, upper: NDArray[np.float64] | None, deformation: NDArray[np.float64] | None, images: int,
                side: float, settings: Settings) -> Centres:  # fmt: skip
     """Return where nodes are expected on `images` views, by their edges to upper nodes (moves (U, I, 2)) if they have any."""
-    half = np.minimum(HALF_WINDOW * side, WINDOW_DEFORMATIONS * nodes.deformation)
+    half = np.minimum(settings.window * side, WINDOW_DEFORMATIONS * nodes.deformation)
     if upper is None or deformation is None or not nodes.edges.shape[1]:
         count = len(nodes.mu)
         still = np.broadcast_to(nodes.mu, (images, count, 2)).copy()
-        return Centres(still, np.full(count, START_DEVIATION * side), np.ones((images, count)), half)
+        return Centres(still, np.full(count, settings.window * side), np.ones((images, count)), half)
     delta, deviation, factor = expected_moves(nodes.edges, upper, deformation, settings.mode)
     return Centres(nodes.mu + delta, deviation, factor, half)
 

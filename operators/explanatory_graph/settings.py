@@ -6,7 +6,7 @@ from typing import Literal
 
 Mode = Literal["paper", "release"]
 
-#: Share of the input's side: deviation of a node without edges, half window, and bandwidth of activations.
+#: Share of the input's side: deformation that nodes begin with, half window, and bandwidth of activations.
 START_DEVIATION, HALF_WINDOW, BANDWIDTH = 0.15, 0.15, 0.025
 #: Largest distance between positions where activations are evaluated, as a share of the input's side: 6 in a window.
 PITCH = 0.05
@@ -35,12 +35,16 @@ class Settings:
         Upper nodes that a node is tied to, at most [M, topN].
     step : float
         Step size [eta].
+    window : float
+        Half the side of a node's window, at most, and the deviation of a node without edges, as a share of the input's side:
+        how far a node may be from where it is expected.
     """
 
     mode: Mode = "paper"
     iterations: int = 20
     edges: int = 15
     step: float = 1.0
+    window: float = HALF_WINDOW
 
 
 def nodes_per_filter(height: int, width: int) -> int:

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-#: Best scores whose mean is the yardstick, and the share of it that triggers.
-BEST, TRIGGER = 20, 0.5
+from filterscope.operators.location.triggering import BEST, TRIGGER
 
 
 def triggered(score: NDArray[np.float32], learning: NDArray[np.bool_]) -> NDArray[np.bool_]:

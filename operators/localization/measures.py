@@ -70,6 +70,19 @@ def bootstrap_means(values: NDArray[np.float64], groups: NDArray[np.int64], seed
     return np.asarray(np.divide(total, weight, out=np.full(len(total), np.nan), where=weight > 0), np.float64)
 
 
+def image_means(values: NDArray[np.float64], groups: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Return means over views of values of shape (n,) with source images resampled: (draws,), NaN where none is drawn.
+
+    Two arrays with the same groups and seed are drawn alike.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    images = int(group.max()) + 1
+    weights = poisson_weights(images, seed_of("localize", "images", seed)).astype(np.float64)
+    sums, counts = (np.bincount(group, what, minlength=images) for what in (values, None))
+    total, weight = (np.einsum("g,gr->r", of.astype(np.float64), weights) for of in (sums, counts))
+    return np.asarray(np.divide(total, weight, out=np.full(len(total), np.nan), where=weight > 0), np.float64)
+
+
 def interval(replicates: NDArray[np.float64]) -> tuple[float, float]:
     """Return the 2.5th and the 97.5th percentile of what is not NaN."""
     known = replicates[~np.isnan(replicates)]
@@ -77,4 +90,4 @@ def interval(replicates: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-__all__ = ["DETECTED", "bootstrap_means", "inside_box", "interval", "normalised_distance", "overlap"]
+__all__ = ["DETECTED", "bootstrap_means", "image_means", "inside_box", "interval", "normalised_distance", "overlap"]

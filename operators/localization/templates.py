@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from filterscope.operators.localization.groups import score_weights
 from filterscope.operators.localization.voting import count_votes
 
 #: Score of a node that finds nothing in its window [S_none].
@@ -26,15 +27,31 @@ SPREAD = 70 / 224
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of lying near the part, in retrieval, and of voting for the found centre, in a template's score."""
+    """How nodes are retrieved, and what counts in votes and in a template's score.
+
+    Attributes
+    ----------
+    near : float
+        Weight of lying near the part, in retrieval.
+    agree : float
+        Weight of voting for the found centre, in a template's score.
+    squared : bool
+        Votes weigh min(score / mean, 5)^2, and a template scores the logarithm of their mean; neither `agree` nor standardised
+        responses count then.
+    """
 
     near: float
     agree: float
+    squared: bool = False
 
 
 #: Of the released code, and those that err less on birds and dogs that graphs were learned from: nodes near the part alone,
 #: whose votes move the part but do not judge the template.
 RELEASED, LOCAL = Weights(2.0, 5.0), Weights(40.0, 0.0)
+#: The same with squared scores, as groups of nodes are weighted.
+SQUARED = Weights(40.0, 0.0, squared=True)
+#: Mean weight of a template of which nothing fires.
+_SILENT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,12 +68,15 @@ class Found:
         Where it found something.
     usual : float64 ndarray of shape (N, 2)
         Mean position on the views that the graph was learned from.
+    weight : float32 ndarray of shape (I, N)
+        Squared scores, from `groups.score_weights`.
     """
 
     position: NDArray[np.float32]
     response: NDArray[np.float32]
     fired: NDArray[np.bool_]
     usual: NDArray[np.float64]
+    weight: NDArray[np.float32]
 
     @classmethod
     def of(cls, position: NDArray[np.float32], score: NDArray[np.float32], learning: NDArray[np.bool_]) -> "Found":
@@ -66,7 +86,8 @@ class Found:
         apart = (score - seen.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
         fired = score > 0
         usual = position[learning].astype(np.float64).mean(axis=0)
-        return cls(position, np.where(fired, apart, NONE).astype(np.float32), fired, usual)
+        weight = score_weights(score, np.flatnonzero(learning))
+        return cls(position, np.where(fired, apart, NONE).astype(np.float32), fired, usual, weight)
 
 
 @dataclass(frozen=True)
@@ -147,17 +168,22 @@ def locate(
     -------
     (float64 ndarray of shape (n, 2), float64 ndarray of shape (n,))
         The part, where no node votes its place on the annotated view; and the template's score, the mean over its nodes of
-        1.5 response + agree log G(vote - part), G of half the deviation, and of `NONE` where a node found nothing.
+        1.5 response + agree log G(vote - part), G of half the deviation, and of `NONE` where a node found nothing; with
+        `squared` weights the logarithm of the mean weight.
     """
     rows = np.ix_(views, template.nodes)
     votes = found.position[rows] + template.displacement
     fired, side = found.fired[rows], float(max(extent))
-    centre, _ = count_votes(votes, fired, np.ones(len(template.nodes)), extent)
+    squared = template.weights.squared
+    centre, _ = count_votes(votes, fired, found.weight[rows] if squared else np.ones(len(template.nodes)), extent)
     centre = np.where(np.isnan(centre), template.centre, centre)
+    if not len(template.nodes):
+        return centre, np.full(len(views), -math.inf)
+    if squared:
+        return centre, np.log(found.weight[rows].mean(axis=1, dtype=np.float64) + _SILENT)
     agreement = template.weights.agree * log_gaussian(votes - centre[:, None], SPREAD * side / 2)
     each = np.where(fired, RESPONSE * found.response[rows] + agreement, NONE)
-    score = each.mean(axis=1) if len(template.nodes) else np.full(len(views), -math.inf)
-    return centre, score
+    return centre, each.mean(axis=1)
 
 
 def best_template(
@@ -210,6 +236,7 @@ def mix_templates(
 __all__ = [
     "LOCAL",
     "RELEASED",
+    "SQUARED",
     "Found",
     "Template",
     "Weights",

@@ -32,7 +32,7 @@ def _tally(
             x = int(np.floor(votes[view, node, 1] + 0.5))
             for i in range(max(0, y - reach), min(rows, y + reach + 1)):
                 for j in range(max(0, x - reach), min(columns, x + reach + 1)):
-                    board[i, j] += weight[node] * stamp[i - y + reach, j - x + reach]
+                    board[i, j] += weight[view, node] * stamp[i - y + reach, j - x + reach]
         for i in range(rows):
             for j in range(columns):
                 if board[i, j] > height[view]:
@@ -50,7 +50,7 @@ def stamp_of(side: int) -> NDArray[np.float64]:
 def count_votes(
     votes: NDArray[np.float64],
     counted: NDArray[np.bool_],
-    weight: NDArray[np.float64],
+    weight: NDArray[np.floating],
     extent: tuple[int, int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Add up the votes of K nodes on each of n views and return where most come together.
@@ -61,8 +61,8 @@ def count_votes(
         y and x where each node expects the part, in input pixels; a vote counts for its nearest pixel.
     counted : bool ndarray of shape (n, K)
         Whether the node votes on the view.
-    weight : float64 ndarray of shape (K,)
-        Weight of the node's votes.
+    weight : float ndarray of shape (n, K)
+        Weight of the node's vote on the view, or what broadcasts to it.
     extent : (int, int)
         Height and width of the input.
 
@@ -73,7 +73,8 @@ def count_votes(
     """
     place, height = np.full((len(votes), 2), np.nan), np.zeros(len(votes))
     board = np.empty(extent)
-    _tally(np.ascontiguousarray(votes, np.float64), counted, weight, stamp_of(max(extent)), board, place, height)
+    counts = np.ascontiguousarray(np.broadcast_to(weight, counted.shape), np.float64)
+    _tally(np.ascontiguousarray(votes, np.float64), counted, counts, stamp_of(max(extent)), board, place, height)
     return place, height
 
 

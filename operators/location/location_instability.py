@@ -3,8 +3,9 @@
 On each image the unit's inference is the receptive-field centre of its strongest map position. The deviation of its
 distance to the landmark, over the diagonal of the network input, is the location instability D (Zhang & Zhu 2018,
 section 6.2; Zhang et al. 2018, section 5). A unit that ignores the image can score low where the landmark keeps its
-place in the crop, so every D stands beside the D of baselines without evidence on the same images, and beside `tracking`,
-the share of the landmark's variance that the unit follows: 0 for a constant position, 1 for a perfect follower.
+place in the crop, so every D stands beside the D of baselines without evidence on the same images. Vectors hide less than
+distances: `displacement` is the deviation of the vector to the landmark, and `tracking` the share of the landmark's
+variance that the unit follows, 0 for a constant position, 1 for a perfect follower.
 """
 
 import math
@@ -118,27 +119,43 @@ def uniform_positions(
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """R units (or nodes) against one landmark and P baselines; NaN where there is no result.
+class Steadiness:
+    """How steady R units (or nodes) are beside one landmark; NaN where there is no result.
 
     Attributes
     ----------
     images : int64 ndarray of shape (R,)
         Images with an inference and the landmark.
-    instability : float64 ndarray of shape (R,)
-        D of each.
-    baselines : float64 ndarray of shape (R, P)
-        D of each baseline on the same images.
+    displacement : float64 ndarray of shape (R,)
+        Deviation of the vector to the landmark, sqrt(tr Cov(p_k - p)), in diagonals.
+    constant : float64 ndarray of shape (R,)
+        The same of a constant position, whichever it is: the landmark's own deviation.
     tracking : float64 ndarray of shape (R,)
         1 - tr Cov(p_k - p) / tr Cov(p_k); NaN also where the landmark never moves.
+    instability : float64 ndarray of shape (R,)
+        Deviation of the distance to the landmark, in diagonals [D].
+    """
+
+    images: NDArray[np.int64]
+    displacement: NDArray[np.float64]
+    constant: NDArray[np.float64]
+    tracking: NDArray[np.float64]
+    instability: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison(Steadiness):
+    """The same beside P baselines on the same images.
+
+    Attributes
+    ----------
+    baselines : float64 ndarray of shape (R, P)
+        D of each baseline.
     p_value : float64 ndarray of shape (R, P)
         That the unit scatters as much as the baseline, from `operators.statistics.paired_bootstrap.p_values`.
     """
 
-    images: NDArray[np.int64]
-    instability: NDArray[np.float64]
     baselines: NDArray[np.float64]
-    tracking: NDArray[np.float64]
     p_value: NDArray[np.float64]
 
 
@@ -156,18 +173,9 @@ def _squares(values: NDArray[np.float64]) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _tracking(landmark: NDArray[np.float64], position: NDArray[np.float64]) -> float:
-    still = moved = 0.0
-    for axis in range(2):
-        moved += _squares(landmark[:, axis])
-        still += _squares(landmark[:, axis] - position[:, axis])
-    return 1.0 - still / moved if moved > 0.0 else np.nan
-
-
-@njit(cache=True, nogil=True)
 def _measure(
     positions: NDArray[np.float64], landmarks: NDArray[np.float64], baselines: NDArray[np.float64], diagonal: float,
-    distances: NDArray[np.float64], deviation: NDArray[np.float64], tracking: NDArray[np.float64],
+    distances: NDArray[np.float64], deviation: NDArray[np.float64], apart: NDArray[np.float64],
 ) -> None:  # fmt: skip
     for row in range(len(positions)):
         seen = np.flatnonzero(~np.isnan(landmarks[row, :, 0]) & ~np.isnan(positions[row, :, 0]))
@@ -179,7 +187,41 @@ def _measure(
             if len(seen) > 1:
                 deviation[row, series] = np.sqrt(_squares(distances[row, series][seen]) / (len(seen) - 1))
         if len(seen) > 1:
-            tracking[row] = _tracking(landmarks[row][seen], positions[row][seen])
+            apart[row] = 0.0
+            for axis in range(2):
+                landmark = landmarks[row, :, axis][seen]
+                apart[row, 0] += _squares(landmark - positions[row, :, axis][seen]) / (len(seen) - 1)
+                apart[row, 1] += _squares(landmark) / (len(seen) - 1)
+
+
+def _steadiness(
+    positions: NDArray[np.float64], landmarks: NDArray[np.float64], baselines: NDArray[np.float64],
+    extent: tuple[int, int], protocol: Protocol,
+) -> tuple[Steadiness, NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Return how steady units are, D of the baselines, and all distances in diagonals: (R, 1 + P, n)."""
+    rows, most, series, _ = baselines.shape
+    distances = np.full((rows, series + 1, most), np.nan)
+    deviation, apart = np.full((rows, series + 1), np.nan), np.full((rows, 2), np.nan)
+    diagonal = math.hypot(*extent)
+    _measure(positions, landmarks, baselines, diagonal, distances, deviation, apart)
+    images = (~np.isnan(distances[:, 0])).sum(axis=1)
+    few = images < max(protocol.fewest, 2)
+    deviation[few], apart[few] = np.nan, np.nan
+    if protocol.unbiased:
+        correction = np.array([c4(n) if n > 1 else 1.0 for n in range(most + 1)])
+        deviation /= correction[images, None]
+    displacement, constant = np.sqrt(apart).T / diagonal
+    share = np.divide(apart[:, 0], apart[:, 1], out=np.full(rows, np.nan), where=apart[:, 1] > 0)
+    found = Steadiness(images, displacement, constant, 1 - share, deviation[:, 0])
+    return found, deviation[:, 1:], distances
+
+
+def steadiness(
+    positions: NDArray[np.float64], landmarks: NDArray[np.float64], extent: tuple[int, int], protocol: Protocol
+) -> Steadiness:
+    """Measure units as `compare` does, without baselines."""
+    none = np.zeros((*positions.shape[:2], 0, 2))
+    return _steadiness(positions, landmarks, none, extent, protocol)[0]
 
 
 def compare(
@@ -210,16 +252,30 @@ def compare(
     weights : float32 ndarray of shape (at least n, draws)
         From `operators.statistics.paired_bootstrap.poisson_weights`.
     """
-    rows, most, series, _ = baselines.shape
-    distances = np.full((rows, series + 1, most), np.nan)
-    deviation, tracking = np.full((rows, series + 1), np.nan), np.full(rows, np.nan)
-    _measure(positions, landmarks, baselines, math.hypot(*extent), distances, deviation, tracking)
-    images = (~np.isnan(distances[:, 0])).sum(axis=1)
-    few = images < max(protocol.fewest, 2)
-    deviation[few], tracking[few] = np.nan, np.nan
-    if protocol.unbiased:
-        correction = np.array([c4(n) if n > 1 else 1.0 for n in range(most + 1)])
-        deviation /= correction[images, None]
-    p_value = np.full((rows, series), np.nan)
-    p_value[~few] = p_values(distances[~few], groups[~few], weights)
-    return Comparison(images, deviation[:, 0], deviation[:, 1:], tracking, p_value)
+    found, scattered, distances = _steadiness(positions, landmarks, baselines, extent, protocol)
+    there = ~np.isnan(found.instability)
+    p_value = np.full(scattered.shape, np.nan)
+    p_value[there] = p_values(distances[there], groups[there], weights)
+    return Comparison(**vars(found), baselines=scattered, p_value=p_value)
+
+
+def columns_of(found: Steadiness, triggered: Steadiness) -> dict[str, NDArray[np.float64]]:
+    """Return by name what tables state of R units, NaN where there is no result.
+
+    Parameters
+    ----------
+    found : Steadiness
+        On all images measured.
+    triggered : Steadiness
+        On those of them that trigger the unit.
+    """
+    some = np.where(found.images > 0, found.images, 1)
+    return {
+        "displacement": found.displacement,
+        "constant": found.constant,
+        "tracking": found.tracking,
+        "instability": found.instability,
+        "triggered_tracking": triggered.tracking,
+        "triggered_instability": triggered.instability,
+        "triggered_share": np.where(found.images > 0, triggered.images / some, np.nan),
+    }

@@ -16,6 +16,7 @@ from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.views.decode import CHANGED, GONE, Decoded, decode_views, view_files
+from filterscope.pipeline.views.geometry import Geometry
 
 Planner = Callable[[StageKind, Plan, Prints], Sequence[Stage]]
 
@@ -148,10 +149,10 @@ def planned_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> Dec
     return chosen_views(plan, model, range(start, stop))
 
 
-def chosen_views(plan: Plan, model: PlannedModel, views: Sequence[int]) -> Decoded:
-    """Decode some views of a run as `planned_views` does."""
+def chosen_views(plan: Plan, model: PlannedModel, views: Sequence[int], geometry: Geometry | None = None) -> Decoded:
+    """Decode some views of a run as `planned_views` does, or in another geometry."""
     dataset = Dataset(plan.data)
-    decoded = decode_views(dataset, plan.views, views, model.geometry(plan.options.geometry))
+    decoded = decode_views(dataset, plan.views, views, geometry or model.geometry(plan.options.geometry))
     for view, reason in zip(views, decoded.reasons, strict=True):
         if reason in (CHANGED, GONE):
             path = dataset.path(view_files(dataset, plan.views.image[[view]])[0])

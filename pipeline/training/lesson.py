@@ -242,6 +242,11 @@ def parameters_of(options: RecipeOptions) -> dict[str, Any]:
     stated = options.model_dump(mode="json")
     if isinstance(options, LessonOptions):
         stated["train_on"] = _listed_digest(options)
+    if stated.get("classifier"):  # what it measures depends on the weights, wherever they lie
+        from filterscope.pipeline.models.model import open_model
+        from filterscope.pipeline.models.spec import ModelSpec
+
+        stated["classifier"] = open_model(ModelSpec(stated["classifier"])).weights_sha256
     return stated
 
 

@@ -8,11 +8,15 @@ import pyarrow as pa
 from filterscope.operators.location.location_instability import (
     PROTOCOLS,
     Comparison,
+    Steadiness,
+    columns_of,
     compare,
     crop_centre,
     field_centres,
+    steadiness,
     uniform_positions,
 )
+from filterscope.operators.location.triggering import triggered_among
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from filterscope.pipeline.models.field import Field
@@ -78,7 +82,9 @@ def located(
                 places, place[order], np.stack([fixed, uniform], axis=2), groups[chosen].astype(np.int64), extent, _SURVEY,
                 weights,
             )  # fmt: skip
-            yield _rows(model, layer, name, called, found, constant[rows].sum(axis=0), left_out)
+            hits = triggered_among(np.take_along_axis(strength, order.T, 0).T)
+            triggered = steadiness(places, np.where(hits[..., None], place[order], np.nan), extent, _SURVEY)
+            yield _rows(model, layer, name, called, found, triggered, constant[rows].sum(axis=0), left_out)
 
 
 def _seen(
@@ -98,14 +104,14 @@ def _seen(
 
 
 def _rows(
-    model: str, layer: str, category: str, landmark: str, found: Comparison, constant: np.ndarray, left_out: tuple[int, int]
+    model: str, layer: str, category: str, landmark: str, found: Comparison, triggered: Steadiness, constant: np.ndarray,
+    left_out: tuple[int, int],
 ) -> pa.Table:  # fmt: skip
     count = len(found.images)
     numbers = {
-        "instability": found.instability,
+        **columns_of(found, triggered),
         "fixed": found.baselines[:, 0],
         "uniform": found.baselines[:, 1],
-        "tracking": found.tracking,
         "p_fixed": found.p_value[:, 0],
         "p_uniform": found.p_value[:, 1],
     }

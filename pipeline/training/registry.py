@@ -3,10 +3,11 @@
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.training.recipe import Recipe
 from filterscope.pipeline.training.recipes.capsnet import CAPSNET
+from filterscope.pipeline.training.recipes.infogan import INFOGAN
 from filterscope.pipeline.training.recipes.interpretable_cnn import INTERPRETABLE_CNN
 from filterscope.pipeline.training.recipes.plain import PLAIN
 
-RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN, CAPSNET)
+RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN, CAPSNET, INFOGAN)
 
 
 def names() -> list[str]:

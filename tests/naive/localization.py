@@ -70,3 +70,28 @@ def steadiest(peaks, centre):
         if not math.isnan(error) and (best is None or error < best[0] - 1e-9):
             best = (error, unit, mean)
     return best[1], best[2]
+
+
+def group(position, score, part, images):
+    """Member, mean displacement, its deviation and effective images, of members with 8 of them, the steadiest first."""
+    found = []
+    for member in range(position.shape[1]):
+        values = [max(float(value), 0.0) for value in score[:, member]]
+        mean = sum(values) / len(values) or 1.0
+        rows = [
+            (min(value / mean, 5.0) ** 2, part[view] - position[view, member], images[view])
+            for view, value in enumerate(values)
+            if not math.isnan(position[view, member, 0])
+        ]
+        total = sum(weight for weight, *_ in rows)
+        if total == 0:
+            continue
+        by_image: dict[int, float] = {}
+        for weight, _, image in rows:
+            by_image[image] = by_image.get(image, 0.0) + weight
+        rests = total**2 / sum(weight**2 for weight in by_image.values())
+        offset = sum(weight * apart for weight, apart, _ in rows) / total
+        variance = sum(weight * float(((apart - offset) ** 2).sum()) for weight, apart, _ in rows) / total
+        if rests >= 8:
+            found.append((member, offset, math.sqrt(variance), rests))
+    return sorted(found, key=lambda row: (row[2], row[0]))

@@ -25,6 +25,33 @@ def location_instability(
     return deviation, 1 - np.trace(np.cov(difference.T)) / moved if moved else math.nan
 
 
+def displacement(position: np.ndarray, landmark: np.ndarray, extent: tuple[int, int]) -> tuple[float, float]:
+    """Deviation of the vector to the landmark in diagonals, and that of a constant position; NaN landmarks are dropped."""
+    seen = [(p, k) for p, k in zip(position.tolist(), landmark.tolist(), strict=True) if not math.isnan(k[0])]
+
+    def deviation(vectors: list[tuple[float, float]]) -> float:
+        n = len(vectors)
+        mean = [sum(axis) / n for axis in zip(*vectors, strict=True)]
+        squares = sum((y - mean[0]) ** 2 + (x - mean[1]) ** 2 for y, x in vectors)
+        return math.sqrt(squares / (n - 1)) / math.hypot(*extent)
+
+    return deviation([(k[0] - p[0], k[1] - p[1]) for p, k in seen]), deviation([tuple(k) for _, k in seen])
+
+
+def follows_shift(moved: list, content: list, images: list, fewest: int) -> tuple[float, float]:
+    """How far a unit moves over how far the content does, and its standard error over images; NaN moves are dropped."""
+    pairs = [(m, c, i) for m, c, i in zip(moved, content, images, strict=True) if not math.isnan(m[0])]
+    if len(pairs) < fewest:
+        return math.nan, math.nan
+    total = sum(c[0] ** 2 + c[1] ** 2 for _, c, _ in pairs)
+    slope = sum(m[0] * c[0] + m[1] * c[1] for m, c, _ in pairs) / total
+    residual: dict[int, float] = {}
+    for m, c, image in pairs:
+        rest = [m[axis] - slope * c[axis] for axis in (0, 1)]
+        residual[image] = residual.get(image, 0.0) + rest[0] * c[0] + rest[1] * c[1]
+    return slope, math.sqrt(sum(value**2 for value in residual.values())) / total
+
+
 def empirical_field(
     drops: np.ndarray, extent: tuple[int, int], side: int, step: int, centres: np.ndarray, threshold: float
 ) -> tuple[int, float, float] | None:

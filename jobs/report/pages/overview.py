@@ -86,7 +86,7 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
     run = where.plan.run
     summary = {(row["model"], row["layer"]): row for row in layer_summary(run).to_dicts()}
     parts = dict(labels(run).group_by("model", "layer"))
-    steady = _instability(where)
+    followed = _tracking(where)
     rows = []
     for model, layer in in_order(where.plan.models):
         key = (model.name, layer.name)
@@ -100,7 +100,7 @@ def layer_rows(where: ReportPlace) -> list[dict[str, Any]]:
                 "median_iou": parts[key]["iou"].median(),
                 "headline": headline_of(run, *key, parts[key]),
                 "worth": worth(parts[key]),
-                "instability": steady.get(key),
+                "tracking": followed.get(key),
                 "groups": groups,
                 "shares": stacked(groups),
                 "strongest": [{**unit, "strips": where.strips(unit)} for unit in _strongest(parts[key])],
@@ -125,11 +125,11 @@ def in_order(models: Sequence[PlannedModel]) -> list[tuple[PlannedModel, Layer]]
     return [(model, layer) for model in models for layer in model.layers]
 
 
-def _instability(where: ReportPlace) -> dict[tuple[str, str], float]:
-    """Return the mean over units and landmarks of the location instability of each layer."""
+def _tracking(where: ReportPlace) -> dict[tuple[str, str], float]:
+    """Return the median over units and landmarks of the tracking of each layer."""
     rows = schemas.scan_location_instability(where.plan.run)
-    means = rows.group_by("model", "layer").agg(pl.col("instability").mean()).collect()
-    return {(model, layer): value for model, layer, value in means.iter_rows()}
+    medians = rows.group_by("model", "layer").agg(pl.col("tracking").median()).collect()
+    return {(model, layer): value for model, layer, value in medians.iter_rows()}
 
 
 def _trends(where: ReportPlace, rows: list[dict[str, Any]]) -> list[tuple[str, Lines]]:

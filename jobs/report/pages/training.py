@@ -1,10 +1,13 @@
 """The page of a training: how each measure went, epoch by epoch, beside its control."""
 
+import base64
+import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from filterscope import schemas
@@ -16,7 +19,7 @@ from filterscope.pipeline.training.findings import controls, last
 from filterscope.pipeline.training.folder import TrainingFolder
 from filterscope.pipeline.training.recipe import HELDOUT, TRAIN
 
-OWN = ("training", "filter_categories", "training_comparison")
+OWN = ("training", "filter_categories", "training_comparison", "generated")
 #: Networks that have figures, and labels that are listed of each.
 FIGURES, LABELS = 24, 200
 
@@ -30,6 +33,19 @@ class Network:
     seed: int
     figures: list[Lines]
     labels: list[dict[str, object]]
+    made: list["Made"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Pictures that a generator makes along a code, as one: address, size in pixels, first and last value of the code."""
+
+    code: str
+    picture: str
+    width: int
+    height: int
+    first: float
+    last: float
 
 
 def write_training(folder: TrainingFolder, out: Path | None = None) -> Path:
@@ -48,7 +64,8 @@ def write_training(folder: TrainingFolder, out: Path | None = None) -> Path:
         raise InputError(f"no epoch of {folder.path} is done, so there is nothing to show")
     site.mkdir(parents=True, exist_ok=True)
     shutil.copytree(HERE / "static", site / "static", dirs_exist_ok=True)
-    networks, ends = list(_networks(rows)), last(folder.path)
+    made = _made(folder.path)
+    networks, ends = list(_networks(rows, made)), last(folder.path)
     shown = networks[:FIGURES]
     write_page(
         site,
@@ -70,7 +87,33 @@ def _filters(run: Path) -> list[dict[str, object]]:
     return rows.agg(filters=pl.len(), margin=pl.col("margin").median()).sort("model", "category").collect().to_dicts()
 
 
-def _networks(rows: pl.DataFrame) -> Iterator[Network]:
+def _made(run: Path) -> dict[str, list[Made]]:
+    """Return pictures along the codes of each generator."""
+    found: dict[str, list[Made]] = {}
+    rows = schemas.scan_generated(run).sort("model", "code", "row", "step").collect()
+    for (name, code), mine in rows.group_by("model", "code", maintain_order=True):
+        steps, side = mine["step"].n_unique(), (mine["height"][0], mine["width"][0])
+        tiles = np.stack([np.frombuffer(data, np.uint8).reshape(side) for data in mine["picture"]])
+        tiles = np.pad(tiles, ((0, 0), (1, 1), (1, 1)), constant_values=128).reshape(
+            -1, steps, side[0] + 2, side[1] + 2
+        )
+        mosaic = tiles.swapaxes(1, 2).reshape(len(tiles) * (side[0] + 2), -1)
+        height, width = mosaic.shape
+        found.setdefault(str(name), []).append(
+            Made(str(code), _address(mosaic), 2 * width, 2 * height, mine["value"].min(), mine["value"].max())
+        )
+    return found
+
+
+def _address(grey: np.ndarray) -> str:
+    from PIL import Image
+
+    sink = io.BytesIO()
+    Image.fromarray(grey).save(sink, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(sink.getvalue()).decode()}"
+
+
+def _networks(rows: pl.DataFrame, made: Mapping[str, list[Made]]) -> Iterator[Network]:
     for (name, subject, seed), mine in rows.sort("model", "epoch").group_by(
         "model", "subject", "seed", maintain_order=True
     ):
@@ -81,7 +124,12 @@ def _networks(rows: pl.DataFrame) -> Iterator[Network]:
             "gain", "label", descending=[True, False]
         )
         yield Network(
-            str(name), str(subject), int(str(seed)), [one for one in figures if one], gained.head(LABELS).to_dicts()
+            str(name),
+            str(subject),
+            int(str(seed)),
+            [one for one in figures if one],
+            gained.head(LABELS).to_dicts(),
+            made.get(str(name), []),
         )
 
 

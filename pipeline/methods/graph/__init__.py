@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
     from filterscope.pipeline.methods.graph.learn import GRAPH
+    from filterscope.pipeline.methods.graph.part_nodes import PART_NODES
     from filterscope.pipeline.methods.graph.summary import GRAPH_SUMMARY
 
-    return GRAPH, GRAPH_SUMMARY
+    return GRAPH, GRAPH_SUMMARY, PART_NODES
 
 
 def needs() -> "Sequence[Need]":

@@ -27,10 +27,11 @@ def instability_summary(run: str | Path, protocol: str = "survey") -> pl.DataFra
     Returns
     -------
     polars.DataFrame
-        `filters` and `nodes` with a result; the mean instability of `raw filters` on their own strongest held-out views, of
-        surviving nodes (`node instability`), and of their `own filter` and the controls on the nodes' views; the share of
-        surviving nodes that `beat all controls` with p < .05; the median `tracking of filters` and `tracking of nodes`; views
-        `measured` and `dropped` of a node, on average.
+        `filters` and `nodes` with a result; the median `tracking of filters` and `tracking of nodes`, also `where
+        triggered`, on a mean share of `triggered` views; the mean `displacement of nodes` and that `of a constant`; the mean
+        instability of `raw filters` on their own strongest held-out views, of surviving nodes (`node instability`), and of
+        their `own filter` and the controls on the nodes' views; the share of surviving nodes that `beat all controls` with
+        p < .05; views `measured` and `dropped` of a node, on average.
     """
     return _summary(schemas.scan_node_instability(run), protocol)
 
@@ -43,8 +44,8 @@ def _summary(rows: pl.LazyFrame, protocol: str) -> pl.DataFrame:
         .group_by(keys)
         .agg(
             pl.len().alias("filters"),
-            pl.col("instability").mean().alias("raw filters"),
             pl.col("tracking").median().alias("tracking of filters"),
+            pl.col("instability").mean().alias("raw filters"),
         )
     )
     nodes = (
@@ -52,11 +53,15 @@ def _summary(rows: pl.LazyFrame, protocol: str) -> pl.DataFrame:
         .group_by(keys)
         .agg(
             pl.len().alias("nodes"),
+            pl.col("tracking").median().alias("tracking of nodes"),
+            pl.col("triggered_tracking").median().alias("where triggered"),
+            pl.col("triggered_share").mean().alias("triggered"),
+            pl.col("displacement").mean().alias("displacement of nodes"),
+            pl.col("constant").mean().alias("of a constant"),
             pl.col("instability").mean().alias("node instability"),
             pl.col("raw").mean().alias("own filter"),
             *(pl.col(name).mean() for name in _CONTROLS),
             pl.col("beats_controls").mean().alias("beat all controls"),
-            pl.col("tracking").median().alias("tracking of nodes"),
             pl.col("images").mean().alias("measured"),
             pl.col("dropped").mean(),
         )
@@ -174,15 +179,17 @@ def controls_of_nodes(run: str | Path, model: str, category: str) -> pl.DataFram
 
 
 def nodes_beating_controls(run: str | Path, model: str, category: str) -> pl.DataFrame:
-    """Return the share of surviving nodes of one graph that beat all controls, and what follows the landmark how closely.
+    """Return how closely the nodes of one graph follow a landmark, and the share of surviving ones that beat all controls.
 
-    Columns: model, category, landmark, layer, protocol, nodes, ``beat all controls``, ``by chance``, the median tracking
-    of filters and of nodes, and the views that a node was measured on and those dropped, on average.
+    Columns: model, category, landmark, layer, protocol, nodes, the median tracking of filters, of nodes, and of nodes where
+    they are triggered, with the share of such views; their mean displacement and that of a constant; ``beat all
+    controls``, ``by chance``, and the views that a node was measured on and those dropped, on average.
     """
-    names = ("nodes", "beat all controls", "tracking of filters", "tracking of nodes", "measured", "dropped")
+    leads = ("nodes", "tracking of filters", "tracking of nodes", "where triggered", "triggered")
+    names = (*leads, "displacement of nodes", "of a constant", "beat all controls", "measured", "dropped")
     found = _protocols(run, model, category, names)
     chance = pl.lit(0.05).alias("by chance, at most")
-    return found.select(*found.columns[:7], chance, *found.columns[7:])
+    return found.select(*found.columns[:-2], chance, *found.columns[-2:])
 
 
 def _protocols(run: str | Path, model: str, category: str, names: tuple[str, ...]) -> pl.DataFrame:
@@ -190,6 +197,30 @@ def _protocols(run: str | Path, model: str, category: str, names: tuple[str, ...
     keys = ["model", "category", "landmark", "layer"]
     found = [_summary(rows, name).select(*keys, pl.lit(name).alias("protocol"), *names) for name in _PROTOCOLS]
     return pl.concat(found)
+
+
+def part_groups(run: str | Path) -> pl.DataFrame:
+    """Return how far off groups of nodes put each landmark, beside what needs no graph: the nearest method first.
+
+    Columns: model, category, landmark, method, members, learning, heldout, distance, less, less_low, less_high.
+    """
+    names = ("members", "learning", "heldout", "distance", "less", "less_low", "less_high")
+    keys = ["model", "category", "landmark"]
+    return schemas.scan_part_groups(run).sort(*keys, "distance", "method").select(*keys, "method", *names).collect()
+
+
+def nodes_of_parts(run: str | Path, model: str, category: str) -> pl.DataFrame:
+    """Return the nodes and filters whose groups find the landmarks of a category, the steadiest first.
+
+    Columns: model, category, landmark, method, layer, unit, node, ``offset down``, ``offset right``, displacement,
+    ``effective images``, ``held-out distance``.
+    """
+    rows = schemas.scan_part_nodes(run).filter(model=model, category=category).sort("landmark", "method", "rank")
+    return rows.select(
+        "model", "category", "landmark", "method", "layer", "unit", "node",
+        pl.col("offset_y").alias("offset down"), pl.col("offset_x").alias("offset right"), "displacement",
+        pl.col("effective_images").alias("effective images"), pl.col("heldout_distance").alias("held-out distance"),
+    ).collect()  # fmt: skip
 
 
 def _names(run: str | Path, model: str) -> list[str]:
@@ -211,7 +242,20 @@ _STEADY = (
     "(shuffled)."
 )
 
+_GROUPS = (
+    "The 20 nodes whose displacement to a landmark varies least on learning crops, weighted by (score / mean)^2, point to it "
+    "on held-out crops, weighted alike; distance from it is in diagonals. Beside them: ten filters chosen alike, their median, "
+    "the most similar annotated patch, the mean of patches by similarity, and the mean position."
+)
+
 FINDINGS = (
+    Finding(
+        "Parts that groups of nodes find: beside filters, patches and the mean position",
+        ("part_groups",),
+        part_groups,
+        note=f"{_GROUPS} Less: what nodes save over the best of these, with a 95 % interval over images.",
+    ),
+    Finding("Nodes of the groups", ("part_nodes",), nodes_of_parts, per="category", note=_GROUPS),
     Finding(
         "Explanatory graphs",
         ("graph_summary",),
@@ -267,6 +311,8 @@ __all__ = [
     "instability_summary",
     "layers_of_graph",
     "nodes_beating_controls",
+    "nodes_of_parts",
     "nodes_of_units",
+    "part_groups",
     "ties_of_units",
 ]

@@ -16,7 +16,13 @@ from filterscope.operators.explanatory_graph.candidates import rank_candidates
 from filterscope.operators.explanatory_graph.edges import Candidates
 from filterscope.operators.explanatory_graph.entities import Grid, add_to_sums, deviations, entities_of, grid_of
 from filterscope.operators.explanatory_graph.learning import Learned, learn
-from filterscope.operators.explanatory_graph.settings import Mode, Settings, largest_deformation, nodes_per_filter
+from filterscope.operators.explanatory_graph.settings import (
+    HALF_WINDOW,
+    Mode,
+    Settings,
+    largest_deformation,
+    nodes_per_filter,
+)
 from filterscope.operators.explanatory_graph.survival import merge_nodes, peak_shares, strongest_peaks
 from filterscope.operators.explanatory_graph.triggering import triggered
 from filterscope.operators.numerics.seeds import seed_of
@@ -62,7 +68,10 @@ class GraphTask(LayerTask):
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what the graphs of a model depend on, beside activations: all its layers, since each depends on those above."""
     options = plan.of(GraphOptions)
+    # as published unless stated, so that graphs of before the option are known
+    window = {} if options.window == HALF_WINDOW else {"graph_window": options.window}
     return {
+        **window,
         "graph_mode": options.mode,
         "graph_iterations": options.iterations,
         "graph_heldout": options.heldout,
@@ -153,7 +162,7 @@ class _Learner:
         self.field, self.shape = field, (task.layer.height, task.layer.width)
         self.grid: Grid = grid_of(self.shape, self.extent, field.centre, field.stride)
         mode: Mode = options.mode
-        self.settings = Settings(mode, options.iterations)
+        self.settings = Settings(mode, options.iterations, window=options.window)
         self.seed = partial(
             seed_of, "graph", task.category, task.model.architecture, task.model.weights_sha256, task.layer.name
         )

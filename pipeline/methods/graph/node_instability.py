@@ -7,7 +7,17 @@ import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.explanatory_graph.controls import in_window, shuffled, strongest_views
-from filterscope.operators.location.location_instability import PROTOCOLS, Comparison, Protocol, compare, crop_centre
+from filterscope.operators.location.location_instability import (
+    PROTOCOLS,
+    Comparison,
+    Protocol,
+    Steadiness,
+    columns_of,
+    compare,
+    crop_centre,
+    steadiness,
+)
+from filterscope.operators.location.triggering import triggered_among
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from filterscope.pipeline.methods.graph.crops import GraphViews
@@ -60,7 +70,7 @@ class _Measure:
         self.allowed = measured & ~unmarked if protocol.landmark_first else measured
         self.refused = measured & unmarked if protocol.landmark_first else np.zeros_like(measured)
 
-    def nodes(self, found: Found) -> tuple[Comparison, np.ndarray]:
+    def nodes(self, found: Found) -> tuple[Comparison, Steadiness, np.ndarray]:
         """Measure the nodes that stand for themselves beside the controls and their own filter; count views dropped."""
         kept, learned = found.kept, found.learned
         chosen, filled = strongest_views(learned.score[:, kept], self.allowed, self.protocol.images)
@@ -77,10 +87,11 @@ class _Measure:
             shuffled(position, filled, self.seed(found.unit, "shuffled")),
             raw,
         ]
-        result = self._compared(position, chosen, filled, np.stack(baselines, axis=2))
-        return result, fires - result.images
+        hits = found.triggered[:, kept].T[nodes, chosen]
+        result, triggered = self._compared(position, chosen, filled, np.stack(baselines, axis=2), hits)
+        return result, triggered, fires - result.images
 
-    def filter(self, found: Found) -> tuple[Comparison, np.ndarray]:
+    def filter(self, found: Found) -> tuple[Comparison, Steadiness, np.ndarray]:
         """Measure the filter itself, on its own strongest views; count views dropped, those of a constant map too."""
         score = found.maximum[:, None].astype(np.float32) - min(0.0, float(found.maximum.min())) + 1
         constant = np.isnan(found.raw[:, 0])
@@ -89,20 +100,26 @@ class _Measure:
         there = filled.sum(axis=1) + (self.allowed & constant).sum() + self.refused.sum()
         filled &= ~np.isnan(self.place[chosen, 0])
         centre = np.broadcast_to(crop_centre(self.extent), (*chosen.shape, 1, 2))
-        result = self._compared(found.raw[chosen], chosen, filled, centre)
-        return result, there - result.images
+        hits = triggered_among(np.where(score[chosen, 0] > 0, found.maximum[chosen], np.nan))
+        result, triggered = self._compared(found.raw[chosen], chosen, filled, centre, hits)
+        return result, triggered, there - result.images
 
     def _compared(
-        self, position: np.ndarray, chosen: np.ndarray, filled: np.ndarray, baselines: np.ndarray
-    ) -> Comparison:
+        self, position: np.ndarray, chosen: np.ndarray, filled: np.ndarray, baselines: np.ndarray, hits: np.ndarray
+    ) -> tuple[Comparison, Steadiness]:
+        """Measure on the views chosen that are filled, and on those of them that are hits."""
         landmark = np.where(filled[..., None], self.place[chosen], np.nan)
         weights = _weights(self.protocol.images)
-        return compare(position, landmark, baselines, self.groups[chosen], self.extent, self.protocol, weights)
+        return (
+            compare(position, landmark, baselines, self.groups[chosen], self.extent, self.protocol, weights),
+            steadiness(position, np.where(hits[..., None], landmark, np.nan), self.extent, self.protocol),
+        )
 
 
 def _rows(
-    key: tuple[str, ...], found: Found, nodes: np.ndarray | None, result: Comparison, dropped: np.ndarray
-) -> pa.Table:
+    key: tuple[str, ...], found: Found, nodes: np.ndarray | None, result: Comparison, triggered: Steadiness,
+    dropped: np.ndarray,
+) -> pa.Table:  # fmt: skip
     count, none = len(result.images), pa.nulls(len(result.images), pa.float64())
     columns: dict[str, object] = {
         name: [value] * count
@@ -111,7 +128,7 @@ def _rows(
     columns["unit"] = np.full(count, found.unit, np.int32)
     columns["node"] = pa.nulls(count, pa.int32()) if nodes is None else nodes.astype(np.int32)
     columns["survives"] = pa.nulls(count, pa.bool_()) if nodes is None else found.survives[nodes]
-    columns |= {"instability": _nullable(result.instability), "tracking": _nullable(result.tracking)}
+    columns |= {name: _nullable(values) for name, values in columns_of(result, triggered).items()}
     columns |= {"images": result.images.astype(np.int32), "dropped": dropped.astype(np.int32)}
     for number, name in enumerate(_CONTROLS):
         there = number < result.baselines.shape[1]

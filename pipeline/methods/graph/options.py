@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import StrictFloat, StrictInt
 
+from filterscope.operators.explanatory_graph.settings import HALF_WINDOW
 from filterscope.pipeline.run.options import Options, at_most, option
 
 
@@ -22,6 +23,13 @@ class GraphOptions(Options):
         flat="graph_heldout",
         ge=0,
         lt=1,
+    )
+    window: StrictFloat = option(
+        HALF_WINDOW,
+        "how far a node may be from where it is expected, as a share of the input's side; .15 as published",
+        flat="graph_window",
+        gt=0,
+        le=1,
     )
 
 

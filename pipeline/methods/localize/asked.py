@@ -13,8 +13,8 @@ import numpy as np
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods.graph.crops import graph_categories, graph_layers
+from filterscope.pipeline.methods.graph.part_views import PartViews, landmarks_of
 from filterscope.pipeline.methods.localize.options import LocalizeOptions
-from filterscope.pipeline.methods.localize.part_views import PartViews, landmarks_of
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.needs import Need
 from filterscope.pipeline.run.plan import Plan, PlannedModel

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from filterscope import schemas
-from filterscope.pipeline.methods.localize.trial import BASELINES, MIXED_NODES, NODES, RELEASED_NODES
+from filterscope.pipeline.methods.localize.trial import BASELINES, MIXED_NODES, NODES, RELEASED_NODES, SQUARED_NODES
 from filterscope.pipeline.methods.method import Finding
 
 _TRIAL = ["model", "category", "part", "shots", "layers"]
@@ -38,7 +38,7 @@ def verdict_of(rows: pl.DataFrame) -> str:
     if not rival["distance"]:
         return f"{rival['method']} errs nowhere\n"
     said = [f"best baseline: {rival['method']}, {rival['distance']:.3f}"]
-    for method in (RELEASED_NODES, NODES, MIXED_NODES):
+    for method in (RELEASED_NODES, NODES, MIXED_NODES, SQUARED_NODES):
         best = rows.filter(method=method).sort("distance").row(0, named=True)
         said.append(
             f"{method} at share {best['share']:g}: {best['distance']:.3f}, {abs(best['less']):.1%} "

@@ -15,9 +15,9 @@ from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.graph.learn import NODE_POSITIONS, NODES
+from filterscope.pipeline.methods.graph.part_views import PartViews
 from filterscope.pipeline.methods.localize.asked import categories_asked, layers_asked, refuse_few
 from filterscope.pipeline.methods.localize.options import LocalizeOptions
-from filterscope.pipeline.methods.localize.part_views import PartViews
 from filterscope.pipeline.methods.localize.trial import Trial, rows_of
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, key_of, one

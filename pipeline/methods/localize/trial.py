@@ -19,6 +19,7 @@ from filterscope.operators.localization.shots import draw_shots
 from filterscope.operators.localization.templates import (
     LOCAL,
     RELEASED,
+    SQUARED,
     Found,
     Weights,
     best_template,
@@ -28,19 +29,19 @@ from filterscope.operators.localization.templates import (
 )
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.methods.graph.options import GraphOptions
-from filterscope.pipeline.methods.localize.options import LocalizeOptions
-from filterscope.pipeline.methods.localize.part_views import (
+from filterscope.pipeline.methods.graph.part_views import (
     PartViews,
     lattice_of,
     read_features,
     read_found,
     read_peaks,
 )
+from filterscope.pipeline.methods.localize.options import LocalizeOptions
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
 #: Methods: of templates the best counts, or `mixed` the mean of all, weighted by exp(sharpness * score).
-RELEASED_NODES, NODES, MIXED_NODES = "nodes as released", "nodes", "nodes mixed"
+RELEASED_NODES, NODES, MIXED_NODES, SQUARED_NODES = "nodes as released", "nodes", "nodes mixed", "nodes squared mixed"
 BASELINES = ("mean position", "best filter", "nearest patch", "nearest patch mixed")
 
 #: Of scores and of cosines; on birds that graphs were learned from, the best of .5, 1, 2, 4 and of 5, 10, 20, 40.
@@ -206,6 +207,7 @@ def _with_nodes(trial: Trial, shares: Sequence[float], most: int) -> Iterator[_A
         yield RELEASED_NODES, share, count, trial.nodes(count, RELEASED)
         yield NODES, share, count, trial.nodes(count)
         yield MIXED_NODES, share, count, trial.nodes(count, sharpness=NODE_SHARPNESS)
+        yield SQUARED_NODES, share, count, trial.nodes(count, SQUARED, NODE_SHARPNESS)
 
 
 def _measured(trial: Trial, answer: Answer) -> dict[str, np.ndarray]:
@@ -234,4 +236,4 @@ def _with_interval(name: str, value: float, replicates: np.ndarray) -> dict[str,
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-__all__ = ["BASELINES", "MIXED_NODES", "NODES", "RELEASED_NODES", "Trial", "rows_of"]
+__all__ = ["BASELINES", "MIXED_NODES", "NODES", "RELEASED_NODES", "SQUARED_NODES", "Trial", "rows_of"]

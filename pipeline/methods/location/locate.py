@@ -16,11 +16,15 @@ from filterscope.operators.location.location_instability import (
     PROTOCOLS,
     Comparison,
     Protocol,
+    Steadiness,
+    columns_of,
     compare,
     crop_centre,
     field_centres,
+    steadiness,
     uniform_positions,
 )
+from filterscope.operators.location.triggering import triggered_among
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from filterscope.pipeline.engine.errors import RunError
@@ -99,9 +103,10 @@ class _Location:
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows, stratum by stratum."""
         for stratum in range(len(self.sightings.strata)):
-            yield self._rows(stratum, self._compared(stratum))
+            yield self._rows(stratum, *self._compared(stratum))
 
-    def _compared(self, stratum: int) -> Comparison:
+    def _compared(self, stratum: int) -> tuple[Comparison, Steadiness]:
+        """Measure the units on their strongest views, and on those of them that trigger them."""
         group, layer = self.group_of[stratum], self.task.layer
         view = self.peaks.view[:, group].astype(np.int64)
         place = field_centres(self.peaks.position[:, group], layer.width, self.field.centre, self.field.stride)
@@ -111,9 +116,14 @@ class _Location:
         landmark = self.sightings.places(stratum, view)
         baselines, groups = np.stack([fixed, uniform], axis=2), self.views.group[view].astype(np.int64)
         weights = _weights(self.protocol.images)
-        return compare(place, landmark, baselines, groups, self.extent, self.protocol, weights)
+        hits = triggered_among(self.peaks.maximum[:, group])
+        where = np.where(hits[..., None], landmark, np.nan)
+        return (
+            compare(place, landmark, baselines, groups, self.extent, self.protocol, weights),
+            steadiness(place, where, self.extent, self.protocol),
+        )
 
-    def _rows(self, stratum: int, found: Comparison) -> pa.Table:
+    def _rows(self, stratum: int, found: Comparison, triggered: Steadiness) -> pa.Table:
         count, (category, landmark) = len(self.units), self.sightings.strata[stratum]
         beats = found.p_value < _LEVEL  # False where there is no result
         columns = {
@@ -123,10 +133,9 @@ class _Location:
             "category": [category] * count,
             "landmark": [landmark] * count,
             "protocol": [self.protocol.name] * count,
-            "instability": _nullable(found.instability),
+            **{name: _nullable(values) for name, values in columns_of(found, triggered).items()},
             "fixed": _nullable(found.baselines[:, 0]),
             "uniform": _nullable(found.baselines[:, 1]),
-            "tracking": _nullable(found.tracking),
             "images": found.images.astype(np.int32),
             "p_fixed": _nullable(found.p_value[:, 0]),
             "p_uniform": _nullable(found.p_value[:, 1]),
@@ -136,7 +145,8 @@ class _Location:
             "repeated": np.full(count, self.sightings.repeated[stratum], np.int32),
             "outside": np.full(count, self.sightings.outside[stratum], np.int32),
         }
-        return pa.table(columns, schema=TABLES["location_instability"])
+        schema = TABLES["location_instability"]
+        return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 
 def _nullable(values: np.ndarray) -> pa.Array:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from filterscope.pipeline.models.architectures.capsules import CapsNet
+from filterscope.pipeline.models.architectures.infogan import InfoGAN
 from filterscope.pipeline.models.architectures.interpretable_cnn import InterpretableCNN
 from filterscope.pipeline.models.architectures.small_cnn import SmallCNN
 
 #: What builds a network, from plain arguments; a new one is added here.
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {
     "capsnet": CapsNet,
+    "infogan": InfoGAN,
     "interpretable-cnn": InterpretableCNN,
     "small-cnn": SmallCNN,
 }

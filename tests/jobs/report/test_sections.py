@@ -195,9 +195,11 @@ def test_a_run_of_patterns_alone_has_a_report(graph_run, tmp_path):
 def test_a_run_of_location_alone_has_a_report(hostile_run, tmp_path):
     run = only(hostile_run, tmp_path / "run", "location_instability")
     site = written_here(run, tmp_path / "site")
-    steady = schemas.scan_location_instability(run).filter(layer="1", unit=1).collect()["instability"][0]
-    (row,) = Page(site / "m" / "planted" / "1" / "1.html").sections["where-it-looks"][1:]
-    assert float(row[1]) == pytest.approx(steady, abs=5e-5)
+    steady = schemas.scan_location_instability(run).filter(layer="1", unit=1).collect().row(0, named=True)
+    head, row = Page(site / "m" / "planted" / "1" / "1.html").sections["where-it-looks"]
+    assert head[1:5] == ["displacement", "of a constant", "tracking", "instability"]
+    for at, name in enumerate(("displacement", "constant", "tracking", "instability"), 1):
+        assert float(row[at]) == pytest.approx(steady[name], abs=5e-5)
 
 
 def test_a_run_without_findings_is_refused_by_what_is_missing(hostile_run, tmp_path):

@@ -1,9 +1,14 @@
 """The page of a training: its numbers are those of the table, and names of labels are text."""
 
+import base64
+import io
+import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from filterscope.jobs.report.pages.training import write_training
 from filterscope.pipeline.engine.errors import InputError
@@ -57,3 +62,23 @@ def test_one_epoch_has_no_curve_and_none_has_no_page(tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(InputError, match="exists and is no report"):
         write_training(folder_of(tmp_path / "two", 2), tmp_path / "mine")
+
+
+def test_pictures_along_a_code_stand_in_their_rows(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "run", 2)
+    shown = [(row, step) for row in range(2) for step in range(3)]
+    same = {"model": "plain-0", "code": "uniform 0", "height": 4, "width": 5}
+    rows = [
+        {**same, "row": row, "step": step, "value": step - 1.0, "picture": bytes([100 * row + step] * 20)}
+        for row, step in reversed(shown)
+    ]
+    table = pa.Table.from_pylist(rows, TABLES["generated"])
+    write_table(folder.path, "generated", ("plain-0", "epochs-000002"), [table])
+    text = write_training(folder).read_text()
+    (coded,) = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(coded))))
+    assert drawn.shape == (2 * 6, 3 * 7)  # each has a border of a pixel
+    assert {(row, step): drawn[6 * row + 3, 7 * step + 3] for row, step in shown} == {
+        (row, step): 100 * row + step for row, step in shown
+    }
+    assert "along uniform 0, from -1 to 1" in text

@@ -24,6 +24,7 @@ from filterscope.operators.localization.templates import (
     LOCAL,
     NONE,
     RELEASED,
+    SQUARED,
     Found,
     best_template,
     locate,
@@ -40,15 +41,15 @@ from tests.planted.parts import EXTENT, planted_layer, planted_parts
 def test_votes_come_together_where_their_twin_says(seed, nodes, extent):
     rng = np.random.default_rng(seed)
     votes = rng.uniform(-5, max(extent) + 5, (2, nodes, 2)).round(rng.integers(0, 3))
-    counted, weight = rng.random((2, nodes)) < 0.7, rng.uniform(0.1, 2, nodes)
+    counted, weight = rng.random((2, nodes)) < 0.7, rng.uniform(0.1, 2, (2, nodes))
     place, height = count_votes(votes, counted, weight, extent)
     for view in range(2):
-        expected, total = naive.localization.votes(votes[view].tolist(), counted[view], weight, *extent)
+        expected, total = naive.localization.votes(votes[view].tolist(), counted[view], weight[view], *extent)
         assert height[view] == pytest.approx(total, abs=1e-9)
         if expected is None:
             assert np.isnan(place[view]).all()
         else:
-            own = naive.localization.votes(votes[view].tolist(), counted[view], weight, *extent)[1]
+            own = naive.localization.votes(votes[view].tolist(), counted[view], weight[view], *extent)[1]
             assert own == pytest.approx(total)
             assert tuple(place[view]) == expected
 
@@ -90,6 +91,30 @@ def test_a_template_finds_the_part_again_on_its_own_view_and_scores_by_its_formu
             else:
                 total += NONE
         assert score[view] == pytest.approx(total / len(template.nodes), rel=1e-5, abs=1e-6)
+
+
+@given(st.integers(0, 10**6))
+def test_squared_scores_weigh_votes_and_templates(seed):
+    found, score, learning = drawn(seed, nodes=20)
+    template = retrieve(found, 2, np.array([30.0, 25.0]), 6, 48.0, SQUARED)
+    centre, scored = locate(template, found, np.arange(5), (48, 48))
+    for view in range(5):
+        weights = []
+        for node in template.nodes:
+            mean = score[learning][:, node].mean()
+            weights.append(min(score[view, node] / mean, 5) ** 2 if mean > 0 else min(score[view, node], 5) ** 2)
+        assert scored[view] == pytest.approx(math.log(sum(weights) / len(weights) + 1e-6), rel=1e-5, abs=1e-5)
+        votes = found.position[view][template.nodes] + template.displacement
+        place, _ = naive.localization.votes(votes.tolist(), found.fired[view][template.nodes], weights, 48, 48)
+        # pixels of equal sums, within rounding, may change places
+        if place is not None and tuple(centre[view]) != place:
+            sums = [
+                naive.localization.votes(
+                    (votes - at + 24).tolist(), found.fired[view][template.nodes], weights, 49, 49
+                )[1]
+                for at in (centre[view], np.array(place))
+            ]
+            assert sums[0] == pytest.approx(sums[1], rel=1e-4)
 
 
 def test_a_view_without_any_vote_gets_the_templates_own_place():

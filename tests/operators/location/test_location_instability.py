@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from filterscope.operators.location.location_instability import (
     PROTOCOLS,
     c4,
+    columns_of,
     compare,
     crop_centre,
     field_centres,
+    steadiness,
     uniform_positions,
 )
+from filterscope.operators.location.triggering import triggered_among
 from filterscope.operators.statistics.paired_bootstrap import poisson_weights
 from tests import naive
 
@@ -47,6 +50,8 @@ def test_a_follower_with_known_jitter_gives_the_planted_deviation(jitter):
     standard_error = expected * math.sqrt((3.245 - 1) / (4 * images * units))
     assert abs(found.instability.mean() - expected) < 3 * standard_error
     assert found.tracking.mean() == pytest.approx(1 - jitter**2 / 30**2, abs=0.01)
+    assert found.displacement.mean() == pytest.approx(math.sqrt(2) * jitter / DIAGONAL, rel=0.01)
+    assert found.constant.mean() == pytest.approx(math.sqrt(2) * 30 / DIAGONAL, rel=0.01)
     assert (found.p_value < 0.01).all()
 
 
@@ -55,8 +60,55 @@ def test_a_constant_filter_tracks_nothing_and_scores_as_its_own_baseline():
     found = compared(np.broadcast_to(crop_centre(EXTENT), landmarks.shape), landmarks)
     np.testing.assert_array_equal(found.instability, found.baselines[:, 0])
     np.testing.assert_allclose(found.tracking, 0, atol=1e-12)
+    np.testing.assert_allclose(found.displacement, found.constant, rtol=1e-12)
     assert (found.p_value[:, 0] == 1).all()
     assert (found.p_value[:, 1] < 0.05).all()
+
+
+def test_a_ring_of_landmarks_hides_from_distances_that_a_dot_follows_nothing():
+    rng = np.random.default_rng(3)
+    angle, radius = rng.uniform(0, 2 * np.pi, (50, 80)), rng.normal(60, 8, (50, 80))
+    landmarks = crop_centre(EXTENT) + radius[..., None] * np.stack([np.sin(angle), np.cos(angle)], 2)
+    dot = compared(np.broadcast_to(crop_centre(EXTENT), landmarks.shape), landmarks)
+    follower = compared(landmarks + rng.normal(0, 12, landmarks.shape), landmarks)
+    # the dot's D is the radius' deviation; the follower's, of vectors of its own size, is about as large
+    assert dot.instability.mean() == pytest.approx(8 / DIAGONAL, rel=0.02)
+    assert follower.instability.mean() == pytest.approx(12 * math.sqrt(2 - math.pi / 2) / DIAGONAL, rel=0.04)
+    assert dot.instability.mean() == pytest.approx(follower.instability.mean(), rel=0.1)
+    # displacement and tracking tell them apart
+    assert dot.displacement.mean() > 3.5 * follower.displacement.mean()
+    np.testing.assert_allclose(dot.tracking, 0, atol=1e-12)
+    assert follower.tracking.mean() > 0.9
+
+
+def test_a_unit_that_follows_only_where_it_fires_strongly_tracks_there():
+    rng = np.random.default_rng(4)
+    landmarks = landmarks_of(rng, 20, 100)
+    positions = landmarks + rng.normal(0, 5, landmarks.shape)
+    positions[:, 30:] = rng.uniform(0, 224, (20, 70, 2))
+    strength = np.broadcast_to(np.where(np.arange(100) < 30, 1.0, 0.4), (20, 100))
+    hits = triggered_among(strength)
+    np.testing.assert_array_equal(hits, np.broadcast_to(np.arange(100) < 30, hits.shape))
+    where = np.where(hits[..., None], landmarks, np.nan)
+    found = columns_of(compared(positions, landmarks), steadiness(positions, where, EXTENT, PROTOCOLS["survey"]))
+    assert (found["triggered_share"] == 0.3).all()
+    assert (found["tracking"] < 0).all()
+    assert (found["triggered_tracking"] > 0.9).all()
+    assert (found["triggered_instability"] < found["instability"] / 3).all()
+
+
+@pytest.mark.parametrize(
+    ("strength", "expected"),
+    [
+        ([4, 1, 0.9, -np.inf], [True, True, False, False]),  # half the mean of three is .98
+        ([-1, -2, -3], [False, False, False]),  # before a rectifier nothing may be above 0
+        ([np.nan, np.nan], [False, False]),
+        ([1.0] * 20 + [0.5] * 5, [True] * 25),
+        ([3.0] * 20 + [1.5, 1.49], [True] * 21 + [False]),
+    ],
+)
+def test_triggered_is_half_the_mean_of_the_best(strength, expected):
+    assert triggered_among(np.array([strength], float))[0].tolist() == expected
 
 
 def test_a_shuffled_filter_tracks_less_than_nothing():
@@ -94,6 +146,9 @@ def test_deviations_equal_the_twin(seed, images, name):
         )
         assert found.images[unit] == (~np.isnan(landmarks[unit, :, 0])).sum()
         np.testing.assert_allclose((found.instability[unit], found.tracking[unit]), expected, rtol=1e-9)
+        if not np.isnan(expected[0]):
+            vectors = naive.location.displacement(positions[unit], landmarks[unit], EXTENT)
+            np.testing.assert_allclose((found.displacement[unit], found.constant[unit]), vectors, rtol=1e-9)
         assert np.isnan(found.p_value[unit]).all() == np.isnan(expected[0])
 
 

@@ -128,7 +128,7 @@ def test_one_worker_writes_the_bytes_that_several_wrote(run):
             (output,) = stage.steps[0].call(work.task)
             assert output.checksums == written[output.key.text]
             done += 1
-    assert done == 7  # two blocks of each layer, candidates of the upper one, a summary of each
+    assert done == 8  # two blocks of each layer, candidates of the upper one, a summary of each, its part nodes
 
 
 def test_a_finished_run_has_a_row_a_layer_and_landmark(run):

@@ -61,11 +61,14 @@ def test_votes_and_filters_find_the_planted_place_and_its_mean_does_not(found):
 
 
 def test_every_row_holds_its_intervals_and_what_was_tried(found, run):
-    assert found["method"].to_list() == [*BASELINES, *2 * ["nodes as released", "nodes", "nodes mixed"]]
+    assert found["method"].to_list() == [
+        *BASELINES,
+        *2 * ["nodes as released", "nodes", "nodes mixed", "nodes squared mixed"],
+    ]
     for name in ("distance", "detected", "inside"):
         assert ((found[f"{name}_low"] <= found[name]) & (found[name] <= found[f"{name}_high"])).all()
     nodes = schemas.scan_graph_nodes(run).filter(pl.col("merged_into").is_null()).collect().height
-    counts = [max(1, round(share * nodes)) for share in (0.1, 0.1, 0.1, 0.5, 0.5, 0.5)]
+    counts = [max(1, round(share * nodes)) for share in 4 * (0.1,) + 4 * (0.5,)]
     assert found["nodes"].to_list() == [None] * 4 + counts
     held = schemas.scan_node_positions(run).filter("heldout").select("view").unique().collect()
     views = schemas.scan_views(run).filter(~pl.col("flip")).join(held.lazy(), on="view").collect()
@@ -86,7 +89,7 @@ def test_the_table_is_written_and_a_rerun_gives_the_same_bytes(run, found):
     assert file.read_bytes() == before
     localize(run, "above", shots=2, shares=[0.5], draws=2, layers=["3"])
     rows = schemas.scan_part_localization(run).collect()
-    assert rows.height == found.height + 7
+    assert rows.height == found.height + 8
     assert pq.read_table(file).num_rows == found.height
     assert examine(run) == []
 

@@ -156,7 +156,7 @@ def test_an_audit_that_names_the_part_gives_the_same_bytes(data, run, tmp_path):
     assert markers(audited).keys() == markers(run).keys()
     assert examine(audited) == []
     nearest = best_shares(audited)
-    assert nearest["method"].n_unique() == nearest.height == 7
+    assert nearest["method"].n_unique() == nearest.height == 8
     assert nearest["distance"].to_list() == sorted(nearest["distance"])
     assert nearest["distance"][0] == found["distance"].min()
     with pytest.raises(InputError, match=r"draws is 4 and was 3.*--redo localize"):

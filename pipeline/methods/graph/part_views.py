@@ -168,6 +168,13 @@ def read_peaks(plan: Plan, model: PlannedModel, layers: list[Layer], views: Grap
     return np.concatenate(found, axis=1)
 
 
+def read_maxima(plan: Plan, model: PlannedModel, layers: list[Layer], views: GraphViews) -> np.ndarray:
+    """Return the maximum of every filter on every crop, float32 of shape (I, U)."""
+    stores = (ActivationStore(plan.run, model.name, layer.name) for layer in layers)
+    found = [store.read_maxima(0, plan.view_count, slice(None))[views.view] for store in stores]
+    return np.concatenate(found, axis=1).astype(np.float32)
+
+
 def read_features(plan: Plan, model: PlannedModel, layer: Layer, views: GraphViews) -> np.ndarray:
     """Return the maps of a layer on every crop, cell by cell: float32 of shape (I, height, width, C)."""
     found = np.empty((len(views.view), layer.height, layer.width, layer.channels), np.float32)
@@ -186,4 +193,13 @@ def _maps(plan: Plan, model: PlannedModel, layer: Layer, views: GraphViews) -> I
             yield mine, store.read(start, stop, slice(0, layer.channels))[views.view[mine] - start]
 
 
-__all__ = ["PartViews", "landmarks_of", "lattice_of", "read_features", "read_found", "read_peaks", "refuse_removed"]
+__all__ = [
+    "PartViews",
+    "landmarks_of",
+    "lattice_of",
+    "read_features",
+    "read_found",
+    "read_maxima",
+    "read_peaks",
+    "refuse_removed",
+]

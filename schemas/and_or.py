@@ -1,4 +1,4 @@
-"""And-Or graphs of parts: what templates are grown from, their patterns, where they find the part, and how well."""
+"""And-Or graphs of parts: what templates are grown from, their patterns, where they find the part, how well, and questions."""
 
 import pyarrow as pa
 
@@ -68,4 +68,19 @@ AOG_SUMMARY = table(
     column("method", pa.string(), "And-Or, or a baseline; mixed: the mean of all templates counts, not the best one"),
     column("patterns", pa.float64(), "patterns of a template, on average", null="a baseline, which has none"),
     *MEASURED,
+)
+
+QUESTIONS = table(
+    MODEL,
+    *_TRIAL[:3],
+    column("seed", pa.int32(), "number of the random pool that is asked about, the same for all strategies"),
+    column("strategy", pa.string(), "who chooses: gain, random, lowest score, most different"),
+    column("question", pa.int32(), "number of the question, from 1"),
+    column("view", pa.int32(), "crop that was asked about"),
+    column("answer", pa.string(), "right, place (right template, wrong place), other (template), or new (template)"),
+    column("template", pa.int32(), "number of the template that the part belongs to, by that answer"),
+    column("templates", pa.int32(), "templates after the answer"),
+    column("patterns", pa.int32(), "patterns of all of them"),
+    column("heldout", pa.int32(), "held-out crops on which the part is looked for"),
+    column("distance", pa.float64(), "mean distance there from the part's centre, after the answer, in diagonals"),
 )

@@ -94,7 +94,8 @@ def _localized(folder: RunFolder, asked: dict[str, Any], method: str, table: str
         # what was computed with other shares or draws, or of another graph, lies at the same place
         folder.ledger.forget(key for key in stage.keys if folder.ledger.changed([key]))
         LocalRunner(folder.ledger).run(stage)
-    return pl.concat(_rows(folder, table, key.place) for key in stages[-1].keys)
+    found = [key for stage in stages if stage.name == method for key in stage.keys]
+    return pl.concat(_rows(folder, table, key.place) for key in found)
 
 
 def _rows(folder: RunFolder, table: str, place: tuple[str, ...]) -> pl.DataFrame:

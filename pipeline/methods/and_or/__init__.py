@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from filterscope.pipeline.methods.and_or.options import AndOrOptions
 from filterscope.pipeline.methods.method import Method
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
     from filterscope.pipeline.methods.and_or.grow import GROW
     from filterscope.pipeline.methods.and_or.parse import PARSE
+    from filterscope.pipeline.methods.and_or.questions import QUESTIONS
     from filterscope.pipeline.methods.and_or.summary import SUMMARY
     from filterscope.pipeline.methods.and_or.units import UNITS
 
-    return UNITS, GROW, PARSE, SUMMARY
+    return UNITS, GROW, PARSE, SUMMARY, QUESTIONS
 
 
 def needs() -> "Sequence[Need]":
@@ -40,8 +42,10 @@ def findings() -> "Sequence[Finding]":
 METHOD = Method(
     name="and-or",
     about="And-Or graphs of parts, grown from a few annotated images",
-    source="Zhang et al. 2017, Growing interpretable part graphs on ConvNets via multi-shot learning",
+    source="Zhang et al. 2017, Growing interpretable part graphs on ConvNets via multi-shot learning; "
+    "Zhang et al. 2017, Mining object parts from CNNs via active question-answering",
     stages=stages,
+    options=AndOrOptions,
     needs=needs,
     findings=findings,
     slow=True,

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from filterscope.operators.and_or.answering import answered
 from filterscope.operators.and_or.asking import ALPHA, STRATEGIES, next_question, predicted_gain, unlikeness
 from filterscope.operators.and_or.inquiry import Answer, Inquiry
 from tests.planted.poses import EXTENT, answer_of, planted_poses
@@ -68,6 +69,43 @@ def test_nothing_is_asked_twice_and_all_is_asked(strategy):
         inquiry.take(Answer(view, "absent", -1, ()) if absent else answer_of(inquiry, view, pose, part, known))
     with pytest.raises(ValueError, match="all objects are answered"):
         inquiry.ask(strategy, np.linspace(0, 1, 12))
+
+
+def test_a_simulated_person_answers_by_where_the_part_is():
+    _, part, layer = planted_poses(60, 4)
+    inquiry = Inquiry([layer], EXTENT, np.arange(60))
+    points, far = np.full((60, 2), np.nan), part.copy()
+    assert answered(inquiry, 0, part, points) == Answer(0, "new", 0, tuple(part[0]))
+    inquiry.take(answered(inquiry, 0, part, points))
+    far[1] = part[0] + 0.2 * np.hypot(*EXTENT) * np.sign(56 - part[0]) / np.sqrt(2)
+    assert answered(inquiry, 1, far, points) == Answer(1, "new", 1, tuple(far[1]))
+    centre, _, _ = inquiry.parsed(np.array([2]))
+    near = part.copy()
+    # the template expects its part at part[0]
+    near[2] = part[0] + (centre[0] - part[0]) / 2
+    moved = np.hypot(*(centre[0] - near[2])) / np.hypot(*EXTENT)
+    assert answered(inquiry, 2, near, points).said == ("right" if moved <= 0.05 else "place")
+    exact = part.copy()
+    exact[2] = centre[0]
+    assert answered(inquiry, 2, exact, points) == Answer(2, "right", 0, tuple(centre[0]))
+    boxes = np.full((60, 2), 12.0)
+    exact[2, 1] = centre[0, 1] + 3.9  # of boxes of 12 the overlap is a half when they are 4 apart
+    assert answered(inquiry, 2, exact, boxes).said == "right"
+    exact[2, 1] = centre[0, 1] + 4.1
+    assert answered(inquiry, 2, exact, boxes) == Answer(2, "place", 0, tuple(exact[2]))
+
+
+def test_a_simulated_person_names_another_template_that_expects_the_part_nearer():
+    _, part, layer = planted_poses(60, 4)
+    inquiry, points = Inquiry([layer], EXTENT, np.arange(60)), np.full((60, 2), np.nan)
+    moved = part.copy()
+    moved[1] = part[0] + 0.2 * np.hypot(*EXTENT) * np.sign(56 - part[0]) / np.sqrt(2)
+    for view in (0, 1):
+        inquiry.take(answered(inquiry, view, moved, points))
+    _, _, chosen = inquiry.parsed(np.arange(60))
+    view = int(np.flatnonzero(chosen[2:] == 0)[0]) + 2
+    moved[view] = moved[1]
+    assert answered(inquiry, view, moved, points) == Answer(view, "other", 1, tuple(moved[1]))
 
 
 def test_answers_replayed_give_the_same_graph_and_the_same_next_question():

@@ -12,7 +12,12 @@ from filterscope.jobs.runs.doctor import examine, repair
 from filterscope.operators.and_or.growing import grow
 from filterscope.operators.and_or.parsing import parse
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.and_or.findings import found_by_templates, templates
+from filterscope.pipeline.methods.and_or.findings import (
+    error_against_answers,
+    found_by_templates,
+    strategies,
+    templates,
+)
 from filterscope.pipeline.methods.and_or.units import read_responses
 from filterscope.pipeline.methods.graph.part_views import PartViews
 from filterscope.pipeline.methods.localize.trial import BASELINES
@@ -193,3 +198,40 @@ def test_a_run_of_whole_images_is_refused(data, tmp_path):
     run = audit_here(tmp_path / "run", data=data, **whole)
     with pytest.raises(InputError, match="object crops"):
         localize(run, "above", method="and-or")
+
+
+@pytest.fixture(scope="module")
+def inquired(data, tmp_path_factory):
+    """A run in which a simulated person answered four questions by each strategy, about two pools of eight crops."""
+    asked = {"localize.part": "above", "localize.shots": 2, "localize.draws": 1, "localize.layers": "3"}
+    asked |= {"and-or.questions": 4, "and-or.pool": 8, "and-or.seeds": 2}
+    return audit_here(tmp_path_factory.mktemp("asked") / "run", data=data, **SETTINGS | {"metrics": "and-or"} | asked)
+
+
+def test_strategies_ask_about_the_same_pools_and_nothing_twice(inquired):
+    rows = schemas.scan_questions(inquired).sort("seed", "strategy", "question").collect()
+    assert rows.height == 2 * 4 * 4
+    learned = set(schemas.scan_aog_parse(inquired).collect()["view"])
+    assert not set(rows["view"]) & learned
+    for (_, _), mine in rows.group_by("seed", "strategy"):
+        assert mine["view"].n_unique() == 4
+        assert mine["answer"][0] == "new"
+        assert mine["templates"].to_list() == (mine["answer"] == "new").cum_sum().to_list()
+    first = rows.filter(question=1)
+    # before the first answer no strategy knows anything: they begin alike
+    assert first.group_by("seed").agg(pl.col("view", "distance").n_unique()).drop("seed").rows() == [(1, 1)] * 2
+
+
+def test_the_curve_and_the_strategies_are_means_of_the_answers(inquired):
+    rows = schemas.scan_questions(inquired).collect()
+    curve = error_against_answers(inquired)
+    assert curve["answers"].to_list() == [1, 2, 3, 4]
+    mine = rows.filter(strategy="lowest score", question=3)
+    assert curve.row(2, named=True)["lowest score"] == pytest.approx(mine["distance"].mean())
+    table = {row["strategy"]: row for row in strategies(inquired).iter_rows(named=True)}
+    error = {name: rows.filter(strategy=name)["distance"].mean() for name in table}
+    assert table["gain"]["error"] == pytest.approx(error["gain"])
+    assert table["gain"]["less"] == pytest.approx(1 - error["gain"] / error["random"])
+    assert table["random"]["less"] is None
+    for row in table.values():
+        assert sum(row[kind] for kind in ("right", "place", "other", "new")) == pytest.approx(1)

@@ -9,20 +9,8 @@ _BASELINE = "a baseline, which has no nodes"
 _LOW, _HIGH = "2.5th percentile, sets of annotated images and images drawn anew", "97.5th percentile"
 _LESS = "a baseline, or the best baseline errs nowhere"
 
-PART_LOCALIZATION = table(
-    MODEL,
-    column("category", pa.string(), "category of the objects whose crops are looked at"),
-    column("part", pa.string(), "name of the landmark, such as head"),
-    column("layers", pa.string(), "layers whose nodes and filters are used, from the top, separated by commas"),
-    column("shots", pa.int32(), "annotated images"),
-    column(
-        "method",
-        pa.string(),
-        "nodes, nodes as released, or a baseline; mixed: the mean of all templates counts, not the best one; squared: scores "
-        "are squared, in votes and templates",
-    ),
-    column("share", pa.float64(), "share of the nodes that are retrieved for a template", null=_BASELINE),
-    column("nodes", pa.int32(), "nodes of a template: that share, or the most that was allowed", null=_BASELINE),
+#: How well a part is found.
+MEASURED = (
     column("draws", pa.int32(), "random sets of annotated images"),
     column("images", pa.int32(), "held-out crops on which the part is looked for, each by every set"),
     column("distance", pa.float64(), "mean distance from the part's centre, in diagonals of the input [normDist]"),
@@ -38,6 +26,23 @@ PART_LOCALIZATION = table(
     column("less_low", pa.float64(), _LOW, null=_LESS),
     column("less_high", pa.float64(), _HIGH, null=_LESS),
     column("no_box", pa.string(), "why boxes are not measured", null="they are"),
+)
+
+PART_LOCALIZATION = table(
+    MODEL,
+    column("category", pa.string(), "category of the objects whose crops are looked at"),
+    column("part", pa.string(), "name of the landmark, such as head"),
+    column("layers", pa.string(), "layers whose nodes and filters are used, from the top, separated by commas"),
+    column("shots", pa.int32(), "annotated images"),
+    column(
+        "method",
+        pa.string(),
+        "nodes, nodes as released, or a baseline; mixed: the mean of all templates counts, not the best one; squared: scores "
+        "are squared, in votes and templates",
+    ),
+    column("share", pa.float64(), "share of the nodes that are retrieved for a template", null=_BASELINE),
+    column("nodes", pa.int32(), "nodes of a template: that share, or the most that was allowed", null=_BASELINE),
+    *MEASURED,
 )
 
 _ASKED = (

@@ -267,8 +267,14 @@ def _to_lake(run: Path, to: str, out: Path | None, *, others: bool) -> None:
 
 @app.command(cls=options_of("localize", required=["--part"], also={"shares": "share"}))
 @takes_options
-def localize(run: Run, **options: Any) -> None:
-    """Find a part on held-out images from a few annotated ones, with the nodes of a graph and with baselines.
+def localize(
+    run: Run,
+    method: Annotated[
+        str, typer.Option(help="With nodes of explanatory graphs, or And-Or graphs of units.", metavar="nodes|and-or")
+    ] = "nodes",
+    **options: Any,
+) -> None:
+    """Find a part on held-out images from a few annotated ones, with a graph and with baselines.
 
     Example: filterscope localize runs/bird --part head --shots 3
     """
@@ -276,7 +282,7 @@ def localize(run: Run, **options: Any) -> None:
     from filterscope.jobs.findings.localize import localization_report
     from filterscope.jobs.findings.localize import localize as run_localize
 
-    found = run_localize(run, **by_field("localize", given(options)))
+    found = run_localize(run, method=method, **by_field("localize", given(options)))
     answer(localization_report(found))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods import (
     anchorings,
+    and_or,
     attribution,
     bias,
     blind_spots,
@@ -45,6 +46,7 @@ METHODS: tuple[Method, ...] = (
     graph.METHOD,
     pattern_positions.METHOD,
     localize.METHOD,
+    and_or.METHOD,
     outputs.METHOD,
     gradients.METHOD,
     attribution.METHOD,

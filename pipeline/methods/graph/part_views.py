@@ -50,7 +50,7 @@ class PartViews:
         """
         sightings, views = _sightings(plan, model), GraphViews.of(plan, category)
         if extracted:
-            views = _readable(plan, model, views)
+            views = readable(plan, model, views)
         stratum = sightings.strata.index((category, part))
         return cls(
             part,
@@ -97,7 +97,8 @@ def _sightings(plan: Plan, model: PlannedModel) -> Sightings:
     return open_sightings(plan.data, plan.data_identity, plan.options.view_settings, geometry)
 
 
-def _readable(plan: Plan, model: PlannedModel, views: GraphViews) -> GraphViews:
+def readable(plan: Plan, model: PlannedModel, views: GraphViews) -> GraphViews:
+    """Leave out crops that could not be read."""
     maxima = ActivationStore(plan.run, model.name, model.layers[0].name).read_maxima(0, plan.view_count, slice(0, 1))
     return views.only(~np.isnan(maxima[views.view, 0]))
 
@@ -158,7 +159,7 @@ def read_peaks(plan: Plan, model: PlannedModel, layers: list[Layer], views: Grap
     found = []
     for layer in layers:
         place = np.empty((len(views.view), layer.channels, 2))
-        for mine, maps in _maps(plan, model, layer, views):
+        for mine, maps in read_maps(plan, model, layer, views):
             flat = maps.reshape(*maps.shape[:2], -1)
             peak = flat.argmax(axis=2)
             row, column = np.divmod(peak, maps.shape[3])
@@ -178,12 +179,14 @@ def read_maxima(plan: Plan, model: PlannedModel, layers: list[Layer], views: Gra
 def read_features(plan: Plan, model: PlannedModel, layer: Layer, views: GraphViews) -> np.ndarray:
     """Return the maps of a layer on every crop, cell by cell: float32 of shape (I, height, width, C)."""
     found = np.empty((len(views.view), layer.height, layer.width, layer.channels), np.float32)
-    for mine, maps in _maps(plan, model, layer, views):
+    for mine, maps in read_maps(plan, model, layer, views):
         found[mine] = maps.transpose(0, 2, 3, 1)
     return found
 
 
-def _maps(plan: Plan, model: PlannedModel, layer: Layer, views: GraphViews) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_maps(
+    plan: Plan, model: PlannedModel, layer: Layer, views: GraphViews
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield rows of the crops of each image block, and their maps."""
     refuse_removed(plan, model, [layer])
     store = ActivationStore(plan.run, model.name, layer.name)
@@ -199,7 +202,9 @@ __all__ = [
     "lattice_of",
     "read_features",
     "read_found",
+    "read_maps",
     "read_maxima",
     "read_peaks",
+    "readable",
     "refuse_removed",
 ]

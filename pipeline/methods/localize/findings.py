@@ -7,7 +7,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.pipeline.methods.localize.edited import AFTER, BEFORE, RANDOM
 from filterscope.pipeline.methods.localize.edits import Asked
-from filterscope.pipeline.methods.localize.trial import BASELINES, MIXED_NODES, NODES, RELEASED_NODES, SQUARED_NODES
+from filterscope.pipeline.methods.localize.trial import BASELINES
 from filterscope.pipeline.methods.method import Finding
 
 _TRIAL = ["model", "category", "part", "shots", "layers"]
@@ -35,15 +35,16 @@ def title_of(rows: pl.DataFrame) -> str:
 
 
 def verdict_of(rows: pl.DataFrame) -> str:
-    """Say what nodes gain over the best baseline of a trial, or lack; one line per method."""
+    """Say what methods gain over the best baseline of a trial, or lack; one line each."""
     rival = rows.filter(pl.col("method").is_in(BASELINES)).sort("distance").row(0, named=True)
     if not rival["distance"]:
         return f"{rival['method']} errs nowhere\n"
     said = [f"best baseline: {rival['method']}, {rival['distance']:.3f}"]
-    for method in (RELEASED_NODES, NODES, MIXED_NODES, SQUARED_NODES):
+    for method in rows.filter(~pl.col("method").is_in(BASELINES))["method"].unique(maintain_order=True):
         best = rows.filter(method=method).sort("distance").row(0, named=True)
+        share = f" at share {best['share']:g}" if "share" in best else ""
         said.append(
-            f"{method} at share {best['share']:g}: {best['distance']:.3f}, {abs(best['less']):.1%} "
+            f"{method}{share}: {best['distance']:.3f}, {abs(best['less']):.1%} "
             f"{'less' if best['less'] >= 0 else 'more'}; what they save lies in "
             f"[{best['less_low']:.1%}, {best['less_high']:.1%}]"
         )

@@ -1,6 +1,6 @@
 """One part of one category, localised with nodes of a graph and with baselines that need none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,6 +49,21 @@ NODE_SHARPNESS, PATCH_SHARPNESS = 4.0, 10.0
 
 #: Centres and box sizes found, each of shape (draws, views, 2).
 Answer = tuple[np.ndarray, np.ndarray]
+#: Method, share of the nodes, nodes of a template, and what was found.
+Answered = tuple[str, float | None, int | None, Answer]
+
+
+def annotated(parts: PartViews, shots: int, draw: int) -> np.ndarray:
+    """Return the rows of the crops that are annotated in a draw, int64 of shape (shots,)."""
+    rows = parts.annotatable
+    seed = seed_of("localize", parts.views.category, parts.part, shots, draw)
+    return np.asarray(rows[draw_shots(parts.image[rows], shots, seed)])
+
+
+def with_mirrors(parts: PartViews, rows: np.ndarray) -> np.ndarray:
+    """Return annotated crops and, after them, their mirror images, where the run has these."""
+    mirrors = parts.mirror[rows]
+    return np.concatenate([rows, mirrors[mirrors >= 0]])
 
 
 @dataclass
@@ -89,13 +104,14 @@ class Trial:
     _kept: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Plan, model: PlannedModel, layers: list[Layer], parts: PartViews) -> "Trial":
-        """Draw the sets of annotated crops, and read what was learned and stored of all crops."""
-        asked, views, rows = plan.of(LocalizeOptions), parts.views, parts.annotatable
+    def of(
+        cls, plan: Plan, model: PlannedModel, layers: list[Layer], parts: PartViews, *, nodes: bool = True
+    ) -> "Trial":
+        """Draw the sets of annotated crops, and read what was stored of all crops and, with `nodes`, what graphs learned."""
+        asked, views = plan.of(LocalizeOptions), parts.views
         names, shots = (views.category, parts.part), asked.shots
-        seeds = (seed_of("localize", *names, shots, draw) for draw in range(asked.draws))
-        sets = [rows[draw_shots(parts.image[rows], shots, seed)] for seed in seeds]
-        position, score = read_found(plan, model, layers, views)
+        sets = [annotated(parts, shots, draw) for draw in range(asked.draws)]
+        position, score = read_found(plan, model, layers if nodes else [], views)
         key = {
             "model": model.name,
             "category": names[0],
@@ -114,11 +130,11 @@ class Trial:
 
     def nodes(self, count: int, weights: Weights = LOCAL, sharpness: float | None = None) -> Answer:
         """Let the nodes of every annotated crop and of its mirror image vote; the best template counts, or a mixture."""
-        return self._together(lambda row: self._voted(row, count, weights), sharpness)
+        return self.together(lambda row: self._voted(row, count, weights), sharpness)
 
     def nearest_patch(self, sharpness: float | None = None) -> Answer:
         """Find the patch most like that of an annotated crop or its mirror image; the part lies as it does there."""
-        return self._together(self._matched, sharpness)
+        return self.together(self._matched, sharpness)
 
     def best_filter(self) -> Answer:
         """Move the maximum of the filter that keeps the steadiest displacement on the annotated crops."""
@@ -135,12 +151,11 @@ class Trial:
         means = np.stack([self.parts.centre[rows].mean(axis=0) for rows in self.sets])
         return self._repeated(means), self._mean_sizes()
 
-    def _together(self, answer: Callable[[int], tuple[np.ndarray, np.ndarray]], sharpness: float | None) -> Answer:
+    def together(self, answer: Callable[[int], tuple[np.ndarray, np.ndarray]], sharpness: float | None) -> Answer:
         """Put together what every template says: the best counts, or with a sharpness the weighted mean."""
         centres, sizes = [], []
         for rows in self.sets:
-            mirrors = self.parts.mirror[rows]
-            templates = np.concatenate([rows, mirrors[mirrors >= 0]])
+            templates = with_mirrors(self.parts, rows)
             answers = [answer(row) for row in templates.tolist()]
             places, scores = (np.stack(column) for column in zip(*answers, strict=True))
             if sharpness is None:
@@ -179,7 +194,12 @@ class Trial:
 
 def rows_of(trial: Trial, shares: Sequence[float], most: int) -> Iterator[dict[str, object]]:
     """Yield the rows of `part_localization`, baselines first."""
-    answers = [*_baselines(trial), *_with_nodes(trial, shares, most)]
+    yield from measured_rows(trial, _with_nodes(trial, shares, most))
+
+
+def measured_rows(trial: Trial, found: Iterable[Answered]) -> Iterator[dict[str, object]]:
+    """Yield how well a part is found by the baselines, and then by methods beside them: with what they save of the best."""
+    answers = [*_baselines(trial), *found]
     measured = [_measured(trial, answer) for *_, answer in answers]
     rival = min(measured[: len(BASELINES)], key=lambda values: float(values["distance"].mean()))["distance"]
     for (method, share, count, _), values in zip(answers, measured, strict=True):
@@ -191,16 +211,12 @@ def rows_of(trial: Trial, shares: Sequence[float], most: int) -> Iterator[dict[s
         yield row
 
 
-#: Method, share of the nodes, nodes of a template, and what was found.
-_Answered = tuple[str, float | None, int | None, Answer]
-
-
-def _baselines(trial: Trial) -> list[_Answered]:
+def _baselines(trial: Trial) -> list[Answered]:
     found = trial.mean_position(), trial.best_filter(), trial.nearest_patch(), trial.nearest_patch(PATCH_SHARPNESS)
     return [(name, None, None, answer) for name, answer in zip(BASELINES, found, strict=True)]
 
 
-def _with_nodes(trial: Trial, shares: Sequence[float], most: int) -> Iterator[_Answered]:
+def _with_nodes(trial: Trial, shares: Sequence[float], most: int) -> Iterator[Answered]:
     total = trial.found.response.shape[1]
     for share in shares:
         count = min(max(1, round(share * total)), most)
@@ -236,4 +252,16 @@ def _with_interval(name: str, value: float, replicates: np.ndarray) -> dict[str,
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-__all__ = ["BASELINES", "MIXED_NODES", "NODES", "RELEASED_NODES", "SQUARED_NODES", "Trial", "rows_of"]
+__all__ = [
+    "BASELINES",
+    "MIXED_NODES",
+    "NODES",
+    "RELEASED_NODES",
+    "SQUARED_NODES",
+    "Answer",
+    "Trial",
+    "annotated",
+    "measured_rows",
+    "rows_of",
+    "with_mirrors",
+]

@@ -193,12 +193,14 @@ def localized(monkeypatch):
 
 
 def test_localize_takes_the_options_of_its_method(localized):
-    assert localized("--part", "head") == (0, {"part": "head"})
+    assert localized("--part", "head") == (0, {"part": "head", "method": "nodes"})
+    assert localized("--part", "head", "--method", "and-or") == (0, {"part": "head", "method": "and-or"})
     code, given = localized(
         "--part", "head", "--shots", "2", "--share", "0.1, 0.5", "--most", "7", "--draws", "4", "--category", "bird",
         "--model", "own", "--layers", "3, 1",
     )  # fmt: skip
     assert not code
+    assert given.pop("method") == "nodes"
     assert given == {
         "part": "head", "shots": 2, "shares": [0.1, 0.5], "most": 7, "draws": 4, "category": "bird", "model": "own",
         "layers": "3, 1",

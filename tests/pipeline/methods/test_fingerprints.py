@@ -97,7 +97,7 @@ def test_what_is_like_another_stage_without_reading_it_is_known():
 #: Options that say which work there is, and so stand in the places of keys.
 IN_KEYS = {
     "localize.shots", "localize.category", "localize.model", "localize.layers", "attribution.methods",
-    "vulnerable.attacks", "vulnerable.eps", "vulnerable.pixels",
+    "vulnerable.attacks", "vulnerable.eps", "vulnerable.pixels", "and-or.seeds",
 }  # fmt: skip
 
 

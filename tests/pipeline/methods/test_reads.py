@@ -18,7 +18,19 @@ UNSTORED = ["dissection", "significance"]
 
 STORED_KINDS = [kind.name for kind in all_kinds(RunOptions()) if kind.reads]
 #: Those that take many seconds to do again.
-LONG = ("attribution", "blind-spots", "concepts", "decision-tree", "graph", "localize", "pooled-gradients")
+LONG = (
+    *(
+        "and-or-grow",
+        "and-or-questions",
+        "attribution",
+        "blind-spots",
+        "concepts",
+        "decision-tree",
+        "graph",
+        "localize",
+    ),
+    "pooled-gradients",
+)
 UNSTORED_KINDS = ["thresholds", "tallies", "dissect"]
 
 

@@ -15,7 +15,7 @@ conjunctions of many atoms.
 
 References
 ----------
-Z. Hu, X. Ma, Z. Liu, E. Hovy, E. Xing, Harnessing Deep Neural Networks with Logic Rules, ACL 2016, section 3.1.
+Z. Hu, X. Ma, Z. Liu, E. Hovy, E. Xing, Harnessing Deep Neural Networks with Logic Rules, ACL 2016.
 """
 
 import re

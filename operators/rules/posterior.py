@@ -2,7 +2,7 @@
 
 References
 ----------
-Z. Hu, X. Ma, Z. Liu, E. Hovy, E. Xing, Harnessing Deep Neural Networks with Logic Rules, ACL 2016, equation 4.
+Z. Hu, X. Ma, Z. Liu, E. Hovy, E. Xing, Harnessing Deep Neural Networks with Logic Rules, ACL 2016.
 """
 
 import numpy as np

@@ -78,7 +78,8 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text, self._start, self._end = text, 0, 0
-        self.token, self._atom = "", None
+        self.token = ""
+        self._atom: Atom | None = None
         self._next()
 
     def _next(self) -> None:

@@ -89,7 +89,8 @@ def _of_row(number: int, row: str) -> Stated:
     cells = next(csv.reader([row]), [])
     if len(cells) != 3:
         raise ValueError(f"name,weight,rule in every row; row {number} is {row!r}")
-    return f"row {number}", *cells
+    name, weight, text = cells
+    return f"row {number}", name, weight, text
 
 
 def _checked(where: str, name: Any, weight: Any, text: Any) -> Rule:

@@ -27,6 +27,16 @@ ASKED: dict[str, dict[str, Any]] = {
         "influence.steps": 3,
         "outputs.truth": "kind",
     },
+    "rules": {
+        "rules.file": (
+            'red,1,"concept:kind=3 => label:0 | label:1"',
+            "apart,2,label:1 => ~label:2",
+            "~label:0,1,~label:0",
+        ),
+        "rules.strata": "kind",
+        "rules.permutations": 19,
+        "rules.worst": 3,
+    },
     "vulnerable": {
         "vulnerable.attacks": "fgsm,lbfgs,one_pixel",
         "vulnerable.eps": 8.0,
@@ -53,6 +63,7 @@ _MISSING = {
     "Differentiable": ("class scores", "no influence"),
     "Explicable": ("class scores", "maps of 1 x 1"),
     "Fields": ("receptive field",),
+    "Grounded": ("concept",),
     "Groups": ("attribute",),
     "Landmarks": ("landmark",),
     "Part": ("part",),

@@ -395,6 +395,8 @@ TERMS: dict[str, str] = {
     "omega after": "the same in the mended network, mean over trials",
     "omega control": "the same after the control, mean over trials",
     "labels paid": "images that a person labels for it",
+    "distance low": "lower end of the 95 % interval of the distance (bootstrap over held-out images)",
+    "distance high": "upper end of that interval",
     "gain low": "lower end of the 95 % interval of the gain (bootstrap over trials and images)",
     "gain high": "upper end of the 95 % interval of the gain",
 }

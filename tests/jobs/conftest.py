@@ -34,6 +34,22 @@ def write_localization(run: Path) -> None:
     write_table(run, "part_localization", ("planted", "trial"), [rows])
 
 
+def write_edits(run: Path) -> None:
+    """Write what a person decided of two nodes and what that did, as `apply` would."""
+    asked = {"model": "planted", "category": CATEGORY, "part": LANDMARK, "layers": "3,1", "shots": 2, "share": 0.02}
+    made = {"fingerprint": "0123456789abcdef", "node": "3/0/0", "decision": "remove", "seconds": 2.5}
+    decided = [{**asked, **made, "order": 1}, {**asked, **made, "order": 2, "node": "3/1/0", "decision": "keep"}]
+    spans = {f"{name}_{end}": value for name in ("distance", "less") for end, value in (("low", 0.01), ("high", 0.9))}
+    found = {**asked, **spans, "nodes": 7, "images": 19}
+    rows = [
+        {**found, "method": "before", "removed": 0, "distance": 0.1512, "less": 0.0},
+        {**found, "method": "after", "removed": 1, "distance": 0.1234, "less": 0.1839, "decisions": 2, "seconds": 5.0},
+        {**found, "method": "random removal", "removed": 1, "distance": 0.1601, "less": -0.0589},
+    ]
+    for name, own in (("edit_decisions", decided), ("edited_localization", rows)):
+        write_table(run, name, ("planted", "trial"), [pa.Table.from_pylist(own, schema=TABLES[name])])
+
+
 @pytest.fixture(scope="session")
 def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of whole images with every table but those of graphs, on hostile names."""
@@ -71,6 +87,7 @@ def graph_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings |= {"min_images": 3, "unit_block": 2, "metrics": "dissection,graph,patterns,pattern-positions"}
     run = audit_here(place / "run", data=place / "data", models=[network], **settings)
     write_localization(run)
+    write_edits(run)
     return run
 
 

@@ -115,6 +115,8 @@ def test_what_was_found_stands_on_its_page(fixtures, request):
         "pattern_positions",
         "node_instability",
         "part_localization",
+        "edited_localization",
+        "edit_decisions",
         "graph_edges",
         "graph_candidates",
     }

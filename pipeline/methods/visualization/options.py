@@ -27,8 +27,8 @@ class VisualizationOptions(Options):
     objective: Literal["channel", "centre"] = option(
         "channel", "what is raised: channel, the mean of the unit's map, or centre, its middle position"
     )
-    learning_rate: StrictFloat = option(0.05, "learning rate of Adam", gt=0, le=10)
-    robust: StrictBool = option(True, "whether the network sees the picture shifted, scaled and turned at every step")
+    step_size: StrictFloat = option(0.05, "step size of Adam", gt=0, le=10)
+    moved: StrictBool = option(True, "whether the network sees the picture shifted, scaled and turned at every step")
     seed: Annotated[StrictInt, at_most(2**31 - 1, "seeds have 31 bits")] = option(
         0, "seed of the random starts and of what is done to the pictures", ge=0
     )

@@ -145,8 +145,8 @@ def _table(task: PictureTask, network: Network, units: np.ndarray, maxima: np.nd
         raised,
         begun,
         asked.steps,
-        asked.learning_rate,
-        transform=canvas.moved if asked.robust else canvas.shown,
+        asked.step_size,
+        transform=canvas.moved if asked.moved else canvas.shown,
         seed=asked.seed,
         scores=False,
     )

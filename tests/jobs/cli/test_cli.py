@@ -183,8 +183,9 @@ def test_a_disk_too_small_is_refused_before_anything_runs(capsys, tmp_path, data
     small = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: small)
     code, err = audit_error(
-        capsys, tmp_path, data, "--model", "torchvision:resnet18@random:0", "--layers", "conv1", "--min-images", "3"
-    )
+        capsys, tmp_path, data, "--model", "torchvision:resnet18@random:0", "--layers", "conv1", "--min-images", "3",
+        "--store", "zarr",
+    )  # fmt: skip
     assert code == 2
     assert re.search(r"the files of extract may take 0\.0 GB and .* has 0\.0 GB free", err)
 

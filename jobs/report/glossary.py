@@ -375,18 +375,8 @@ TERMS: dict[str, str] = {
     "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
     # of feature visualisation
     "beat the data": "share of the units whose picture reaches at least the largest activation on the data",
-    **{
-        f"{heading}.{name}": meaning
-        for heading in (
-            "What pictures made for units reach",
-            "Pictures made for the unit",
-            "Pictures made for the units",
-        )
-        for name, meaning in (
-            ("noise", "the same of the noise that the picture began as"),
-            ("scrambled", "the same of the picture with its phases drawn anew"),
-        )
-    },
+    "noise": "the same of the noise that the picture began as",
+    "scrambled": "the same of the picture with its phases drawn anew",
     "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
     "What the labels explain of relations.strength": "size of a relation, the median over pairs",
     "What the labels explain of relations.random network": "the same in the network with its weights in another order",

@@ -21,10 +21,11 @@ Z. Hu, X. Ma, Z. Liu, E. Hovy, E. Xing, Harnessing Deep Neural Networks with Log
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # options read rules, and load nothing heavy
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: What an atom is about: an output of the network, or what an image shows.
 KINDS = ("label", "concept")
@@ -155,7 +156,7 @@ class _Reader:
             raise self.unexpected("a closing bracket")
 
 
-def truth(formula: Formula, values: Mapping[Atom, NDArray[np.float64]]) -> NDArray[np.float64]:
+def truth(formula: Formula, values: "Mapping[Atom, NDArray[np.float64]]") -> "NDArray[np.float64]":
     """Return how true a formula is.
 
     Parameters
@@ -170,6 +171,8 @@ def truth(formula: Formula, values: Mapping[Atom, NDArray[np.float64]]) -> NDArr
     float64 ndarray
         From 0 to 1, in the common shape of its atoms; NaN where the truth of any is.
     """
+    import numpy as np
+
     if formula.atom is not None:
         return values[formula.atom]
     parts = [truth(part, values) for part in formula.parts]
@@ -185,8 +188,10 @@ def truth(formula: Formula, values: Mapping[Atom, NDArray[np.float64]]) -> NDArr
     return implied(one, other)
 
 
-def implied(antecedent: NDArray[np.float64], consequent: NDArray[np.float64]) -> NDArray[np.float64]:
+def implied(antecedent: "NDArray[np.float64]", consequent: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Return how true it is that one implies the other: min(1 - a + b, 1); arrays of truth that broadcast."""
+    import numpy as np
+
     return np.minimum(1 - antecedent + consequent, 1)
 
 

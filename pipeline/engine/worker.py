@@ -118,8 +118,10 @@ class Worker:
             with durable():
                 result = self._call(work.task, **arrays)
             if self._last:
+                # the keys of a piece share its time
+                seconds, core_seconds = time.perf_counter() - began, time.thread_time() - began_cpu
                 for output in result:
-                    self._ledger.mark(output, time.perf_counter() - began, time.thread_time() - began_cpu)
+                    self._ledger.mark(output, seconds, core_seconds)
         except (InputError, RunError) as error:
             return error
         except Exception as error:

@@ -100,7 +100,7 @@ def test_options_of_a_method_may_be_given_as_a_mapping(folder: Path) -> None:
         ({"graph": {"heldout": 1}}, "zoo.toml: [graph] heldout: received 1; expected less than 1"),
         ({"graph_heldout": 1}, "zoo.toml: graph_heldout: received 1; expected less than 1"),
         ({"graph": {"heldut": 0.2}}, "unknown key 'heldut' in [graph] of the options. Did you mean 'heldout'?"),
-        ({"graph": {1: 0.2}}, "unknown key 1 in [graph] of the options. Keys are: mode, iterations, heldout."),
+        ({"graph": {1: 0.2}}, "unknown key 1 in [graph] of the options. Keys are: mode, iterations, heldout, window."),
         ({"graph": 0.2}, "the options: graph: received 0.2; expected a table [graph] of its options"),
         ({"receptive_field": {"step": 3}}, "unknown key 'receptive_field' in the options. Did you mean 'receptive-field'?"),
         ({"quantile": 0.1, "dissection": {"quantile": 0.2}},
@@ -211,7 +211,7 @@ def test_units_have_one_name_however_they_are_listed(folder: Path, units: str) -
         (NEEDED + "[graph]\nmod = 'paper'", "unknown key 'mod' in [graph] of zoo.toml. Did you mean 'mode'?"),
         (
             NEEDED + "[graph]\nzzz = 1",
-            "unknown key 'zzz' in [graph] of zoo.toml. Keys are: mode, iterations, heldout.",
+            "unknown key 'zzz' in [graph] of zoo.toml. Keys are: mode, iterations, heldout, window.",
         ),
         (NEEDED + "[grph]\nmode = 'paper'", "unknown key 'grph' in zoo.toml. Did you mean 'graph'?"),
         (NEEDED + "[growth]\nsteps = 1", "[growth] of zoo.toml: growth has no options; remove the table"),

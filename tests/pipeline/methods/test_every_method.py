@@ -116,8 +116,8 @@ def killed_at(run, config, number, patch, *, marked):
 
 #: Methods that take many seconds to do three times.
 LONG = (
-    "attribution", "bias", "blind-spots", "decision-tree", "graph", "influence", "localize", "location", "pattern-positions",
-    "unit-attribute", "vulnerable",
+    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "graph", "influence", "localize", "location",
+    "pattern-positions", "rules", "unit-attribute", "visualization", "vulnerable",
 )  # fmt: skip
 
 

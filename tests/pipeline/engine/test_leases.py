@@ -130,7 +130,7 @@ def _tens(number):
     return {"value": 10 * number}
 
 
-@pytest.mark.parametrize("cpus", [1, 0.5], ids=["fused", "apart"])
+@pytest.mark.parametrize("cpus", [1, pytest.param(0.5, marks=pytest.mark.slow)], ids=["fused", "apart"])
 def test_leases_of_two_steps_whose_worker_dies_leave_what_single_pieces_leave(tmp_path, monkeypatch, cpus):
     """Where the second step is apart from the first, pieces reach it through Ray's object store."""
     monkeypatch.setattr(leases, "ALONE", 3)

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, TypeVar, overload
+
+Item = TypeVar("Item", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,25 @@ class Key:
         return "/".join((self.stage, *self.place))
 
 
+class _OnDemand(Sequence[Item]):
+    """Items that are made when they are asked for, each from its number."""
+
+    @abstractmethod
+    def _item(self, number: int) -> Item:
+        """Return the item of a number from 0 on."""
+
+    @overload
+    def __getitem__(self, number: int) -> Item: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Item]: ...
+    def __getitem__(self, number: int | slice) -> Any:
+        if isinstance(number, slice):
+            return [self._item(index) for index in range(*number.indices(len(self)))]
+        return self._item(range(len(self))[number])
+
+
 @dataclass(frozen=True)
-class Blocks(Sequence[tuple[str, int, int]]):
+class Blocks(_OnDemand[tuple[str, int, int]]):
     """[0, total) cut into blocks of `size`, each named by its start: (``images-002048``, 2048, 2176)."""
 
     name: str
@@ -62,14 +82,8 @@ class Blocks(Sequence[tuple[str, int, int]]):
     def __len__(self) -> int:
         return -(-self.total // self.size)
 
-    @overload
-    def __getitem__(self, number: int) -> tuple[str, int, int]: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[tuple[str, int, int]]: ...
-    def __getitem__(self, number: int | slice) -> Any:
-        if isinstance(number, slice):
-            return [self[index] for index in range(*number.indices(len(self)))]
-        start = range(0, self.total, self.size)[number]
+    def _item(self, number: int) -> tuple[str, int, int]:
+        start = number * self.size
         return f"{self.name}-{start:06d}", start, min(start + self.size, self.total)
 
 
@@ -79,7 +93,7 @@ def blocks(name: str, total: int, size: int) -> Blocks:
 
 
 @dataclass(frozen=True)
-class Grid(Sequence[Key]):
+class Grid(_OnDemand[Key]):
     """Keys of every block and folder, made on demand: all folders of the first block, then of the next.
 
     Attributes
@@ -103,14 +117,8 @@ class Grid(Sequence[Key]):
     def __len__(self) -> int:
         return len(self.folders) * len(self.blocks)
 
-    @overload
-    def __getitem__(self, number: int) -> Key: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Key]: ...
-    def __getitem__(self, number: int | slice) -> Any:
-        if isinstance(number, slice):
-            return [self[index] for index in range(*number.indices(len(self)))]
-        block, folder = divmod(range(len(self))[number], len(self.folders))
+    def _item(self, number: int) -> Key:
+        block, folder = divmod(number, len(self.folders))
         return self._key(self.folders[folder], self.blocks[block][0])
 
     def __iter__(self) -> Iterator[Key]:
@@ -123,7 +131,7 @@ class Grid(Sequence[Key]):
 
 
 @dataclass(frozen=True)
-class Beside(Sequence[Key]):
+class Beside(_OnDemand[Key]):
     """Keys of several grids of the same blocks: those of the first block of every grid, then of the next."""
 
     grids: tuple[Grid, ...]
@@ -131,14 +139,8 @@ class Beside(Sequence[Key]):
     def __len__(self) -> int:
         return sum(map(len, self.grids))
 
-    @overload
-    def __getitem__(self, number: int) -> Key: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Key]: ...
-    def __getitem__(self, number: int | slice) -> Any:
-        if isinstance(number, slice):
-            return [self[index] for index in range(*number.indices(len(self)))]
-        block, number = divmod(range(len(self))[number], sum(len(grid.folders) for grid in self.grids))
+    def _item(self, number: int) -> Key:
+        block, number = divmod(number, sum(len(grid.folders) for grid in self.grids))
         for grid in self.grids:
             if number < len(grid.folders):
                 return grid[block * len(grid.folders) + number]
@@ -160,7 +162,7 @@ def beside(keys: "Sequence[Keys]") -> Sequence[Sequence[Key]]:
     return [Beside(tuple(grids))]
 
 
-class Keys(Sequence[Key]):
+class Keys(_OnDemand[Key]):
     """Keys of a stage: parts one after the other, each a list or a `Grid`."""
 
     def __init__(self, parts: Sequence[Sequence[Key]]) -> None:
@@ -170,14 +172,7 @@ class Keys(Sequence[Key]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, number: int) -> Key: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Key]: ...
-    def __getitem__(self, number: int | slice) -> Any:
-        if isinstance(number, slice):
-            return [self[index] for index in range(*number.indices(len(self)))]
-        number = range(len(self))[number]
+    def _item(self, number: int) -> Key:
         part = bisect_right(self._ends, number)
         return self.parts[part][number - (self._ends[part - 1] if part else 0)]
 

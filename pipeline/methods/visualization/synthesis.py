@@ -132,24 +132,7 @@ def _table(task: PictureTask, network: Network, units: np.ndarray, maxima: np.nd
         for unit, number in zip(own.tolist(), numbers.tolist(), strict=True)
     ]
     begun = np.stack([start(seed, canvas.colours, *canvas.size) for seed in seeds])
-    scale = np.repeat(np.where(maxima > 0, maxima, 1.0), asked.pictures).astype(np.float32)
-    raised = Raised(
-        layer,
-        torch.from_numpy(own).to(network.device),
-        torch.from_numpy(scale).to(network.device),
-        asked.pictures,
-        asked.objective == "centre",
-        asked.diversity,
-    )
-    spectra, _ = network.optimise(
-        raised,
-        begun,
-        asked.steps,
-        asked.step_size,
-        transform=canvas.moved if asked.moved else canvas.shown,
-        seed=asked.seed,
-        scores=False,
-    )
+    spectra = _raised(network, canvas, asked, layer, begun, own, np.repeat(maxima, asked.pictures))
     turned = np.stack([scrambled(one, seed + 1) for one, seed in zip(spectra, seeds, strict=True)])
     kept = canvas.kept(spectra)
     maps = network.exact(kept)[layer]
@@ -176,6 +159,37 @@ def _table(task: PictureTask, network: Network, units: np.ndarray, maxima: np.nd
     return pa.Table.from_arrays(
         [pa.array(columns[field.name], field.type, from_pandas=field.nullable) for field in schema], schema=schema
     )
+
+
+def _raised(
+    network: Network,
+    canvas: Canvas,
+    asked: VisualizationOptions,
+    layer: str,
+    begun: np.ndarray,
+    units: np.ndarray,
+    maxima: np.ndarray,
+) -> np.ndarray:
+    """Return the coefficients of pictures that raise units, a picture each, in shares of their maxima on the data."""
+    scale = np.where(maxima > 0, maxima, 1.0).astype(np.float32)
+    raised = Raised(
+        layer,
+        torch.from_numpy(units).to(network.device),
+        torch.from_numpy(scale).to(network.device),
+        asked.pictures,
+        asked.objective == "centre",
+        asked.diversity,
+    )
+    spectra, _ = network.optimise(
+        raised,
+        begun,
+        asked.steps,
+        asked.step_size,
+        transform=canvas.moved if asked.moved else canvas.shown,
+        seed=asked.seed,
+        scores=False,
+    )
+    return spectra
 
 
 def _likeness(maps: np.ndarray, pictures: int) -> np.ndarray:

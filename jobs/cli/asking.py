@@ -111,7 +111,7 @@ def edit(
 def apply_edits(
     run: Run, edits: Annotated[Path, typer.Argument(help="The edits.json of the page that `filterscope edit` writes.")]
 ) -> None:
-    """Find a part without the nodes that a person removed, beside before, random removal and a simulated person.
+    """Find a part without the nodes that a person removed, and compare with before, random removal and a simulated person.
 
     Example: filterscope apply runs/bird edits.json
     """

@@ -36,6 +36,7 @@
   async function send() {
     if (sending) return;
     sending = true;
+    let stored = "";
     try {
       for (;;) {
         const items = Object.fromEntries(questions.map(({ key }) => [key, outbox.get(key)]).filter(([, item]) => item));
@@ -45,8 +46,9 @@
         const { items: all, file } = await reply.json();
         for (const [key, item] of Object.entries(items)) if (JSON.stringify(outbox.get(key)) === JSON.stringify(item)) outbox.remove(key);
         take(all);
-        told.textContent = `Saved in ${file}`;
+        stored = file;
       }
+      if (stored) told.textContent = `Saved in ${stored}`; // not before the last answer is
     } catch (error) {
       told.textContent = `Not saved yet (${error.message}); kept in this browser. If the server has ended, start filterscope serve again and open its new address.`;
       setTimeout(send, 2000);
@@ -55,6 +57,7 @@
 
   document.addEventListener("put", ({ detail: { key, answer, took } }) => {
     outbox.set(key, { answer, at: took?.at ?? Date.now(), seconds: took?.seconds ?? 0 });
+    told.textContent = "Saving…";
     send();
   });
   take(saved);

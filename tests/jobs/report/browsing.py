@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import re
 import threading
 
 import pytest
@@ -77,3 +78,10 @@ def assert_accessible(browser, folder, place, scheme, width, click=None, before=
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     opened.assert_quiet()
     page.context.close()
+
+
+def until_it_says(page, element, start):
+    """Wait for an element whose text begins so; the page's policy forbids scripts that would wait in it."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(f"#{element}")).to_have_text(re.compile("^" + re.escape(start)))

@@ -21,7 +21,7 @@ from filterscope.pipeline.methods.localize.retrieved import Retrieved
 from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
 from tests.audits import audit_here
-from tests.jobs.report.browsing import Opened, assert_accessible
+from tests.jobs.report.browsing import Opened, assert_accessible, until_it_says
 from tests.jobs.report.test_questions import written
 from tests.planted.dots import GRAPH, write_birds
 
@@ -295,7 +295,7 @@ def begun(browser, server):
 
 
 def settled(tab):
-    tab.wait_for_function("document.getElementById('saving').textContent.startsWith('Saved in')")
+    until_it_says(tab, "saving", "Saved in")
     tab.wait_for_load_state("networkidle")
 
 
@@ -346,7 +346,7 @@ def test_two_tabs_lose_nothing_of_each_other(browser, folder):
         press(tab, "y")
         settled(tab)
         assert answers(folder) == {"2": "wrong", "0": "right"}
-        tab.wait_for_function("document.getElementById('count').textContent.startsWith('2 of 4')")
+        until_it_says(tab, "count", "2 of 4")
         opened.assert_quiet()
         tab.context.close()
 
@@ -359,7 +359,7 @@ def test_what_was_answered_while_the_server_was_dead_is_saved_when_it_is_back(br
         press(tab, "y")
         settled(tab)
     press(tab, "n", "u")
-    tab.wait_for_function("document.getElementById('saving').textContent.startsWith('Not saved yet')")
+    until_it_says(tab, "saving", "Not saved yet")
     assert answers(folder) == {"0": "right"}
     tab.wait_for_timeout(500)
     with served(folder, port) as server:

@@ -19,7 +19,7 @@ from filterscope.jobs.report.questions import MOST, Choice, Question, Sheet, wri
 from filterscope.pipeline.engine.errors import InputError
 from tests import planted
 from tests.audits import audit_here
-from tests.jobs.report.browsing import Opened, assert_accessible
+from tests.jobs.report.browsing import Opened, assert_accessible, until_it_says
 from tests.planted.spots import EACH, is_wrong, write_spots
 
 HOSTILE = '</script><img src=x onerror=alert(1)>,"red"\u2028 & =1+1'
@@ -159,11 +159,11 @@ def test_two_tabs_keep_each_others_answers(tab, tmp_path):
     beside.opened, beside.page = asking.opened, asking.page.context.new_page()
     beside.page.goto(f"{asking.opened.address}/questions.html")
     beside.press("ArrowRight", "ArrowRight", "n")
-    asking.page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of 4')")
+    until_it_says(asking.page, "count", "1 of 4")
     asking.press("y", "u")
-    beside.page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 4')")
+    until_it_says(beside.page, "count", "3 of 4")
     beside.press("z", "z")  # its own answer alone
-    asking.page.wait_for_function("document.getElementById('count').textContent.startsWith('2 of 4')")
+    until_it_says(asking.page, "count", "2 of 4")
     beside.press("n")
     for one in (asking, beside):
         assert [row["answer"] for row in one.rows()[1]] == ["right", "unsure", "wrong", ""]

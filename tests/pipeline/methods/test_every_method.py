@@ -138,7 +138,9 @@ def test_it_resumes_bit_for_bit(name, data, finished, tmp_path, monkeypatch):
         assert not audit(config)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
+)
 def test_the_doctor_finds_and_mends_what_is_damaged_of_it(name, finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished(name), run)

@@ -23,18 +23,9 @@ STORED_KINDS = [kind.name for kind in all_kinds(RunOptions()) if kind.reads and 
 OF_SOME = {"codes": {"coded"}}
 #: Those that take many seconds to do again.
 LONG = (
-    *(
-        "and-or-grow",
-        "and-or-questions",
-        "attribution",
-        "blind-spots",
-        "concepts",
-        "decision-tree",
-        "graph",
-        "localize",
-    ),
-    "pooled-gradients",
-)
+    "and-or-grow", "and-or-questions", "attribution", "bias", "blind-spots", "concepts", "decision-tree", "dissect", "graph",
+    "graph-summary", "growth", "localize", "null", "pooled-gradients", "stability", "vulnerable",
+)  # fmt: skip
 UNSTORED_KINDS = ["thresholds", "tallies", "dissect"]
 
 

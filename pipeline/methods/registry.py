@@ -25,6 +25,7 @@ from filterscope.pipeline.methods import (
     patterns,
     receptive_field,
     rules,
+    saliency,
     shift,
     significance,
     stability,
@@ -62,6 +63,7 @@ METHODS: tuple[Method, ...] = (
     vulnerable.METHOD,
     codes.METHOD,
     visualization.METHOD,
+    saliency.METHOD,
 )
 
 

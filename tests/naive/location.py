@@ -99,7 +99,7 @@ def effective_field(mass):
         bounds = []
         for slack in (-1e-9, 1e-9):
             held = 0.0
-            for radius, value in rings:
+            for radius, value in rings:  # noqa: B007
                 held += value
                 if held >= (share + slack) * total:
                     break

@@ -1,6 +1,5 @@
 """Takes gradients of units, and measures and draws what they say."""
 
-import io
 from dataclasses import replace
 from math import sqrt
 from typing import Any
@@ -25,6 +24,7 @@ from filterscope.pipeline.methods.effective_field.options import EffectiveFieldO
 from filterscope.pipeline.methods.effective_field.slopes import AtMaximum, batched, decoded, magnitudes
 from filterscope.pipeline.methods.effective_field.strips import strips_of
 from filterscope.pipeline.methods.extraction.networks import HeldNetworks
+from filterscope.pipeline.methods.pictures import grey, png
 from filterscope.pipeline.methods.units import strongest_of
 from filterscope.pipeline.models.field import box
 from filterscope.pipeline.models.gradients import tapped_for
@@ -149,8 +149,6 @@ def _shape(found: EffectiveField | None) -> dict[str, float | None]:
 
 def _picture(task: FieldTask, around: Recentred | None) -> bytes:
     """Return the roots of a field about its theoretical centre, as far as theory says it reaches."""
-    from PIL import Image
-
     extent = task.model.transform.input_size
     sizes = extent if task.layer.field is None else task.layer.field.size
     reach = [min(own, whole) // 2 for own, whole in zip(sizes, extent, strict=True)]
@@ -161,16 +159,7 @@ def _picture(task: FieldTask, around: Recentred | None) -> bytes:
         # the centre may lie outside of every image
         cut = mean[max(top, 0) : top + 2 * reach[0] + 1, max(left, 0) : left + 2 * reach[1] + 1]
         window[: cut.shape[0], : cut.shape[1]] = cut
-    largest = window.max()
-    grey = np.sqrt(window / largest) if largest > 0 else window
-    picture = Image.fromarray(np.rint(grey * 255).astype(np.uint8))
-    scale = SIDE / max(picture.size)
-    if scale < 1:
-        size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
-        picture = picture.resize(size, Image.Resampling.BOX)
-    sink = io.BytesIO()
-    picture.save(sink, "PNG")
-    return sink.getvalue()
+    return png(grey(np.sqrt(window), float(np.sqrt(window.max()))), side=SIDE)
 
 
 __all__ = ["ControlMeasurer", "Measurer", "StripDrawer"]

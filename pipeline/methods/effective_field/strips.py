@@ -1,6 +1,5 @@
 """Strips of images: a unit's map on strongest and on drawn views, and what its active cells see of them."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,13 @@ from filterscope.pipeline.methods.dissection.options import DissectionOptions
 from filterscope.pipeline.methods.effective_field.asked import POOL, TOP, FieldTask
 from filterscope.pipeline.methods.effective_field.options import EffectiveFieldOptions
 from filterscope.pipeline.methods.effective_field.slopes import OfActive, decoded, magnitudes
+from filterscope.pipeline.methods.pictures import grey, png
 from filterscope.pipeline.methods.units import strongest_of
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.stores.activations import ActivationStore
 
-#: Side of a view and of a map in a picture, and pixels between them.
-SIDE, GAP = 112, 4
+#: Side of a view and of a map in a picture, pixels.
+SIDE = 112
 #: What is left of the brightness of pixels that move no active position.
 DIMMED = 0.2
 #: Side of the window over which magnitudes of gradients are averaged before they are cut, as a share of the input.
@@ -87,20 +87,9 @@ def _pictures(
 
 def _picture(map_: np.ndarray, image: np.ndarray, mass: np.ndarray, largest: float) -> bytes:
     """Return a map, grey from 0 to its largest value in the strip, and the image where the gradient's mass lies."""
-    from PIL import Image
-
     kept = holding(mass, SHARES[0])
     dimmed = np.where(kept[..., None], image, np.rint(image * DIMMED)).astype(np.uint8)
-    grey = np.rint(np.clip(map_ / largest, 0, 1) * 255).astype(np.uint8)
-    height, width = image.shape[:2]
-    scale = min(SIDE / max(height, width), 1.0)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    sheet = Image.new("RGB", (2 * size[0] + GAP, size[1]), "white")
-    sheet.paste(Image.fromarray(grey).resize(size, Image.Resampling.NEAREST).convert("RGB"), (0, 0))
-    sheet.paste(Image.fromarray(dimmed).resize(size, Image.Resampling.BOX), (size[0] + GAP, 0))
-    sink = io.BytesIO()
-    sheet.save(sink, "PNG")
-    return sink.getvalue()
+    return png(grey(map_, largest), dimmed, side=SIDE, blocks=(0,))
 
 
 __all__ = ["strips_of"]

@@ -72,11 +72,11 @@ def test_planted_fields_are_found_exactly(rows):
     assert rows["offset_x"].to_list() == pytest.approx([0, -3, None], abs=1e-5)
     assert rows["theoretical_size"].to_list() == [9, 9, 9]
     first, second, third = (np.asarray(Image.open(io.BytesIO(data))) for data in rows["picture"])
-    assert first.shape == (9, 9)
+    assert first.shape == (9, 9, 3)
     assert (first == 255).all()
     expected = np.zeros((9, 9))
     expected[6:, :3] = 255
-    assert np.array_equal(second, expected)
+    assert np.array_equal(second[..., 0], expected)
     assert not third.any()
 
 

@@ -17,6 +17,7 @@ from filterscope.pipeline.methods import (
     graph,
     growth,
     influence,
+    inversion,
     localize,
     location,
     outputs,
@@ -64,6 +65,7 @@ METHODS: tuple[Method, ...] = (
     codes.METHOD,
     visualization.METHOD,
     saliency.METHOD,
+    inversion.METHOD,
 )
 
 

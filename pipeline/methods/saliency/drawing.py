@@ -27,6 +27,7 @@ from filterscope.pipeline.methods.tasks import ModelTask, chosen_views
 from filterscope.pipeline.models.gradients import INPUT
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.rectifiers import Rule, Ruled, revive
+from filterscope.pipeline.models.straight import bounded, pixels_of
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
@@ -169,7 +170,7 @@ def _made(task: ModelTask, network: Network, twin: Network, views: Views, classe
     seeds = [seed_of("saliency", task.model.weights_sha256, index) for index in classes.tolist()]
     kept, others = (image_of(one, classes, size, asked, seeds) for one in (network, twin))
     scrambled = np.stack([scrambled_image(one, seed) for one, seed in zip(kept, seeds, strict=True)])
-    blank = _pixels(network, np.zeros((1, network.mean.shape[1], *size), np.float32))
+    blank = pixels_of(network, np.zeros((1, network.mean.shape[1], *size), np.float32))
     at = np.arange(len(classes)), classes
     scores = network.scores(kept).astype(np.float64)
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -196,13 +197,7 @@ def image_of(
     network: Network, classes: np.ndarray, size: tuple[int, int], asked: SaliencyOptions, seeds: Sequence[int]
 ) -> np.ndarray:
     """Return the images that a network makes for classes, as they are kept: uint8 (n, height, width, 3)."""
-    low, high = -network.mean / network.std, (255 - network.mean) / network.std
     found, shape = [], (network.mean.shape[1], *size)
-
-    def bounded(inputs: Tensor, generator: torch.Generator) -> Tensor:
-        # what lies beyond black and white may come back
-        return inputs + (torch.clamp(inputs, low, high) - inputs).detach()
-
     for first in range(0, len(classes), network.batch_size):
         own = classes[first : first + network.batch_size]
         of = ClassScore(torch.from_numpy(own).to(network.device), asked.weight)
@@ -210,16 +205,8 @@ def image_of(
             np.random.default_rng(seed).standard_normal(shape) for seed in seeds[first : first + network.batch_size]
         ]
         begun = (NOISE * np.stack(noise)).astype(np.float32)
-        found.append(network.optimise(of, begun, asked.steps, asked.step_size, transform=bounded)[0])
-    return _pixels(network, np.concatenate(found))
-
-
-def _pixels(network: Network, inputs: np.ndarray) -> np.ndarray:
-    """Return normalised inputs (n, channels, height, width) as images of 8 bits."""
-    mean, std = (part.cpu().numpy() for part in (network.mean, network.std))
-    values = np.rint(np.clip(inputs * std + mean, 0, 255)).astype(np.uint8)
-    shown = values[:, :3] if values.shape[1] >= 3 else np.repeat(values[:, :1], 3, axis=1)
-    return np.ascontiguousarray(np.moveaxis(shown, 1, 3))
+        found.append(network.optimise(of, begun, asked.steps, asked.step_size, transform=bounded(network))[0])
+    return pixels_of(network, np.concatenate(found))
 
 
 def small(network: Network, device: str) -> Network:

@@ -45,7 +45,7 @@ CLASS_MODELS = table(
         pa.float64(),
         "largest score of the class on the drawn views",
     ),
-    column("grey_score", pa.float64(), "score on the mean colour alone, which the image began about"),
+    column("noise_score", pa.float64(), "score on the noise that the image was made from"),
     column(
         "scrambled_score", pa.float64(), "score on the image with random phases: its mean colour and frequencies alone"
     ),
@@ -54,6 +54,6 @@ CLASS_MODELS = table(
         pa.float64(),
         "score that the network gives to the image made for this class by its twin with shuffled weights",
     ),
-    column("twin_gain", pa.float64(), "score of the twin on that image, less its score on the mean colour"),
+    column("twin_gain", pa.float64(), "score of the twin on that image, less its score on the noise"),
     column("picture", pa.binary(), "the image, a PNG of the size of the input"),
 )

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from filterscope.jobs.report.terms import OF_PICTURES
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.methods.significance.trust import MEANINGS
@@ -373,23 +374,7 @@ TERMS: dict[str, str] = {
     "Edited views.after": "score after the edit",
     "Edited views.under control": "score after the control: an equal region painted elsewhere, or a view with it pasted",
     "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
-    # of effective fields
-    "68 %": "radius of the disc about the centroid that holds 68 % of the gradient's magnitude",
-    "95 %": "radius of the disc about the centroid that holds 95 % of the gradient's magnitude",
-    "uniform 68 %": "radius of 68 % were all pixels of the theoretical field inside the input alike",
-    "uniform 95 %": "radius of 95 % were all pixels of the theoretical field inside the input alike",
-    "random 68 %": "radius of 68 % in the network with its weights in another order",
-    "random 95 %": "radius of 95 % in the network with its weights in another order",
-    "long to short": "standard deviation of the field along its long axis over that along its short one",
-    "random long to short": "the same in the network with its weights in another order",
-    "down": "centroid of the field less its theoretical centre, rows, mean over units",
-    "right": "centroid of the field less its theoretical centre, columns, mean over units",
-    "by chance up to": "largest correlation, either sign, of the central 95 % of permuted units",
-    "occlusion to gradient": "size found by occlusion over the side of a square as large as the disc of 68 %, median",
-    # of feature visualisation
-    "beat the data": "share of the units whose picture reaches at least the largest activation on the data",
-    "noise": "the same of the noise that the picture began as",
-    "scrambled": "the same of the picture with its phases drawn anew",
+    **OF_PICTURES,
     "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
     "What the labels explain of relations.strength": "size of a relation, the median over pairs",
     "What the labels explain of relations.random network": "the same in the network with its weights in another order",

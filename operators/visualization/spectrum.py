@@ -74,16 +74,4 @@ def scrambled(spectrum: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     return np.stack([turned.real, turned.imag]).astype(np.float32)
 
 
-def scrambled_image(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """Return an image (height, width, 3) with random phases: its mean colour, as much of every frequency, and no structure.
-
-    What goes beyond 0 or 255 is cut.
-    """
-    spectrum = np.fft.rfft2(np.moveaxis(image, 2, 0).astype(np.float64))
-    angles = np.random.default_rng(seed).random(spectrum.shape[1:])
-    angles[0, 0] = 0
-    turned = np.fft.irfft2(spectrum * np.exp(2j * np.pi * angles), s=image.shape[:2])
-    return np.ascontiguousarray(np.moveaxis(np.rint(turned.clip(0, 255)), 0, 2).astype(np.uint8))
-
-
-__all__ = ["DEVIATION", "GAIN", "colour_matrix", "frequency_scale", "scrambled", "scrambled_image", "start"]
+__all__ = ["DEVIATION", "GAIN", "colour_matrix", "frequency_scale", "scrambled", "start"]

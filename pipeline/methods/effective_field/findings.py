@@ -81,9 +81,9 @@ def of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
         schemas.scan_layer(run, "effective_fields", model, layer)
         .sort("unit")
         .select(
-            "model", "layer", "unit", "images", pl.col("radius68").alias("68 %"), pl.col("uniform68").alias("uniform 68 %"),
+            "model", "layer", "unit", pl.col("radius68").alias("68 %"), pl.col("uniform68").alias("uniform 68 %"),
             pl.col("radius95").alias("95 %"), pl.col("uniform95").alias("uniform 95 %"),
-            pl.col("anisotropy").alias("long to short"), "angle", "picture",
+            pl.col("anisotropy").alias("long to short"), "angle", "images", "picture",
         )
         .collect()
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Takes gradients of class scores, and makes images that raise them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,32 +12,32 @@ from torch import Tensor
 from filterscope.operators.attribution.baselines import edge_map
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.statistics.rank_correlation import spearman
-from filterscope.operators.visualization.spectrum import scrambled_image
+from filterscope.operators.visualization.spectrum import scrambled, start
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.attribution.controls import randomised
 from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.attribution.explainers.passes import class_score
+from filterscope.pipeline.methods.attribution.options import Which
 from filterscope.pipeline.methods.extraction.networks import HeldNetworks
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
 from filterscope.pipeline.methods.pictures import grey, png
 from filterscope.pipeline.methods.saliency.options import SaliencyOptions
 from filterscope.pipeline.methods.tasks import ModelTask, chosen_views
+from filterscope.pipeline.methods.visualization.painting import Canvas
 from filterscope.pipeline.models.gradients import INPUT
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.rectifiers import Rule, Ruled, revive
-from filterscope.pipeline.models.straight import bounded, pixels_of
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
 RULES: tuple[Rule, ...] = ("saliency", "deconvnet", "guided")
+WHICH: tuple[Which, ...] = ("top", "all")
 #: Images of a pass, at most, on a CPU.
 BATCH = 8
 #: Side of a view in a picture.
 SIDE = 128
-#: Deviation of the noise that images begin as, in deviations of the data.
-NOISE = 0.01
 #: Share of the pixels of a map that are drawn white.
 _WHITE = 0.005
 
@@ -83,7 +83,9 @@ class Mapper:
         network = small(self._networks.network(task.plan, task.model, ()), task.plan.options.device)
         views = views_of(task, network)
         names = network.class_names(views.scores.shape[1]) if len(views.number) else []
-        twins = [small(randomised(task.plan, task.model, which), network.device) for which in ("top", "all")]
+        twins = [
+            small(randomised(task.plan, task.model, which, centred=which == "all"), network.device) for which in WHICH
+        ]
         rows = [row for rule in RULES for row in _mapped(task, (network, *twins), views, names, rule)] if names else []
         return _written(task, "saliency", rows)
 
@@ -154,7 +156,7 @@ class Maker:
         classes = most_frequent(views.classes, asked.classes)
         if not len(classes):
             return _written(task, "class_models", [])
-        twin = small(randomised(task.plan, task.model, "all"), network.device)
+        twin = small(randomised(task.plan, task.model, "all", centred=True), network.device)
         return _written(task, "class_models", _made(task, network, twin, views, classes))
 
 
@@ -166,23 +168,23 @@ def most_frequent(classes: np.ndarray, count: int) -> np.ndarray:
 
 def _made(task: ModelTask, network: Network, twin: Network, views: Views, classes: np.ndarray) -> list[dict[str, Any]]:
     asked, size = task.plan.of(SaliencyOptions), task.model.transform.input_size
-    names = network.class_names(views.scores.shape[1])
+    names, canvas = network.class_names(views.scores.shape[1]), Canvas.of(network, size)
     seeds = [seed_of("saliency", task.model.weights_sha256, index) for index in classes.tolist()]
-    kept, others = (image_of(one, classes, size, asked, seeds) for one in (network, twin))
-    scrambled = np.stack([scrambled_image(one, seed) for one, seed in zip(kept, seeds, strict=True)])
-    blank = pixels_of(network, np.zeros((1, network.mean.shape[1], *size), np.float32))
-    at = np.arange(len(classes)), classes
-    scores = network.scores(kept).astype(np.float64)
+    begun = np.stack([start(seed, canvas.colours, *size) for seed in seeds])
+    spectra, others = (image_of(one, canvas, classes, begun, asked) for one in (network, twin))
+    turned = np.stack([scrambled(one, seed + 1) for one, seed in zip(spectra, seeds, strict=True)])
+    kept, of_twin, of_turned, noise = (canvas.kept(one) for one in (spectra, others, turned, begun))
+    at, scores = (np.arange(len(classes)), classes), network.scores(kept).astype(np.float64)
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     columns = {
         "class": classes,
         "score": scores[at],
         "probability": (odds / odds.sum(axis=1, keepdims=True))[at],
         "dataset_maximum": views.scores.max(axis=0)[classes],
-        "grey_score": network.scores(blank)[0, classes],
-        "scrambled_score": network.scores(scrambled)[at],
-        "shuffled_score": network.scores(others)[at],
-        "twin_gain": twin.scores(others)[at] - twin.scores(blank)[0, classes],
+        "noise_score": network.scores(noise)[at],
+        "scrambled_score": network.scores(of_turned)[at],
+        "shuffled_score": network.scores(of_twin)[at],
+        "twin_gain": twin.scores(of_twin)[at] - twin.scores(noise)[at],
     }
     return [
         {
@@ -194,19 +196,15 @@ def _made(task: ModelTask, network: Network, twin: Network, views: Views, classe
 
 
 def image_of(
-    network: Network, classes: np.ndarray, size: tuple[int, int], asked: SaliencyOptions, seeds: Sequence[int]
+    network: Network, canvas: Canvas, classes: np.ndarray, begun: np.ndarray, asked: SaliencyOptions
 ) -> np.ndarray:
-    """Return the images that a network makes for classes, as they are kept: uint8 (n, height, width, 3)."""
-    found, shape = [], (network.mean.shape[1], *size)
+    """Return the coefficients of images that a network makes for classes, from those given."""
+    found = np.empty(begun.shape, np.float32)
     for first in range(0, len(classes), network.batch_size):
-        own = classes[first : first + network.batch_size]
-        of = ClassScore(torch.from_numpy(own).to(network.device), asked.weight)
-        noise = [
-            np.random.default_rng(seed).standard_normal(shape) for seed in seeds[first : first + network.batch_size]
-        ]
-        begun = (NOISE * np.stack(noise)).astype(np.float32)
-        found.append(network.optimise(of, begun, asked.steps, asked.step_size, transform=bounded(network))[0])
-    return pixels_of(network, np.concatenate(found))
+        rows = slice(first, first + network.batch_size)
+        of = ClassScore(torch.from_numpy(classes[rows]).to(network.device), asked.weight)
+        found[rows] = network.optimise(of, begun[rows], asked.steps, asked.step_size, transform=canvas.moved)[0]
+    return found
 
 
 def small(network: Network, device: str) -> Network:

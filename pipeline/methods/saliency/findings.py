@@ -45,7 +45,7 @@ def maps(run: str | Path) -> pl.DataFrame:
         schemas.scan_saliency(run)
         .filter(pl.col("picture").is_not_null())
         .sort("model", "view", "rule", descending=[False, False, True])
-        .select("model", "view", "name", "rule", *(pl.col(name).alias(said) for name, said in _RHO.items()), "picture")
+        .select("model", "name", "view", "rule", *(pl.col(name).alias(said) for name, said in _RHO.items()), "picture")
         .collect()
     )
 
@@ -57,7 +57,7 @@ def images(run: str | Path) -> pl.DataFrame:
         .sort("model", "class")
         .select(
             "model", "name", "score", "probability", pl.col("dataset_maximum").alias("in the data"),
-            pl.col("grey_score").alias("of grey"), pl.col("scrambled_score").alias("scrambled"),
+            pl.col("noise_score").alias("of noise"), pl.col("scrambled_score").alias("scrambled"),
             pl.col("shuffled_score").alias("of the twin's"), pl.col("twin_gain").alias("gain of the twin"), "picture",
         )
         .collect()
@@ -86,7 +86,7 @@ FINDINGS = (
         images,
         look="wall",
         terminal=False,
-        note="An image that raises the score of a class, beside the largest score in the data, on grey, on its own scrambled "
+        note="An image that raises the score of a class, beside the largest score in the data, on noise, on its own scrambled "
         "phases and on the image that the network with shuffled weights makes, which gains as well (`gain of the twin`).",
     ),
 )

@@ -9,7 +9,6 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from filterscope import schemas
-from filterscope.operators.visualization.spectrum import scrambled_image
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.methods.saliency import drawn, told
 from filterscope.pipeline.methods.saliency.drawing import most_frequent
@@ -125,10 +124,9 @@ def test_images_for_classes_raise_their_scores_above_all_controls(run):
     pixels, module, at = opened(rows["picture"]), squares(), np.arange(2)
     with torch.no_grad():
         scores = module(batch_of(pixels)).numpy()
-        blank = module(batch_of(np.full((1, SIDE, SIDE, 3), 128, np.uint8))).numpy()[0]
     classes = rows["class"].to_numpy()
     assert rows["score"].to_numpy() == pytest.approx(scores[at, classes], rel=1e-4)
-    assert rows["grey_score"].to_numpy() == pytest.approx(blank[classes], abs=1e-5)
+    assert (rows["score"] > rows["noise_score"] + 0.1).all()
     assert (rows["score"] > rows["dataset_maximum"]).all()
     assert (rows["score"] > rows["scrambled_score"]).all()
     assert (rows["score"] > rows["shuffled_score"]).all()
@@ -149,15 +147,6 @@ def test_the_image_of_a_linear_score_is_its_weights():
     found, _ = network.optimise(ClassScore(classes, 0.05), np.zeros((2, 3, 8, 8), np.float32), 300, 0.05)
     expected = linear[1].weight[classes].view(2, 3, 8, 8).numpy() / 0.1
     np.testing.assert_allclose(found, expected, atol=1e-3)
-
-
-def test_scrambling_keeps_frequencies_and_colour():
-    image = np.random.default_rng(0).integers(96, 160, (SIDE, SIDE, 3), np.uint8)
-    other = scrambled_image(image, 1)
-    before, after = (np.abs(np.fft.rfft2(one, axes=(0, 1))) for one in (image.astype(float), other.astype(float)))
-    assert np.abs(after[1:-1, 1:-1] - before[1:-1, 1:-1]).mean() < 0.05 * before[1:-1, 1:-1].mean()
-    assert other.mean((0, 1)) == pytest.approx(image.mean((0, 1)), abs=0.5)
-    assert np.abs(other.astype(float) - image).mean() > 8
 
 
 def test_costs_are_told_and_pages_show_the_pictures(run, tmp_path):

@@ -37,7 +37,7 @@ WHICH: tuple[Which, ...] = ("top", "all")
 #: Images of a pass, at most, on a CPU.
 BATCH = 8
 #: Side of a view in a picture.
-SIDE = 128
+SIDE = 84
 #: Share of the pixels of a map that are drawn white.
 _WHITE = 0.005
 

@@ -10,6 +10,8 @@ from filterscope.pipeline.methods.method import Finding
 #: Beyond it, a map shows the image more than what the network has learned.
 ALIKE = 0.5
 _RHO = {"rho_top": "head shuffled", "rho_all": "all shuffled", "rho_edges": "edges"}
+#: Order of the rules.
+_ORDER = pl.col("rule").replace_strict({"saliency": 0, "deconvnet": 1, "guided": 2}, return_dtype=pl.Int8)
 
 
 def sanity(run: str | Path) -> pl.DataFrame:
@@ -23,7 +25,6 @@ def sanity(run: str | Path) -> pl.DataFrame:
         beyond `ALIKE`. Empty if the run has none.
     """
     found = schemas.scan_saliency(run).filter(pl.col("reason").is_null())
-    order = pl.col("rule").replace_strict({"saliency": 0, "deconvnet": 1, "guided": 2}, return_dtype=pl.Int8)
     return (
         found.group_by("model", "rule")
         .agg(
@@ -31,7 +32,7 @@ def sanity(run: str | Path) -> pl.DataFrame:
             pl.col("rectifiers").max(),
             *(pl.col(name).median().alias(said) for name, said in _RHO.items()),
         )
-        .sort("model", order)
+        .sort("model", _ORDER)
         .with_columns(
             pl.when(pl.col("head shuffled") > ALIKE).then(pl.lit("too alike")).otherwise(pl.lit("")).alias("sanity")
         )
@@ -44,7 +45,7 @@ def maps(run: str | Path) -> pl.DataFrame:
     return (
         schemas.scan_saliency(run)
         .filter(pl.col("picture").is_not_null())
-        .sort("model", "view", "rule", descending=[False, False, True])
+        .sort("model", "view", _ORDER)
         .select("model", "name", "view", "rule", *(pl.col(name).alias(said) for name, said in _RHO.items()), "picture")
         .collect()
     )

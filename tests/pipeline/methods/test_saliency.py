@@ -158,6 +158,6 @@ def test_costs_are_told_and_pages_show_the_pictures(run, tmp_path):
     page = Page(written_here(run, tmp_path / "site") / "index.html")
     pictures = [entry for tag, entry in page.tags if tag == "img" and "data:image/webp" in (entry["src"] or "")]
     assert len(pictures) == 15 + 2
-    assert maps(run)["rule"].to_list()[:3] == ["saliency", "guided", "deconvnet"]
+    assert maps(run)["rule"].to_list()[:3] == ["saliency", "deconvnet", "guided"]
     for words in ("Whether saliency maps depend on what was learned", "Saliency maps", "Images made for classes"):
         assert words in page.text

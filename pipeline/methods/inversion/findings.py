@@ -45,14 +45,14 @@ def summary(run: str | Path) -> pl.DataFrame:
 
 
 def images(run: str | Path) -> pl.DataFrame:
-    """Return the images of the trained network, those of a view together, in the order of the layers."""
+    """Return the images, those of a view together: of the trained network first, in the order of the layers."""
     order = schemas.scan_layers(run).select(*_KEYS).with_row_index("order")
     return (
         schemas.scan_inversions(run)
         .join(order, on=_KEYS, how="left")
-        .sort("model", "view", "order", "network", descending=[False, False, False, True])
+        .sort("model", "view", "network", "order", descending=[False, False, True, False])
         .select(
-            "model", "view", "layer", "network", "error", pl.col("class_error").alias("of its class"),
+            "model", "layer", "view", "network", "error", pl.col("class_error").alias("of its class"),
             pl.col("pixel_error").alias("in pixels"), "picture",
         )
         .collect()

@@ -88,7 +88,8 @@ FINDINGS = (
         look="wall",
         terminal=False,
         note="An image that raises the score of a class, beside the largest score in the data, on noise, on its own scrambled "
-        "phases and on the image that the network with shuffled weights makes, which gains as well (`gain of the twin`).",
+        "phases and on the image that the network with shuffled weights makes, which raises its own score by `gain of the "
+        "twin`.",
     ),
 )
 

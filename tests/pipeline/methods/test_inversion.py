@@ -191,6 +191,9 @@ def test_costs_are_told_and_a_page_shows_the_images(run, tmp_path):
     page = Page(written_here(run, tmp_path / "site") / "index.html")
     pictures_ = [entry for tag, entry in page.tags if tag == "img" and "data:image/webp" in (entry["src"] or "")]
     assert len(pictures_) == 8
-    assert images_of(run)["layer"].to_list()[:2] == ["1", "1"]
+    shown = images_of(run)
+    assert shown["layer"].to_list() == ["1", "2"] * 4
+    assert shown["view"].is_sorted()
+    assert set(shown.filter(pl.col("view") == shown["view"].min())["network"].to_list()[:2]) == {"trained"}
     for words in ("What layers still know of an image", "Images made anew from layers"):
         assert words in page.text

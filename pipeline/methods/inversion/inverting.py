@@ -16,8 +16,8 @@ from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.attribution.controls import randomised
 from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.extraction.networks import HeldNetworks
+from filterscope.pipeline.methods.inversion.asked import POOL, InversionTask
 from filterscope.pipeline.methods.inversion.options import InversionOptions
-from filterscope.pipeline.methods.inversion.stage import POOL, InversionTask
 from filterscope.pipeline.methods.pictures import png
 from filterscope.pipeline.methods.tasks import chosen_views
 from filterscope.pipeline.models.gradients import INPUT, tapped_for

@@ -1,7 +1,6 @@
 """Stage `invert`: some drawn views made anew from a layer; a key is a model, a layer and a network."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,21 +8,12 @@ from filterscope.pipeline.engine.keys import Key, Keys
 from filterscope.pipeline.engine.stage import Stage, Work
 from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
 from filterscope.pipeline.methods.extraction.extract import forward_step
+from filterscope.pipeline.methods.inversion.asked import POOL, InversionTask
 from filterscope.pipeline.methods.inversion.options import InversionOptions
 from filterscope.pipeline.methods.method import Prints, StageKind
-from filterscope.pipeline.methods.tasks import LayerTask, each_model, key_of
+from filterscope.pipeline.methods.tasks import each_model, key_of
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
-
-#: Drawn views whose activations inversions are held against, as far as they are not inverted themselves.
-POOL = 48
-
-
-@dataclass(frozen=True)
-class InversionTask(LayerTask):
-    """A layer of the trained network, or of the one with shuffled weights."""
-
-    network: str
 
 
 def plan_inversions(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
@@ -54,4 +44,4 @@ INVERT = StageKind(
     "invert", reads=(MAXIMA,), writes=(Table("inversions"),), plan=plan_inversions, parameters=parameters
 )
 
-__all__ = ["INVERT", "POOL", "InversionTask"]
+__all__ = ["INVERT"]

@@ -103,7 +103,7 @@ def _open(run: str | Path) -> Plan:
 
 
 def left_out(run: str | Path) -> str | None:
-    """Return, in a sentence, what `units_for` does not see of a run that keeps some concepts of each unit; None if it sees all."""
+    """Return in a sentence what `units_for` does not see where a run keeps some concepts of each unit; None if it sees all."""
     kept = kept_concepts(_open(run))
     if kept is None:
         return None

@@ -81,7 +81,7 @@ def _pictures(
     found = magnitudes(network, np.stack(pixels), OfActive(task.layer.name), targets)
     side = min(task.model.transform.input_size) // WINDOW
     smooth = window_mean(found, side + 1 - side % 2)
-    largest = max(float(maps.max()), float(limit), np.finfo(np.float32).tiny)
+    largest = max(float(maps.max()), float(limit))
     return [_picture(*parts, largest) for parts in zip(maps, pixels, smooth, strict=True)]
 
 

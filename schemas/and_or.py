@@ -87,7 +87,6 @@ QUESTIONS = table(
 
 #: What a person is asked about.
 _ASKED = (MODEL, *_TRIAL[:3])
-_FOUND = "no template was known, or the part is absent"
 
 PART_ANSWERS = table(
     *_ASKED,
@@ -110,8 +109,8 @@ ANSWERED_LOCALIZATION = table(
     column(
         "method",
         pa.string(),
-        "person: the graph grown from their answers; mean position: of the part on the crops that they marked; random, "
-        "simulated: crops drawn at random, answered by one who knows the landmarks",
+        "person: the graph grown from their answers; mean position: of the part on the crops that they marked; random "
+        "crops: as many crops drawn at random, each marked by its landmark",
     ),
     column("answers", pa.int32(), "the first so many answers"),
     column("annotated", pa.float64(), "of these, those that mark where the part is, on average"),
@@ -119,7 +118,7 @@ ANSWERED_LOCALIZATION = table(
     column("patterns", pa.float64(), "of all templates, on average", null="mean position has none"),
     column("images", pa.int32(), "held-out crops on which the part is looked for"),
     column("distance", pa.float64(), "mean distance from the part's centre there, in diagonals of the input"),
-    column("distance_low", pa.float64(), "2.5th percentile, images (and random questions) drawn anew"),
+    column("distance_low", pa.float64(), "2.5th percentile, images (and random crops) drawn anew"),
     column("distance_high", pa.float64(), "97.5th percentile"),
     column("less", pa.float64(), "by what share the distance is below that of the person's first template", null=_BEFORE),
     column("less_low", pa.float64(), "2.5th percentile, the same images before and after", null=_BEFORE),

@@ -35,9 +35,10 @@ def needs() -> "Sequence[Need]":
 
 def findings() -> "Sequence[Finding]":
     """Return what it found."""
+    from filterscope.pipeline.methods.and_or import drawn
     from filterscope.pipeline.methods.and_or.findings import FINDINGS
 
-    return FINDINGS
+    return *FINDINGS, *drawn.FINDINGS
 
 
 METHOD = Method(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filterscope.operators.and_or.answering import POINT, SAME, answered
+from filterscope.operators.and_or.answering import SAME, marked
+from filterscope.operators.and_or.inquiry import Answer
 from filterscope.operators.localization.measures import bootstrap_means, interval, normalised_distance
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.keys import Key
@@ -28,8 +29,8 @@ from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
 
-PERSON, MEAN, RANDOM = "person", "mean position", "random, simulated"
-#: Random orders that a simulated person answers in.
+PERSON, MEAN, RANDOM = "person", "mean position", "random crops"
+#: Random orders in which crops are marked.
 RANDOM_SEEDS = 3
 
 
@@ -45,8 +46,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what the rows depend on beside responses: every answer that the run keeps, and whom chance may ask about."""
     told = {about.block: [[one.view, one.said, one.template, list(one.box)] for one in own]
             for about, own in kept_answers(plan, model).items()}  # fmt: skip
-    rules = {"random_seeds": RANDOM_SEEDS, "same": SAME, "point": POINT}
-    return {"answers": told, "pool": plan.of(AndOrOptions).pool, **rules}
+    return {"answers": told, "pool": plan.of(AndOrOptions).pool, "random_seeds": RANDOM_SEEDS, "same": SAME}
 
 
 def plan_answers(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
@@ -83,52 +83,48 @@ class _Measured:
         self._first: np.ndarray | None = None
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """Yield the rows: of the person, of the mean position of what they marked, and of random questions."""
+        """Yield the rows: of the person, of the mean position of what they marked, and of random crops."""
         if not len(self._truth):
             return
-        grown, marked = self._grown, list[tuple[float, ...]]()
+        grown, places = self._grown, list[tuple[float, ...]]()
         for number, told in enumerate(self._task.told, 1):
             grown.take(told)
             if told.said in MARKED:
-                marked.append(told.part)
-            if not marked:
+                places.append(told.part)
+            if not places:
                 continue
             found = [self._distance(grown)]
             if self._first is None:
                 self._first = found[0]
-            yield self._row(PERSON, number, found, len(marked), _size(grown))
-            mean = np.broadcast_to(np.array(marked).mean(axis=0), self._truth.shape)
-            yield self._row(MEAN, number, [self._off(mean)], len(marked), (None, None))
+            yield self._row(PERSON, number, found, len(places), _size(grown))
+            mean = np.broadcast_to(np.array(places).mean(axis=0), self._truth.shape)
+            yield self._row(MEAN, number, [self._off(mean)], len(places), (None, None))
         yield from self._random()
 
     def _random(self) -> Iterator[dict[str, object]]:
-        """Yield what as many answers about crops at random come to, given by one who knows the landmarks."""
+        """Yield what marking as many crops at random comes to, after 1, 2, 4, 8 ... and all of them."""
         parts, view = self._pool.parts, self._grown.view
         known = self._pool.rows[~np.isnan(parts.centre[self._pool.rows, 0])]
         count = min(sum(told.said != ABSENT for told in self._task.told), len(known))
-        rows = np.searchsorted(parts.views.view, view)
-        part, size = parts.centre[rows], parts.size[rows]
-        states = []
-        for seed in range(RANDOM_SEEDS if self._first is not None else 0):
+        if self._first is None or not count:
+            return
+        part = parts.centre[np.searchsorted(parts.views.view, view)]
+        orders = []
+        for seed in range(RANDOM_SEEDS):
             bits = np.random.PCG64(seed_of("and-or", "answers", "random", self._seed, seed)).random_raw(len(known))
             order = known[np.argsort(bits, kind="stable")[:count]]
-            states.append(self._simulated(np.searchsorted(view, parts.views.view[order]), part, size))
-        for number, of_seeds in enumerate(zip(*states, strict=True), 1):
-            found, boxes, templates, patterns = zip(*of_seeds, strict=True)
-            sizes = float(np.mean(templates)), float(np.mean(patterns))
-            yield self._row(RANDOM, number, list(found), float(np.mean(boxes)), sizes)
+            orders.append(marked(np.searchsorted(view, parts.views.view[order]), part, self._grown.inquiry.extent))
+        for number in sorted({*(2**k for k in range(count.bit_length())), count}):
+            found, sizes = zip(*(self._marked(answers[:number]) for answers in orders), strict=True)
+            templates, patterns = np.mean(np.array(sizes), axis=0).tolist()
+            yield self._row(RANDOM, number, list(found), number, (templates, patterns))
 
-    def _simulated(
-        self, order: np.ndarray, part: np.ndarray, size: np.ndarray
-    ) -> list[tuple[np.ndarray, int, float, float]]:
-        """Return distances, places marked, templates and patterns after each answer of a simulated person."""
-        grown, states, boxes = self._grown.again(), [], 0
-        for at in order.tolist():
-            answer = answered(grown.inquiry, at, part, size)
+    def _marked(self, answers: Sequence[Answer]) -> tuple[np.ndarray, tuple[float, float]]:
+        """Return distances, and the size of the graph, that some marks come to."""
+        grown = self._grown.again()
+        for answer in answers:
             grown.inquiry.take(answer)
-            boxes += answer.said in MARKED
-            states.append((self._distance(grown), boxes, *_size(grown)))
-        return states
+        return self._distance(grown), _size(grown)
 
     def _row(
         self, method: str, answers: int, found: Sequence[np.ndarray], annotated: float,

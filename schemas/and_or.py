@@ -90,13 +90,21 @@ _ASKED = (MODEL, *_TRIAL[:3])
 
 PART_ANSWERS = table(
     *_ASKED,
-    column("number", pa.int32(), "place of the answer among those about the part, from 1; they are replayed in this order"),
+    column(
+        "number", pa.int32(), "place of the answer among those about the part, from 1; they are replayed in this order"
+    ),
     column("image", pa.int32(), "source image"),
     column("view", pa.int32(), "crop that was asked about"),
-    column("answer", pa.string(), "right, place (right template, wrong place), other (template), new (template) or absent"),
+    column(
+        "answer", pa.string(), "right, place (right template, wrong place), other (template), new (template) or absent"
+    ),
     column("template", pa.int32(), "view that its template began with, by that answer", null="the part is absent"),
-    column("y", pa.float64(), "row of the part's centre by that answer", null="the part is absent", unit="input pixels"),
-    column("x", pa.float64(), "column of the part's centre by that answer", null="the part is absent", unit="input pixels"),
+    column(
+        "y", pa.float64(), "row of the part's centre by that answer", null="the part is absent", unit="input pixels"
+    ),
+    column(
+        "x", pa.float64(), "column of the part's centre by that answer", null="the part is absent", unit="input pixels"
+    ),
     column("height", pa.float64(), "of the box", null="a point, or no box was drawn", unit="input pixels"),
     column("width", pa.float64(), "of the box", null="a point, or no box was drawn", unit="input pixels"),
     column("predicted_gain", pa.float64(), "by which the crop was chosen, up to a factor", null="chance chose it"),
@@ -120,7 +128,9 @@ ANSWERED_LOCALIZATION = table(
     column("distance", pa.float64(), "mean distance from the part's centre there, in diagonals of the input"),
     column("distance_low", pa.float64(), "2.5th percentile, images (and random crops) drawn anew"),
     column("distance_high", pa.float64(), "97.5th percentile"),
-    column("less", pa.float64(), "by what share the distance is below that of the person's first template", null=_BEFORE),
+    column(
+        "less", pa.float64(), "by what share the distance is below that of the person's first template", null=_BEFORE
+    ),
     column("less_low", pa.float64(), "2.5th percentile, the same images before and after", null=_BEFORE),
     column("less_high", pa.float64(), "97.5th percentile", null=_BEFORE),
 )

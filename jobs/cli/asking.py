@@ -26,7 +26,8 @@ def ask(
         ),
     ] = None,
     part: Annotated[
-        str | None, typer.Option(help="Landmark, such as head: ask where it is on crops, by what is learned from answers.")
+        str | None,
+        typer.Option(help="Landmark, such as head: ask where it is on crops, by what is learned from answers."),
     ] = None,
     category: Annotated[str | None, typer.Option(help="Category, where several have the part.")] = None,
     layers: Annotated[
@@ -61,7 +62,9 @@ def ask(
         stray = {"category": category, "layers": layers, "pictures": pictures}
         if wrong := [f"--{name}" for name, given in stray.items() if given is not None]:
             raise InputError(f"{' and '.join(wrong)}: only with --part, to ask where a part is")
-        _ask_views(run, page, safe, budget=150 if budget is None else budget, policy=policy or "least-confident", model=model)
+        _ask_views(
+            run, page, safe, budget=150 if budget is None else budget, policy=policy or "least-confident", model=model
+        )
     else:
         if policy is not None:
             raise InputError(f"--policy {policy}: crops are asked about by what they are predicted to teach; drop it")

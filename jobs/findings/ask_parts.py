@@ -150,9 +150,13 @@ class PartAsking:
             size = grown.sizes(int(best[number]))
             found.append(
                 PartQuestion(
-                    view, name, chosen[number][1], grown.names[int(best[number])], tuple(centre[number].tolist()),
+                    view,
+                    name,
+                    chosen[number][1],
+                    grown.names[int(best[number])],
+                    tuple(centre[number].tolist()),
                     () if np.isnan(size).any() else tuple(size.tolist()),
-                )  # fmt: skip
+                )
             )
         return found
 
@@ -255,7 +259,9 @@ def _rows(file: Path) -> list[dict[str, str]]:
             reader = csv.DictReader(opened, strict=True)
             lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if lacking:
-                raise InputError(f"{file} has no column {' and none '.join(lacking)}; fill in that of `filterscope ask`")
+                raise InputError(
+                    f"{file} has no column {' and none '.join(lacking)}; fill in that of `filterscope ask`"
+                )
             return [{name: row.get(name) or "" for name in COLUMNS} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} cannot be read as CSV in UTF-8: {error}") from None
@@ -306,7 +312,9 @@ class _Checks:
             raise InputError(f"{where}: {row['view']!r} is the number of no view that `filterscope ask` asks about")
         if _unquoted(row["file"]) != self._files[view]:
             name = self._files[view]
-            raise InputError(f"{where}: view {view} of this run is of {name}, not {row['file']}: the file is of another run")
+            raise InputError(
+                f"{where}: view {view} of this run is of {name}, not {row['file']}: the file is of another run"
+            )
         if said not in TAKES:
             raise InputError(f"{where}: the answer {row['answer'].strip()[:80]!r}; write {', '.join(TAKES)}")
         found = _whole(row["found_template"])

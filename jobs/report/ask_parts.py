@@ -41,7 +41,9 @@ def write_parts_page(asking: PartAsking, page: Path, budget: int) -> Path:
     _refuse_untaken(page, asking)
     plan = asking.plan
     if not images_at_hand(plan):
-        raise InputError(f"--page shows images, and the data set {plan.data} is not there; `--part` without it asks by CSV")
+        raise InputError(
+            f"--page shows images, and the data set {plan.data} is not there; `--part` without it asks by CSV"
+        )
     questions = asking.questions(budget)
     first = [(one.view, one.box) for one in asking.told if one.said == NEW]
     views = [*(one.view for one in questions), *(view for view, _ in first)]
@@ -51,9 +53,9 @@ def write_parts_page(asking: PartAsking, page: Path, budget: int) -> Path:
     sheet = Sheet(
         about.subject(plan),
         f"The {about.part} of {about.category}, {about.model}",
-        f"Is the {about.part} where the dashed box is? If not, draw a box around it: in the wrong place, though it looks as in "
-        "that template; as in another template; or as in none, which begins a new one. Answers stay in this browser until you "
-        "download them. What you leave open is asked again.",
+        f"Is the {about.part} in the dashed box? If not, draw a box around it. Wrong place: it looks as in the template by which it "
+        "was found. Other template: as in another one. New template: as in none. Answers stay in this browser until you download "
+        "them; what you leave open is asked again.",
         _CHOICES,
         COLUMNS,
         file,
@@ -105,9 +107,10 @@ def _refuse_untaken(page: Path, asking: PartAsking) -> None:
     known = {str(one.view) for one in asking.told}
     left = [key for key in given if key.partition("-")[0] not in known]
     if left:
+        run, file = shlex.quote(str(asking.folder.path)), shlex.quote(str(page.with_suffix(".csv")))
         raise InputError(
-            f"{kept} holds {len(left)} answers that the run does not have: `filterscope answer "
-            f"{shlex.quote(str(asking.folder.path))} {shlex.quote(str(page.with_suffix('.csv')))}` first, or name another --page"
+            f"{kept} holds {len(left)} answers that the run does not have: `filterscope answer {run} {file}` first, or name "
+            "another --page"
         )
 
 
@@ -115,7 +118,7 @@ def _webp(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
     sink = io.BytesIO()
-    Image.fromarray(pixels).save(sink, "WEBP", quality=85, method=2)
+    Image.fromarray(pixels).save(sink, "WEBP", quality=85, method=2, lossless=max(pixels.shape) < 128)
     return sink.getvalue()
 
 

@@ -30,8 +30,10 @@ _STYLES, _SCRIPTS = ("style.css", "questions.css"), ("dom.js", "files.js", "ques
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to answer: what the CSV says, what the button says, the key that presses it, what numbers it takes, and whether it begins
-    a template that other answers may name."""
+    """A way to answer: what the CSV says, what the button says, and the key that presses it.
+
+    `takes` are names of numbers that come with it; where it `begins` a template, other answers may name that.
+    """
 
     answer: str
     label: str

@@ -162,9 +162,7 @@ class Inquiry:
 
     def _shown(
         self, asked: NDArray[np.bool_]
-    ) -> tuple[
-        NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]
-    ]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
         """Return what is chosen by, of views that may show the part: place in the pool, score, template, left, unlikeness."""
         absent = [answer.view for answer in self.answers if answer.said == "absent"]
         shown = np.flatnonzero(~np.isin(self.pool, absent))

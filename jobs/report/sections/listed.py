@@ -74,7 +74,13 @@ def pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
     down, right = look.height / height, look.width / width
     ring = None if x is None or y is None else ((x + 0.5) * right, (y + 0.5) * down)
     marks = tuple(
-        (mark["kind"], (mark["x"] + 0.5) * right, (mark["y"] + 0.5) * down, (mark["to_x"] + 0.5) * right, (mark["to_y"] + 0.5) * down)
+        (
+            mark["kind"],
+            (mark["x"] + 0.5) * right,
+            (mark["y"] + 0.5) * down,
+            (mark["to_x"] + 0.5) * right,
+            (mark["to_y"] + 0.5) * down,
+        )
         for mark in known.get("marks") or ()
     )
     return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring, says, marks)

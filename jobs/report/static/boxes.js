@@ -26,9 +26,13 @@ const boxes = ({ answerOf, begun }) => {
     return [svg("rect", { class: `${name} under`, ...place }), svg("rect", { class: name, ...place })];
   }
 
+  const outlines = () => layer.replaceChildren(...(question.found.length ? outline("found", question.found) : []), ...(box ? outline("drawn", box) : []));
   function draw() {
-    layer.replaceChildren(...(question.found.length ? outline("found", question.found) : []), ...(box ? outline("drawn", box) : []));
-    inputs.forEach((input, n) => { if (input !== document.activeElement) input.value = box ? box[n] : ""; });
+    outlines();
+    inputs.forEach((input, n) => {
+      input.value = box ? box[n] : "";
+      input.removeAttribute("aria-invalid");
+    });
   }
 
   function from(start, end) {
@@ -65,9 +69,9 @@ const boxes = ({ answerOf, begun }) => {
     const values = inputs.map((input) => (input.value.trim() === "" ? NaN : Number(input.value)));
     const [width, height] = bounds;
     const fits = values.every(Number.isFinite) && values[2] >= LEAST && values[3] >= LEAST && values[0] >= 0 && values[0] < height && values[1] >= 0 && values[1] < width && values[2] <= height && values[3] <= width;
-    if (fits) box = values.map(round);
+    box = fits ? values.map(round) : null;
     inputs.forEach((input) => input.setAttribute("aria-invalid", String(!fits)));
-    draw();
+    outlines(); // what is typed stays as it is
   }
   for (const input of inputs) input.addEventListener("input", type);
 

@@ -166,7 +166,9 @@ def _places(task: AnswersTask, pool: Pool, grown: Grown) -> Iterator[dict[str, o
         return
     inquiry = grown.inquiry
     side, layers = float(max(inquiry.extent)), list(zip(task.about.layers.split(","), inquiry.layers, strict=True))
-    centre, score, best = inquiry.parsed(grown.held) if len(grown.held) else (np.empty((0, 2)), np.empty(0), np.empty(0))
+    centre, score, best = (
+        inquiry.parsed(grown.held) if len(grown.held) else (np.empty((0, 2)), np.empty(0), np.empty(0))
+    )
     part_of = {told.view: told.part for told in task.told}
     for number, (first, template) in enumerate(zip(grown.names, inquiry.templates, strict=True)):
         shared = {**asdict(task.about), "answers": len(task.told), "template": first}

@@ -74,8 +74,8 @@ def answered_parses(run: str | Path) -> pl.DataFrame:
 def grown_parses(run: str | Path) -> pl.DataFrame:
     """Return templates of the first draw with their patterns on crops.
 
-    Columns: model, category, part, layers, template, and `views`: the annotated crop, then held-out ones from the best parse to
-    the worst, each with the place of the part and `marks`, from where a pattern lies to where it expects the part.
+    Columns: model, category, part, shots, layers, template, and `views`: the annotated crop, then held-out ones from the best
+    parse to the worst, each with the place of the part and `marks`, from where a pattern lies to where it expects the part.
     """
     places = schemas.scan_aog_places(run).collect()
     return _parses(pl.concat([_annotated(run), places.filter(draw=0)]), [*_ASKED[:3], "shots", "layers"])

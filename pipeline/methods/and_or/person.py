@@ -56,7 +56,7 @@ class Told:
 
     @property
     def part(self) -> tuple[float, ...]:
-        """y and x; empty if the part is absent."""
+        """Where the centre is, y and x; empty if the part is absent."""
         return tuple(value for value in self.box[:2] if value is not None)
 
 
@@ -72,10 +72,19 @@ def keep_told(plan: Plan, about: About, images: Mapping[int, int], before: int, 
         y, x, height, width = one.box or (None,) * 4
         rows.append(
             {
-                **asdict(about), "number": number, "image": images[one.view], "view": one.view, "answer": one.said,
-                "template": one.template, "y": y, "x": x, "height": height, "width": width, "predicted_gain": one.gain,
+                **asdict(about),
+                "number": number,
+                "image": images[one.view],
+                "view": one.view,
+                "answer": one.said,
+                "template": one.template,
+                "y": y,
+                "x": x,
+                "height": height,
+                "width": width,
+                "predicted_gain": one.gain,
                 "source": one.source,
-            }  # fmt: skip
+            }
         )
     table = pa.Table.from_pylist(rows, schema=TABLES[TABLE])
     write_table(plan.run, TABLE, (about.model, f"{about.block}-{before:06d}"), [table])

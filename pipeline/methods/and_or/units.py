@@ -63,7 +63,9 @@ def _looked_at(plan: Plan, model: PlannedModel) -> Iterator[tuple[Layer, str]]:
     """Yield layers and categories that templates are grown of: those that `localize` asks for, and those of answers."""
     asked = plan.of(LocalizeOptions)
     if asked.part is not None and asked.model in (None, model.name):
-        yield from ((layer, category) for layer in layers_asked(model, asked) for category in categories_asked(plan, model))
+        yield from (
+            (layer, category) for layer in layers_asked(model, asked) for category in categories_asked(plan, model)
+        )
     known = {layer.name: layer for layer in model.layers}
     for about in kept_answers(plan, model):
         yield from ((known[name], about.category) for name in about.layers.split(",") if name in known)

@@ -53,9 +53,9 @@ def write_parts_page(asking: PartAsking, page: Path, budget: int) -> Path:
     sheet = Sheet(
         about.subject(plan),
         f"The {about.part} of {about.category}, {about.model}",
-        f"Is the {about.part} in the dashed box? If not, draw a box around it. Wrong place: it looks as in the template by which it "
-        "was found. Other template: as in another one. New template: as in none. Answers stay in this browser until you download "
-        "them; what you leave open is asked again.",
+        f"Is the {about.part} in the dashed box? If not, draw a box around it. Wrong place: it looks as in the template by "
+        "which it was found. Other template: as in another one. New template: as in none. Answers stay in this browser until "
+        "you download them; what you leave open is asked again.",
         _CHOICES,
         COLUMNS,
         file,

@@ -102,22 +102,24 @@ class _Measured:
         yield from self._random()
 
     def _random(self) -> Iterator[dict[str, object]]:
-        """Yield what marking as many crops at random comes to, after 1, 2, 4, 8 ... and all of them."""
+        """Yield what marking as many crops at random comes to: as many as the first 1, 2, 4, 8 ... and all answers mark."""
         parts, view = self._pool.parts, self._grown.view
         known = self._pool.rows[~np.isnan(parts.centre[self._pool.rows, 0])]
-        count = min(sum(told.said != ABSENT for told in self._task.told), len(known))
-        if self._first is None or not count:
+        told = len(self._task.told)
+        shown = np.cumsum([one.said != ABSENT for one in self._task.told]).clip(max=len(known)).tolist()
+        if self._first is None or not shown[-1]:
             return
         part = parts.centre[np.searchsorted(parts.views.view, view)]
         orders = []
         for seed in range(RANDOM_SEEDS):
             bits = np.random.PCG64(seed_of("and-or", "answers", "random", self._seed, seed)).random_raw(len(known))
-            order = known[np.argsort(bits, kind="stable")[:count]]
+            order = known[np.argsort(bits, kind="stable")[: shown[-1]]]
             orders.append(marked(np.searchsorted(view, parts.views.view[order]), part, self._grown.inquiry.extent))
-        for number in sorted({*(2**k for k in range(count.bit_length())), count}):
-            found, sizes = zip(*(self._marked(answers[:number]) for answers in orders), strict=True)
-            templates, patterns = np.mean(np.array(sizes), axis=0).tolist()
-            yield self._row(RANDOM, number, list(found), number, (templates, patterns))
+        for number in sorted({*(2**k for k in range(told.bit_length())), told}):
+            if count := shown[number - 1]:
+                found, sizes = zip(*(self._marked(answers[:count]) for answers in orders), strict=True)
+                templates, patterns = np.mean(np.array(sizes), axis=0).tolist()
+                yield self._row(RANDOM, number, list(found), count, (templates, patterns))
 
     def _marked(self, answers: Sequence[Answer]) -> tuple[np.ndarray, tuple[float, float]]:
         """Return distances, and the size of the graph, that some marks come to."""

@@ -36,16 +36,20 @@ def after_answers(run: str | Path) -> pl.DataFrame:
 
 
 def error_against_answers(run: str | Path) -> pl.DataFrame:
-    """Return the mean distance after each number of answers, of the person and the controls, with 95 % intervals."""
+    """Return the mean distance after some numbers of answers, of the person and the controls, with 95 % intervals.
+
+    After 1, 2, 4, 8 ... and all, where random crops are marked too; after each, where the data set marks none.
+    """
     rows = schemas.scan_answered_localization(run).collect()
-    wide = rows.select(*_ASKED, "answers").unique()
+    wide = rows.filter(method=PERSON).select(*_ASKED, "answers")
     for method in _METHODS:
         own = rows.filter(method=method).select(
             *_ASKED, "answers", pl.col("distance").alias(method), pl.col("distance_low").alias(f"{method} low"),
             pl.col("distance_high").alias(f"{method} high"),
         )  # fmt: skip
         wide = wide.join(own, on=[*_ASKED, "answers"], how="left")
-    return wide.sort(*_ASKED, "answers")
+    known = pl.col(RANDOM).is_not_null()
+    return wide.filter(known | ~known.any().over(_ASKED)).sort(*_ASKED, "answers")
 
 
 def answer_verdict(run: str | Path, about: About) -> str:
@@ -140,8 +144,8 @@ def _ties(places: pl.DataFrame) -> Iterator[dict[str, object]]:
 
 
 _DRAWN = (
-    "A ring is the part as annotated or found; a dot is where a pattern lies, a line leads to where it expects the part: yellow of "
-    "the upper layers, blue of the lower ones. Held-out crops from the best score to the worst."
+    "A ring is the part as annotated or found; a dot is where a pattern lies, a line leads to where it expects the part: yellow "
+    "of the upper layers, blue of the lower ones. Held-out crops from the best score to the worst."
 )
 
 FINDINGS = (

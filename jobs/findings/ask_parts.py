@@ -308,7 +308,7 @@ class _Checks:
 
     def _told(self, row: dict[str, str], where: str) -> Told:
         view, said = _whole(row["view"]), row["answer"].strip().lower()
-        if view not in self._files:
+        if view is None or view not in self._files:
             raise InputError(f"{where}: {row['view']!r} is the number of no view that `filterscope ask` asks about")
         if _unquoted(row["file"]) != self._files[view]:
             name = self._files[view]

@@ -23,7 +23,7 @@ _POLICIES = {
     "ucb1": "by the bandit UCB1 over partitions, mean over trials",
 }
 
-#: How strategies choose the object that a person is asked about.
+#: How strategies choose the object that a person is asked about; how a part is found after their answers.
 _STRATEGIES = {
     "gain": "asking where the graph is predicted to gain most",
     "random": "asking at random",
@@ -31,13 +31,12 @@ _STRATEGIES = {
     "most different": "asking about the crop least like those asked about",
 }
 
-#: What a part is found by after a person's answers; what columns of a mean and its interval hold.
 _ANSWERED = {
     "person": "by the graph grown from the answers",
     "mean position": "at the mean of what was marked",
     "random crops": "by a graph of as many crops at random, each marked by its landmark",
 }
-_OF_THE_MEAN = "mean", "2.5th percentile of the mean", "97.5th percentile of the mean"
+_ENDS = {"": "mean", " low": "2.5th percentile of the mean", " high": "97.5th percentile of the mean"}
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
@@ -306,14 +305,13 @@ TERMS: dict[str, str] = {
     "Questions about parts.other": "share of answers that name another template",
     "Questions about parts.new": "share of answers that begin a template",
     "Answers of a person about parts.answers": "answers of this kind",
-    "Answers of a person about parts.predicted_gain": "mean of what the crops were chosen by, up to a factor",
     "And-Or graph of a person's answers.weight": "of a template among those of its part, or of a filter in it; width alone",
     "Error against answers.answers": "questions that were answered",
     **{
         f"{heading}.{of}{end}": f"{which} distance from the part on held-out crops, {how}"
         for heading, ways in (("Error against answers", _STRATEGIES), ("Error against a person's answers", _ANSWERED))
         for of, how in ways.items()
-        for end, which in zip(("", " low", " high"), _OF_THE_MEAN, strict=True)
+        for end, which in _ENDS.items()
     },
     "members": "views of the partition",
     "share wrong": "share of views with a true class on file that are predicted wrongly",

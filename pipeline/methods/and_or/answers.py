@@ -133,7 +133,8 @@ class _Measured:
         size: tuple[float | None, float | None],
     ) -> dict[str, object]:  # fmt: skip
         own = np.stack(found)
-        before = np.broadcast_to(self._first, own.shape).copy()
+        first = own[0] if self._first is None else self._first
+        before = np.broadcast_to(first, own.shape).copy()
         mine, other = (bootstrap_means(values, self._image, self._seed) for values in (own, before))
         low, high = interval(mine)
         row = {

@@ -144,8 +144,8 @@ def _ties(places: pl.DataFrame) -> Iterator[dict[str, object]]:
 
 
 _DRAWN = (
-    "A ring is the part as annotated or found; a dot is where a pattern lies, a line leads to where it expects the part: yellow "
-    "of the upper layers, blue of the lower ones. Held-out crops from the best score to the worst."
+    "A ring is the part as annotated or found; a dot is where a pattern lies, a line leads to where it expects the part: "
+    "yellow of the upper layers, blue of the lower ones. Held-out crops from the best score to the worst."
 )
 
 FINDINGS = (

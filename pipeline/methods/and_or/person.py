@@ -114,7 +114,7 @@ def _told(row: Mapping[str, Any]) -> Told:
 
 
 def _unbroken(rows: Mapping[int, Told]) -> list[Told]:
-    told = []
+    told = list[Told]()
     while len(told) + 1 in rows:
         told.append(rows[len(told) + 1])
     return told

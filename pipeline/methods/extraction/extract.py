@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.layout import opened
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
@@ -142,17 +142,18 @@ def finished(maps: np.ndarray, task: PassTask, layer: str, rejected: np.ndarray)
 
 def write_rejects(task: PassTask, reasons: Sequence[str]) -> None:
     """Write why images of an image block could not be decoded."""
+    if not any(reasons):
+        return
     # an image has as many views as objects and flips
     bad = list(dict.fromkeys((uri, reason) for uri, reason in zip(_files(task), reasons, strict=True) if reason))
-    if bad:
-        rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
-        # the same for every model: the file is bad, not the model
-        place = (f"extract-images-{task.start:06d}",)
-        write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
+    rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
+    # the same for every model: the file is bad, not the model
+    place = (f"extract-images-{task.start:06d}",)
+    write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
 
 
 def _files(task: PassTask) -> list[str]:
-    return view_files(Dataset(task.plan.data), task.plan.views.image[task.start : task.stop])
+    return view_files(opened(task.plan.data, task.plan.data_identity), task.plan.views.image[task.start : task.stop])
 
 
 def create_stores(plan: Plan) -> None:

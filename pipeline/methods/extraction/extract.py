@@ -20,6 +20,7 @@ from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAPS, MAX
 from filterscope.pipeline.methods.extraction.scale import refuse_lost, tell_vanished
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, grids, planned_views, start_of, view_blocks
+from filterscope.pipeline.run.device import LABEL
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.tables import write_table
@@ -50,6 +51,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "image_block": plan.options.image_block,
         "activation_scale": plan.options.activation_scale,
         "device": plan.options.device,
+        **({"device_name": plan.device_name} if plan.device_name else {}),
         "torch": plan.torch,
         **({"basis": model.spec.basis} if model.spec.basis else {}),
         **({"args": list(model.spec.args)} if model.spec.args else {}),
@@ -67,7 +69,9 @@ def plan_extract(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
 
 def forward_step(plan: Plan, actor: type) -> Step:
     """Return the step of a class whose instances hold networks, one a core or GPU."""
-    return Step(actor, cpus=1, gpus=1 if plan.options.device == "cuda" else 0, actors=plan.options.actors or 0)
+    labels = {LABEL: plan.options.accelerator} if plan.options.accelerator else {}
+    gpus = 1 if plan.options.device == "cuda" else 0
+    return Step(actor, cpus=1, gpus=gpus, actors=plan.options.actors or 0, labels=labels)
 
 
 def by_model_and_views(plan: Plan, cuts: Sequence[tuple[str, int, int]]) -> Callable[[Iterable[Key]], Iterator[Work]]:

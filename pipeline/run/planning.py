@@ -16,8 +16,8 @@ from filterscope.pipeline.engine.runner import cluster_named, cores
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.names import located
 from filterscope.pipeline.models.spec import TRAINED, ModelSpec
-from filterscope.pipeline.run.needs import Need
 from filterscope.pipeline.run.device import device_name, device_of
+from filterscope.pipeline.run.needs import Need
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.places import free_space

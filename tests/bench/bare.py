@@ -16,29 +16,41 @@ SPARED = (
 )  # fmt: skip
 
 
+class _Kind(type):
+    """Makes classes of packages that are not there: what is asked of one is another."""
+
+    def __getattr__(cls, name: str) -> Any:
+        return _absent(name)
+
+
+def _absent(name: str) -> Any:
+    """Return what stands for a name: a class for one that is written as classes are, which may be caught and inherited from."""
+    if name.startswith("__") and name.endswith("__"):
+        raise AttributeError(name)
+    return _Kind(name, (Exception,), {}) if name[:1].isupper() else Absent(name)
+
+
 class Absent(ModuleType):
-    """Stands for a package that is not there: whatever is asked of it is another of these, and calling one returns one."""
+    """Stands for a package that is not there, or a function of it: called, it returns what it was given, as decorators do."""
 
     __path__: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        return Absent(f"{self.__name__}.{name}")
+        return _absent(name)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        return Absent(self.__name__)
+        return args[0] if len(args) == 1 and callable(args[0]) else self
 
     def __getitem__(self, key: Any) -> Any:
-        return Absent(self.__name__)
+        return self
 
     def __or__(self, other: Any) -> Any:
         return self
 
     __ror__ = __or__
 
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return (object,)
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -46,7 +58,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._names = set(names)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name.partition(".")[0] not in self._names:
+        schemas = name.startswith("filterscope.schemas") and "pyarrow" in self._names
+        if name.partition(".")[0] not in self._names and not schemas:
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 

@@ -26,6 +26,8 @@ from tests.bench.bare import bare, lacking
 AGREE = 4e-3
 LAYERS = {"resnet50": ("layer4",), "mobilenet_v2": ("features.18",)}
 BATCHES, IMAGES, SMALL = (64, 256), 2048, (8, 32)
+#: What writing needs; settling and tallies need numba. The wheels of each of the two fit 64 MiB.
+_STORE = {"zarr", "numcodecs", "google_crc32c"}
 #: Networks of a panel.
 PANEL = 4
 
@@ -117,7 +119,6 @@ class Bench:
         self.row(f"decode.{name}", decoding, "images/s")
         self.row(f"extract_jpeg.{name}", jpeg, "images/s", jpeg / min(ours, decoding), "of the slower of both")
         if "numba" in self.absent:
-            print(f"left out: tallies beside {name}, which need numba")
             return
         with tempfile.TemporaryDirectory(prefix="filterscope-gpu-") as folder, _Tallies(network.maps(self.pixels[:8])):
             beside = self.images / self._timed(self._extraction(network, model, Path(folder), self._blocks()))
@@ -156,15 +157,13 @@ class Bench:
     def _extraction(self, network: Any, model: str, folder: Path, blocks: Callable[[], Iterator[np.ndarray]]) -> Any:
         """Return what does with blocks of pixels what a worker does: passes, float16, settling and writing."""
         (layer,) = LAYERS[model]
-        bare_only = bool({"numba", "zarr"} & self.absent)
-        if bare_only:
-            print("left out of extraction: settling and writing, which need numba and zarr")
 
         def run() -> None:
             for number, pixels in enumerate(blocks()):
                 maps = network.maps(pixels)[layer]
-                if not bare_only:
-                    _settled_and_written(folder, layer, number, maps, self.images)
+                maxima = maps.max((2, 3)) if "numba" in self.absent else _settled(maps)
+                if not _STORE & self.absent:
+                    _written(folder, layer, number, maps, maxima, self.images)
 
         return run
 
@@ -191,11 +190,15 @@ class Bench:
                 yield np.stack([next(found) for _ in range(min(size, len(files) - start))])
 
 
-def _settled_and_written(folder: Path, layer: str, number: int, maps: np.ndarray, images: int) -> None:
+def _settled(maps: np.ndarray) -> np.ndarray:
     from filterscope.operators.numerics.half import settle
+
+    return settle(maps)[1]
+
+
+def _written(folder: Path, layer: str, number: int, maps: np.ndarray, maxima: np.ndarray, images: int) -> None:
     from filterscope.pipeline.stores.activations import ActivationStore
 
-    _, maxima = settle(maps)
     store = ActivationStore(folder, "net", f"{layer}-{len(maps)}")
     if not number:
         store.create(images, *maps.shape[1:], image_block=len(maps), unit_block=128)
@@ -276,6 +279,9 @@ def main() -> int:
         name = torch.cuda.get_device_name() if asked.device == "cuda" else "cores"
         print(f"torch {torch.__version__} on {name}; not installed: {', '.join(absent) or 'nothing'}", flush=True)
         bench = Bench(asked.device, asked.small, absent)
+        for part, needed in (("settling and tallies", {"numba"}), ("writing", _STORE)):
+            if missing := needed & set(absent):
+                print(f"left out: {part}, for want of {', '.join(sorted(missing))}")
         for model in bench.models:
             bench.correct(model)
         for model in bench.models:

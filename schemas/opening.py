@@ -52,7 +52,7 @@ def told(call: Callable[..., Value]) -> Callable[..., Value]:
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         try:
-            return retried(lambda: call(place, *args, **options))
+            return retried(lambda: call(place, *args, **options), _passes)
         except FileNotFoundError:
             raise FileNotFoundError(f"no object {place}") from None
         except (AlreadyExistsError, PreconditionError):
@@ -64,6 +64,17 @@ def told(call: Callable[..., Value]) -> Callable[..., Value]:
             raise StoreError(f"the object store refused {call.__name__} of {place}: {reason}") from None
 
     return telling
+
+
+#: 429 and 5xx of the store, and connections that break, stall or are not made.
+_PASSING = re.compile(r"status code: (?:429|5\d\d)\b|HTTP error:")
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether a request that failed may succeed when it is sent again."""
+    from obstore.exceptions import GenericError
+
+    return isinstance(error, GenericError) and _PASSING.search(str(error)) is not None
 
 
 def object_store(bucket: str, prefix: str | None = None, **more: Any) -> Any:

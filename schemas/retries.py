@@ -4,7 +4,6 @@ Each wait is drawn at random below a limit that doubles, so that workers which w
 """
 
 import random
-import re
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -14,9 +13,6 @@ Value = TypeVar("Value")
 
 #: Times that a request is sent at most; seconds below which the first wait is drawn, and below which every wait is.
 TRIES, FIRST, LONGEST = 9, 0.2, 15.0
-
-#: What passes: 429 and 5xx of the store, and connections that break, stall or are not made.
-_PASSING = re.compile(r"status code: (?:429|5\d\d)\b|HTTP error:")
 
 
 class _Count:
@@ -41,15 +37,10 @@ def retries() -> int:
     return _COUNT.get()
 
 
-def passes(error: Exception) -> bool:
-    """Tell whether a request that failed may succeed when it is sent again."""
-    from obstore.exceptions import GenericError
-
-    return isinstance(error, GenericError) and _PASSING.search(str(error)) is not None
-
-
-def retried(call: Callable[[], Value], wait: Callable[[float], None] = time.sleep) -> Value:
-    """Return what a request gives, which is sent again while it fails in a way that passes; the last error is raised."""
+def retried(
+    call: Callable[[], Value], passes: Callable[[Exception], bool], wait: Callable[[float], None] = time.sleep
+) -> Value:
+    """Return what a request gives, which is sent again while `passes` says so of its error; the last one is raised."""
     for number in range(TRIES - 1):
         try:
             return call()
@@ -61,4 +52,4 @@ def retried(call: Callable[[], Value], wait: Callable[[float], None] = time.slee
     return call()
 
 
-__all__ = ["FIRST", "LONGEST", "TRIES", "passes", "retried", "retries"]
+__all__ = ["FIRST", "LONGEST", "TRIES", "retried", "retries"]

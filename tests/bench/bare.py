@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 #: Packages that the forward pass, decoding and the clock need nothing of, though modules on the way import them.
 SPARED = (
@@ -33,7 +33,7 @@ def _absent(name: str) -> Any:
 class Absent(ModuleType):
     """Stands for a package that is not there, or a function of it: called, it returns what it was given, as decorators do."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         return _absent(name)

@@ -86,7 +86,9 @@ class Bench:
         self.check(f"{model} twice", bool((first == again).all()), "the same bits on one device")
         reference = self.network(model, 16, "cpu").maps(few)[layer].astype(np.float64)
         apart = float(abs(first - reference).max() / abs(reference).max())
-        self.check(f"{model} against the CPU", apart <= AGREE, f"{apart:.1e} of the strongest activation, at most {AGREE:.0e}")
+        self.check(
+            f"{model} against the CPU", apart <= AGREE, f"{apart:.1e} of the strongest activation, at most {AGREE:.0e}"
+        )
 
     def seconds(self, run: Callable[[], object]) -> float:
         """Return the shorter of two times; what runs before them is not timed."""
@@ -114,7 +116,9 @@ class Bench:
             self.row(f"utilisation.{name}", used.mean, "%")
         files = self._files()
         with tempfile.TemporaryDirectory(prefix="filterscope-gpu-") as folder:
-            jpeg = self.images / self._timed(self._extraction(network, model, Path(folder), lambda: self._decoded(files)))
+            jpeg = self.images / self._timed(
+                self._extraction(network, model, Path(folder), lambda: self._decoded(files))
+            )
         decoding = self.images / self._timed(lambda: list(self._decoded(files)))
         self.row(f"decode.{name}", decoding, "images/s")
         self.row(f"extract_jpeg.{name}", jpeg, "images/s", jpeg / min(ours, decoding), "of the slower of both")
@@ -139,7 +143,9 @@ class Bench:
                     network.maps(pixels)
 
         alone, shared = self._timed(apart), self._timed(together)
-        self.row(f"panel_of_{PANEL}.{model}.{batch}", PANEL * self.images / shared, "images/s", shared / alone, "of apart")
+        self.row(
+            f"panel_of_{PANEL}.{model}.{batch}", PANEL * self.images / shared, "images/s", shared / alone, "of apart"
+        )
 
     def _forward(self, network: Any, batch: int) -> None:
         import torch
@@ -148,7 +154,9 @@ class Bench:
 
         with torch.inference_mode():
             for start in range(0, self.images, batch):
-                found = network.taps.module(prepare(self.pixels[start : start + batch], network.mean, network.std, self.device))
+                found = network.taps.module(
+                    prepare(self.pixels[start : start + batch], network.mean, network.std, self.device)
+                )
             found.sum().item()
 
     def _blocks(self, size: int = 256) -> Callable[[], Iterator[np.ndarray]]:
@@ -229,7 +237,9 @@ class _Utilisation:
         ask = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
         while not self._ended.wait(0.2):
             try:
-                self._found.append(float(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split()[0]))
+                self._found.append(
+                    float(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split()[0])
+                )
             except (OSError, ValueError, IndexError, subprocess.SubprocessError):
                 return
 

@@ -24,7 +24,8 @@ def _start(cpus: list[int]) -> Any:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_AUTH_MODE"] = "disabled"
-    os.environ["RAY_worker_niceness"] = "0"  # else whatever runs beside a test starves its workers, which Ray starts at 15
+    # else whatever runs beside a test starves its workers, which Ray starts at 15
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     hook = {"worker_process_setup_hook": "tests.faults.injected.install", "env_vars": given}
     quiet = {"log_to_driver": False, "logging_level": "error"}

@@ -28,6 +28,7 @@ from filterscope.pipeline.methods import (
     significance,
     stability,
     unit_attribute,
+    up_convolution,
     visualization,
     vulnerable,
 )
@@ -60,6 +61,7 @@ METHODS: tuple[Method, ...] = (
     vulnerable.METHOD,
     codes.METHOD,
     visualization.METHOD,
+    up_convolution.METHOD,
 )
 
 

@@ -20,6 +20,9 @@ def stated_spec(text: str) -> ModelSpec:
     stated: dict[str, Any] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
+        if name == "interpolation" and value:
+            stated[name] = value
+            continue
         try:
             numbers = tuple(_NUMBERS[name](item) for item in value.split(","))
         except (KeyError, ValueError):

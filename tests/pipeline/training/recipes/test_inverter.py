@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -132,7 +131,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def inverted(many: Path, out: Path, name: str, layer: str, **options: object) -> tuple[np.ndarray, np.ndarray, float]:
     """Return held-out images, what the inverter of a planted network makes of them, and the unit of errors."""
-    spec, asked = stated_spec(source(name)), {"epochs": 12, "width": 1 / 16, "batch": 16, "learning_rate": 1e-2, **options}
+    spec, asked = (
+        stated_spec(source(name)),
+        {"epochs": 12, "width": 1 / 16, "batch": 16, "learning_rate": 1e-2, **options},
+    )
     identity, subject = Dataset(many).identity, Subject(spec, name, open_model(spec).weights_sha256, layer)
     setting = Setting("inverter", name, InverterOptions(**asked), many, identity, subject, 0, TRAINED, shared=out)
     torch.manual_seed(0)
@@ -150,7 +152,9 @@ def test_of_grey_values_place_is_recovered_and_colour_is_what_the_grey_value_tel
     assert place_error(shown, made).mean() < 0.02
     # of two equally light colours the best picture shows the mean
     best = np.array(COLOURS).reshape(2, 2, 3).mean(1).repeat(2, axis=0)
-    _, colour, place = (part[split_of(many, Dataset(many).identity, ViewSettings(), 0.25).heldout] for part in drawn(400))
+    _, colour, place = (
+        part[split_of(many, Dataset(many).identity, ViewSettings(), 0.25).heldout] for part in drawn(400)
+    )
     expected = np.full_like(shown, GROUND)
     for number, (row, column) in enumerate(place):
         expected[number, row : row + SQUARE, column : column + SQUARE] = best[colour[number]]
@@ -170,5 +174,5 @@ def test_of_a_mean_colour_colour_is_recovered_and_place_is_that_of_the_prior(man
 @pytest.mark.slow
 def test_an_inverter_of_all_that_there_is_makes_the_image(many: Path, tmp_path: Path) -> None:
     shown, made, unit = inverted(many, tmp_path / "run", "unfolded", "1", epochs=40, width=1 / 8)
-    assert SIDE == shown.shape[1]
+    assert shown.shape[1] == SIDE
     assert distances(shown, made).mean() / unit < 0.02

@@ -70,6 +70,8 @@ def measures_of(found: Inverted) -> dict[str, Measure]:
         "structure": lambda made: measures.structure(images, made),
         "cycle": lambda made: measures.relative(found.features, found.seen(made)),
     }
+    if len(found.inverter.mean_image) == 1:  # grey images have no colour to lose
+        del ways["colour"]
     answers = _answers(found, images)
     if answers is not None:
 

@@ -27,6 +27,7 @@ from filterscope.pipeline.methods import (
     shift,
     significance,
     stability,
+    synthesis,
     unit_attribute,
     up_convolution,
     visualization,
@@ -62,6 +63,7 @@ METHODS: tuple[Method, ...] = (
     codes.METHOD,
     visualization.METHOD,
     up_convolution.METHOD,
+    synthesis.METHOD,
 )
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _AGAIN = "train them by `filterscope train inverter`"
 
 
-def pair_of(plan: "Plan", model: "PlannedModel", layer: "Layer", found: "Sequence[Found]") -> "tuple[Found, Found]":
+def pair_of(
+    plan: "Plan", model: "PlannedModel", layer: "Layer", found: "Sequence[Found]", where: str
+) -> "tuple[Found, Found]":
     """Return the inverters of a layer and of the same layer untrained.
 
     Raises
@@ -31,7 +33,6 @@ def pair_of(plan: "Plan", model: "PlannedModel", layer: "Layer", found: "Sequenc
     from filterscope.pipeline.training.inverting import TRAINED, UNTRAINED, inverter_of
     from filterscope.pipeline.views.views import ViewSettings
 
-    where = plan.of(UpConvolutionOptions).inverters
     both = [inverter_of(found, model.weights_sha256, layer.name, kind) for kind in (TRAINED, UNTRAINED)]
     if both[0] is None or both[1] is None:
         lacks = " with random weights" if both[0] is not None else ""
@@ -77,16 +78,17 @@ def views_of(plan: "Plan", found: "Found") -> "tuple[np.ndarray, np.ndarray]":
 
 def digests_of(plan: "Plan", model: "PlannedModel") -> Any:
     """Return what tells the inverters of a model from others: the digests of their files; the option where there are none."""
+    asked = plan.of(UpConvolutionOptions)
+    return None if asked.inverters is None else digests_in(Path(asked.inverters), model)
+
+
+def digests_in(folder: Path, model: "PlannedModel") -> Any:
+    """Return the digests of the inverters of a model in a folder; its path where there are none."""
     from filterscope.pipeline.training.inverting import inverters_in
 
-    asked = plan.of(UpConvolutionOptions)
-    if asked.inverters is None:
-        return None
-    own = [one for one in inverters_in(Path(asked.inverters)) if one.about.get("weights") == model.weights_sha256]
+    own = [one for one in inverters_in(folder) if one.about.get("weights") == model.weights_sha256]
     layers = {layer.name for layer in model.layers}
-    return [
-        sha256(one.file.read_bytes()).hexdigest() for one in own if one.about.get("layer") in layers
-    ] or asked.inverters
+    return [sha256(one.file.read_bytes()).hexdigest() for one in own if one.about.get("layer") in layers] or str(folder)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Inverters(Need):
         found = inverters_in(Path(asked.inverters))
         for model in plan.models:
             for layer in model.layers:
-                pair_of(plan, model, layer, found)
+                pair_of(plan, model, layer, found, asked.inverters)
 
 
-__all__ = ["Inverters", "digests_of", "pair_of", "views_of"]
+__all__ = ["Inverters", "digests_in", "digests_of", "pair_of", "views_of"]

@@ -76,8 +76,8 @@ def inverted(task: LayerTask, network: Network) -> Inverted:
         If fewer than two held-out or training views could be decoded.
     """
     plan, layer, device = task.plan, task.layer.name, task.plan.options.device
-    found = inverters_in(Path(plan.of(UpConvolutionOptions).inverters or ""))
-    own, control = pair_of(plan, task.model, task.layer, found)
+    where = plan.of(UpConvolutionOptions).inverters or ""
+    own, control = pair_of(plan, task.model, task.layer, inverters_in(Path(where)), where)
     inverter, other = opened(own, device), opened(control, device)
     colours = len(inverter.mean_image)
     (learned, _), (images, views) = (_decoded(task, rows, colours) for rows in views_of(plan, own))

@@ -48,13 +48,13 @@ class Measurer:
         count, checksums = 0, {}
         for name, rows in parts.items():
             same = {"model": task.model.name, "layer": task.layer.name}
-            table = pa.Table.from_pylist([{**same, **_known(row)} for row in rows], schema=TABLES[name])
+            table = pa.Table.from_pylist([{**same, **known_row(row)} for row in rows], schema=TABLES[name])
             written, checksums[name] = write_table(task.plan.run, name, task.key.place, [table])
             count += written
         return [Output(task.key, count, checksums=checksums)]
 
 
-def _known(row: Row) -> Row:
+def known_row(row: Row) -> Row:
     """Return a row with None in place of NaN."""
     return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in row.items()}
 
@@ -171,4 +171,4 @@ def png(picture: np.ndarray) -> bytes:
     return sink.getvalue()
 
 
-__all__ = ["RISING", "TOP", "Measurer", "kept_rows", "measures_of", "picture_rows", "png", "unit_rows"]
+__all__ = ["RISING", "TOP", "Measurer", "kept_rows", "known_row", "measures_of", "picture_rows", "png", "unit_rows"]

@@ -47,6 +47,7 @@ ASKED: dict[str, dict[str, Any]] = {
         "vulnerable.generations": 2,
         "vulnerable.tries": 1,
     },
+    "synthesis": {"synthesis.steps": 3, "synthesis.chains": 2, "synthesis.weights": 0.1, "synthesis.views": 4},
     "up-convolution": {"up-convolution.views": 6, "up-convolution.fitted": 6, "up-convolution.pictures": 2},
     "visualization": {"visualization.steps": 4, "visualization.pictures": 2},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
@@ -66,6 +67,7 @@ _MISSING = {
     "Fields": ("receptive field",),
     "Grounded": ("concept",),
     "Groups": ("attribute",),
+    "LearnedPrior": ("inverters",),
     "Landmarks": ("landmark",),
     "Part": ("part",),
     "Perturbable": ("no influence",),
@@ -101,6 +103,7 @@ def settings(methods: list[str], data: Path, **more: Any) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name in registry.names():
         options |= ASKED.get(name, {})
+    options["synthesis.prior"] = str(data / "inverters")
     options["up-convolution.inverters"] = str(data / "inverters")
     return {**_SMALL, **views, "models": [model], "layers": layers, **options, "methods": methods, **more}
 

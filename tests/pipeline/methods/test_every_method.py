@@ -117,7 +117,7 @@ def killed_at(run, config, number, patch, *, marked):
 #: Methods that take many seconds to do three times.
 LONG = (
     "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "graph", "influence", "localize", "location",
-    "pattern-positions", "rules", "unit-attribute", "up-convolution", "visualization", "vulnerable",
+    "pattern-positions", "rules", "synthesis", "unit-attribute", "up-convolution", "visualization", "vulnerable",
 )  # fmt: skip
 
 

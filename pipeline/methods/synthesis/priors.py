@@ -90,6 +90,7 @@ class CoderPrior(Prior):
     """A network with `decode` and, for the prior's own part, `codes`."""
 
     module: Any = None
+    encodes: bool = False
     size: tuple[int, int] = (0, 0)
     shown: tuple[int, int] = (0, 0)
     mean: Tensor | None = None
@@ -105,7 +106,7 @@ class CoderPrior(Prior):
             If it does not open, or has no `decode`.
         """
         from filterscope.pipeline.engine.errors import InputError
-        from filterscope.pipeline.models.coder import coding_of
+        from filterscope.pipeline.models.coder import coder_of, coding_of
         from filterscope.pipeline.models.model import open_model
         from filterscope.pipeline.models.stated import stated_spec
         from filterscope.pipeline.models.tensors import normalisation
@@ -115,9 +116,16 @@ class CoderPrior(Prior):
         if coding is None or not coding.decodes:
             raise InputError(f"{model.name} has no decode(codes, group), so that it generates no pictures")
         mean, std = (value / 255 for value in normalisation(model, device))
-        module = model.module.to(device)
+        module = coder_of(model.module.to(device))
         return cls(
-            model.name, (coding.dims,), module=module, size=model.transform.input_size, shown=size, mean=mean, std=std
+            model.name,
+            (coding.dims,),
+            module=module,
+            encodes=coding.encodes,
+            size=model.transform.input_size,
+            shown=size,
+            mean=mean,
+            std=std,
         )
 
     def images(self, codes: Tensor) -> Tensor:
@@ -129,7 +137,7 @@ class CoderPrior(Prior):
 
     def coded(self, images: Tensor) -> Tensor | None:
         """Return its codes of images, None where it has no `codes`."""
-        if not hasattr(self.module, "codes"):
+        if not self.encodes:
             return None
         assert self.mean is not None
         assert self.std is not None

@@ -11,8 +11,6 @@ from PIL import Image
 from torch import nn
 
 from filterscope import schemas
-from filterscope.jobs.config.train import asked_of
-from filterscope.jobs.runs.train import train
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.synthesis.findings import differing, of_units, summary
@@ -26,22 +24,51 @@ SETTINGS = {
 }  # fmt: skip
 
 
+class Painter(nn.Module):
+    """A generator of four normal codes, of which the first three are the colour of the whole picture."""
+
+    def latents(self):
+        return [Normal()] * 4
+
+    def decode(self, codes, group):
+        return torch.sigmoid(codes[:, :3, None, None]).expand(-1, -1, SIDE, SIDE)
+
+
+class Coder(Painter):
+    """The same with an encoder, which reads the mean colour and knows nothing of the fourth."""
+
+    def codes(self, images):
+        read = torch.logit(images.mean((2, 3)).clamp(1e-3, 1 - 1e-3))
+        return torch.cat([read, 0 * read[:, :1]], 1)[:, None]
+
+
+def painter():
+    """Make a generator alone."""
+    return Painter()
+
+
+def coder():
+    """Make one with an encoder."""
+    return Coder()
+
+
+def prior_of(name):
+    """Return such a generator as an option names it."""
+    return f"factory:tests.pipeline.methods.test_synthesis:{name};input_size={SIDE};mean=0,0,0;std=1,1,1"
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return write_squares(tmp_path_factory.mktemp("data") / "squares", 64)
 
 
 @pytest.fixture(scope="module")
-def inverters(data, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("inverters") / "run"
-    quick = {"epochs": 3, "width": 1 / 32, "batch": 8, "learning_rate": 1e-2}
-    train(asked_of("inverter", data, quick, seeds=1, models=[source("overall")], layers="1"), out, actors=0)
-    return out
-
-
-@pytest.fixture(scope="module")
-def run(data, inverters, tmp_path_factory) -> Path:
-    more = {"synthesis.prior": str(inverters), "synthesis.transfer": source("overall"), "synthesis.transfer_layer": "1"}
+def run(data, tmp_path_factory) -> Path:
+    more = {
+        "synthesis.prior": prior_of("coder"),
+        "synthesis.transfer": source("overall"),
+        "synthesis.transfer_layer": "1",
+    }
     return audit_here(tmp_path_factory.mktemp("audit") / "run", data=data, **{**SETTINGS, **more})
 
 
@@ -79,28 +106,13 @@ def test_pictures_move_the_matched_unit_of_the_same_network(run):
 
 def test_findings_show_every_picture(run):
     row = summary(run).to_dicts()[0]
-    assert (row["prior"], row["pictures"]) == ("inverter", 9)
+    assert row["pictures"] == 9
     assert of_units(run, "overall", "1").height == 9
     assert differing(run, "overall", "1")["unit"].to_list() == [0, 1, 2]
 
 
-class Painter(nn.Module):
-    """A generator of four normal codes, of which the first three are the colour of the whole picture."""
-
-    def latents(self):
-        return [Normal()] * 4
-
-    def decode(self, codes, group):
-        return torch.sigmoid(codes[:, :3, None, None]).expand(-1, -1, SIDE, SIDE)
-
-
-def painter():
-    """Make it."""
-    return Painter()
-
-
 def test_a_generator_without_encoder_draws_from_its_law(data, tmp_path):
-    prior = f"factory:tests.pipeline.methods.test_synthesis:painter;input_size={SIDE};mean=0,0,0;std=1,1,1"
+    prior = prior_of("painter")
     found = audit_here(tmp_path / "run", data=data, **{**SETTINGS, "units": "1", "synthesis.prior": prior})
     rows = schemas.scan_syntheses(found).collect()
     assert rows["natural"].to_list() == rows["kept"].to_list() == [None] * 3
@@ -115,7 +127,7 @@ def test_a_generator_without_encoder_draws_from_its_law(data, tmp_path):
     assert (colours[:, 1] > 0.7).all()
 
 
-def test_what_does_not_fit_is_refused(data, inverters, tmp_path):
+def test_what_does_not_fit_is_refused(data, tmp_path):
     def refused(**more):
         with pytest.raises(InputError) as error:
             audit_here(tmp_path / "refused", data=data, **{**SETTINGS, **more})
@@ -124,9 +136,8 @@ def test_what_does_not_fit_is_refused(data, inverters, tmp_path):
     assert "name the folder or the network by --synthesis.prior" in refused()
     assert "neither a network nor a folder" in refused(**{"synthesis.prior": str(tmp_path / "none")})
     assert "has no decode" in refused(**{"synthesis.prior": source("overall")})
-    assert "there are no inverters of layer" in refused(
-        models=[entry("luminance")], layers="0", **{"synthesis.prior": str(inverters)}
-    )
+    (tmp_path / "empty").mkdir()
+    assert "there are no inverters of layer" in refused(**{"synthesis.prior": str(tmp_path / "empty")})
 
 
 @pytest.mark.slow

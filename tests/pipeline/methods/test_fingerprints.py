@@ -20,7 +20,7 @@ OPTIONS = {
     "defaults": {},
     "others": {
         "anchoring": "receptive_field", "geometry": "crop", "min_images": 3, "quantile": 0.02, "mask_size": 56,
-        "unit_image": "top", "unit_concept": "top:7", "top_images": 9, "image_block": 32, "unit_block": 16, "activation_scale": 0.0625,
+        "unit_image": "top", "top_images": 9, "image_block": 32, "unit_block": 16, "activation_scale": 0.0625,
         "location_protocol": "interpretable-cnn", "occluder": 11, "occluder_step": 3, "field_images": 4,
         "field_units": 8, "graph_mode": "release", "graph_iterations": 5, "graph_heldout": 0.25,
     },
@@ -124,7 +124,7 @@ def another(options, field):
     for value in (7, 0.125, True, False, "release", "top", "survey", "receptive_field", "interpretable-cnn", "1,2", "a",
                   ("a",), (0.25,), ("occlusion",), "lasso", "positives", "cg", ("pgd",), ("a,b,+",),
                   ("eye,0,0,1,1,",), ("grey",), ("a,1,label:a",), "sigmoid", "share", "attributes", "centre",
-                  "factory:a:b"):  # fmt: skip
+                  "factory:a:b", "top:7"):  # fmt: skip
         try:
             if getattr(options(**{field: value}), field) != default:
                 return value

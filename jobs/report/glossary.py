@@ -24,13 +24,20 @@ _POLICIES = {
     "ucb1": "by the bandit UCB1 over partitions, mean over trials",
 }
 
-#: How strategies choose the object that a person is asked about.
+#: How strategies choose the object that a person is asked about; how a part is found after their answers.
 _STRATEGIES = {
     "gain": "asking where the graph is predicted to gain most",
     "random": "asking at random",
     "lowest score": "asking about the crop that is explained worst",
     "most different": "asking about the crop least like those asked about",
 }
+
+_ANSWERED = {
+    "person": "by the graph grown from the answers",
+    "mean position": "at the mean of what was marked",
+    "random crops": "by a graph of as many crops at random, each marked by its landmark",
+}
+_ENDS = {"": "mean", " low": "2.5th percentile of the mean", " high": "97.5th percentile of the mean"}
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
@@ -298,15 +305,14 @@ TERMS: dict[str, str] = {
     "Questions about parts.place": "share of answers that the template is right and the place wrong",
     "Questions about parts.other": "share of answers that name another template",
     "Questions about parts.new": "share of answers that begin a template",
+    "Answers of a person about parts.answers": "answers of this kind",
+    "And-Or graph of a person's answers.weight": "of a template among those of its part, or of a filter in it; width alone",
     "Error against answers.answers": "questions that were answered",
     **{
-        f"Error against answers.{strategy}{end}": f"{which} distance from the part on held-out crops, {how}"
-        for strategy, how in _STRATEGIES.items()
-        for end, which in (
-            ("", "mean"),
-            (" low", "2.5th percentile of the mean"),
-            (" high", "97.5th percentile of the mean"),
-        )
+        f"{heading}.{of}{end}": f"{which} distance from the part on held-out crops, {how}"
+        for heading, ways in (("Error against answers", _STRATEGIES), ("Error against a person's answers", _ANSWERED))
+        for of, how in ways.items()
+        for end, which in _ENDS.items()
     },
     "members": "views of the partition",
     "share wrong": "share of views with a true class on file that are predicted wrongly",

@@ -30,7 +30,9 @@ from filterscope.pipeline.methods import (
     shift,
     significance,
     stability,
+    synthesis,
     unit_attribute,
+    up_convolution,
     visualization,
     vulnerable,
 )
@@ -66,6 +68,8 @@ METHODS: tuple[Method, ...] = (
     visualization.METHOD,
     saliency.METHOD,
     inversion.METHOD,
+    up_convolution.METHOD,
+    synthesis.METHOD,
 )
 
 

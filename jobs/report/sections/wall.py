@@ -37,10 +37,11 @@ def wall(frame: pl.DataFrame, about: About) -> Wall:
     """Lay out a frame whose column `picture` holds PNGs."""
     shown = frame.head(ROWS)
     side = SMALL if about.unit is None else LARGE
-    return Wall(columns_of(shown.drop("picture"), about), [_hung(data, side) for data in shown["picture"]])
+    return Wall(columns_of(shown.drop("picture"), about), [hung_picture(data, side) for data in shown["picture"]])
 
 
-def _hung(data: bytes, side: int) -> Hung:
+def hung_picture(data: bytes, side: int) -> Hung:
+    """Return a PNG as it hangs on a page, its larger side at most so many pixels; smaller ones are enlarged."""
     from PIL import Image
 
     picture = Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGB")
@@ -56,4 +57,4 @@ def _hung(data: bytes, side: int) -> Hung:
     return Hung(address, round(picture.width * scale), round(picture.height * scale))
 
 
-__all__ = ["LARGE", "ROWS", "SMALL", "WIDE", "Hung", "Wall", "wall"]
+__all__ = ["LARGE", "ROWS", "SMALL", "WIDE", "Hung", "Wall", "hung_picture", "wall"]

@@ -7,6 +7,7 @@ import pytest
 from filterscope.pipeline.engine.keys import Fingerprint, Grid, Keys, beside, blocks
 from filterscope.pipeline.engine.sharing import shared, sharing
 from filterscope.pipeline.engine.stage import Stage, Work
+from filterscope.pipeline.methods.dissection.tallies import _Tallies
 from filterscope.pipeline.methods.extraction.panels import ROOM, panels
 from filterscope.pipeline.views import decode
 from tests.audits import audit_here, tables
@@ -120,3 +121,36 @@ def test_a_zoo_decodes_an_image_once_and_finds_what_single_audits_find(tmp_path,
         for table, frame in tables(alone).items():
             found = tables(zoo)[table]
             assert found.filter(found["model"] == name).equals(frame), (table, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [1, 4, 5])
+def test_a_zoo_interrupted_in_its_second_pass_finds_the_same(tmp_path, monkeypatch, before):
+    """Stopped after one network of the first span, between two spans, and within the second."""
+    write_dataset(tmp_path / "data", images=36)
+    settings = {
+        "data": tmp_path / "data", "layers": "1", "quantile": 0.05, "min_images": 3, "image_block": 2, "store": "none",
+        "models": ZOO,
+    }  # fmt: skip
+    calm = audit_here(tmp_path / "calm", **settings)
+    call, calls, most = _Tallies.__call__, [], [before]
+
+    def counted(self, task):
+        if len(calls) == most[0]:
+            raise KeyboardInterrupt
+        calls.append((task.model.name, task.start))
+        return call(self, task)
+
+    monkeypatch.setattr(_Tallies, "__call__", counted)
+    with pytest.raises(KeyboardInterrupt):
+        audit_here(tmp_path / "stopped", **settings)
+    first = list(calls)
+    monkeypatch.setattr(
+        _Tallies, "__call__", lambda self, task: calls.append((task.model.name, task.start)) or call(self, task)
+    )
+    stopped = audit_here(tmp_path / "stopped", **settings)
+    assert calls[: len(first)] == first
+    assert sorted(calls) == sorted((model["name"], start) for model in ZOO for start in (0, 32))
+    for table, frame in tables(calm).items():
+        assert tables(stopped)[table].equals(frame), table
+        assert frame.height

@@ -14,10 +14,10 @@ from tests.audits import audit_here, tables
 from tests.planted import PLANTED, SIZE, write_dataset
 
 
-def plan(parameters, *, blocks=64, actors=2):
+def plan(parameters, *, blocks=64, actors=2, stored=True):
     models = [SimpleNamespace(name=f"net-{number}", parameters=count) for number, count in enumerate(parameters)]
     return SimpleNamespace(
-        models=models, view_count=64 * blocks, options=SimpleNamespace(image_block=64, actors=actors)
+        models=models, view_count=64 * blocks, options=SimpleNamespace(image_block=64, actors=actors, stored=stored)
     )
 
 
@@ -37,6 +37,12 @@ def test_a_panel_is_of_networks_that_fit_into_a_worker(parameters, found):
 @pytest.mark.parametrize(("blocks", "actors", "together"), [(1, 0, 3), (7, 2, 1), (8, 2, 3), (8, 3, 1)])
 def test_no_panel_leaves_workers_without_a_block(blocks, actors, together):
     assert list(panels(plan([1, 1, 1], blocks=blocks, actors=actors)).values()).count(0) == together
+
+
+@pytest.mark.parametrize(("blocks", "together"), [(112, 1), (113, 3)])
+def test_without_a_store_a_piece_is_a_span_of_blocks(blocks, together):
+    found = panels(plan([1, 1, 1], blocks=blocks, actors=2, stored=False))
+    assert list(found.values()).count(0) == together
 
 
 def grid(model, layers, cuts):

@@ -1,4 +1,4 @@
-"""A planted unit that follows a class is pure, its layer stands beside other directions; another network judges what it is told."""
+"""A planted unit that follows a class is pure, its layer stands beside other directions, and another network judges."""
 
 import numpy as np
 import polars as pl

@@ -25,6 +25,8 @@ MEASUREMENTS = {
     "driver_memory": "dataflow",
     "zoo_driver": "dataflow",
     "lease_overhead": "dataflow",
+    "panel": "zoo",
+    "tiny_zoo": "zoo",
     "null_over_before": "null",
     "location_over_extraction": "location",
     "attribution_over_forward": "attribution",

@@ -71,10 +71,8 @@ def hostile_run(audited: Callable[..., Path], tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def site(hostile_run: Path) -> Path:
-    """Its report."""
-    from filterscope.jobs.report.site import write_report
-
-    return write_report(hostile_run).parent
+    """Its report, written in this process."""
+    return written_here(hostile_run, hostile_run / "report")
 
 
 @pytest.fixture(scope="session")

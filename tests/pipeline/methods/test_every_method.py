@@ -121,21 +121,24 @@ LONG = (
 )  # fmt: skip
 
 
+# inside the first stages and inside the last, which are its own; between two pieces of work, and within one
+@pytest.mark.parametrize(
+    ("share", "marked"),
+    [pytest.param(1 / 3, True, marks=pytest.mark.slow), (2 / 3, False), pytest.param(1, False, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
 )
-def test_it_resumes_bit_for_bit(name, data, finished, tmp_path, monkeypatch):
+def test_it_resumes_bit_for_bit(name, share, marked, data, finished, tmp_path, monkeypatch):
     undisturbed = contents(finished(name))
     total = sum(key.startswith("ledger") for key in undisturbed)
-    # inside the first stages and inside the last, which are its own; between two pieces of work, and within one
-    for number, marked in ((total // 3, True), (2 * total // 3, False), (total - 1, False)):
-        run = tmp_path / f"run-{number}"
-        config = load_config(out=run, **every.settings([name], data, actors=0))
-        killed_at(run, config, number, monkeypatch, marked=marked)
-        assert contents(run) != undisturbed
-        assert audit(config)
-        assert contents(run) == undisturbed
-        assert not audit(config)
+    run = tmp_path / "run"
+    config = load_config(out=run, **every.settings([name], data, actors=0))
+    killed_at(run, config, min(int(share * total), total - 1), monkeypatch, marked=marked)
+    assert contents(run) != undisturbed
+    assert audit(config)
+    assert contents(run) == undisturbed
+    assert not audit(config)
 
 
 @pytest.mark.parametrize(

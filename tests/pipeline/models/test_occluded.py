@@ -118,7 +118,8 @@ def test_drops_in_tiles_are_those_of_captum(network, forward, layers, unit):
         position, drop = found[layer.name].position[0], found[layer.name].drop[0]
         expected = np.abs(by_captum(network, layer, unit, position, pixels, fill, occluders))
         assert expected.max() > 0.1
-        assert occluders.spread(drop)[0] == pytest.approx(expected, abs=1e-5)
+        # batches of other sizes sum in another order: some ten units in the last place of float32
+        assert occluders.spread(drop)[0] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize(("side", "step"), [(8, 4), (8, 2), (16, 8)])

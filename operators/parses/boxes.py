@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def box_cells(
-    maps: NDArray[np.floating], boxes: NDArray[np.float64], k: int
-) -> NDArray[np.float32]:
+def box_cells(maps: NDArray[np.floating], boxes: NDArray[np.float64], k: int) -> NDArray[np.float32]:
     """Return the mean of the maps over each cell of a grid over each box.
 
     Parameters

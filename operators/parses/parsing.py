@@ -135,9 +135,7 @@ def parse(scores: NDArray[np.float64], k: int, *, margins: bool = True) -> Parse
     would tie.
     """
     grid, (count, nodes) = grid_of(k), scores.shape
-    found = Parses(
-        np.empty(count), np.zeros((count, nodes), np.bool_), np.empty(count), np.zeros(count, np.int64)
-    )
+    found = Parses(np.empty(count), np.zeros((count, nodes), np.bool_), np.empty(count), np.zeros(count, np.int64))
     own = np.array(scores, np.float64, order="C")  # it is written to
     _parse(own, grid.cuts, grid.starts, margins, found.score, found.leaves, found.margin, found.depth)
     return found

@@ -54,7 +54,7 @@ PARSE_NODES = table(
     column(
         "instability",
         pa.float64(),
-        "deviation of the distance from the leaf's centre to the landmark, in diagonals of the box, where the parse has the leaf",
+        "deviation of the distance from the leaf's centre to the landmark, in diagonals of the box, over boxes parsed so",
         null=_NO_MARK,
     ),
     column("fixed", pa.float64(), "the same over all boxes of the category", null=_NO_MARK),

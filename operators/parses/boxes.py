@@ -27,8 +27,8 @@ def box_cells(maps: NDArray[np.floating], boxes: NDArray[np.float64], k: int) ->
     for number, (left, top, right, bottom) in enumerate(np.clip(boxes, 0, 1)):
         rows = _shares(top * height, bottom * height, height, k)
         columns = _shares(left * width, right * width, width, k)
-        found = np.einsum("kh,chw,lw->klc", rows, maps[number].astype(np.float64), columns, optimize=True)
-        cells[number] = found.reshape(k * k, channels)
+        found = np.matmul(np.matmul(rows, maps[number].astype(np.float64)), columns.T)
+        cells[number] = found.reshape(channels, k * k).T
     return cells
 
 

@@ -47,10 +47,9 @@ def grid_of(k: int) -> Grid:
     place = {rectangle: number for number, rectangle in enumerate(every)}
     cuts, starts = [], [0]
     for number, (top, left, bottom, right) in enumerate(every):
-        for row in range(top + 1, bottom):
-            cuts.append((number, place[top, left, row, right], place[row, left, bottom, right]))
-        for column in range(left + 1, right):
-            cuts.append((number, place[top, left, bottom, column], place[top, column, bottom, right]))
+        rows, columns = range(top + 1, bottom), range(left + 1, right)
+        cuts += [(number, place[top, left, row, right], place[row, left, bottom, right]) for row in rows]
+        cuts += [(number, place[top, left, bottom, column], place[top, column, bottom, right]) for column in columns]
         starts.append(len(cuts))
     cells = np.zeros((len(every), k, k), bool)
     for number, (top, left, bottom, right) in enumerate(every):

@@ -67,14 +67,16 @@ def sure(run: str | Path, model: str, layer: str) -> pl.DataFrame:
 
 
 _NOTE = (
-    "Held-out boxes, parsed by the best tree of an And-Or graph over a grid. Pooled: a linear head on the whole box. Entropy is "
-    "of the trees of a category, by chance with categories permuted. A leaf matters if deleting it costs more than other "
+    "Held-out boxes, parsed by the best tree of an And-Or graph over a grid. Pooled: a linear head on the whole box. Entropy "
+    "is of the trees of a category, by chance with categories permuted. A leaf matters if deleting it costs more than other "
     "rectangles of as many cells do; agreement is beside that with another box of the category."
 )
-_DRAWN = "Of each category its most frequent trees, each on the box of the largest margin; elsewhere: share in other categories."
+_DRAWN = (
+    "Of each category the most frequent trees, each on its box of largest margin; elsewhere: share in other categories."
+)
 _LEAVES = (
-    "Rows and columns are cells of the grid. Inside: share of the boxes parsed so in which the landmark lies in the leaf; inside "
-    "anyway: of all boxes of the category, whatever their parse. Where both are alike, the leaf says nothing of the part."
+    "Rows and columns are cells of the grid. Inside: share of the boxes parsed so in which the landmark lies in the leaf; "
+    "inside anyway: of all boxes of the category. Where both are alike, the leaf says nothing of the part."
 )
 
 FINDINGS = (

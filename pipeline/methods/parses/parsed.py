@@ -139,7 +139,7 @@ def _deleted(head: Head, cells: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _flipped(head: Head, cells: np.ndarray, number: np.ndarray, twin: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return the leaves of the mirror image of each box, mirrored back, bool of shape (n, R); none where it has no mirror image."""
+    """Return the leaves of mirror images, mirrored back, bool of shape (n, R); none of a box that has no such image."""
     where = np.full(int(max(number.max(), twin.max())) + 1, -1)
     where[number] = np.arange(len(number))
     at = np.where(twin >= 0, where[twin], -1)

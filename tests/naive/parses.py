@@ -29,9 +29,9 @@ def folded(score, top, left, bottom, right):
     """Return the score of a rectangle where every Or node is the mean over its leaf and its cuts."""
     values = [score[top, left, bottom, right]]
     for row in range(top + 1, bottom):
-        values.append(folded(score, top, left, row, right) + folded(score, row, left, bottom, right))
+        values += [folded(score, top, left, row, right) + folded(score, row, left, bottom, right)]
     for column in range(left + 1, right):
-        values.append(folded(score, top, left, bottom, column) + folded(score, top, column, bottom, right))
+        values += [folded(score, top, left, bottom, column) + folded(score, top, column, bottom, right)]
     return sum(values) / len(values)
 
 

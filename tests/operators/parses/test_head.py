@@ -54,7 +54,7 @@ def drawn(count, k):
 
 
 def splits(cells, target, fit):
-    head = learned(pooled(cells[:fit], 2), target[:fit], 2, 2, mode="mean", steps=200, random=np.random.default_rng(0))
+    head = learned(pooled(cells[:fit], 2), target[:fit], 2, 2, mode="mean", steps=120, random=np.random.default_rng(0))
     features = pooled(cells[fit:], 2)
     predicted = class_scores(head, features).argmax(axis=1)
     leaf = leaf_scores(head, features)[np.arange(len(predicted)), predicted]
@@ -62,13 +62,13 @@ def splits(cells, target, fit):
 
 
 def test_the_planted_split_is_found_and_random_features_find_it_by_chance():
-    cells, target = drawn(400, 2)
+    cells, target = drawn(300, 2)
     planted = np.array(["1:1-2 2:1-2", "1-2:1 1-2:2"])
-    predicted, trees = splits(cells, target, 200)
-    assert (predicted == target[200:]).mean() > 0.95
-    assert (trees == planted[target[200:]]).mean() > 0.95
-    _, random = splits(np.random.default_rng(1).normal(size=cells.shape), target, 200)
-    right, wrong = ((random == planted[kind]).mean() for kind in (target[200:], 1 - target[200:]))
+    predicted, trees = splits(cells, target, 150)
+    assert (predicted == target[150:]).mean() > 0.95
+    assert (trees == planted[target[150:]]).mean() > 0.95
+    _, random = splits(np.random.default_rng(1).normal(size=cells.shape), target, 150)
+    right, wrong = ((random == planted[kind]).mean() for kind in (target[150:], 1 - target[150:]))
     assert abs(right - wrong) < 0.1
     assert right < 0.5
 

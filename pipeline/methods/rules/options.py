@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, StrictInt, StrictStr
 
-from filterscope.pipeline.methods.rules.file import rule_rows
+from filterscope.pipeline.run.rule_file import rule_rows
 from filterscope.pipeline.run.options import Options, at_most, option
 
 

@@ -12,7 +12,7 @@ from filterscope.operators.rules.obedience import BROKEN, obedience
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth as classes
-from filterscope.pipeline.methods.rules.file import Rule
+from filterscope.pipeline.run.rule_file import Rule
 from filterscope.pipeline.methods.rules.grounds import Grounds, grounds, sides
 from filterscope.pipeline.methods.rules.imposed import PERMUTED, Imposed
 from filterscope.pipeline.methods.rules.options import RulesOptions

@@ -71,7 +71,7 @@ TERMS: dict[str, str] = {
     "network": "accuracy of the network on its own",
     "with rules": "accuracy of the posterior that the rules give",
     "Rules imposed on answers.permuted": "accuracy of the posterior with concepts of other images, on average",
-    "pooled": "accuracy of a linear head on the mean over the box, learned alike",
+    "Parses of boxes.pooled": "accuracy of a linear head on the mean over the box, learned alike",
     "leaves per box": "leaves of the best parse of a box, on average",
     "entropy by chance": "entropy of the trees with categories permuted over boxes, on average, in bits",
     "random deletion": "drop of the score for other rectangles of as many cells, on average",

@@ -86,5 +86,9 @@ def test_a_true_rule_mends_wrong_labels_and_a_permuted_one_does_not(tmp_path):
         assert train(ask(data, listed, rules=rules), tmp_path / name, actors=0)
         rows = schemas.scan(tmp_path / name, "training").filter(pl.col("split") == "heldout", pl.col("epoch") == 4)
         for row in rows.filter(pl.col("label").is_null()).collect().to_dicts():
-            found[name, row["subject"], row["metric"]] = row
-        print(rows.collect())
+            found[name, row["model"], row["metric"]] = row["value"]
+    assert found["true", "plain-0", "accuracy"] == found["false", "plain-0", "accuracy"]
+    plain = found["true", "plain-0", "accuracy"]
+    assert found["true", "distilled-0", "accuracy"] > plain + 0.01
+    assert found["false", "distilled-0", "accuracy"] < plain - 0.05
+    assert found["false", "distilled-0", "violations"] < found["false", "plain-0", "violations"]

@@ -101,7 +101,8 @@ class Learner:
             scores = leaf @ folding(self.head.k)
         else:
             best = parse(leaf.reshape(-1, rectangles), self.head.k, margins=False)
-            counted, scores = best.leaves.reshape(leaf.shape), best.score.reshape(count, classes)
+            counted = best.leaves.reshape(leaf.shape).astype(np.float64)
+            scores = best.score.reshape(count, classes)
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
         loss = float(-np.log(np.maximum(shares[np.arange(count), self._target], 1e-300)).mean())

@@ -84,7 +84,7 @@ def trained(
     torch.manual_seed(seed)
     rng, network = np.random.default_rng(seed), TextCNN(words, dims, filters)
     adadelta = torch.optim.Adadelta(network.parameters(), lr=1.0, rho=0.95)
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3) if adam else adadelta
+    optimiser = torch.optim.Adam(network.parameters(), 5e-3) if adam else adadelta
     batches, step = -(-len(data.label) // 50), 0
     for _ in range(epochs):
         order = rng.permutation(len(data.label))
@@ -118,7 +118,7 @@ def told(network: TextCNN, words: np.ndarray) -> np.ndarray:
 
 
 def measured(network: TextCNN, data: Sentences) -> dict[str, float]:
-    """Return accuracies of network and posterior on all sentences and on those with "but", and the share that break the rule."""
+    """Return accuracies of network and posterior on all sentences and those with "but", and how many break the rule."""
     log_p, clause = told(network, data.words), np.exp(told(network, data.clause)[:, 1])
     p, q = log_p.argmax(1), imposed(log_p, clause, data.but).argmax(1)
     own = data.but

@@ -81,8 +81,7 @@ class Learner:
 
     def update(self, *, folded: bool) -> float:
         """Take one step and return the loss before it: of the mean over all parses, or of the best one."""
-        with threadpool_limits(limits=1):
-            loss, gradients = self._gradients(folded)
+        loss, gradients = self._gradients(folded)
         self.step += 1
         for place, value in enumerate((self.head.weight, self.head.bias)):
             slope = gradients[place] + _DECAY * value
@@ -96,6 +95,7 @@ class Learner:
     def _gradients(self, folded: bool) -> tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         leaf = leaf_scores(self.head, self._features)
         count, classes, rectangles = leaf.shape
+        counted: NDArray[np.float64]
         if folded:
             counted = np.broadcast_to(folding(self.head.k), leaf.shape)
             scores = leaf @ folding(self.head.k)
@@ -144,8 +144,9 @@ def learned(
     Wu et al. 2017, section 3.3. Mean And nodes are ours: summed, a parse of more leaves scores more.
     """
     learner = Learner(initial(k, features.shape[2], classes, mode, random), features, target)
-    for step in range(steps):
-        learner.update(folded=step < steps // 2)
+    with threadpool_limits(limits=1):
+        for step in range(steps):
+            learner.update(folded=step < steps // 2)
     return learner.head
 
 

@@ -48,7 +48,7 @@ class Teacher:
         """Make the teacher of rules, each with its weight, on the outputs that `names` name."""
         atoms = tuple(sorted({atom for formula, _ in rules for atom in formula.atoms()}))
         count = len(atoms)
-        states = (np.arange(2**count)[:, None] >> np.arange(count)) % 2 * 1.0
+        states = ((np.arange(2**count)[:, None] >> np.arange(count)) % 2).astype(np.float64)
         values = {atom: states[:, place] for place, atom in enumerate(atoms)}
         penalty = sum(
             (strength * weight * (1 - truth(formula, values)) for formula, weight in rules), np.zeros(2**count)

@@ -116,8 +116,9 @@ def killed_at(run, config, number, patch, *, marked):
 
 #: Methods that take many seconds to do three times.
 LONG = (
-    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "graph", "influence", "localize", "location",
-    "pattern-positions", "rules", "unit-attribute", "visualization", "vulnerable",
+    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "effective-field", "graph", "influence",
+    "inversion", "localize", "location", "pattern-positions", "rules", "saliency", "synthesis", "unit-attribute",
+    "up-convolution", "visualization", "vulnerable",
 )  # fmt: skip
 
 
@@ -215,12 +216,7 @@ def test_what_it_needs_is_refused_before_anything_runs(name, data, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("group", ["images", "crops"])
-def test_one_and_two_workers_leave_the_same(group, data, audited, tmp_path):
-    """On Ray, whatever the number of workers, and without it."""
+def test_two_workers_leave_what_one_process_leaves(group, data, audited, tmp_path):
     names = every.groups()[group]
-    runs = {actors: tmp_path / f"run-{actors}" for actors in (0, 1, 2)}
-    for actors, run in runs.items():
-        audited(**every.settings(names, data, actors=actors), out=run)
-    one, two, none = (contents(runs[actors]) for actors in (1, 2, 0))
-    assert one == two
-    assert one == none
+    runs = [audited(**every.settings(names, data, actors=actors), out=tmp_path / f"{actors}") for actors in (0, 2)]
+    assert contents(runs[0]) == contents(runs[1])

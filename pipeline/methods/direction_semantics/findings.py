@@ -8,7 +8,7 @@ from filterscope import schemas
 from filterscope.pipeline.methods.method import Finding
 
 _NOTE = (
-    "Purity: share of the strongest images with the label that most of them have. Units are special where random directions and "
+    "Purity: share of the strongest images with the label that most have. Units are special where random directions and "
     "rotated bases hardly ever have as high a mean (p). Likeness: the same images compared by their colours alone."
 )
 

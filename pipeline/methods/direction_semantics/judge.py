@@ -10,13 +10,14 @@ import numpy as np
 
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
-from filterscope.pipeline.methods.codes.classifier import digest_of, parsed
+from filterscope.pipeline.methods.codes.classifier import digest_of
 from filterscope.pipeline.methods.direction_semantics.options import DirectionSemanticsOptions
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, start_of, view_blocks
+from filterscope.pipeline.models.stated import stated_spec
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact, KeyPlace
@@ -44,7 +45,7 @@ class Judge:
         from filterscope.pipeline.models.model import open_model
         from filterscope.pipeline.models.tensors import normalisation
 
-        model = open_model(parsed(text))
+        model = open_model(stated_spec(text))
         self._module, self._device = model.module.to(device).eval(), device
         self._size, self._channels = model.transform.input_size, model.transform.channels
         self._mean, self._std = normalisation(model, device)

@@ -131,7 +131,7 @@ def another(options, field):
     default = options.model_fields[field].default
     for value in (7, 0.125, True, False, "release", "top", "survey", "receptive_field", "interpretable-cnn", "1,2", "a",
                   ("a",), (0.25,), ("occlusion",), "lasso", "positives", "cg", ("pgd",), ("a,b,+",),
-                  ("eye,0,0,1,1,",), ("grey",), ("a,1,label:a",), "sigmoid", "share", "attributes", "centre",
+                  ("eye,0,0,1,1,",), ("grey",), ("a,1,label:a",), "sigmoid", "sum", "share", "attributes", "centre",
                   "factory:a:b", "top:7"):  # fmt: skip
         try:
             if getattr(options(**{field: value}), field) != default:

@@ -68,7 +68,8 @@ def _come_late(cluster: Any, nodes: int, ledger: Path, ended: threading.Event) -
         if list((ledger / "extract").rglob("*.json")):
             for _ in range(nodes):
                 cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
-            return
+            # Ray's processes are killed when the thread ends that started them
+            ended.wait()
 
 
 def _drain(cluster: Any, seconds: float, ledger: Path, ended: threading.Event) -> None:

@@ -11,7 +11,8 @@ from hypothesis import settings
 from tests.object_stores.server import bucket, server  # noqa: F401
 
 # Kernels compile at first use and machines differ in speed: an example may take as long as it takes.
-settings.register_profile("filterscope", deadline=None, derandomize=True)
+EXAMPLES = 100 if os.environ.get("FILTERSCOPE_SLOW") else 25
+settings.register_profile("filterscope", deadline=None, derandomize=True, max_examples=EXAMPLES)
 settings.load_profile("filterscope")
 
 
@@ -42,13 +43,14 @@ def test_data() -> Path:
 
 @pytest.fixture(scope="session")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return a function that audits with the given settings into a new folder, on one Ray cluster for the session."""
+    """Return a function that audits with the given settings into a new folder: in this process, or with `actors` on Ray."""
     import ray
 
     from filterscope.jobs.config.audit import load_config
     from filterscope.jobs.runs.audit import audit
 
     def run(toml: Path | None = None, *, out: Path | None = None, redo: str | None = None, **settings: object) -> Path:
+        settings.setdefault("actors", 0)
         settings.setdefault("methods", settings.pop("metrics", "dissection"))
         out = out or tmp_path_factory.mktemp("run") / "run"
         audit(load_config(toml, out=out, **settings), redo=redo)

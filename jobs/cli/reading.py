@@ -164,9 +164,12 @@ def find(
     Example: filterscope find runs/first --concept wheel
     """
     from filterscope.jobs.findings.find import find as run_find
+    from filterscope.jobs.findings.find import left_out
     from filterscope.jobs.findings.query import shown
 
     answer(shown(run_find(run, concept=concept, image=image), format, limit, safe=safe))
+    if concept is not None and (note := left_out(run)):
+        say(note)
 
 
 @app.command(cls=Verb)

@@ -6,7 +6,7 @@ import polars as pl
 
 from filterscope import schemas
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, kept_concepts
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.run.plan import Plan
 
@@ -102,4 +102,15 @@ def _open(run: str | Path) -> Plan:
     return RunFolder.existing(run).plan()
 
 
-__all__ = ["find", "units_for", "units_in"]
+def left_out(run: str | Path) -> str | None:
+    """Return in a sentence what `units_for` does not see where a run keeps some concepts of each unit; None if it sees all."""
+    kept = kept_concepts(_open(run))
+    if kept is None:
+        return None
+    return (
+        f"the run keeps the {kept} concepts of highest IoU of each unit: units that rank this one lower are not listed "
+        "(--unit-concept full keeps all)"
+    )
+
+
+__all__ = ["find", "left_out", "units_for", "units_in"]

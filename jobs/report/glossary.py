@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from filterscope.jobs.report.terms import OF_PICTURES
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.methods.significance.trust import MEANINGS
@@ -23,13 +24,20 @@ _POLICIES = {
     "ucb1": "by the bandit UCB1 over partitions, mean over trials",
 }
 
-#: How strategies choose the object that a person is asked about.
+#: How strategies choose the object that a person is asked about; how a part is found after their answers.
 _STRATEGIES = {
     "gain": "asking where the graph is predicted to gain most",
     "random": "asking at random",
     "lowest score": "asking about the crop that is explained worst",
     "most different": "asking about the crop least like those asked about",
 }
+
+_ANSWERED = {
+    "person": "by the graph grown from the answers",
+    "mean position": "at the mean of what was marked",
+    "random crops": "by a graph of as many crops at random, each marked by its landmark",
+}
+_ENDS = {"": "mean", " low": "2.5th percentile of the mean", " high": "97.5th percentile of the mean"}
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
@@ -54,6 +62,11 @@ TERMS: dict[str, str] = {
     "input": "rows and columns of what the network is given",
     "theoretical field": "rows and columns of the input on which a value of the layer can depend",
     "empirical field": "side of the square as large as the region whose occlusion changes the activation, in input pixels",
+    "Purity by depth.units": "mean purity of the units of the layer",
+    "Purity by depth.rotated": "mean purity of the axes of random rotations of the layer, and over draws",
+    "rotated low": "2.5 % of the draws have a lower mean",
+    "rotated high": "2.5 % of the draws have a higher mean",
+    "Purity by depth.chance": "mean purity of as many images drawn at random",
     "data set": "name of the data set's folder",
     "views": "what the networks were given: whole images, or crops of objects",
     "shown images": "images of the data set that the views show",
@@ -71,6 +84,17 @@ TERMS: dict[str, str] = {
     "network": "accuracy of the network on its own",
     "with rules": "accuracy of the posterior that the rules give",
     "Rules imposed on answers.permuted": "accuracy of the posterior with concepts of other images, on average",
+    "Parses of boxes.pooled": "accuracy of a linear head on the mean over the box, learned alike",
+    "leaves per box": "leaves of the best parse of a box, on average",
+    "entropy by chance": "entropy of the trees with categories permuted over boxes, on average, in bits",
+    "random deletion": "drop of the score for other rectangles of as many cells, on average",
+    "flips agree": "share of boxes whose mirror image has the mirrored tree",
+    "other flips": "the same for the mirror image of another box of the category",
+    "seeds agree": "share of boxes that a head of another seed parses alike",
+    "other boxes": "the same for the other head's parse of another box of the category",
+    "elsewhere": "share of the held-out boxes of other categories that are parsed so",
+    "inside anyway": "share of all boxes of the category in which the landmark lies in these cells, whatever their parse",
+    "cuts deep": "cuts on the longest way from the whole box to a leaf, on average",
     "Views that break rules.by chance": "truth with the right-hand side of the rule permuted over images, on average",
     "Views that break rules.truth": "mean truth of the rule over the groundings, from 0 to 1",
     "least truth": "truth of the rule on the first of these views",
@@ -297,15 +321,14 @@ TERMS: dict[str, str] = {
     "Questions about parts.place": "share of answers that the template is right and the place wrong",
     "Questions about parts.other": "share of answers that name another template",
     "Questions about parts.new": "share of answers that begin a template",
+    "Answers of a person about parts.answers": "answers of this kind",
+    "And-Or graph of a person's answers.weight": "of a template among those of its part, or of a filter in it; width alone",
     "Error against answers.answers": "questions that were answered",
     **{
-        f"Error against answers.{strategy}{end}": f"{which} distance from the part on held-out crops, {how}"
-        for strategy, how in _STRATEGIES.items()
-        for end, which in (
-            ("", "mean"),
-            (" low", "2.5th percentile of the mean"),
-            (" high", "97.5th percentile of the mean"),
-        )
+        f"{heading}.{of}{end}": f"{which} distance from the part on held-out crops, {how}"
+        for heading, ways in (("Error against answers", _STRATEGIES), ("Error against a person's answers", _ANSWERED))
+        for of, how in ways.items()
+        for end, which in _ENDS.items()
     },
     "members": "views of the partition",
     "share wrong": "share of views with a true class on file that are predicted wrongly",
@@ -373,38 +396,7 @@ TERMS: dict[str, str] = {
     "Edited views.after": "score after the edit",
     "Edited views.under control": "score after the control: an equal region painted elsewhere, or a view with it pasted",
     "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
-    # of feature visualisation
-    "beat the data": "share of the units whose picture reaches at least the largest activation on the data",
-    "noise": "the same of the noise that the picture began as",
-    "scrambled": "the same of the picture with its phases drawn anew",
-    # of inversions
-    "What inversions keep.untrained": "the measure of an inverter of the same network with random weights",
-    "What inversions keep.linear": "the measure of a linear inverter",
-    "What inversions keep.nearest": "the measure of the training image whose features are nearest",
-    "What inversions keep.another": "the measure of the inversion of another image",
-    "What inversions keep.mean image": "the measure of the mean training image",
-    "kept by training": "how much better the value is than that of the untrained network; below 0 where that keeps more",
-    "kept low": "lower end of the 95 % interval of what training kept",
-    "kept high": "upper end of the 95 % interval of what training kept",
-    "Inversions of damaged features.error": "distance from the image over that of random pairs of images",
-    "Inversions of damaged features.colour": "distance of the mean colours a and b of CIELAB",
-    "Inversions of damaged features.place": "distance of the centroids of what stands out, in diagonals",
-    "Inversions of damaged features.edges": "difference of the gradients' sizes over the mean size of the images' own",
-    "Inversions of damaged features.structure": "structural similarity of grey values; 1 for the same picture",
-    "Inversions of damaged features.cycle": "distance of the picture's features from the image's, over their size",
-    "Inversions of damaged features.identity": "share of pictures in which the network sees the same class as in the image",
-    "in another's": "share of the change in the fifth of the picture where another unit is strongest",
-    # of synthesis with a prior
-    "over data": "activation over the unit's largest on the data",
-    "What pictures with a prior reach.pictures": "pictures of all units",
-    "What pictures with a prior reach.unguided": "median of the same for chains that no unit guides",
-    "What pictures with a prior reach.natural": "share of real images that are reconstructed no better, the median",
-    "What pictures with a prior reach.kept": "share of the pictures that are not unlike all real images",
-    "What pictures with a prior reach.nearest": "distance from the nearest known image over that of random pairs, the median",
-    "nearest of real": "the same of other real images",
-    "What pictures with a prior reach.diversity": "how far a unit's pictures differ, over its top images; the median",
-    "What pictures with a prior reach.transfer": "how the matched unit of another network ranks them among real images",
-    "of a random unit": "the same of a random unit of the other network",
+    **OF_PICTURES,
     "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
     "What the labels explain of relations.strength": "size of a relation, the median over pairs",
     "What the labels explain of relations.random network": "the same in the network with its weights in another order",

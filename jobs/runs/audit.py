@@ -135,6 +135,7 @@ def planned(
     InputError
         If something asked for cannot be done.
     """
+    from filterscope.pipeline.methods.dissection.options import settle_concepts
     from filterscope.pipeline.methods.extraction.scale import settle_scale
     from filterscope.pipeline.run.planning import Asked, Request, make_plan
 
@@ -152,7 +153,7 @@ def planned(
         any(method.slow for method in methods),
         config.batch_size,
     )
-    plan = settle_scale(make_plan(asked, before, say), None if anew else before)
+    plan = settle_concepts(settle_scale(make_plan(asked, before, say), None if anew else before), before)
     return _with_store(plan, before, registry.chosen(config.methods))
 
 
@@ -316,6 +317,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
             analyses=stages.analyses,
             finished=lambda model: finished_with(plan.only(model)),
             together=panels(plan).__getitem__,
+            jointly=not plan.options.stored,
         )
 
 

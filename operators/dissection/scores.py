@@ -161,6 +161,27 @@ def best_concept(scores: NDArray[np.float64], eligible: NDArray[np.bool_], *, ra
     return Best(np.where(value > 0, concept, -1), np.maximum(value, 0.0))
 
 
+def strongest_concepts(scores: NDArray[np.float64], eligible: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Return the concepts of highest score of each unit, in order of their numbers: eligible ones first, then others.
+
+    Parameters
+    ----------
+    scores : float64 ndarray of shape (U, C)
+        Such as `Scores.iou`, not negative; of equal scores the lower concept is taken, as `best_concept` does.
+    eligible : bool ndarray of shape (C,)
+        Concepts that may label a unit.
+    count : int
+        How many; all C if there are no more.
+
+    Returns
+    -------
+    int64 ndarray of shape (U, min(count, C))
+        Those of unit 0, of unit 1, ...; the unit's best eligible concept is always among them.
+    """
+    order = np.argsort(-np.where(eligible, scores + 1, np.nan_to_num(scores) - 1), axis=1, kind="stable")
+    return np.sort(order[:, :count], axis=1)
+
+
 def unit_status(
     minimum: NDArray[np.float32], maximum: NDArray[np.float32], threshold: NDArray[np.float32]
 ) -> NDArray[np.str_]:

@@ -71,8 +71,8 @@ def free_space(place: Place) -> tuple[int, Path] | None:
 
 
 def readable(place: Place) -> Path | IO[bytes]:
-    """Return what readers of files take: a path of this machine as it is, an object opened."""
-    return place.open("rb") if isinstance(place, ObjectPath) else place
+    """Return what readers of files take: a path of this machine as it is, an object or an image in a shard opened."""
+    return place if isinstance(place, Path) else place.open("rb")
 
 
 def read_regular(place: Place) -> bytes:
@@ -187,6 +187,8 @@ def _disk() -> ThreadPoolExecutor:
 
 def _make_folder(folder: Path) -> list[Path]:
     """Make a folder where there is none; return those above, which tell of what was made."""
+    if folder.exists():
+        return []
     made = list(takewhile(lambda above: not above.exists(), (folder, *folder.parents)))
     folder.mkdir(parents=True, exist_ok=True)
     return [above.parent for above in made]
@@ -273,8 +275,12 @@ def lengthen(place: Place) -> int:
         before = place.stat().st_size if place.is_file() else 0
         place.write_bytes(b"." * (before + 1))
         return before
-    place.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    try:
+        file = os.open(place, flags, 0o666)
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(place, flags, 0o666)
     try:
         before = os.fstat(file).st_size
         os.write(file, b".")
@@ -312,10 +318,14 @@ def renew(place: Place, data: bytes, seen: Seen) -> None:
     FileExistsError, FileNotFoundError
         If the object or file is not the one that was seen.
     """
-    if isinstance(place, ObjectPath):
-        place.write_bytes(data, instead_of=seen.version)
-    else:
+    if not isinstance(place, ObjectPath):
         os.utime(place)
+        return
+    try:
+        place.write_bytes(data, instead_of=seen.version)
+    except FileExistsError:
+        if place.read_bytes() != data:  # the answer to our own may have been lost
+            raise
 
 
 def replace_seen(place: Place, data: bytes, seen: Seen) -> bool:

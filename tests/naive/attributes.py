@@ -35,3 +35,32 @@ def score(responses: list[float], values: list[int]) -> float:
     # the sum of `positive` ranks drawn without replacement
     variance = positive * spread * Fraction(n - positive, n - 1)
     return float(abs(auc(responses, values) - Fraction(1, 2))) * positive * (n - positive) / float(variance) ** 0.5
+
+
+def strongest(responses: list[list[float]], axis: list[float], group: list[int], top: int) -> list[int]:
+    """Images of the largest projections, one of each group at most; of equal ones the earlier."""
+    projected = [sum(Fraction(a) * Fraction(r) for a, r in zip(axis, row, strict=True)) for row in responses]
+    found: list[int] = []
+    for image in sorted(range(len(group)), key=lambda image: (-projected[image], image)):
+        if len(found) < top and group[image] not in [group[other] for other in found]:
+            found.append(image)
+    return found
+
+
+def purity(labels: list[int]) -> Fraction:
+    """Share of the most frequent label."""
+    return Fraction(max(labels.count(label) for label in labels), len(labels))
+
+
+def coherence(features: list[list[float]], chosen: list[int]) -> float:
+    """Mean cosine over pairs of different images, of features less their mean over all."""
+    mean = [sum(column) / len(features) for column in zip(*features, strict=True)]
+    away = [[value - middle for value, middle in zip(row, mean, strict=True)] for row in features]
+    total, pairs = 0.0, 0
+    for place, one in enumerate(chosen):
+        for other in chosen[place + 1 :]:
+            lengths = [sum(value**2 for value in away[image]) ** 0.5 for image in (one, other)]
+            inner = sum(a * b for a, b in zip(away[one], away[other], strict=True))
+            total += inner / (lengths[0] * lengths[1]) if all(lengths) else 0.0
+            pairs += 1
+    return total / pairs

@@ -12,6 +12,8 @@ from filterscope.jobs.report.sections.cells import About, Column, columns_of
 ROWS = 128
 #: Largest side of a picture on a page of one unit, and among those of a layer, in pixels.
 LARGE, SMALL = 256, 112
+#: Width up to which pictures that stand side by side keep their size.
+WIDE = 4 * SMALL
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def hung_picture(data: bytes, side: int) -> Hung:
     from PIL import Image
 
     picture = Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGB")
+    if picture.width > 1.5 * picture.height:
+        side = max(side, min(picture.width, WIDE))
     scale = side / max(picture.size)
     if scale < 1:
         picture = picture.resize((max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)))
@@ -53,4 +57,4 @@ def hung_picture(data: bytes, side: int) -> Hung:
     return Hung(address, round(picture.width * scale), round(picture.height * scale))
 
 
-__all__ = ["LARGE", "ROWS", "SMALL", "Hung", "Wall", "hung_picture", "wall"]
+__all__ = ["LARGE", "ROWS", "SMALL", "WIDE", "Hung", "Wall", "hung_picture", "wall"]

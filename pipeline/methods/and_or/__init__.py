@@ -1,26 +1,28 @@
 """And-Or graphs of parts, grown from a few annotated images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from filterscope.pipeline.methods.and_or.options import AndOrOptions
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.options import RunOptions
+    from filterscope.pipeline.run.plan import Plan
 
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
+    from filterscope.pipeline.methods.and_or.answers import ANSWERS
     from filterscope.pipeline.methods.and_or.grow import GROW
     from filterscope.pipeline.methods.and_or.parse import PARSE
     from filterscope.pipeline.methods.and_or.questions import QUESTIONS
     from filterscope.pipeline.methods.and_or.summary import SUMMARY
     from filterscope.pipeline.methods.and_or.units import UNITS
 
-    return UNITS, GROW, PARSE, SUMMARY, QUESTIONS
+    return UNITS, GROW, PARSE, SUMMARY, QUESTIONS, ANSWERS
 
 
 def needs() -> "Sequence[Need]":
@@ -34,9 +36,16 @@ def needs() -> "Sequence[Need]":
 
 def findings() -> "Sequence[Finding]":
     """Return what it found."""
+    from filterscope.pipeline.methods.and_or import drawn
     from filterscope.pipeline.methods.and_or.findings import FINDINGS
 
-    return FINDINGS
+    return *FINDINGS, *drawn.FINDINGS
+
+
+def _planned(factors: Mapping[str, float], plan: "Plan", views: int) -> Mapping[str, float]:
+    from filterscope.pipeline.methods.and_or.costs import planned
+
+    return planned(factors, plan, views)
 
 
 METHOD = Method(
@@ -48,6 +57,7 @@ METHOD = Method(
     options=AndOrOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(("usual_melement", "grow_mmove", "parse_pattern"), planned=_planned),
     slow=True,
 )
 

@@ -13,7 +13,7 @@ from filterscope.operators.activations.quantile import Gathered, empty_histogram
 from filterscope.operators.activations.strongest import Strongest
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.artifacts import LABELS, MASKS, THRESHOLDS, UNITS
-from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, kept_concepts
 from filterscope.pipeline.methods.dissection.reading import read_labelled, read_views
 from filterscope.pipeline.methods.dissection.second_pass import SecondPass, Statistics, kept_images
 from filterscope.pipeline.methods.dissection.tables import write_findings
@@ -28,7 +28,9 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what the findings of a model depend on, beside activations and labels."""
     options = plan.of(DissectionOptions)
     names = ("quantile", "anchoring", "mask_mode", "unit_image", "top_images")
-    return {**{name: getattr(options, name) for name in names}, "unit_block": plan.options.unit_block}
+    kept = kept_concepts(plan)
+    cut = {} if kept is None else {"unit_concept": kept}
+    return {**{name: getattr(options, name) for name in names}, "unit_block": plan.options.unit_block, **cut}
 
 
 def dissect(task: BlockTask) -> list[Output]:

@@ -8,11 +8,18 @@ import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.dissection.labels import Labels
-from filterscope.operators.dissection.scores import DETECTOR_IOU, Scores, best_concept, score, unit_status
+from filterscope.operators.dissection.scores import (
+    DETECTOR_IOU,
+    Scores,
+    best_concept,
+    score,
+    strongest_concepts,
+    unit_status,
+)
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.dissection.concepts import Vocabulary, read_eligible, read_labels
-from filterscope.pipeline.methods.dissection.options import DissectionOptions, mask_key
+from filterscope.pipeline.methods.dissection.options import DissectionOptions, kept_concepts, mask_key
 from filterscope.pipeline.methods.dissection.second_pass import SecondPass
 from filterscope.pipeline.methods.tasks import BlockTask
 from filterscope.pipeline.stores.tables import write_table
@@ -134,23 +141,32 @@ class _Findings:
         return rows
 
     def unit_concept_table(self) -> pa.Table:
-        """Return the rows of `unit_concept`, the full matrix."""
-        scores, names, plan = self.scores, self.vocabulary.names, self.task.plan
-        units, count = len(self.units), len(names)
+        """Return the rows of `unit_concept`: the full matrix, or of each unit the concepts of highest IoU."""
+        scores, plan = self.scores, self.task.plan
+        kept = kept_concepts(plan)
+        concept = (
+            np.tile(np.arange(len(self.vocabulary.names)), (len(self.units), 1))
+            if kept is None
+            else strongest_concepts(scores.iou, read_eligible(plan.run, self.key), kept)
+        )
+
+        def of(values: np.ndarray) -> np.ndarray:
+            return np.take_along_axis(np.broadcast_to(values, scores.iou.shape), concept, 1).ravel()
+
         return self._rows(
             "unit_concept",
-            np.repeat(np.arange(units), count),
-            concept=names * units,
-            category=self._category(np.arange(count)) * units,
-            intersection=scores.intersection.ravel(),
-            activated=scores.activated.ravel(),
-            labelled=scores.labelled.ravel(),
-            iou=scores.iou.ravel(),
-            association=_nullable(scores.association),
-            lift=_nullable(scores.lift),
-            effective_images=scores.effective_images.ravel(),
+            np.repeat(np.arange(len(concept)), concept.shape[1]),
+            concept=self._name(concept.ravel()),
+            category=self._category(concept.ravel()),
+            intersection=of(scores.intersection),
+            activated=of(scores.activated),
+            labelled=of(scores.labelled),
+            iou=of(scores.iou),
+            association=_nullable(of(scores.association)),
+            lift=_nullable(of(scores.lift)),
+            effective_images=of(scores.effective_images),
             # images of a group are not independent, and their sums are not kept by group
-            standard_error=_nullable(np.full_like(scores.iou, np.nan) if plan.grouped else scores.standard_error),
+            standard_error=_nullable(of(np.full_like(scores.iou, np.nan) if plan.grouped else scores.standard_error)),
         )
 
     def top_images_table(self) -> pa.Table:
@@ -173,5 +189,4 @@ class _Findings:
 
 
 def _nullable(values: np.ndarray) -> pa.Array:
-    flat = values.ravel()
-    return pa.array(flat, mask=np.isnan(flat))
+    return pa.array(values, mask=np.isnan(values))

@@ -143,7 +143,7 @@ def test_a_comparison_sorts_filters_and_leads_to_units(browser, comparison, site
     page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 def test_a_comparison_is_accessible_and_fits_the_screen(browser, comparison, scheme, width):
     assert_accessible(browser, comparison, "index.html", scheme, width)
 

@@ -253,7 +253,7 @@ def test_the_top_of_an_axis_is_round_and_holds_all(highest, top):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), pytest.param("dark", 390, marks=pytest.mark.slow)])
 def test_pages_of_two_and_of_many_sides_are_accessible_and_fit(browser, written, run, epoch2, tmp_path, scheme, width):
     assert_accessible(browser, written, "index.html", scheme, width)
     many = write_comparison(compare([run, epoch2], "all"), tmp_path / "many").parent

@@ -120,7 +120,7 @@ def test_no_held_out_crop_is_on_the_page(run):
     assert not retrieved.parts.views.heldout[used].any()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 def test_the_page_is_accessible_and_fits(browser, page, scheme, width):
     assert_accessible(browser, page.parent, page.name, scheme, width, before=lambda tab: press(tab, "r"))
 

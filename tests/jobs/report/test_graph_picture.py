@@ -119,6 +119,6 @@ def test_a_pointer_and_the_focus_name_a_node_in_full(opened):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 def test_the_page_with_a_slider_is_accessible_and_fits(browser, stepped, scheme, width):
     assert_accessible(browser, stepped, GRAPH, scheme, width)

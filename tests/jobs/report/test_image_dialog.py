@@ -12,7 +12,7 @@ from tests.planted.hostile import CATEGORY, CONCEPT, FILE
 UNIT = "m/planted/1/0.html"
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
 def desktop(request, browser, site):
     made = Opened(browser, site.as_uri(), viewport={"width": 1280, "height": 900}, color_scheme=request.param)
     yield made
@@ -20,7 +20,7 @@ def desktop(request, browser, site):
     made.page.context.close()
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
 def phone(request, browser, site):
     size = {"width": 390, "height": 844}
     made = Opened(browser, site.as_uri(), viewport=size, color_scheme=request.param, has_touch=True, is_mobile=True)

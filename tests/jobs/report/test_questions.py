@@ -241,9 +241,7 @@ def test_names_are_text_and_nothing_is_asked_for(tab, tmp_path):
     assert set(re.findall(r"https?://[^\"']*", text)) == {"http://www.w3.org/2000/svg"}
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 390), ("dark", 1280), pytest.param("dark", 390, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 def test_the_page_is_accessible_and_fits_the_screen(browser, tmp_path, scheme, width):
     folder = written(tmp_path, name="long" * 40)
     assert_accessible(browser, folder, "questions.html", scheme, width, before=lambda page: page.keyboard.press("y"))

@@ -35,6 +35,12 @@ from tests.planted.hostile import CATEGORY, CONCEPT, LANDMARK
 UNIT_PAGE = ("m", "planted", "1")
 
 
+@pytest.fixture(scope="module")
+def site(hostile_run):
+    """The report, written by workers."""
+    return write_report(hostile_run).parent
+
+
 def pages(site):
     return sorted(path for path in site.rglob("*.html"))
 

@@ -81,7 +81,7 @@ def test_suspects_are_a_grid_beside_loss_and_chance(page, audited):
     found.page.wait_for_selector("dialog[open] .stage svg image")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("place", ["index.html", LAYER])
 def test_they_are_accessible_and_fit_the_screen(browser, written, place, scheme, width):
     assert_accessible(browser, written, place, scheme, width)

@@ -135,7 +135,7 @@ def test_without_images_there_are_no_crops(run, monkeypatch):
     assert {node.crop for node in tree.nodes} == {""}
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), pytest.param("dark", 1280, marks=pytest.mark.slow)])
 @pytest.mark.slow
 def test_pages_with_trees_are_accessible_and_fit_the_screen(browser, site, view, scheme, width):
     assert re.search(r'<svg class="decisions"', (site / LAYER).read_text())

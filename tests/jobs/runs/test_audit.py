@@ -37,7 +37,7 @@ def planted_settings(planted_data):
 
 @pytest.fixture(scope="module")
 def planted_run(audited, planted_settings):
-    return audited(**planted_settings)
+    return audited(**planted_settings, actors=2)
 
 
 def test_planted_filters_are_found(planted_run):
@@ -87,7 +87,7 @@ assert "ray" not in sys.modules
 
 
 def test_a_finished_run_is_recognised_without_opening_anything(planted_run, planted_settings):
-    config = load_config(out=planted_run, metrics="dissection", **planted_settings)
+    config = load_config(out=planted_run, metrics="dissection", actors=2, **planted_settings)
     code = f"""
 import pickle, sys
 from filterscope.jobs.runs.audit import audit

@@ -14,6 +14,8 @@ from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.masks import import_masks
 from filterscope.pipeline.methods.dissection.findings import layer_summary
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).with_name("golden.json")
 METRICS = "dissection,significance"
 
@@ -146,7 +148,6 @@ def test_efficientnet_on_clothing_is_golden(audited, test_data, tmp_path):
     assert_golden("efficientnet-lite0 on ccp250", run)
 
 
-@pytest.mark.slow
 def test_checkpoints_of_a_users_own_network_at_32_pixels(audited, test_data, tmp_path):
     """Two CIFAR ResNets by a factory and a glob, on images with a whole-image label each."""
     labels = (test_data / "cifar10_200" / "labels.csv").read_text().split()[1:]
@@ -171,7 +172,7 @@ def test_checkpoints_of_a_users_own_network_at_32_pixels(audited, test_data, tmp
         mean = [0.485, 0.456, 0.406]
         std = [0.229, 0.224, 0.225]
     """)
-    run = audited(zoo)
+    run = audited(zoo, actors=2)
     models = schemas.scan_models(run).sort("model").collect()
     assert models["model"].to_list() == ["cifar_resnet20", "cifar_resnet56"]
     assert models["input_height"].to_list() == [32, 32]

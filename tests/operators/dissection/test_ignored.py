@@ -36,7 +36,6 @@ def solid(labels, shape):
     return [{c: whole if m is None else m for c, m in image.items() if m is None or m.any()} for image in labels]
 
 
-@settings(max_examples=80)
 @given(
     st.sampled_from(sorted(VALUES)),
     st.tuples(st.integers(1, 5), st.integers(1, 3)),

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from filterscope.operators.dissection.scores import best_concept, unique_per_category, unique_top1, unit_status
+from filterscope.operators.dissection.scores import (
+    best_concept,
+    strongest_concepts,
+    unique_per_category,
+    unique_top1,
+    unit_status,
+)
 
 
 def test_best_concept_takes_eligible_ones_alone_and_breaks_ties_by_number():
@@ -13,6 +19,14 @@ def test_best_concept_takes_eligible_ones_alone_and_breaks_ties_by_number():
     assert best.score.tolist() == [0.5, 0.0, 0.3]
     assert second.concept.tolist() == [2, -1, 1]
     assert best_concept(scores[:, :1], eligible[:1], rank=1).concept.tolist() == [-1, -1, -1]
+
+
+def test_strongest_concepts_are_eligible_ones_first_then_others():
+    scores = np.array([[0.2, 0.5, 0.5, 0.9], [0.0, 0.3, 0.0, 0.4], [np.nan, 0.1, 0.3, np.nan]])
+    eligible = np.array([True, True, False, False])
+    assert strongest_concepts(scores, eligible, 1).tolist() == [[1], [1], [1]]
+    assert strongest_concepts(scores, eligible, 3).tolist() == [[0, 1, 3], [0, 1, 3], [1, 2, 3]]
+    assert strongest_concepts(scores, eligible, 9).tolist() == [[0, 1, 2, 3]] * 3
 
 
 def test_unit_status():

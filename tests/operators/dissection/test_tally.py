@@ -44,7 +44,6 @@ def tallied(maps, threshold, labels, category, shape, split=None, image=None):
     return tally, counts, np.concatenate(areas)
 
 
-@settings(max_examples=80)
 @given(
     st.sampled_from(sorted(VALUES)),
     st.tuples(st.integers(1, 4), st.integers(1, 3)),

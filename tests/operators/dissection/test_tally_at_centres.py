@@ -1,7 +1,7 @@
 """The tally draws activated pixels as defined when maps are anchored at the centres of receptive fields."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filterscope.operators.dissection.anchoring import receptive_field_axis, upsample
@@ -12,7 +12,6 @@ from filterscope.operators.numerics.half import settle
 HALF = half_values()
 
 
-@settings(max_examples=80)
 @given(
     st.tuples(st.integers(1, 8), st.integers(1, 8)),
     st.tuples(st.integers(1, 20), st.sampled_from([1, 7, 64, 70])),

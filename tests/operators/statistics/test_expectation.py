@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filterscope.operators.statistics.expectation import HeldOut, expected_iou
@@ -86,7 +86,6 @@ def test_nine_of_ten_intervals_hold_what_new_images_show(predicted):
     assert 0.85 <= inside[iou > np.quantile(iou, 0.75)].mean() <= 0.95
 
 
-@settings(max_examples=100)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 20),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filterscope.operators.dissection.activated import activated_pixels
@@ -30,7 +30,6 @@ def sums_at(maps, thresholds, axes, masks, source):
     return intersection, activated
 
 
-@settings(max_examples=60)
 @given(
     st.sampled_from(sorted(VALUES)),
     st.tuples(st.integers(1, 8), st.integers(1, 8)),

@@ -20,6 +20,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "graph": {"graph_iterations": 4},
     "bias": {"bias.control_views": 4, "bias.pictures": 2, "bias.edit_views": 2},
     "blind-spots": {"blind-spots.confidence": 0.2},
+    "direction-semantics": {"direction-semantics.label": "kind", "direction-semantics.draws": 3},
     "influence": {
         "influence.checks": 4,
         "influence.attacked": 2,
@@ -47,15 +48,20 @@ ASKED: dict[str, dict[str, Any]] = {
         "vulnerable.generations": 2,
         "vulnerable.tries": 1,
     },
+    "effective-field": {"effective_images": 2, "effective_controls": 2, "strip_images": 2},
+    "saliency": {"saliency.views": 3, "saliency.classes": 2, "saliency.steps": 3},
+    "inversion": {"inversion.views": 2, "inversion.controls": 1, "inversion.steps": 3},
     "synthesis": {"synthesis.steps": 3, "synthesis.chains": 2, "synthesis.weights": 0.1, "synthesis.views": 4},
     "up-convolution": {"up-convolution.views": 6, "up-convolution.fitted": 6, "up-convolution.pictures": 2},
     "visualization": {"visualization.steps": 4, "visualization.pictures": 2},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
+    "parses": {"parses.steps": 6, "parses.features": 4},
     "and-or": {"and-or.questions": 2, "and-or.pool": 6, "and-or.seeds": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
 _MISSING = {
     "Attackable": ("class scores",),
+    "Boxed": ("categories of boxes",),
     "Category": ("category",),
     "Classes": ("two classes",),
     "Comparable": ("class scores",),

@@ -116,26 +116,30 @@ def killed_at(run, config, number, patch, *, marked):
 
 #: Methods that take many seconds to do three times.
 LONG = (
-    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "graph", "influence", "localize", "location",
-    "pattern-positions", "rules", "synthesis", "unit-attribute", "up-convolution", "visualization", "vulnerable",
+    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "effective-field", "graph", "influence",
+    "inversion", "localize", "location", "pattern-positions", "rules", "saliency", "synthesis", "unit-attribute",
+    "up-convolution", "visualization", "vulnerable",
 )  # fmt: skip
 
 
+# inside the first stages and inside the last, which are its own; between two pieces of work, and within one
+@pytest.mark.parametrize(
+    ("share", "marked"),
+    [pytest.param(1 / 3, True, marks=pytest.mark.slow), (2 / 3, False), pytest.param(1, False, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
 )
-def test_it_resumes_bit_for_bit(name, data, finished, tmp_path, monkeypatch):
+def test_it_resumes_bit_for_bit(name, share, marked, data, finished, tmp_path, monkeypatch):
     undisturbed = contents(finished(name))
     total = sum(key.startswith("ledger") for key in undisturbed)
-    # inside the first stages and inside the last, which are its own; between two pieces of work, and within one
-    for number, marked in ((total // 3, True), (2 * total // 3, False), (total - 1, False)):
-        run = tmp_path / f"run-{number}"
-        config = load_config(out=run, **every.settings([name], data, actors=0))
-        killed_at(run, config, number, monkeypatch, marked=marked)
-        assert contents(run) != undisturbed
-        assert audit(config)
-        assert contents(run) == undisturbed
-        assert not audit(config)
+    run = tmp_path / "run"
+    config = load_config(out=run, **every.settings([name], data, actors=0))
+    killed_at(run, config, min(int(share * total), total - 1), monkeypatch, marked=marked)
+    assert contents(run) != undisturbed
+    assert audit(config)
+    assert contents(run) == undisturbed
+    assert not audit(config)
 
 
 @pytest.mark.parametrize(
@@ -212,12 +216,7 @@ def test_what_it_needs_is_refused_before_anything_runs(name, data, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("group", ["images", "crops"])
-def test_one_and_two_workers_leave_the_same(group, data, audited, tmp_path):
-    """On Ray, whatever the number of workers, and without it."""
+def test_two_workers_leave_what_one_process_leaves(group, data, audited, tmp_path):
     names = every.groups()[group]
-    runs = {actors: tmp_path / f"run-{actors}" for actors in (0, 1, 2)}
-    for actors, run in runs.items():
-        audited(**every.settings(names, data, actors=actors), out=run)
-    one, two, none = (contents(runs[actors]) for actors in (1, 2, 0))
-    assert one == two
-    assert one == none
+    runs = [audited(**every.settings(names, data, actors=actors), out=tmp_path / f"{actors}") for actors in (0, 2)]
+    assert contents(runs[0]) == contents(runs[1])

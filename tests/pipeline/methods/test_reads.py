@@ -14,6 +14,8 @@ from filterscope.pipeline.run.options import RunOptions
 from tests.audits import audit_here
 from tests.pipeline.methods import every
 
+pytestmark = pytest.mark.slow
+
 UNSTORED = ["dissection", "significance"]
 
 #: Writes nothing without the decisions of a person: see test_edit.py.
@@ -21,11 +23,6 @@ ASKS_A_PERSON = "edit"
 STORED_KINDS = [kind.name for kind in all_kinds(RunOptions()) if kind.reads and kind.name != ASKS_A_PERSON]
 #: What a stage reads of some networks alone: the values of a choice among the codes, which no code here is.
 OF_SOME = {"codes": {"coded"}}
-#: Those that take many seconds to do again.
-LONG = (
-    "and-or-grow", "and-or-questions", "attribution", "bias", "blind-spots", "concepts", "decision-tree", "dissect", "graph",
-    "graph-summary", "growth", "localize", "null", "pooled-gradients", "stability", "vulnerable",
-)  # fmt: skip
 UNSTORED_KINDS = ["thresholds", "tallies", "dissect"]
 
 
@@ -104,7 +101,7 @@ def without(run, copy, kept, dropped):
 @pytest.mark.parametrize(
     ("name", "store"),
     [
-        *(pytest.param(name, "zarr", marks=[pytest.mark.slow] * (name in LONG)) for name in STORED_KINDS),
+        *((name, "zarr") for name in STORED_KINDS),
         *((name, "none") for name in UNSTORED_KINDS),
     ],
 )

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit test docs results pictures faults lint bench soak vulnerabilities
+.PHONY: setup audit test docs results pictures faults lint bench soak rehearsal vulnerabilities
 
 setup: .venv/.ready
 
@@ -46,6 +46,10 @@ bench: setup
 
 soak: setup
 	$(BIN)/python -m tests.faults.soak --minutes 30
+
+# 40 checkpoints x 10,000 images on three nodes, one lost every minute; REHEARSAL="--models 6 --images 1000" is a short one
+rehearsal: setup
+	$(BIN)/python -m tests.faults.rehearsal $(REHEARSAL)
 
 # pip-audit in its own environment, since it is not part of the project; --strict: what cannot be checked is an error
 vulnerabilities:

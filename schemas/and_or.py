@@ -84,3 +84,77 @@ QUESTIONS = table(
     column("heldout", pa.int32(), "held-out crops on which the part is looked for"),
     column("distance", pa.float64(), "mean distance there from the part's centre, after the answer, in diagonals"),
 )
+
+#: What a person is asked about.
+_ASKED = (MODEL, *_TRIAL[:3])
+
+PART_ANSWERS = table(
+    *_ASKED,
+    column(
+        "number", pa.int32(), "place of the answer among those about the part, from 1; they are replayed in this order"
+    ),
+    column("image", pa.int32(), "source image"),
+    column("view", pa.int32(), "crop that was asked about"),
+    column(
+        "answer", pa.string(), "right, place (right template, wrong place), other (template), new (template) or absent"
+    ),
+    column("template", pa.int32(), "view that its template began with, by that answer", null="the part is absent"),
+    column(
+        "y", pa.float64(), "row of the part's centre by that answer", null="the part is absent", unit="input pixels"
+    ),
+    column(
+        "x", pa.float64(), "column of the part's centre by that answer", null="the part is absent", unit="input pixels"
+    ),
+    column("height", pa.float64(), "of the box", null="a point, or no box was drawn", unit="input pixels"),
+    column("width", pa.float64(), "of the box", null="a point, or no box was drawn", unit="input pixels"),
+    column("predicted_gain", pa.float64(), "by which the crop was chosen, up to a factor", null="chance chose it"),
+    column("source", pa.string(), "file and row that the answer was read from"),
+)
+
+_BEFORE = "the first template errs nowhere"
+ANSWERED_LOCALIZATION = table(
+    *_ASKED,
+    column(
+        "method",
+        pa.string(),
+        "person: the graph grown from their answers; mean position: of the part on the crops that they marked; random "
+        "crops: as many crops drawn at random, each marked by its landmark",
+    ),
+    column("answers", pa.int32(), "the first so many answers"),
+    column("annotated", pa.float64(), "of these, those that mark where the part is, on average"),
+    column("templates", pa.float64(), "after them, on average", null="mean position has none"),
+    column("patterns", pa.float64(), "of all templates, on average", null="mean position has none"),
+    column("images", pa.int32(), "held-out crops on which the part is looked for"),
+    column("distance", pa.float64(), "mean distance from the part's centre there, in diagonals of the input"),
+    column("distance_low", pa.float64(), "2.5th percentile, images (and random crops) drawn anew"),
+    column("distance_high", pa.float64(), "97.5th percentile"),
+    column(
+        "less", pa.float64(), "by what share the distance is below that of the person's first template", null=_BEFORE
+    ),
+    column("less_low", pa.float64(), "2.5th percentile, the same images before and after", null=_BEFORE),
+    column("less_high", pa.float64(), "97.5th percentile", null=_BEFORE),
+)
+
+#: Patterns of a template on a crop.
+_PLACES = (
+    column("view", pa.int32(), "crop: the annotated one, or a held-out one that the template parses"),
+    column("parse", pa.string(), "annotated; or best, second, median, worst: by the score among the held-out crops"),
+    column("score", pa.float64(), "of the template there", null="the annotated crop"),
+    column("part_y", pa.float64(), "row of the part's centre as annotated or found", unit="input pixels"),
+    column("part_x", pa.float64(), "column of the part's centre as annotated or found", unit="input pixels"),
+    column("layer", pa.string(), "of the patterns of this row"),
+    column("unit", pa.list_(pa.int32()), "channels of the strongest patterns that respond there, best first"),
+    column("y", pa.list_(pa.float64()), "where each lies", unit="input pixels"),
+    column("x", pa.list_(pa.float64()), "where each lies", unit="input pixels"),
+    column("vote_y", pa.list_(pa.float64()), "where each expects the part", unit="input pixels"),
+    column("vote_x", pa.list_(pa.float64()), "where each expects the part", unit="input pixels"),
+)
+
+AOG_PLACES = table(MODEL, *_TRIAL, *_DRAWN, *_PLACES)
+
+ANSWERED_PLACES = table(
+    *_ASKED,
+    column("answers", pa.int32(), "from which the graph was grown"),
+    column("template", pa.int32(), "view that the template began with"),
+    *_PLACES,
+)

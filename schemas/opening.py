@@ -17,11 +17,16 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from filterscope.schemas.retries import retried
+
 Value = TypeVar("Value")
 AnyPlace = TypeVar("AnyPlace", bound=PurePath)
 
 #: Bucket and key of what lies in an object store.
 _ADDRESS = re.compile(r"s3:/+([^/]+)/*(.*)")
+
+#: Names the seconds after which an answer that is not there is waited for no longer, and those where it is not set.
+PATIENCE, _PATIENCE = "FILTERSCOPE_STORE_SECONDS", 300.0
 
 
 class StoreError(OSError):
@@ -37,14 +42,17 @@ class DamagedError(OSError):
 
 
 def told(call: Callable[..., Value]) -> Callable[..., Value]:
-    """Raise what the store says as an OSError, without its answer, which quotes access keys and signatures."""
+    """Send a request again while what it fails of passes; raise what the store says then as an OSError.
+
+    Its answer is left out, since it quotes access keys and signatures.
+    """
 
     @wraps(call)
     def telling(place: Any, *args: Any, **options: Any) -> Value:
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         try:
-            return call(place, *args, **options)
+            return retried(lambda: call(place, *args, **options), _passes)
         except FileNotFoundError:
             raise FileNotFoundError(f"no object {place}") from None
         except (AlreadyExistsError, PreconditionError):
@@ -58,18 +66,40 @@ def told(call: Callable[..., Value]) -> Callable[..., Value]:
     return telling
 
 
-def object_store(bucket: str, prefix: str | None = None) -> Any:
+#: 429 and 5xx of the store, and connections that break, stall or are not made.
+_PASSING = re.compile(r"status code: (?:429|5\d\d)\b|HTTP error:")
+
+
+def _passes(error: Exception) -> bool:
+    """Tell whether a request that failed may succeed when it is sent again."""
+    from obstore.exceptions import GenericError
+
+    return isinstance(error, GenericError) and _PASSING.search(str(error)) is not None
+
+
+def object_store(bucket: str, prefix: str | None = None, **more: Any) -> Any:
     """Return the store of a bucket, or of a prefix in it; obstore takes all it needs from the environment."""
     from obstore.store import S3Store
 
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-    return S3Store(bucket, prefix=prefix, client_options={"allow_http": plain, "timeout": "5m"})
+    return S3Store(bucket, prefix=prefix, client_options={"allow_http": plain, "timeout": f"{_patience()}s"}, **more)
+
+
+def _patience() -> float:
+    stated = os.environ.get(PATIENCE, "")
+    try:
+        seconds = float(stated or _PATIENCE)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise StoreError(f"{PATIENCE} is {stated!r}; expected seconds, such as 300")
+    return seconds
 
 
 @lru_cache(maxsize=16)
 def store_of(bucket: str) -> Any:
-    """Return the store of a bucket, the same one each time: it keeps its connections."""
-    return object_store(bucket)
+    """Return the store of a bucket, the same one each time: it keeps its connections; what fails is for `told` to repeat."""
+    return object_store(bucket, retry_config={"max_retries": 0})
 
 
 def open_regular(path: str | PurePath) -> BufferedReader:

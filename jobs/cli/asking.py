@@ -1,7 +1,7 @@
 """Verbs that ask a person and take the answers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,14 +15,24 @@ app = typer.Typer()
 @app.command(cls=Verb)
 def ask(
     run: Run,
-    budget: Annotated[int, typer.Option(help="Questions at most.")] = 150,
+    budget: Annotated[
+        int | None, typer.Option(help="Questions at most; unset: 150, or 5 about a part, by which it is learned.")
+    ] = None,
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Who chooses: the least confident or most distant first, a bandit over clusters, or chance.",
+            help="Who chooses views: the least confident (unset) or most distant first, a bandit over clusters, or chance.",
             metavar="least-confident|most-distant|uub|ucb1|epsilon|greedy|random",
         ),
-    ] = "least-confident",
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Landmark, such as head: ask where it is on crops, by what is learned from answers."),
+    ] = None,
+    category: Annotated[str | None, typer.Option(help="Category, where several have the part.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers that the part is found by; unset: all.", metavar="TEXT,...")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Model, where the run has several.")] = None,
     page: Annotated[
         Path | None,
@@ -30,33 +40,71 @@ def ask(
             help="An HTML file on which to answer them, with pictures, instead; it gives the CSV for `answer`."
         ),
     ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="A folder for the crops as PNG, with which to fill in the CSV about a part.")
+    ] = None,
     opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     safe: Safe = False,
 ) -> None:
-    """Print which images to label next as CSV: confident predictions, to be answered in the column answer.
+    """Print what to ask a person next as CSV, to be filled in for `answer`; or ask on a page, with --page.
 
-    An answer is right, wrong, unsure, or the true class by index or name. With --page they are asked on a page that needs no
-    server and sends nothing.
+    Images to label: confident predictions; an answer is right, wrong, unsure, or the true class by index or name. With --part:
+    where a part is on crops; an answer is right, place, other, new or absent, with the part's box. The page needs no server and
+    sends nothing.
 
     Example: filterscope ask runs/first --budget 150 > questions.csv
     """
+    from filterscope.pipeline.engine.errors import InputError
+
+    if opened and page is None:
+        raise InputError("--open opens a page: name one with --page questions.html")
+    if part is None:
+        stray = {"category": category, "layers": layers, "pictures": pictures}
+        if wrong := [f"--{name}" for name, given in stray.items() if given is not None]:
+            raise InputError(f"{' and '.join(wrong)}: only with --part, to ask where a part is")
+        _ask_views(
+            run, page, safe, budget=150 if budget is None else budget, policy=policy or "least-confident", model=model
+        )
+    else:
+        if policy is not None:
+            raise InputError(f"--policy {policy}: crops are asked about by what they are predicted to teach; drop it")
+        _ask_parts(run, part, budget, page, pictures, safe, category=category, model=model, layers=layers)
+    if opened and page is not None:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
+
+
+def _ask_views(run: Path, page: Path | None, safe: bool, **asked: Any) -> None:
     if page is not None:
         from filterscope.jobs.report.ask import write_ask_page
 
-        show(f"questions: {write_ask_page(run, page, budget=budget, policy=policy, model=model)}")
-        if opened:
-            import webbrowser
-
-            webbrowser.open(page.absolute().as_uri())
+        show(f"questions: {write_ask_page(run, page, **asked)}")
         return
-    if opened:
-        from filterscope.pipeline.engine.errors import InputError
-
-        raise InputError("--open opens a page: name one with --page questions.html")
     from filterscope.jobs.findings.ask import ask as run_ask
     from filterscope.jobs.findings.query import shown
 
-    answer(shown(run_ask(run, budget=budget, policy=policy, model=model), "csv", safe=safe))
+    answer(shown(run_ask(run, **asked), "csv", safe=safe))
+
+
+def _ask_parts(
+    run: Path, part: str, budget: int | None, page: Path | None, pictures: Path | None, safe: bool, **named: Any
+) -> None:
+    from filterscope.jobs.findings.ask_parts import BUDGET, PartAsking, csv_of, pixels_to
+
+    asking = PartAsking(run, part, **named)
+    budget = BUDGET if budget is None else budget
+    if page is not None:
+        from filterscope.jobs.report.ask_parts import write_parts_page
+
+        show(f"questions: {write_parts_page(asking, page, budget)}")
+        return
+    from filterscope.jobs.findings.query import shown
+
+    questions = asking.questions(budget)
+    if pictures is not None:
+        pixels_to(pictures, asking, questions)
+    answer(shown(csv_of(asking, questions), "csv", safe=safe))
 
 
 @app.command("answer", cls=Verb)
@@ -66,8 +114,15 @@ def answer_questions(
 ) -> None:
     """Keep a person's answers in the run; if a row is wrong, it is named and none is kept.
 
+    Answers about a part grow its And-Or graph, and what it finds on held-out crops is printed.
+
     Example: filterscope answer runs/first questions.csv
     """
+    from filterscope.jobs.findings.ask_parts import answer_parts, is_about_parts
+
+    if is_about_parts(questions):
+        show(answer_parts(run, questions).said(run))
+        return
     from filterscope.jobs.findings.ask import answer as run_answer
     from filterscope.jobs.findings.ask import said
 

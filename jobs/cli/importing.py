@@ -45,6 +45,41 @@ def sample(
     _describe(folder)
 
 
+@app.command(cls=Verb)
+def pack(
+    data: Annotated[Path, typer.Argument(help="The data set; in a folder or an object store.")],
+    folder: Annotated[Path | None, typer.Argument(help="Where the new one will be; default: DATA-packed.")] = None,
+    shard_megabytes: Annotated[int, typer.Option(help="Size of a shard.", min=1, max=4096)] = 256,
+) -> None:
+    """Write the images of a data set into shards, so that a few large requests read them: for object stores and clusters.
+
+    Example: filterscope pack data/imagenet s3://bucket/imagenet
+    """
+    from filterscope.pipeline.datasets.packing import pack as packed
+    from filterscope.pipeline.stores.places import path_of
+
+    with _counted("images") as progress:
+        dataset = packed(data, folder, 1_000_000 * shard_megabytes, progress)
+    assert dataset.pack is not None
+    count, shards = dataset.rows("images"), len(dataset.pack.shards)
+    show(
+        f"{dataset.folder}: {count} images in {shards} shard{'s' * (shards > 1)}; the same data set as {path_of(data)}"
+    )
+
+
+@contextmanager
+def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of something are done, on a terminal."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
 def _verb(reader: Reader) -> Callable[..., None]:
     """Return the verb that imports with a reader."""
 

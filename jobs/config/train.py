@@ -58,12 +58,18 @@ def asked_of(
         Path(absolute(data, Path.cwd())),
         _checked(name, dict(options or {})),
         seeds,
-        tuple(anchored(source, Path.cwd()) for source in models),
+        tuple(_anchored(source) for source in models),
         tuple(layer.strip() for layer in names if layer.strip()),
         device,
         threads,
         workers,
     )
+
+
+def _anchored(source: str) -> str:
+    """Return a source with the path of its weights made absolute; settings of the network after it stay as they are."""
+    named, semicolon, settings = source.partition(";")
+    return anchored(named, Path.cwd()) + semicolon + settings
 
 
 def _checked(name: str, given: dict[str, Any]) -> dict[str, Any]:

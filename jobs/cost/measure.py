@@ -194,7 +194,7 @@ def _decode_seconds(data: Path) -> float:
 
     dataset = Dataset(data)
     images = dataset.images.slice(0, _DECODED)
-    paths = [dataset.path(uri) for uri in images["uri"].to_pylist()]
+    paths = dataset.files(range(images.num_rows))
     seconds = _shortest(lambda: decode(paths, Geometry("squash", (224, 224), 256, "bilinear")))
     return seconds / (np.multiply(*(images[side].to_numpy().astype(float) for side in ("height", "width"))).sum() / 1e6)
 

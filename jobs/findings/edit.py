@@ -32,11 +32,25 @@ def asked_of(
     InputError
         If the run has no finished graph, what is named is not in it, or several models or categories are left.
     """
+    refuse_unfinished(plan)
+    _refuse_numbers(shots, share)
+    planned, named, used = resolved(plan, part, category, model, layers)
+    return Asked(planned.name, named, part, used, shots, float(share))
+
+
+def resolved(
+    plan: Plan, part: str, category: str | None, model: str | None, layers: str | None
+) -> tuple[PlannedModel, str, str]:
+    """Return the model, the category and the layers, from the top, that options name, where they leave one.
+
+    Raises
+    ------
+    InputError
+        If what is named is not in the run, or several models or categories are left.
+    """
     from filterscope.pipeline.methods.graph.crops import graph_categories, graph_layers
 
-    refuse_unfinished(plan)
     planned = plan.model(_the("model", model, [one.name for one in plan.models]))
-    _refuse_numbers(shots, share)
     every = graph_categories(plan)
     if category is not None:
         _the("category", category, every)
@@ -47,8 +61,7 @@ def asked_of(
         raise InputError(f"--part {part}: no crop has it; parts are {', '.join(there)}.{did_you_mean(part, there)}")
     known = [layer.name for layer in graph_layers(planned)]
     wanted = [_the("layers", name.strip(), known) for name in layers.split(",")] if layers else known
-    used = [name for name in known if name in wanted]
-    return Asked(planned.name, _the("category", category, having), part, ",".join(used), shots, float(share))
+    return planned, _the("category", category, having), ",".join(name for name in known if name in wanted)
 
 
 def _refuse_numbers(shots: int, share: float) -> None:
@@ -129,4 +142,4 @@ def edits_report(found: pl.DataFrame) -> str:
     return f"{as_table(last.select('method', 'nodes', 'removed', *columns))}\n{edit_verdict(found)}"
 
 
-__all__ = ["SHARE", "apply", "asked_of", "edits_report", "shown_nodes"]
+__all__ = ["SHARE", "apply", "asked_of", "edits_report", "resolved", "shown_nodes"]

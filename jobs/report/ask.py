@@ -76,7 +76,7 @@ class _Pictures:
         """Return a row of `to_ask` as a question."""
         view, index, name = row["view"], row["predicted"], row["name"]
         image = int(self._plan.views.image[view])
-        columns = ["uri", "height", "width", "sha256", "orientation"]
+        columns = ["image", "uri", "height", "width", "sha256", "orientation"]
         (own,) = self._dataset.images.take([image]).select(columns).to_pylist()
         shape = own["height"], own["width"]
         picture, reason = picture_of(self._dataset, own)

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from filterscope.jobs.report.terms import OF_PICTURES
 from filterscope.operators.dissection.scores import DETECTOR_IOU
 from filterscope.pipeline.methods.method import Finding
 from filterscope.pipeline.methods.significance.trust import MEANINGS
@@ -23,13 +24,20 @@ _POLICIES = {
     "ucb1": "by the bandit UCB1 over partitions, mean over trials",
 }
 
-#: How strategies choose the object that a person is asked about.
+#: How strategies choose the object that a person is asked about; how a part is found after their answers.
 _STRATEGIES = {
     "gain": "asking where the graph is predicted to gain most",
     "random": "asking at random",
     "lowest score": "asking about the crop that is explained worst",
     "most different": "asking about the crop least like those asked about",
 }
+
+_ANSWERED = {
+    "person": "by the graph grown from the answers",
+    "mean position": "at the mean of what was marked",
+    "random crops": "by a graph of as many crops at random, each marked by its landmark",
+}
+_ENDS = {"": "mean", " low": "2.5th percentile of the mean", " high": "97.5th percentile of the mean"}
 
 #: What is computed from columns and so is none itself; ``finding.column`` where columns of that name differ.
 TERMS: dict[str, str] = {
@@ -54,11 +62,8 @@ TERMS: dict[str, str] = {
     "input": "rows and columns of what the network is given",
     "theoretical field": "rows and columns of the input on which a value of the layer can depend",
     "empirical field": "side of the square as large as the region whose occlusion changes the activation, in input pixels",
-    "Purity by depth.units": "mean purity of the units of the layer",
-    "Purity by depth.rotated": "mean purity of the axes of random rotations of the layer, and over draws",
-    "rotated low": "2.5 % of the draws have a lower mean",
-    "rotated high": "2.5 % of the draws have a higher mean",
-    "Purity by depth.chance": "mean purity of as many images drawn at random",
+    "purity low": "2.5 % of the draws have a lower mean",
+    "purity high": "2.5 % of the draws have a higher mean",
     "data set": "name of the data set's folder",
     "views": "what the networks were given: whole images, or crops of objects",
     "shown images": "images of the data set that the views show",
@@ -302,15 +307,14 @@ TERMS: dict[str, str] = {
     "Questions about parts.place": "share of answers that the template is right and the place wrong",
     "Questions about parts.other": "share of answers that name another template",
     "Questions about parts.new": "share of answers that begin a template",
+    "Answers of a person about parts.answers": "answers of this kind",
+    "And-Or graph of a person's answers.weight": "of a template among those of its part, or of a filter in it; width alone",
     "Error against answers.answers": "questions that were answered",
     **{
-        f"Error against answers.{strategy}{end}": f"{which} distance from the part on held-out crops, {how}"
-        for strategy, how in _STRATEGIES.items()
-        for end, which in (
-            ("", "mean"),
-            (" low", "2.5th percentile of the mean"),
-            (" high", "97.5th percentile of the mean"),
-        )
+        f"{heading}.{of}{end}": f"{which} distance from the part on held-out crops, {how}"
+        for heading, ways in (("Error against answers", _STRATEGIES), ("Error against a person's answers", _ANSWERED))
+        for of, how in ways.items()
+        for end, which in _ENDS.items()
     },
     "members": "views of the partition",
     "share wrong": "share of views with a true class on file that are predicted wrongly",
@@ -378,10 +382,7 @@ TERMS: dict[str, str] = {
     "Edited views.after": "score after the edit",
     "Edited views.under control": "score after the control: an equal region painted elsewhere, or a view with it pasted",
     "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
-    # of feature visualisation
-    "beat the data": "share of the units whose picture reaches at least the largest activation on the data",
-    "noise": "the same of the noise that the picture began as",
-    "scrambled": "the same of the picture with its phases drawn anew",
+    **OF_PICTURES,
     "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
     "What the labels explain of relations.strength": "size of a relation, the median over pairs",
     "What the labels explain of relations.random network": "the same in the network with its weights in another order",

@@ -41,7 +41,7 @@ def drawn_size(height: int, width: int) -> tuple[int, int]:
 def write_pictures(where: ReportPlace, images: Sequence[int]) -> int:
     """Write the large pictures of some images, each with a script that says what it shows."""
     dataset = Dataset(where.plan.data)
-    table = dataset.images.take(images).select(["uri", "height", "width", "sha256", "orientation"])
+    table = dataset.images.take(images).select(["image", "uri", "height", "width", "sha256", "orientation"])
     held: dict[int, list[Annotation]] = {image: [] for image in images}
     for found in annotations(dataset, images):
         held[found.image].append(found)
@@ -87,7 +87,7 @@ def picture_of(dataset: Dataset, row: Mapping[str, Any]) -> tuple[bytes, str]:
     dataset : Dataset
         Where it is.
     row : mapping
-        Its uri, height, width, sha256 and orientation.
+        Its number, height, width, sha256 and orientation.
     """
     from PIL import Image
 
@@ -95,7 +95,7 @@ def picture_of(dataset: Dataset, row: Mapping[str, Any]) -> tuple[bytes, str]:
     scale = min(LARGE / longer, 1.0)
     size = max(round(row["height"] * scale), 1), max(round(row["width"] * scale), 1)
     whole = Geometry("squash", size, 0, "bicubic")
-    decoded = decode([dataset.path(row["uri"])], whole, None, [row["sha256"]], [row["orientation"]])
+    decoded = decode(dataset.files([row["image"]]), whole, None, [row["sha256"]], [row["orientation"]])
     pixels = np.full((*size, 3), 128, np.uint8) if decoded.reasons[0] else decoded.pixels[0]
     sink = io.BytesIO()
     Image.fromarray(pixels).save(sink, "WEBP", quality=_QUALITY, method=2)

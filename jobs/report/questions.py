@@ -30,11 +30,16 @@ _STYLES, _SCRIPTS = ("style.css", "questions.css"), ("dom.js", "files.js", "ques
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to answer: what the CSV says, what the button says, and the key that presses it."""
+    """A way to answer: what the CSV says, what the button says, and the key that presses it.
+
+    `takes` are names of numbers that come with it; where it `begins` a template, other answers may name that.
+    """
 
     answer: str
     label: str
     key: str
+    takes: tuple[str, ...] = ()
+    begins: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,12 @@ class Question:
         What is to be said of the picture; empty for nothing.
     row : tuple of str
         Cells of its row of the CSV before the answer.
+    begins : str
+        Number of the template that an answer to it begins.
+    found : tuple of float
+        What is drawn on the picture, in its pixels: y and x, or these and height and width; empty for nothing.
+    without : tuple of str
+        Answers that do not fit it.
     """
 
     key: str
@@ -69,6 +80,9 @@ class Question:
     frame: tuple[float, ...]
     note: str
     row: tuple[str, ...]
+    begins: str = ""
+    found: tuple[float, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,11 +98,13 @@ class Sheet:
     choices : tuple of Choice
         Ways to answer.
     columns : tuple of str
-        Columns of the CSV, the last for the answer.
+        Columns of the CSV; after those of a question's row the answer, then the numbers.
     file : str
         Name under which it is downloaded.
     then : str
         The command that takes it.
+    numbers : tuple of str
+        Names of what answers may take; an answer is then one text, its word and its numbers with blanks between.
     """
 
     subject: str
@@ -98,6 +114,7 @@ class Sheet:
     columns: tuple[str, ...]
     file: str
     then: str
+    numbers: tuple[str, ...] = ()
 
 
 def check_page(path: Path, questions: int) -> None:
@@ -186,6 +203,38 @@ def served_page(path: Path, saved: Mapping[str, Any]) -> bytes:
     return (text[:at] + known + text[at:]).encode()
 
 
+#: A number of an answer, as pages write it.
+_NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,4})?", re.ASCII)
+
+
+def answer_of(text: object, held: Mapping[str, Any]) -> tuple[str, dict[str, str]] | None:
+    """Return the word of an answer and its numbers by name; None for what no page writes."""
+    if not isinstance(text, str):
+        return None
+    word, *numbers = text.split(" ")
+    for choice in held["choices"]:
+        if choice["answer"] == word:
+            takes = choice.get("takes", ())
+            fits = len(takes) == len(numbers) and all(_NUMBER.fullmatch(number) for number in numbers)
+            return (word, dict(zip(takes, numbers, strict=True))) if fits else None
+    return None
+
+
+def cells_of(held: Mapping[str, Any], answers: Mapping[str, str]) -> list[list[str]]:
+    """Return the rows of a page's CSV; `answers` by key. One that names a template that none has, or has any more, is blank."""
+    given = {one["key"]: answer_of(answers.get(one["key"]), held) for one in held["questions"]}
+    begin = {choice["answer"] for choice in held["choices"] if choice.get("begins")}
+    begun = {one["begins"] for one in held["questions"] if (said := given[one["key"]]) and said[0] in begin}
+    begun |= {one["name"] for one in held.get("templates", ())}
+    rows = []
+    for one in held["questions"]:
+        word, numbers = given[one["key"]] or ("", {})
+        if "template" in numbers and numbers["template"] not in begun:
+            word, numbers = "", {}
+        rows.append([*one["row"], word, *(numbers.get(name, "") for name in held.get("numbers", ()))])
+    return rows
+
+
 def _static(name: str) -> str:
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
@@ -202,4 +251,7 @@ def _policy(scripts: Sequence[str]) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; form-action 'none'"
 
 
-__all__ = ["MOST", "Choice", "Question", "Sheet", "check_page", "held_of", "inlined", "served_page", "write_questions"]
+__all__ = [
+    "MOST", "Choice", "Question", "Sheet", "answer_of", "cells_of", "check_page", "held_of", "inlined", "served_page",
+    "write_questions",
+]  # fmt: skip

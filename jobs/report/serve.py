@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from filterscope.jobs.report.questions import held_of, served_page
+from filterscope.jobs.report.questions import answer_of, cells_of, held_of, served_page
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.run.folder import RunFolder
 from filterscope.pipeline.stores.places import write_atomically
@@ -67,11 +67,14 @@ class Kept:
         return self.page.with_suffix(Path(self.held["file"]).suffix)
 
     def items(self) -> dict[str, Any]:
-        """Return answers by key of their question; none where the page is about another subject than they are."""
+        """Return answers by key of their question; none where the page is about another subject than they are.
+
+        Those to questions that the page asked before it was written anew are among them.
+        """
         try:
             stated = json.loads(self.path.read_bytes())
             held = self.held
-            return _checked(stated, held) if stated["subject"] == held["subject"] else {}
+            return _checked(stated, held, others=True) if stated["subject"] == held["subject"] else {}
         except FileNotFoundError:
             return {}
         except (ValueError, LookupError, TypeError, RecursionError, RefusedError) as error:
@@ -97,8 +100,8 @@ class Kept:
         return items
 
 
-def _checked(stated: Any, held: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the items of a request, each checked.
+def _checked(stated: Any, held: Mapping[str, Any], *, others: bool = False) -> dict[str, Any]:
+    """Return the items of a request, each checked; with `others`, also those to what the page does not ask.
 
     Raises
     ------
@@ -109,13 +112,13 @@ def _checked(stated: Any, held: Mapping[str, Any]) -> dict[str, Any]:
         raise RefusedError(400, "expected subject and items")
     if stated["subject"] != held["subject"]:
         raise RefusedError(409, "the page was written anew about something else; reload it")
-    keys, answers = {one["key"] for one in held["questions"]}, {one["answer"] for one in held["choices"]}
+    keys = {one["key"] for one in held["questions"]}
     for key, item in stated["items"].items():
-        if key not in keys:
+        if key not in keys and not others:
             raise RefusedError(400, f"no question {key[:80]!r}")
         if not isinstance(item, dict) or set(item) != {"answer", "at", "seconds"}:
             raise RefusedError(400, "expected answer, at and seconds of each item")
-        if item["answer"] is not None and (not isinstance(item["answer"], str) or item["answer"] not in answers):
+        if item["answer"] is not None and answer_of(item["answer"], held) is None:
             raise RefusedError(400, f"no such answer: {str(item['answer'])[:80]!r}")
         for name, most in (("at", 1e15), ("seconds", 1e6)):
             value = item[name]
@@ -126,7 +129,8 @@ def _checked(stated: Any, held: Mapping[str, Any]) -> dict[str, Any]:
 
 def _taken(held: Mapping[str, Any], items: Mapping[str, Any]) -> bytes:
     """Return the file that the page would download."""
-    given = {key: item for key, item in items.items() if item["answer"] is not None}
+    keys = {one["key"] for one in held["questions"]}
+    given = {key: item for key, item in items.items() if item["answer"] is not None and key in keys}
     if "edits" in held:
         order = sorted(given, key=lambda key: given[key]["at"])
         decisions = [
@@ -136,8 +140,8 @@ def _taken(held: Mapping[str, Any], items: Mapping[str, Any]) -> bytes:
     sink = io.StringIO(newline="")
     rows = csv.writer(sink)
     rows.writerow(held["columns"])
-    for one in held["questions"]:
-        rows.writerow([_safe(cell) for cell in (*one["row"], given.get(one["key"], {}).get("answer", ""))])
+    for cells in cells_of(held, {key: item["answer"] for key, item in given.items()}):
+        rows.writerow([_safe(cell) for cell in cells])
     return sink.getvalue().encode("utf-8-sig")
 
 

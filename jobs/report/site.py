@@ -14,6 +14,7 @@ from filterscope.jobs.report.pages import (
     concepts,
     graph,
     images,
+    inversions,
     layers,
     overview,
     predictions,
@@ -71,6 +72,7 @@ def depends(pages: str) -> tuple[str, ...]:
     if pages == "overview":
         return tables_of(("run",), (*overview.OWN, *concepts.OWN))
     own = {"concepts": concepts, "images": images, "pictures": pictures, "predictions": predictions, "search": search}
+    own["inversions"] = inversions
     return zoo.OWN if pages == "zoo" else own[pages].OWN
 
 
@@ -288,6 +290,9 @@ class _Pages:
             yield self._task(("concepts", name), inputs, concepts.write_concepts, block)
         inputs = {"tables": self._tables.state(depends("search")), **common}
         yield self._task(("search",), inputs, search.write_search, None)
+        if inversions.has_page(self.where.plan.run):
+            inputs = {"tables": self._tables.state(depends("inversions"))}
+            yield self._task(("inversions",), inputs, inversions.write_inversions, None)
         inputs = {"tables": self._tables.state(depends("overview")), "predictions": self._explained, **common}
         yield self._task(("overview",), inputs, overview.write_overview, None)
 

@@ -21,8 +21,9 @@ _ERRORS = 3
 
 
 def run_status(run: str | Path) -> list[dict[str, object]]:
-    """Return tasks, done, left, rejects, when the last was finished, and the rate, of each stage or each training.
+    """Return tasks, done, left, rejects, retries, when the last was finished, and the rate, of each stage or each training.
 
+    Retries are requests to an object store that were sent again, by the markers; those of damaged markers are not counted.
     Tasks a minute are counted over the ten minutes before the last finished one, as marked to the second; None where
     fewer than two moments are known. `seconds_left` is the tasks left over this rate.
     """
@@ -44,6 +45,7 @@ def run_status(run: str | Path) -> list[dict[str, object]]:
                 "left": left,
                 "rejects": sum(record["rejects"] for record in records),
                 "finished": max((record["finished"] for record in records), default=None),
+                "retries": sum(record["retries"] for record in records),
                 "tasks_a_minute": rate,
                 "seconds_left": 0.0 if not left else round(60 * left / rate) if rate else None,
             }
@@ -101,8 +103,14 @@ def print_status(run: str | Path, *, watch: bool = False) -> None:
 def _text(run: str | Path, rows: list[dict[str, object]]) -> str:
     names = ("stage", "tasks", "done", "left", "rejects", "finished", "tasks/min", "time left")
     table = grid(names, ([*list(row.values())[:5], _moment(row), row["tasks_a_minute"], _left(row)] for row in rows))
-    lines = [folded(line) for line in (*_holder(path_of(run)), *last_errors(run))]
+    lines = [folded(line) for line in (*_holder(path_of(run)), *_repeated(rows), *last_errors(run))]
     return f"{run}\n\n{table}{''.join(lines)}".rstrip("\n")
+
+
+def _repeated(rows: list[dict[str, object]]) -> list[str]:
+    """Say how often the object store had to be asked again."""
+    count = sum(int(str(row.get("retries", 0))) for row in rows)
+    return [f"{count} requests to the object store were sent again"] if count else []
 
 
 def _moment(row: Mapping[str, object]) -> str | None:

@@ -1,11 +1,11 @@
-"""A simulated person, who knows where the part is and answers what is asked about it."""
+"""A simulated person, who knows where the part is and answers what is asked about it, or marks it unasked."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from filterscope.operators.and_or.inquiry import Answer, Inquiry
+from filterscope.operators.and_or.inquiry import Answer, Inquiry, Said
 from filterscope.operators.localization.measures import DETECTED, normalised_distance, overlap
 
 #: Farthest from a template's part, in diagonals, that a part is of that template, and that a point is right.
@@ -49,4 +49,34 @@ def answered(inquiry: Inquiry, view: int, part: NDArray[np.float64], size: NDArr
     )
 
 
-__all__ = ["POINT", "SAME", "answered"]
+def marked(order: NDArray[np.int64], part: NDArray[np.float64], extent: tuple[int, int]) -> list[Answer]:
+    """Mark the part on some views, one after the other, as one who knows where it is and looks at no parse.
+
+    Parameters
+    ----------
+    order : int64 ndarray of shape (k,)
+        Views, in the order in which they are marked.
+    part : float64 ndarray of shape (n, 2)
+        y and x of the part on every view.
+    extent : (int, int)
+        Height and width of the input.
+
+    Returns
+    -------
+    list of Answer
+        A place in the template whose views have the part nearest on average, or a new one where none has it within .15
+        diagonals.
+    """
+    branches, answers = list[list[int]](), list[Answer]()
+    for view in order.tolist():
+        apart = [float(normalised_distance(part[own].mean(axis=0), part[view], extent)) for own in branches]
+        own = int(np.argmin(apart)) if min(apart, default=math.inf) <= SAME else len(branches)
+        said: Said = "place" if own < len(branches) else "new"
+        if said == "new":
+            branches.append([])
+        branches[own].append(view)
+        answers.append(Answer(view, said, own, (float(part[view, 0]), float(part[view, 1]))))
+    return answers
+
+
+__all__ = ["POINT", "SAME", "answered", "marked"]

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from filterscope.operators.and_or.asking import next_question, unlikeness
+from filterscope.operators.and_or.asking import next_question, next_questions, unlikeness
 from filterscope.operators.and_or.growing import Template, grow
 from filterscope.operators.and_or.parsing import parse
 from filterscope.operators.and_or.responses import LayerResponses
@@ -130,16 +130,44 @@ class Inquiry:
         ValueError
             If nothing is left to ask.
         """
+        asked = self._asked()
+        if not self.branches:
+            return int(self.pool[np.where(asked, np.inf, chance).argmin()])
+        shown, score, template, left, apart = self._shown(asked)
+        return int(self.pool[shown[next_question(strategy, score, template, left, apart, chance[shown])]])
+
+    def ask_several(self, count: int, chance: NDArray[np.float64]) -> list[tuple[int, float]]:
+        """Return views of the pool to ask about before the next answer comes, with their predicted gains.
+
+        See `next_questions`; before the first template the first by `chance`, with NaN.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left to ask.
+        """
+        asked = self._asked()
+        if not self.branches:
+            order = np.argsort(chance, kind="stable")
+            return [(int(self.pool[at]), np.nan) for at in order[~asked[order]][:count]]
+        shown, score, template, left, apart = self._shown(asked)
+        chosen = next_questions(score, template, left, apart, count)
+        return [(int(self.pool[shown[at]]), gain) for at, gain in chosen]
+
+    def _asked(self) -> NDArray[np.bool_]:
         asked = np.isin(self.pool, [answer.view for answer in self.answers])
         if asked.all():
             raise ValueError("all objects are answered")
-        if not self.branches:
-            return int(self.pool[np.where(asked, np.inf, chance).argmin()])
+        return asked
+
+    def _shown(
+        self, asked: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Return what is chosen by, of views that may show the part: place in the pool, score, template, left, unlikeness."""
         absent = [answer.view for answer in self.answers if answer.said == "absent"]
         shown = np.flatnonzero(~np.isin(self.pool, absent))
         _, score, template = self.parsed(self.pool)
-        left, apart = ~asked[shown], self.apart[np.ix_(shown, shown)]
-        return int(self.pool[shown[next_question(strategy, score[shown], template[shown], left, apart, chance[shown])]])
+        return shown, score[shown], template[shown], ~asked[shown], self.apart[np.ix_(shown, shown)]
 
 
 __all__ = ["Answer", "Inquiry", "Said"]

@@ -13,6 +13,7 @@ Notes
 A field cannot come out much smaller than the occluder, whatever the unit sees.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,17 +148,25 @@ def recentre(drops: NDArray[np.floating], occluders: Occluders, centres: NDArray
     Maps move by whole pixels; what rounding leaves over is averaged into `origin`, exact where it is the same on all images,
     as it is where the stride is a whole number.
     """
-    height, width = occluders.extent
+    return recentred((occluders.spread(values) for values in drops), occluders.extent, centres)
+
+
+def recentred(
+    maps: Iterable[tuple[NDArray[np.float64], NDArray[np.bool_]]],
+    extent: tuple[int, int],
+    centres: NDArray[np.float64],
+) -> Recentred:
+    """Average n maps (height, width), each with where it is known, around the given centres; see `recentre`."""
+    height, width = extent
     whole = np.floor(centres + 0.5).astype(np.int64)
     first = whole.max(axis=0)
-    total = np.zeros(np.array(occluders.extent) + first - whole.min(axis=0))
+    total = np.zeros(np.array(extent) + first - whole.min(axis=0))
     shown = np.zeros(total.shape, np.int64)
-    for values, (top, left) in zip(drops, first - whole, strict=True):
+    for (values, known), (top, left) in zip(maps, first - whole, strict=True):
         here = slice(top, top + height), slice(left, left + width)
-        spread, covered = occluders.spread(values)
-        total[here] += spread
-        shown[here] += covered
-    mean = np.where(2 * shown >= len(drops), total / np.maximum(shown, 1), 0.0)
+        total[here] += values
+        shown[here] += known
+    mean = np.where(2 * shown >= len(centres), total / np.maximum(shown, 1), 0.0)
     row, column = first + (centres - whole).mean(axis=0)
     return Recentred(mean, (float(row), float(column)))
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from filterscope.pipeline.datasets.layout import Dataset, files_of
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.stores.places import signature
+from filterscope.pipeline.stores.packs import FOLDER, Pack
+from filterscope.pipeline.stores.places import listing, signature
 
 #: Pixels of an image: those that are decoded have at most about 179 million.
 _MOST_PIXELS = 1 << 28
@@ -58,6 +59,8 @@ def check_dataset(dataset: Dataset, identity: str | None = None) -> None:
             f"{dataset.folder} holds another data set (identity {dataset.identity[:8]}) than the one that was audited "
             f"({identity[:8]}); put that one back, or audit this one into another --out"
         )
+    if dataset.pack is not None:  # the index is read, and is the one that was written
+        _shards_there(dataset, dataset.pack)
     if files == _checked.get(dataset.folder):
         return
     if changed := dataset.changed:
@@ -68,6 +71,16 @@ def check_dataset(dataset: Dataset, identity: str | None = None) -> None:
         )
     refuse_invalid(dataset)
     _checked[dataset.folder] = files
+
+
+def _shards_there(dataset: Dataset, pack: Pack) -> None:
+    there = listing(dataset.folder / FOLDER)
+    gone = [shard for shard in pack.shards if shard.name not in there]
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise InputError(
+            f"the shard {gone[0]}{more} of the data set is gone; copy it again, or pack the data set again"
+        )
 
 
 def refuse_invalid(dataset: Dataset) -> None:

@@ -25,6 +25,7 @@ from filterscope.pipeline.datasets.writer import (
     encode_mask,
 )
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.stores.packs import INDEX, Pack, PackError, as_place
 from filterscope.pipeline.stores.places import digest_of, is_local, path_of, readable, signature
 from filterscope.schemas.dataset import TABLES
 
@@ -211,6 +212,35 @@ class Dataset:
             )
         return self.folder / uri
 
+    @cached_property
+    def pack(self) -> Pack | None:
+        """Where images lie in shards; None where each is a file. InputError if the index is missing or damaged."""
+        stated = self.manifest.get("pack")
+        if stated is None:
+            return None
+        if not isinstance(stated, dict) or stated.get("format") != 1:
+            raise InputError(
+                f"{self.folder / MANIFEST} states a pack of a form that this version does not know ({stated!r}); pack the data "
+                "set again, or use the version that packed it"
+            )
+        try:
+            found = Pack(self.folder, stated)
+        except PackError as error:
+            raise InputError(f"{error}; pack the data set again, or copy it again from where it is whole") from error
+        if len(found) != self.rows("images"):
+            raise InputError(
+                f"{self.folder / INDEX} is of {len(found)} images and the data set has {self.rows('images')}; pack it again"
+            )
+        return found
+
+    def files(self, images: Sequence[int] | np.ndarray) -> list[Path]:
+        """Return the files of some images, by their numbers: paths, or places in shards that are read like these."""
+        chosen = np.asarray(images, np.int64)
+        uris = self.images["uri"].take(chosen).to_pylist()
+        if self.pack is None:
+            return [self.path(uri) for uri in uris]
+        return [as_place(self.pack.file(image, uri)) for image, uri in zip(chosen.tolist(), uris, strict=True)]
+
     def segments(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
         """Yield the segments of images [start, stop), in order of images."""
         return self._of_images("segments", start, stop)
@@ -258,11 +288,18 @@ def _digest_of(path: Path, size: int, time: int) -> str:
         return digest_of(file)
 
 
+@lru_cache(maxsize=2)
+def opened(folder: Path, identity: str) -> Dataset:
+    """Return a data set by its folder and identity; a process keeps those it read last, so that it lists images once."""
+    del identity
+    return Dataset(folder)
+
+
 def files_of(folder: str | Path) -> list[Path]:
     """Return the files whose size and time tell whether a data set changed: its manifest and its tables."""
     place = path_of(folder)
     tables = (place / f"{name}.parquet" for name in ALL_TABLES)
-    return [place / MANIFEST, *(path for path in tables if path.is_file())]
+    return [place / MANIFEST, *(path for path in (*tables, place / INDEX) if path.is_file())]
 
 
-__all__ = ["MANIFEST", "NEGATIVE", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of"]
+__all__ = ["MANIFEST", "NEGATIVE", "Dataset", "DatasetWriter", "decode_mask", "encode_mask", "files_of", "opened"]

@@ -1,7 +1,8 @@
 """A data set without groups whose neighbouring images look like frames of one sequence, which its user may not know of."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,8 @@ from filterscope.operators.images.sequences import SIZE, WINDOW, shares_alike
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.datasets.layout import Dataset
-from filterscope.pipeline.stores.places import readable
+from filterscope.pipeline.stores.packs import expect
+from filterscope.pipeline.stores.places import StoreError, readable
 
 #: From this share on a person is told: between what sorted classes and what loose bursts of photographs have (docs/groups.md).
 _TOLD = 0.4
@@ -39,9 +41,10 @@ def near_alike(dataset: Dataset) -> list[float]:
     if not len(starts):
         return []
     images = (starts[:, None] + np.arange(WINDOW)).ravel()
-    rows = [dataset.images[name].take(images).to_pylist() for name in ("uri", "orientation")]
+    rows = list(zip(dataset.files(images), dataset.images["orientation"].take(images).to_pylist(), strict=True))
     with ThreadPoolExecutor(_READERS) as readers:
-        thumbnails = np.stack(list(readers.map(partial(_thumbnail, dataset), *rows)))
+        runs = [rows[first : first + WINDOW] for first in range(0, len(rows), WINDOW)]
+        thumbnails = np.concatenate(list(readers.map(_thumbnails, runs)))
     return shares_alike(thumbnails.reshape(len(starts), WINDOW, SIZE, SIZE, 3)).tolist()
 
 
@@ -52,12 +55,20 @@ def _starts(images: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(edges[:-1], edges[1:] - WINDOW, endpoint=True)
 
 
-def _thumbnail(dataset: Dataset, uri: str, orientation: int | None) -> np.ndarray:
+def _thumbnails(rows: Sequence[tuple[Path, int | None]]) -> np.ndarray:
+    """Return images that follow each other, by file and orientation: uint8 of shape (images, SIZE, SIZE, 3)."""
+    expect(path for path, _ in rows)
+    return np.stack([_thumbnail(path, orientation) for path, orientation in rows])
+
+
+def _thumbnail(path: Path, orientation: int | None) -> np.ndarray:
     """Return an image in SIZE x SIZE pixels, RGB; zeros where it cannot be read, which the audit itself will say."""
     try:
-        with open_image(readable(dataset.path(uri))) as image:
+        with open_image(readable(path)) as image:
             image.draft("RGB", (2 * SIZE, 2 * SIZE))
             return np.asarray(upright(as_rgb(image), orientation).resize((SIZE, SIZE), Image.Resampling.BOX))
+    except StoreError:
+        raise
     except UNDECODABLE:
         return np.zeros((SIZE, SIZE, 3), np.uint8)
 

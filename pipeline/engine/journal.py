@@ -48,6 +48,7 @@ class Journal:
         """Write which pieces of work are done."""
         for output in outputs:
             key, done = output.key, {"rows": output.rows, "images": output.images, "rejects": output.rejects}
+            done |= {"retries": output.retries} if output.retries else {}
             self._write("work done", fields={"stage": key.stage, "key": key.text, **done})
 
     def _write(self, event: str, level: str = "info", fields: Mapping[str, Any] = MappingProxyType({})) -> None:

@@ -90,7 +90,7 @@ class Ledger:
     def output(self, key: Key) -> Output:
         """Return what was reported of a finished key."""
         record = self.record(key)
-        return Output(key, **{name: record[name] for name in ("rows", "images", "rejects", "checksums")})
+        return Output(key, **{name: record[name] for name in ("rows", "images", "rejects", "checksums", "retries")})
 
     def marker(self, key: Key) -> Path:
         """Return the marker of a key that is there: of its present or former fingerprint."""
@@ -175,10 +175,19 @@ _TYPES = {
     "rows": int,
     "images": int,
     "rejects": int,
+    "retries": int,
     "finished": str,
     "parameters": dict,
 }
-_LATER = {"rows": 0, "images": 0, "rejects": 0, "finished": "1970-01-01T00:00:00+00:00", "parameters": {}, "inputs": {}}
+_LATER = {
+    "rows": 0,
+    "images": 0,
+    "rejects": 0,
+    "retries": 0,
+    "finished": "1970-01-01T00:00:00+00:00",
+    "parameters": {},
+    "inputs": {},
+}
 
 
 def _read(path: Path) -> dict[str, Any]:

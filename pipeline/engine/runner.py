@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from threading import Lock, Thread
 from typing import Any
 
@@ -123,6 +123,7 @@ class Runner:
         self._ledger = ledger
         self._attempts = attempts_of(ledger.folder)
         self._gpus = Lock()
+        self._held: dict[str, float] = {}
 
     def missing(self, stage: Stage) -> Iterator[Key]:
         """Yield the keys of a stage that are not done."""
@@ -149,13 +150,29 @@ class Runner:
         """
         works = stage.group(self.missing(stage))
         # stages that want the same GPUs run one after the other: each would wait for what the other holds
-        with self._gpus if stage.on_gpu else nullcontext():
+        with self._gpus if stage.on_gpu else nullcontext(), self._holding(stage):
             self._attempts.forget(stage.name)
             for outcome in self._outcomes(stage, works):
                 if isinstance(outcome, Exception):
                     raise outcome
                 advance(outcome)
             self._attempts.forget(stage.name)
+
+    @contextmanager
+    def _holding(self, stage: Stage) -> Iterator[None]:
+        """Take note of the CPUs that the pools of a stage hold while it runs."""
+        self._held[stage.name] = sum(step.cpus * step.actors for step in stage.steps)
+        try:
+            yield
+        finally:
+            self._held.pop(stage.name, None)
+
+    def _budget(self, stage: Stage, cpus: float) -> dict[str, float]:
+        """Return what a stage may plan with, of the CPUs of a cluster; Ray would let each stage plan with all of it."""
+        beside = sum(held for name, held in list(self._held.items()) if name != stage.name)
+        least = sum(step.cpus for step in stage.steps)
+        limits = {"cpu": max(cpus - beside, least)} if beside else {}
+        return limits if stage.on_gpu else {**limits, "gpu": 0}
 
     def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         """Yield the outputs of each work, or its error.
@@ -189,9 +206,14 @@ class Runner:
 
         rows = [{"lease": cloudpickle.dumps(lease)} for lease in leases]
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+        if cluster_named():
+            limits = self._budget(stage, ray.cluster_resources().get("CPU", 1.0))
+            dataset.context.execution_options.resource_limits = ray.data.ExecutionResources.for_limits(**limits)
         for number, step in enumerate(stage.steps):
             made = (step, self._ledger.folder, number, number == len(stage.steps) - 1)
-            resources = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
+            resources: dict[str, Any] = {"num_cpus": step.cpus, "num_gpus": step.gpus or None}
+            if step.labels and cluster_named():
+                resources["label_selector"] = dict(step.labels)
             if step.actors:
                 pool = _pool(step, min(step.actors, len(rows)))
                 # Ray fuses it with the tasks before it where both want the same resources, as on a CPU: nothing is copied.
@@ -209,9 +231,9 @@ def _pool(step: Step, most: int) -> Any:
 
     if not cluster_named():
         return ActorPoolStrategy(size=most)
-    total = ray.cluster_resources()
-    wanted = {"GPU": step.gpus} if step.gpus else {"CPU": step.cpus}
-    room = min(int(total.get(name, 0) / each) for name, each in wanted.items())
+    name, each = ("GPU", step.gpus) if step.gpus else ("CPU", step.cpus)
+    nodes = (node for node in ray.nodes() if node["Alive"] and step.labels.items() <= node["Labels"].items())
+    room = sum(int(node["Resources"].get(name, 0) / each) for node in nodes)
     return ActorPoolStrategy(min_size=1, max_size=most, initial_size=max(1, min(most, room)))
 
 
@@ -226,6 +248,22 @@ def _workers(stage: Stage) -> int:
 
 class LocalRunner(Runner):
     """Carries out stages in this process, without Ray, where that is done before workers would have started."""
+
+    @contextmanager
+    def _holding(self, stage: Stage) -> Iterator[None]:
+        """Take note of the CPUs that the pools of a stage hold while it runs."""
+        self._held[stage.name] = sum(step.cpus * step.actors for step in stage.steps)
+        try:
+            yield
+        finally:
+            self._held.pop(stage.name, None)
+
+    def _budget(self, stage: Stage, cpus: float) -> dict[str, float]:
+        """Return what a stage may plan with, of the CPUs of a cluster; Ray would let each stage plan with all of it."""
+        beside = sum(held for name, held in list(self._held.items()) if name != stage.name)
+        least = sum(step.cpus for step in stage.steps)
+        limits = {"cpu": max(cpus - beside, least)} if beside else {}
+        return limits if stage.on_gpu else {**limits, "gpu": 0}
 
     def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         last = len(stage.steps) - 1

@@ -30,13 +30,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Output:
-    """What the last step reports of one key: numbers for the ledger and for progress, and digests of what was written."""
+    """What the last step reports of one key: numbers for the ledger and for progress, and digests of what was written.
+
+    `retries` are the requests to an object store that its worker sent again since it last reported.
+    """
 
     key: Key
     rows: int = 0
     images: int = 0
     rejects: int = 0
     checksums: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,15 @@ class Step:
         What one worker takes.
     actors : int
         Workers that hold an instance; 0 for tasks without state.
+    labels : mapping of str to str
+        Labels that the nodes of a cluster must have on which it runs, such as the type of their GPUs.
     """
 
     call: Callable[..., Any]
     cpus: float = 1.0
     gpus: float = 0.0
     actors: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

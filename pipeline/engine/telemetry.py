@@ -10,8 +10,9 @@ class Telemetry:
     """Counts finished work; made when Ray runs.
 
     Prometheus sees them as ``ray_filterscope_tasks_done_total``, ``ray_filterscope_images_total``,
-    ``ray_filterscope_rejects_total``, ``ray_filterscope_tasks_left`` and ``ray_filterscope_stage_seconds``, each by
-    `stage` and `run`; images per second are ``rate(ray_filterscope_images_total[1m])``.
+    ``ray_filterscope_rejects_total``, ``ray_filterscope_store_retries_total``, ``ray_filterscope_tasks_left`` and
+    ``ray_filterscope_stage_seconds``, each by `stage` and `run`;
+    images per second are ``rate(ray_filterscope_images_total[1m])``.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ class Telemetry:
         self._done = Counter("filterscope_tasks_done", "Pieces of work that are done.", keys)
         self._images = Counter("filterscope_images", "Images that went through finished pieces of work.", keys)
         self._rejects = Counter("filterscope_rejects", "Images that were rejected.", keys)
+        self._retries = Counter("filterscope_store_retries", "Requests to an object store that were sent again.", keys)
         self._tasks_left = Gauge("filterscope_tasks_left", "Pieces of work that are left.", keys)
         self._seconds = Gauge(
             "filterscope_stage_seconds", "Seconds from the start of a stage to its last piece of work.", keys
@@ -55,6 +57,7 @@ class Telemetry:
         for counter, count in (
             (self._images, max(output.images for output in outputs)),
             (self._rejects, max(output.rejects for output in outputs)),
+            (self._retries, sum(output.retries for output in outputs)),
         ):
             if count:
                 counter.inc(count, tags)

@@ -1,12 +1,14 @@
 """What a worker does with the rows of a Dataset: it carries out leases piece by piece, and turns failures into data."""
 
 import gc
+import os
 import pickle
 import sys
 import time
 import traceback
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from filterscope.pipeline.engine.sharing import sharing
 from filterscope.pipeline.engine.stage import Output, Step, Work
 from filterscope.pipeline.stores.places import durable
 from filterscope.pipeline.stores.promises import DamagedError
+from filterscope.schemas.opening import StoreError
+from filterscope.schemas.retries import retries
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Worker:
     def __init__(self, step: Step, ledger: Path, number: int = 0, last: bool = True) -> None:
         self._step, self._ledger, self._number, self._last = step, Ledger(ledger), number, last
         self._attempts = attempts_of(ledger)
+        self._reported = retries()
         self._call: Callable[..., Any] | None = None
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -72,6 +77,7 @@ class Worker:
         for group in sharers(works):
             values: dict[Hashable, Any] | None = {} if len(group) > 1 else None
             for work in group:
+                leave_if_draining()
                 with sharing(values):
                     piece = self.carry_out(Piece(work, {}, repeatable=len(works) > 1))
                 yield {"piece": piece}
@@ -120,6 +126,7 @@ class Worker:
             if self._last:
                 # the keys of a piece share its time
                 seconds, core_seconds = time.perf_counter() - began, time.thread_time() - began_cpu
+                result = self._with_retries(result)
                 for output in result:
                     self._ledger.mark(output, seconds, core_seconds)
         except (InputError, RunError) as error:
@@ -127,6 +134,34 @@ class Worker:
         except Exception as error:
             return _failure(work.keys, error)
         return result
+
+    def _with_retries(self, outputs: list[Output]) -> list[Output]:
+        """Return the outputs of a piece, the first of which reports what was sent again to a store since the last report."""
+        count = retries()
+        new, self._reported = count - self._reported, count
+        return [replace(output, retries=0 if number else new) for number, output in enumerate(outputs)]
+
+
+#: Seconds between two looks whether this node is to go.
+_LOOK = 2.0
+_looked = 0.0
+
+
+def leave_if_draining() -> None:
+    """End this process where its node is about to be taken away; Ray gives its lease to another node.
+
+    What is marked is not computed again there, so that nothing is lost. A spot machine that is called back, an autoscaler
+    that removes a node, and `ray stop` all announce it to Ray as the draining of the node.
+    """
+    global _looked
+    ray = sys.modules.get("ray")
+    if ray is None or time.monotonic() - _looked < _LOOK or not ray.is_initialized():
+        return
+    _looked = time.monotonic()
+    with suppress(Exception):  # a head that does not answer is no reason to stop
+        draining = ray._private.state.state.get_draining_nodes()
+        if ray.get_runtime_context().get_node_id() in draining:
+            os._exit(1)
 
 
 def carry_out_row(
@@ -156,7 +191,7 @@ def _failure(keys: tuple[Key, ...], error: Exception) -> RunError:
     """Return the message for an unexpected error."""
     if is_full(error):
         return _full_disk(keys, error)
-    if isinstance(error, DamagedError):
+    if isinstance(error, DamagedError | StoreError):
         return RunError(f"{_names(keys)} stopped: {error}")
     if is_out_of_memory(error):
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.layout import opened
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Grid, Key, Keys, blocks
 from filterscope.pipeline.engine.stage import Stage, Step, Work
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.views.decode import CHANGED, GONE, Decoded, decode_views, view_files
+from filterscope.pipeline.views.decode import CHANGED, GONE, Decoded, decode_views
 from filterscope.pipeline.views.geometry import Geometry
 
 Planner = Callable[[StageKind, Plan, Prints], Sequence[Stage]]
@@ -151,11 +151,11 @@ def planned_views(plan: Plan, model: PlannedModel, start: int, stop: int) -> Dec
 
 def chosen_views(plan: Plan, model: PlannedModel, views: Sequence[int], geometry: Geometry | None = None) -> Decoded:
     """Decode some views of a run as `planned_views` does, or in another geometry."""
-    dataset = Dataset(plan.data)
+    dataset = opened(plan.data, plan.data_identity)
     decoded = decode_views(dataset, plan.views, views, geometry or model.geometry(plan.options.geometry))
     for view, reason in zip(views, decoded.reasons, strict=True):
         if reason in (CHANGED, GONE):
-            path = dataset.path(view_files(dataset, plan.views.image[[view]])[0])
+            [path] = dataset.files(plan.views.image[[view]])
             raise RunError(
                 f"image {path} of the data set {plan.data}: {reason}. Put the file back as it was, or import the images "
                 "again into another folder and audit that into another --out; `filterscope doctor RUN` lists all such images"

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
+from filterscope.operators.activations.strongest import Strongest
 from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.tasks import BlockTask
 from filterscope.pipeline.models.layer import Layer
-from filterscope.pipeline.run.plan import PlannedModel
+from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.run.selection import units_in
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
+
+_READ_VIEWS = 4096
 
 
 def named_or_drawn(named: str | None, count: int, model: PlannedModel, layer: Layer) -> np.ndarray:
@@ -37,6 +40,16 @@ def named_or_drawn(named: str | None, count: int, model: PlannedModel, layer: La
     seed = hashlib.sha256(f"{model.weights_sha256}/{layer.name}".encode()).digest()[:8]
     random = np.random.default_rng(int.from_bytes(seed, "little"))
     return np.sort(random.choice(layer.channels, min(count, layer.channels), replace=False))
+
+
+def strongest_of(plan: Plan, model: PlannedModel, layer: Layer, units: np.ndarray, count: int) -> np.ndarray:
+    """Return the strongest views of some units of a layer, best first, int64 of shape (units, at most `count`)."""
+    store, strongest = ActivationStore(plan.run, model.name, layer.name), Strongest.empty(len(units))
+    for start in range(0, plan.view_count, _READ_VIEWS):
+        maxima = store.read_maxima(start, min(start + _READ_VIEWS, plan.view_count), slice(None))[:, units]
+        seen = np.flatnonzero(~np.isnan(maxima[:, 0]))
+        strongest = strongest.merge(start + seen, maxima[seen].astype(np.float32), count)
+    return strongest.image
 
 
 def read_maxima(task: BlockTask) -> Iterator[np.ndarray]:
@@ -72,4 +85,4 @@ def write_rows(task: BlockTask, table: str, columns: Mapping[str, np.ndarray]) -
     return [Output(task.key, rows, checksums={table: digest})]
 
 
-__all__ = ["named_or_drawn", "read_maxima", "write_rows"]
+__all__ = ["named_or_drawn", "read_maxima", "strongest_of", "write_rows"]

@@ -27,7 +27,7 @@ from filterscope.schemas.results import TABLES
 _FORMERLY_UNMARKED = {"part_localization"}
 
 #: Tables that people gave, not pieces of work: nothing computes them again, so that no repair removes them.
-_GIVEN = {"answers", "debug_labels", "edit_decisions"}
+_GIVEN = {"answers", "debug_labels", "edit_decisions", "part_answers"}
 
 
 @dataclass(frozen=True)

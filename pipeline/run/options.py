@@ -21,6 +21,7 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    StringConstraints,
 )
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
@@ -164,6 +165,11 @@ class RunOptions(Options):
         ge=0,
     )
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where the forward pass runs", panel="speed")
+    accelerator: Annotated[StrictStr, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$|^$")] = option(
+        "",
+        "type of GPU, as Ray names it (A100), that all of a run must be; unset: the only one there is",
+        panel="speed",
+    )
     activation_scale: Annotated[float, PlainValidator(_scale), PlainSerializer(lambda value: value)] = option(
         1.0,
         "factor on activations before they become float16: a power of two, such as 0.0625 or 2^20, or auto",

@@ -92,6 +92,11 @@ class Plan:
         """Options of the run as a whole; `actors` is a number and `device` settled."""
         return RunOptions.of(self.settings)
 
+    @property
+    def device_name(self) -> str:
+        """The card that forward passes run on, as torch names it; empty for cores, and in runs of earlier versions."""
+        return str(self.settings.get("device_name", ""))
+
     def of(self, options: type[SomeOptions]) -> SomeOptions:
         """Return the options of a method, by their class."""
         names = options.flat_names().values()

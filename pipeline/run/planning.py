@@ -1,6 +1,5 @@
 """Make the plan of a run: open every network, find its layers, settle what is left open. Nothing is computed here."""
 
-import os
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from filterscope.pipeline.engine.runner import cluster_named, cores
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.names import located
 from filterscope.pipeline.models.spec import TRAINED, ModelSpec
+from filterscope.pipeline.run.device import device_name, device_of
 from filterscope.pipeline.run.needs import Need
 from filterscope.pipeline.run.options import RunOptions
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -100,7 +100,9 @@ def make_plan(asked: Asked, before: Plan | None, tell: Callable[[str], None]) ->
     views = Views.of(dataset, options.view_settings)
     for method, need in asked.needs:
         need.check_views(method, dataset, views, settings)
-    settings["device"] = device = _device(options.device)
+    settings["device"] = device = device_of(options.device)
+    if name := device_name(device, options.accelerator):
+        settings["device_name"] = name
     if options.actors is None:
         settings["actors"] = _actors(options, device, len(views) * len(asked.requests), asked.slow)
     models, factories = [], {}
@@ -233,17 +235,6 @@ def layers_of(model: "Model") -> list[Layer]:
     from filterscope.pipeline.models.probe import survey
 
     return survey(model).maps
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    available = torch.cuda.is_available()
-    if asked == "cuda" and os.environ.get("RAY_ADDRESS"):
-        return "cuda"  # the workers of a cluster have GPUs that its head need not have
-    if asked == "cuda" and not available:
-        raise InputError("--device cuda was asked for, but torch finds no CUDA device; use --device cpu")
-    return "cuda" if asked != "cpu" and available else "cpu"
 
 
 def _actors(options: RunOptions, device: str, views: int, slow: bool) -> int:

@@ -71,8 +71,8 @@ def free_space(place: Place) -> tuple[int, Path] | None:
 
 
 def readable(place: Place) -> Path | IO[bytes]:
-    """Return what readers of files take: a path of this machine as it is, an object opened."""
-    return place.open("rb") if isinstance(place, ObjectPath) else place
+    """Return what readers of files take: a path of this machine as it is, an object or an image in a shard opened."""
+    return place if isinstance(place, Path) else place.open("rb")
 
 
 def read_regular(place: Place) -> bytes:
@@ -312,10 +312,14 @@ def renew(place: Place, data: bytes, seen: Seen) -> None:
     FileExistsError, FileNotFoundError
         If the object or file is not the one that was seen.
     """
-    if isinstance(place, ObjectPath):
-        place.write_bytes(data, instead_of=seen.version)
-    else:
+    if not isinstance(place, ObjectPath):
         os.utime(place)
+        return
+    try:
+        place.write_bytes(data, instead_of=seen.version)
+    except FileExistsError:
+        if place.read_bytes() != data:  # the answer to our own may have been lost
+            raise
 
 
 def replace_seen(place: Place, data: bytes, seen: Seen) -> bool:

@@ -12,6 +12,7 @@ from filterscope.pipeline.engine.keys import Fingerprint, Key, Keys
 from filterscope.pipeline.engine.ledger import Ledger
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
 from filterscope.pipeline.models.spec import ModelSpec
+from filterscope.pipeline.models.stated import stated_spec
 from filterscope.pipeline.training.lesson import parameters_of
 from filterscope.pipeline.training.recipe import Recipe, Setting, Subject
 from filterscope.pipeline.training.registry import recipe
@@ -124,8 +125,8 @@ def subjects_of(asked: Asked, found: Recipe, tell: Callable[[str], None]) -> lis
 
     subjects: list[Subject] = []
     for source in asked.models:
-        spec = ModelSpec(source)
-        if spec.scheme == "factory":
+        spec = _named(source)
+        if spec.scheme == "factory" and not found.code:
             raise InputError(
                 f"{source}: what a recipe leaves is opened without executing anything, so that it cannot start from code of "
                 "your own; start from torchvision, timm, package or trained"
@@ -134,12 +135,21 @@ def subjects_of(asked: Asked, found: Recipe, tell: Callable[[str], None]) -> lis
         for note in model.notes:
             tell(f"{model.name}: {note}")
         found_layers = chosen(model, asked.layers or ("-1",))
-        subjects += [Subject(spec, model.name, model.weights_sha256, layer.name) for layer in found_layers]
+        settings = source.partition(";")[2]
+        subjects += [Subject(spec, model.name, model.weights_sha256, layer.name, settings) for layer in found_layers]
     names = [subject.name for subject in subjects]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name} is named twice; name each network and layer once")
     return subjects
+
+
+def _named(source: str) -> ModelSpec:
+    """Return the network that --model names, with its settings."""
+    try:
+        return stated_spec(source)
+    except ValueError as error:
+        raise InputError(f"--model {source}: {error}") from error
 
 
 def settings_of(asked: Asked, tell: Callable[[str], None] = lambda text: None) -> list[Setting]:

@@ -44,12 +44,15 @@ class Subject:
         Its name and the digest of its weights.
     layer : str
         The layer.
+    settings : str
+        What is stated of the network beside its source, such as the size of its input.
     """
 
     spec: "ModelSpec | None" = None
     model: str = ""
     weights_sha256: str = ""
     layer: str = ""
+    settings: str = ""
 
     @property
     def name(self) -> str:
@@ -59,7 +62,7 @@ class Subject:
     @property
     def parameters(self) -> dict[str, str]:
         """What results depend on."""
-        stated = {"weights": self.weights_sha256, "layer": self.layer}
+        stated = {"weights": self.weights_sha256, "layer": self.layer, "settings": self.settings}
         return {name: value for name, value in stated.items() if value}
 
 
@@ -206,6 +209,8 @@ class Recipe:
         ``check(options, dataset)`` raises InputError where the data set cannot be learned from, before anything is trained.
     from_model : bool
         Whether it starts from layers of existing networks, as --model and --layers name them.
+    code : bool
+        Whether such a network may be code of the user's own: what the recipe leaves opens without it.
     segment : int
         Epochs of a piece of work.
     divisible : bool
@@ -227,6 +232,7 @@ class Recipe:
     options: type[RecipeOptions] = RecipeOptions
     check: "Callable[[Any, Dataset], None]" = field(default=_nothing, repr=False)
     from_model: bool = False
+    code: bool = False
     segment: int = 1
     divisible: bool = False
     variants: tuple[str, ...] = ("",)

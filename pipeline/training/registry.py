@@ -5,9 +5,10 @@ from filterscope.pipeline.training.recipe import Recipe
 from filterscope.pipeline.training.recipes.capsnet import CAPSNET
 from filterscope.pipeline.training.recipes.infogan import INFOGAN
 from filterscope.pipeline.training.recipes.interpretable_cnn import INTERPRETABLE_CNN
+from filterscope.pipeline.training.recipes.inverter import INVERTER
 from filterscope.pipeline.training.recipes.plain import PLAIN
 
-RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN, CAPSNET, INFOGAN)
+RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN, CAPSNET, INFOGAN, INVERTER)
 
 
 def names() -> list[str]:

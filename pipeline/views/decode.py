@@ -13,11 +13,16 @@ from PIL import Image
 from filterscope.pipeline.datasets.images import UNDECODABLE, as_rgb, open_image, upright
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.sharing import shared
+from filterscope.pipeline.stores.packs import expect
+from filterscope.pipeline.stores.places import StoreError
 from filterscope.pipeline.views.geometry import WHOLE, Geometry, Window
 from filterscope.pipeline.views.views import Views
 
 #: Pixels of an image that is kept for another network: 64 of them take 200 MB.
 _SMALL = 1 << 20
+
+#: Images that are read together where all are looked at.
+_EXPECTED = 64
 
 #: Reasons of an image whose bytes are not those that the data set was made of.
 CHANGED = "the file is not the one that was imported (its SHA-256 differs)"
@@ -66,6 +71,7 @@ def decode(
     reasons: list[str] = []
     known: Path | None = None
     none: list[None] = [None] * len(paths)
+    expect(paths)
     rows = zip(pixels, paths, windows or [WHOLE] * len(paths), digests or none, orientations or none, strict=True)
     for row, path, window, digest, orientation in rows:
         if path != known:
@@ -81,7 +87,7 @@ def decode(
 def decode_views(dataset: Dataset, views: Views, chosen: Sequence[int], geometry: Geometry) -> Decoded:
     """Decode the chosen views of a data set, each from the very file that was imported, and turned as it was then."""
     images = views.image[list(chosen)]
-    paths = [dataset.path(uri) for uri in view_files(dataset, images)]
+    paths = dataset.files(images)
     digests, turned = (dataset.images[name].take(images).to_pylist() for name in ("sha256", "orientation"))
     windows = tuple(views.window(view) for view in chosen)
     key = (tuple(paths), tuple(digests), tuple(turned), windows, geometry)
@@ -95,8 +101,15 @@ def view_files(dataset: Dataset, images: np.ndarray) -> list[str]:
 
 def altered_images(dataset: Dataset) -> Iterator[tuple[Path, str]]:
     """Yield the image files of a data set that are not those that were imported, and the reason; reads every file."""
-    for uri, digest in zip(*(dataset.images[name].to_pylist() for name in ("uri", "sha256")), strict=True):
-        path = dataset.path(uri)
+    digests = dataset.images["sha256"].to_pylist()
+    for start in range(0, len(digests), _EXPECTED):
+        paths = dataset.files(range(start, min(start + _EXPECTED, len(digests))))
+        expect(paths)
+        yield from _altered(paths, digests[start : start + _EXPECTED])
+
+
+def _altered(paths: Sequence[Path], digests: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    for path, digest in zip(paths, digests, strict=True):
         try:
             reason = "" if hashlib.sha256(path.read_bytes()).hexdigest() == digest else CHANGED
         except FileNotFoundError:
@@ -128,6 +141,8 @@ def _load(path: Path, digest: str, orientation: int | None) -> Image.Image | str
         file = io.BytesIO(data)
         with open_image(file) as image:
             return upright(as_rgb(image), orientation)
+    except StoreError:
+        raise  # the image may be sound: what a store does not give is no reject
     except UNDECODABLE as error:
         if digest and isinstance(error, FileNotFoundError):
             return GONE

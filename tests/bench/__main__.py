@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "decode": "decode",
     "start_up": "dataflow",
     "audit_over_forward": "dataflow",
+    "audit_shares": "shares",
     "rss_growth": "dataflow",
     "driver_memory": "dataflow",
     "zoo_driver": "dataflow",

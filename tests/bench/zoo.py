@@ -14,6 +14,7 @@ from tests.bench.row import Row
 #: Images and checkpoints of the panel; its layer ends a pass where decoding is about a third of the work.
 _IMAGES, _CHECKPOINTS, _LAYER = 1000, 8, "features.3"
 _TINY = 200
+_ASKED = ("--methods", "dissection", "--actors", "0", "--no-report")
 
 
 def panel() -> Iterator[Row]:
@@ -48,7 +49,7 @@ def tiny_zoo() -> Iterator[Row]:
                 f'[[models]]\nfactory = "tests.planted:network"\ncheckpoints = "{pattern}"\n'
                 f"input_size = {planted.SIZE}\n"
             )
-            seconds = _processor("audit", str(zoo), "--out", f"{folder}/run-{count}", "--methods", "dissection")
+            seconds = _processor("audit", str(zoo), "--out", f"{folder}/run-{count}", *_ASKED)
             if count == 1:
                 alone = seconds
     each = (seconds - alone) / (_TINY - 1)
@@ -71,7 +72,7 @@ def _checkpoints(folder: Path) -> None:
 
 def _audit(folder: str, data: Path, model: str, name: object) -> float:
     asked = ["--model", model, "--data", str(data), "--layers", _LAYER, "--out", f"{folder}/run-{name}"]
-    return _processor("audit", *asked, "--methods", "dissection", "--min-images", "1", "--actors", "0", "--no-report")
+    return _processor("audit", *asked, "--min-images", "1", *_ASKED)
 
 
 def _processor(*command: str) -> float:

@@ -23,7 +23,7 @@ PAGES = [*METHODS, "groups"]
 PICTURE = re.compile(r"^!\[([^\]]+)\]\((pictures/[\w-]+\.(?:svg|webp))\)$", re.MULTILINE)
 FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 #: Pictures of networks and graphs that take seconds to draw.
-COSTLY = ("graph", "and-or", "pattern-positions", "patterns", "dissection", "location")
+COSTLY = ("graph", "and-or", "pattern-positions", "patterns", "dissection", "location", "inversion")
 
 
 def read(name):

@@ -2,7 +2,8 @@
 
 ``python -m tests.faults.driver ZOO``; with FAULT_NODES=1,2 it runs on a cluster of nodes with so many CPUs, of which one
 dies as soon as a unit of the stage FAULT_NODE is done. With FAULT_BREATH every so many seconds one goes and another comes, and
-with FAULT_LATE so many come when the first unit is done. An audit with no actors needs no cluster.
+with FAULT_LATE so many come when the first unit is done, and with FAULT_DRAIN one is told then that it will go, and goes so
+many seconds later. An audit with no actors needs no cluster.
 """
 
 import os
@@ -23,6 +24,8 @@ def _start(cpus: list[int]) -> Any:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_AUTH_MODE"] = "disabled"
+    # else whatever runs beside a test starves its workers, which Ray starts at 15
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     hook = {"worker_process_setup_hook": "tests.faults.injected.install", "env_vars": given}
     quiet = {"log_to_driver": False, "logging_level": "error"}
@@ -36,6 +39,8 @@ def _start(cpus: list[int]) -> Any:
     for count in cpus[1:]:
         cluster.add_node(num_cpus=count, **memory)
     cluster.wait_for_nodes(timeout=60)
+    # nodes that a thread adds may set no handlers of signals, nor need any: the cluster is shut down at the end
+    ray._private.utils.set_sigterm_handler = lambda handler: None
     return cluster
 
 
@@ -64,6 +69,21 @@ def _come_late(cluster: Any, nodes: int, ledger: Path, ended: threading.Event) -
             return
 
 
+def _drain(cluster: Any, seconds: float, ledger: Path, ended: threading.Event) -> None:
+    from ray._raylet import GcsClient
+    from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+    while not ended.wait(0.2):
+        if list((ledger / "extract").rglob("*.json")):
+            node = next(iter(cluster.worker_nodes))
+            reason, until = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"), int(1000 * (time.time() + seconds))
+            told = GcsClient(address=cluster.address).drain_node(node.node_id, reason, "called back", until)
+            ended.wait(seconds)
+            cluster.remove_node(node, allow_graceful=False)
+            sys.stderr.write(f"node drained: {told[0]}\n")
+            return
+
+
 def main() -> None:
     """Run the audit as the command line does."""
     import ray
@@ -83,7 +103,10 @@ def main() -> None:
     if "FAULT_LATE" in os.environ:
         late = int(os.environ["FAULT_LATE"])
         killer = threading.Thread(target=_come_late, args=(cluster, late, config.out / "ledger", ended))
-    if {"FAULT_NODE", "FAULT_BREATH", "FAULT_LATE"} & os.environ.keys():
+    if "FAULT_DRAIN" in os.environ:
+        seconds = float(os.environ["FAULT_DRAIN"])
+        killer = threading.Thread(target=_drain, args=(cluster, seconds, config.out / "ledger", ended))
+    if {"FAULT_NODE", "FAULT_BREATH", "FAULT_LATE", "FAULT_DRAIN"} & os.environ.keys():
         killer.start()
     try:
         command(["audit", sys.argv[1], "--no-report"])

@@ -150,6 +150,18 @@ def test_a_cluster_that_breathes(settings, undisturbed, tmp_path):
 
 
 @pytest.mark.fault
+def test_a_node_that_is_called_back_loses_nothing(settings, undisturbed, tmp_path):
+    """It finishes the piece that it is at, and takes no other, before it goes."""
+    small = {**settings, "image_block": 1, "actors": 3}
+    nodes = {"FAULT_NODES": "1,1,1", "FAULT_DRAIN": "30"}
+    code, text = Driver(tmp_path / "run", small, FAULT="tries", FAULT_DELAY="2", **nodes).wait()
+    assert code == 0, text
+    assert "node drained: True" in text
+    assert_same(tmp_path / "run", undisturbed)
+    assert {path.stat().st_size for path in (tmp_path / "tries").iterdir()} == {1}
+
+
+@pytest.mark.fault
 def test_nodes_that_come_late_get_work(settings, undisturbed, tmp_path):
     small = {**settings, "image_block": 1, "actors": 3}
     code, text = Driver(tmp_path / "run", small, FAULT="nodes", FAULT_NODES="1", FAULT_LATE="2", FAULT_DELAY="4").wait()

@@ -84,3 +84,29 @@ def empirical_field(
         sum(dy * value for (dy, _), value in field.items()) / total,
         sum(dx * value for (_, dx), value in field.items()) / total,
     )
+
+
+def effective_field(mass):
+    """Return bounds of the two radii, the centroid and the ratio of the axes of a field, pixel by pixel; None without mass."""
+    cells = [(y, x, float(value)) for y, row in enumerate(mass) for x, value in enumerate(row)]
+    total = sum(value for *_, value in cells)
+    if not total > 0:
+        return None
+    y0, x0 = (sum(cell[axis] * cell[2] for cell in cells) / total for axis in (0, 1))
+    rings = sorted((((y - y0) ** 2 + (x - x0) ** 2) ** 0.5, value) for y, x, value in cells)
+    radii = []
+    for share in (0.68, 0.95):
+        bounds = []
+        for slack in (-1e-9, 1e-9):
+            held = 0.0
+            for radius, value in rings:  # noqa: B007
+                held += value
+                if held >= (share + slack) * total:
+                    break
+            bounds.append(radius)
+        radii.append(tuple(bounds))
+    moments = np.full((2, 2), 0.0)
+    for y, x, value in cells:
+        moments += value / total * np.outer((y - y0, x - x0), (y - y0, x - x0))
+    low, high = np.linalg.eigvalsh(moments + np.eye(2) / 12)
+    return radii, (y0, x0), (high / low) ** 0.5

@@ -11,6 +11,7 @@ import polars as pl
 from filterscope import schemas
 from filterscope.jobs.findings.summary import warnings
 from filterscope.jobs.report.pages.concepts import detectors
+from filterscope.jobs.report.pages.inversions import has_page as has_inversions
 from filterscope.jobs.report.pages.layers import headline_of
 from filterscope.jobs.report.pages.zoo import PAGE, has_page
 from filterscope.jobs.report.place import ReportPlace
@@ -75,6 +76,7 @@ def write_overview(where: ReportPlace, _: None = None) -> int:
         runs=_runs(where),
         settings=_settings(where),
         zoo=PAGE if has_page(where) else None,
+        inversions=has_inversions(where.plan.run),
         predictions=len(list(explained(where.plan.run))),
         cutoff=DETECTOR_IOU,
         dissection=plan.of(DissectionOptions),

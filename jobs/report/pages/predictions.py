@@ -35,6 +35,8 @@ TITLES = {
     "grad_cam": "Grad-CAM",
     "guided_grad_cam": "Guided Grad-CAM",
     "guided": "Guided backpropagation",
+    "deconvnet": "Deconvnet",
+    "saliency": "Saliency",
     "gradient": "Gradient × input",
     "integrated_gradients": "Integrated gradients",
     "occlusion": "Occlusion",

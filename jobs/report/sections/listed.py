@@ -17,7 +17,7 @@ VIEWS, GRID, ROWS = 8, 48, 40
 class Pictured:
     """A view of a row: number, image, its thumbnail and where its ring lies in pixels of the thumbnail, if there are any.
 
-    `says` stands below it; empty for nothing.
+    `says` stands below it; empty for nothing. `marks` are kind, y and x of a dot and of where a line leads from it.
     """
 
     view: int
@@ -25,6 +25,7 @@ class Pictured:
     thumbnail: Thumbnail | None
     ring: tuple[float, float] | None
     says: str = ""
+    marks: tuple[tuple[int, float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Strips:
 
 
 def strips(frame: pl.DataFrame, about: About, bars: Sequence[str] = (), most: int = VIEWS) -> Strips:
-    """Lay out a frame whose column `views` holds lists of views, or of structs: view, y and x in input pixels, says.
+    """Lay out a frame whose column `views` holds lists of views, or of structs: view, y and x in input pixels, says, marks.
 
     Columns of `bars` hold shares, from 0 to 1, that are drawn as bars too; `most` views of a row are shown.
     """
@@ -70,8 +71,19 @@ def pictured(listed: Any, row: Mapping[str, Any], about: About) -> Pictured:
         return Pictured(view, -1, None, None, says)
     height, width = model.transform.input_size
     x, y = known.get("x"), known.get("y")
-    ring = None if x is None or y is None else ((x + 0.5) * look.width / width, (y + 0.5) * look.height / height)
-    return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring, says)
+    down, right = look.height / height, look.width / width
+    ring = None if x is None or y is None else ((x + 0.5) * right, (y + 0.5) * down)
+    marks = tuple(
+        (
+            mark["kind"],
+            (mark["x"] + 0.5) * right,
+            (mark["y"] + 0.5) * down,
+            (mark["to_x"] + 0.5) * right,
+            (mark["to_y"] + 0.5) * down,
+        )
+        for mark in known.get("marks") or ()
+    )
+    return Pictured(view, int(about.where.plan.views.image[view]), Thumbnail.at(slot, look), ring, says, marks)
 
 
 __all__ = ["GRID", "ROWS", "VIEWS", "Pictured", "Strips", "pictured", "strips"]

@@ -25,8 +25,24 @@
   const session = storage("sessionStorage");
   at("unkept").hidden = answers.kept;
 
-  const named = (answer) => choices.find((choice) => choice.answer === answer);
-  const answerOf = (question) => named(answers.get(question.key))?.answer ?? null;
+  /* What an answer says: its choice and the numbers that it takes; null for what this page does not write. */
+  function read(text) {
+    const [word, ...numbers] = (text ?? "").split(" ");
+    const choice = choices.find((one) => one.answer === word);
+    if (!choice || choice.takes.length !== numbers.length || !numbers.every((number) => /^-?\d{1,9}(\.\d{1,4})?$/.test(number))) return null;
+    return { choice, numbers, of: (name) => numbers[choice.takes.indexOf(name)] ?? "" };
+  }
+  /* Templates that there are: those known before, and those that answers here begin. */
+  function begun() {
+    const here = questions.filter((question) => read(answers.get(question.key))?.choice.begins);
+    return [...(held.templates ?? []).map(({ name }) => name), ...here.map((question) => question.begins)];
+  }
+  function said(question) {
+    const found = read(answers.get(question.key));
+    return found?.of("template") && !begun().includes(found.of("template")) ? null : found;
+  }
+  const answerOf = (question) => said(question)?.choice.answer ?? null;
+  const marking = typeof boxes === "undefined" ? null : boxes({ answerOf: (question) => said(question), begun });
   /* When a question was answered, and the seconds that it was looked at; others may have written there. */
   function tookOf(key) {
     try {
@@ -76,8 +92,9 @@
       const box = { x: left * width, y: top * height, width: wide * width, height: high * height };
       picture.append(svg("rect", { class: "under", ...box }), svg("rect", box));
     }
-    const said = [question.frame.length ? "The question is about what the frame holds." : "", question.note].filter(Boolean).join(" ");
-    return said ? [picture, element("figcaption", {}, said)] : [picture];
+    marking?.show(question, picture);
+    const caption = [question.frame.length ? "The question is about what the frame holds." : "", question.note].filter(Boolean).join(" ");
+    return caption ? [picture, element("figcaption", {}, caption)] : [picture];
   }
 
   function show(to) {
@@ -97,7 +114,10 @@
   function tell() {
     const given = questions.map(answerOf);
     const count = given.filter((answer) => answer !== null).length;
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.answer === given[now]));
+    for (const button of buttons) {
+      button.setAttribute("aria-pressed", String(button.dataset.answer === given[now]));
+      button.disabled = questions[now].without.includes(button.dataset.answer);
+    }
     at("undo").disabled = !done().length;
     at("progress").value = count;
     const parts = choices.map((choice) => `${choice.label.toLowerCase()} ${given.filter((answer) => answer === choice.answer).length.toLocaleString("en")}`);
@@ -109,10 +129,17 @@
 
   function reply(choice) {
     const question = questions[now];
-    const before = answerOf(question) === null ? null : tookOf(question.key);
-    session.set(UNDO, JSON.stringify([...done(), [question.key, answerOf(question), before]]));
+    if (question.without.includes(choice.answer)) return;
+    const numbers = choice.takes.length ? marking.numbers(choice) : [];
+    if (!numbers) { // what is missing is said
+      at("said").textContent = at("lacks").textContent;
+      return;
+    }
+    const last = said(question) && answers.get(question.key);
+    const before = last ? tookOf(question.key) : null;
+    session.set(UNDO, JSON.stringify([...done(), [question.key, last, before]]));
     const seconds = Math.min(Math.round((before?.seconds ?? 0) * 1000 + performance.now() - since) / 1000, 1e6);
-    put(question.key, choice.answer, { at: Date.now(), seconds });
+    put(question.key, [choice.answer, ...numbers].join(" "), { at: Date.now(), seconds });
     show(open(now + 1));
     at("said").textContent = `${choice.label}. ${at("count").textContent.split(":")[0]}. ${at("place").textContent}: ${questions[now].title}`;
   }
@@ -138,16 +165,17 @@
     const given = questions.map((question) => ({ node: question.key, decision: answerOf(question), ...tookOf(question.key) }));
     return given.filter(({ decision }) => decision !== null).sort((one, other) => one.at - other.at).map(({ node, decision, seconds }) => ({ node, decision, seconds }));
   }
-  const rows = () => questions.map((question) => [...question.row, answerOf(question) ?? ""]);
+  const rows = () => questions.map((question) => [...question.row, answerOf(question) ?? "", ...held.numbers.map((name) => said(question)?.of(name) ?? "")]);
 
   let taken = false;
   const step = (by) => { if (questions[now + by]) show(now + by); };
   const acts = { z: undo, Backspace: undo, ArrowLeft: () => step(-1), ArrowRight: () => step(1), d: download };
   for (const choice of choices) acts[choice.key] = () => reply(choice);
+  for (const [key, act] of Object.entries(marking?.keys ?? {})) acts[key] = act;
   for (const [id, act] of [["undo", undo], ["previous", () => step(-1)], ["next", () => step(1)], ["download", download]]) at(id).addEventListener("click", act);
   document.addEventListener("keydown", (event) => {
     // a key that is held down answers once
-    if (event.altKey || event.ctrlKey || event.metaKey || event.repeat) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.repeat || event.target.matches?.("input")) return;
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act) { event.preventDefault(); act(); }
   });

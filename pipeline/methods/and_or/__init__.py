@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
+    from filterscope.pipeline.methods.and_or.answers import ANSWERS
     from filterscope.pipeline.methods.and_or.grow import GROW
     from filterscope.pipeline.methods.and_or.parse import PARSE
     from filterscope.pipeline.methods.and_or.questions import QUESTIONS
     from filterscope.pipeline.methods.and_or.summary import SUMMARY
     from filterscope.pipeline.methods.and_or.units import UNITS
 
-    return UNITS, GROW, PARSE, SUMMARY, QUESTIONS
+    return UNITS, GROW, PARSE, SUMMARY, QUESTIONS, ANSWERS
 
 
 def needs() -> "Sequence[Need]":
@@ -34,9 +35,10 @@ def needs() -> "Sequence[Need]":
 
 def findings() -> "Sequence[Finding]":
     """Return what it found."""
+    from filterscope.pipeline.methods.and_or import drawn
     from filterscope.pipeline.methods.and_or.findings import FINDINGS
 
-    return FINDINGS
+    return *FINDINGS, *drawn.FINDINGS
 
 
 METHOD = Method(

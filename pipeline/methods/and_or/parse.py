@@ -1,14 +1,17 @@
 """Stage `and-or-parse`: where the templates of a draw find the part on held-out crops."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from filterscope.operators.and_or.growing import Template
 from filterscope.operators.and_or.parsing import parse
+from filterscope.operators.and_or.responses import LayerResponses
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.and_or.grow import PATTERNS, DrawTask, draws_of, parameters, read_templates
+from filterscope.pipeline.methods.and_or.places import chosen_parses, place_rows
 from filterscope.pipeline.methods.and_or.units import UNITS, read_responses
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.method import Prints, StageKind
@@ -37,7 +40,7 @@ def parse_heldout(task: DrawTask) -> list[Output]:
     views = parts.views.only(np.isin(np.arange(len(parts.image)), held))
     layers = [read_responses(plan, task.model, layer, views) for layer in task.layers]
     extent = task.model.geometry(plan.options.geometry).size
-    pieces = []
+    pieces, places = [], list[dict[str, object]]()
     templates = read_templates(task, parts, rows, len(layers))
     for row, template in zip(rows.tolist(), templates, strict=True):
         centre, score = parse(template, layers, np.arange(len(held)), extent)
@@ -50,13 +53,34 @@ def parse_heldout(task: DrawTask) -> list[Output]:
             "score": score,
         }
         pieces.append(pa.table(columns, schema=TABLES["aog_parse"]))
+        if not task.draw:
+            named = list(zip((layer.name for layer in task.layers), layers, strict=True))
+            places += _places(template, named, shared, (views.view, centre, score), float(max(extent)))
     count, digest = write_table(plan.run, "aog_parse", task.key.place, pieces)
-    return [Output(task.key, count, checksums={"aog_parse": digest})]
+    drawn = pa.Table.from_pylist(places, schema=TABLES["aog_places"])
+    _, other = write_table(plan.run, "aog_places", task.key.place, [drawn])
+    return [Output(task.key, count, checksums={"aog_parse": digest, "aog_places": other})]
+
+
+def _places(
+    template: Template, layers: list[tuple[str, LayerResponses]], shared: dict[str, object],
+    parsed: tuple[np.ndarray, np.ndarray, np.ndarray], side: float,
+) -> Iterator[dict[str, object]]:  # fmt: skip
+    """Yield where the patterns of a template lie on some of the held-out crops."""
+    view, centre, score = parsed
+    for at, name in chosen_parses(score):
+        y, x = centre[at].tolist()
+        own = {"view": int(view[at]), "parse": name, "score": float(score[at]), "part_y": y, "part_x": x}
+        yield from place_rows(template, layers, at, {**shared, **own}, side)
 
 
 PARSES = Table("aog_parse")
 PARSE = StageKind(
-    NAME, reads=(PATTERNS, *UNITS.writes, MAPS, MAXIMA), writes=(PARSES,), plan=plan_parsing, parameters=parameters
+    NAME,
+    reads=(PATTERNS, *UNITS.writes, MAPS, MAXIMA),
+    writes=(PARSES, Table("aog_places")),
+    plan=plan_parsing,
+    parameters=parameters,
 )
 
 __all__ = ["NAME", "PARSE", "PARSES"]

@@ -12,6 +12,7 @@ from filterscope.operators.explanatory_graph.entities import add_to_sums, deviat
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Key, blocks
 from filterscope.pipeline.engine.stage import Output, Stage
+from filterscope.pipeline.methods.and_or.person import kept_answers
 from filterscope.pipeline.methods.extraction.artifacts import MAPS, MAXIMA
 from filterscope.pipeline.methods.graph.crops import GraphViews
 from filterscope.pipeline.methods.graph.options import GraphOptions
@@ -48,17 +49,26 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 
 def plan_units(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    """Plan a piece of work for each model, layer and category that is asked about, and block of filters."""
-    asked, tasks = plan.of(LocalizeOptions), dict[Key, UnitsTask]()
+    """Plan a piece of work for each model, layer and category that is asked about, and each block of filters."""
+    tasks = dict[Key, UnitsTask]()
     for model, own in each_model(plan):
-        if asked.part is None or asked.model not in (None, model.name):
-            continue
-        for layer in layers_asked(model, asked):
-            for category in categories_asked(plan, model):
-                for place, start, stop in _places(plan, model, layer, GraphViews.of(plan, category).name):
-                    key = key_of(kind, place, model, prints)
-                    tasks[key] = UnitsTask(key, own, model, layer, start, stop, category)
+        for layer, category in _looked_at(plan, model):
+            for place, start, stop in _places(plan, model, layer, GraphViews.of(plan, category).name):
+                key = key_of(kind, place, model, prints)
+                tasks[key] = UnitsTask(key, own, model, layer, start, stop, category)
     return one(kind, tasks, measure_units)
+
+
+def _looked_at(plan: Plan, model: PlannedModel) -> Iterator[tuple[Layer, str]]:
+    """Yield layers and categories that templates are grown of: those that `localize` asks for, and those of answers."""
+    asked = plan.of(LocalizeOptions)
+    if asked.part is not None and asked.model in (None, model.name):
+        yield from (
+            (layer, category) for layer in layers_asked(model, asked) for category in categories_asked(plan, model)
+        )
+    known = {layer.name: layer for layer in model.layers}
+    for about in kept_answers(plan, model):
+        yield from ((known[name], about.category) for name in about.layers.split(",") if name in known)
 
 
 def _places(

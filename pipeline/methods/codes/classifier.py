@@ -1,42 +1,8 @@
 """The independent classifier that says whether a decoded image keeps its class: never the network itself."""
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
-from filterscope.pipeline.engine.errors import InputError
-
-if TYPE_CHECKING:
-    from filterscope.pipeline.models.spec import ModelSpec
-
-_NUMBERS = {"input_size": int, "mean": float, "std": float}
-
-
-def parsed(text: str) -> "ModelSpec":
-    """Return the network that an option names, with its settings.
-
-    Raises
-    ------
-    ValueError
-        If it is not of the form ``SOURCE[;NAME=VALUE...]``.
-    """
-    from filterscope.pipeline.models.spec import ModelSpec
-
-    source, *settings = (part.strip() for part in text.split(";"))
-    stated: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        try:
-            numbers = tuple(_NUMBERS[name](item) for item in value.split(","))
-        except (KeyError, ValueError):
-            equals = ""
-        if not equals:
-            raise ValueError(f"{setting!r} is no setting of a classifier; write input_size=32;mean=0.13;std=0.31")
-        stated[name] = numbers[0] if name == "input_size" and len(numbers) == 1 else numbers
-    try:
-        return ModelSpec(source, **stated)
-    except InputError as error:
-        raise ValueError(str(error)) from error
+from filterscope.pipeline.models.stated import stated_spec
 
 
 def digest_of(text: str | None) -> str | None:
@@ -45,7 +11,7 @@ def digest_of(text: str | None) -> str | None:
         return None
     from filterscope.pipeline.models.weights import file_sha256
 
-    file = parsed(text).weights_path
+    file = stated_spec(text).weights_path
     return text if file is None else f"{text} {file_sha256(file)}"
 
 
@@ -64,7 +30,7 @@ class Classifier:
         from filterscope.pipeline.models.model import open_model
         from filterscope.pipeline.models.tensors import normalisation
 
-        model = open_model(parsed(text))
+        model = open_model(stated_spec(text))
         self._module, self._device = model.module.to(device), device
         self._size, self._channels = model.transform.input_size, model.transform.channels
         self._mean, self._std = (value / 255 for value in normalisation(model, device))
@@ -86,4 +52,4 @@ class Classifier:
         return np.concatenate(found)
 
 
-__all__ = ["Classifier", "digest_of", "parsed"]
+__all__ = ["Classifier", "digest_of"]

@@ -8,9 +8,9 @@ from filterscope.pipeline.run.options import Options, at_most, option
 
 
 def _classifier(value: str) -> str:
-    from filterscope.pipeline.methods.codes.classifier import parsed
+    from filterscope.pipeline.models.stated import stated_spec
 
-    parsed(value)
+    stated_spec(value)
     return value
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from filterscope.pipeline.datasets.layout import Dataset
+from filterscope.pipeline.datasets.layout import opened
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output, Stage, Step, Work
@@ -20,6 +20,7 @@ from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAPS, MAX
 from filterscope.pipeline.methods.extraction.scale import refuse_lost, tell_vanished
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import each_model, grids, planned_views, start_of, view_blocks
+from filterscope.pipeline.run.device import LABEL
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.tables import write_table
@@ -50,6 +51,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
         "image_block": plan.options.image_block,
         "activation_scale": plan.options.activation_scale,
         "device": plan.options.device,
+        **({"device_name": plan.device_name} if plan.device_name else {}),
         "torch": plan.torch,
         **({"basis": model.spec.basis} if model.spec.basis else {}),
         **({"args": list(model.spec.args)} if model.spec.args else {}),
@@ -67,7 +69,9 @@ def plan_extract(kind: StageKind, plan: Plan, prints: Prints) -> list[Stage]:
 
 def forward_step(plan: Plan, actor: type) -> Step:
     """Return the step of a class whose instances hold networks, one a core or GPU."""
-    return Step(actor, cpus=1, gpus=1 if plan.options.device == "cuda" else 0, actors=plan.options.actors or 0)
+    labels = {LABEL: plan.options.accelerator} if plan.options.accelerator else {}
+    gpus = 1 if plan.options.device == "cuda" else 0
+    return Step(actor, cpus=1, gpus=gpus, actors=plan.options.actors or 0, labels=labels)
 
 
 def by_model_and_views(plan: Plan, cuts: Sequence[tuple[str, int, int]]) -> Callable[[Iterable[Key]], Iterator[Work]]:
@@ -142,17 +146,18 @@ def finished(maps: np.ndarray, task: PassTask, layer: str, rejected: np.ndarray)
 
 def write_rejects(task: PassTask, reasons: Sequence[str]) -> None:
     """Write why images of an image block could not be decoded."""
+    if not any(reasons):
+        return
     # an image has as many views as objects and flips
     bad = list(dict.fromkeys((uri, reason) for uri, reason in zip(_files(task), reasons, strict=True) if reason))
-    if bad:
-        rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
-        # the same for every model: the file is bad, not the model
-        place = (f"extract-images-{task.start:06d}",)
-        write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
+    rows = [{"stage": "extract", "item": uri, "reason": reason} for uri, reason in bad]
+    # the same for every model: the file is bad, not the model
+    place = (f"extract-images-{task.start:06d}",)
+    write_table(task.plan.run, "rejects", place, [pa.Table.from_pylist(rows, schema=TABLES["rejects"])])
 
 
 def _files(task: PassTask) -> list[str]:
-    return view_files(Dataset(task.plan.data), task.plan.views.image[task.start : task.stop])
+    return view_files(opened(task.plan.data, task.plan.data_identity), task.plan.views.image[task.start : task.stop])
 
 
 def create_stores(plan: Plan) -> None:

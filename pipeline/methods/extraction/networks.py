@@ -9,6 +9,7 @@ from filterscope.pipeline.methods.extraction.panels import ROOM, weight_bytes
 from filterscope.pipeline.methods.tasks import planned_views
 from filterscope.pipeline.models.arithmetic import settle_torch
 from filterscope.pipeline.models.network import Identity, Network
+from filterscope.pipeline.run.device import card, refuse_other_card
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
 #: Networks that are held whatever they take.
@@ -22,8 +23,10 @@ def open_network(plan: Plan, model: PlannedModel, layers: tuple[str, ...]) -> Ne
     Raises
     ------
     RunError
-        If its weights or preprocessing changed since the run was planned.
+        If its weights or preprocessing changed since the run was planned, or it was planned on another kind of GPU.
     """
+    if plan.device_name:
+        refuse_other_card(plan.device_name, card())
     return Network.open(
         model.spec,
         layers=layers,

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from filterscope.operators.activations.strongest import Strongest
 from filterscope.operators.location.occlusion import NOWHERE, Occluders
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, RunError
@@ -25,10 +24,9 @@ from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.receptive_field.options import ReceptiveFieldOptions
 from filterscope.pipeline.methods.tasks import each_model, grids, start_of
-from filterscope.pipeline.methods.units import named_or_drawn
+from filterscope.pipeline.methods.units import named_or_drawn, strongest_of
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
-from filterscope.pipeline.stores.activations import ActivationStore
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
 from filterscope.pipeline.stores.promises import Promise
@@ -36,7 +34,6 @@ from filterscope.pipeline.views.decode import decode_views, view_files
 
 #: Pieces that the views of a run are dealt to; the units of a layer have no more strongest images for more views.
 PARTS = 64
-_READ_VIEWS = 4096
 
 
 @dataclass(frozen=True)
@@ -122,15 +119,7 @@ def chosen_units(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
 
 def strongest_views(plan: Plan, model: PlannedModel, layer: Layer) -> np.ndarray:
     """Return the strongest views of the chosen units, best first, int64 of shape (units, at most `field_images`)."""
-    units, store = chosen_units(plan, model, layer), ActivationStore(plan.run, model.name, layer.name)
-    strongest = Strongest.empty(len(units))
-    for start in range(0, plan.view_count, _READ_VIEWS):
-        maxima = store.read_maxima(start, min(start + _READ_VIEWS, plan.view_count), slice(None))[:, units]
-        seen = np.flatnonzero(~np.isnan(maxima[:, 0]))
-        strongest = strongest.merge(
-            start + seen, maxima[seen].astype(np.float32), plan.of(ReceptiveFieldOptions).images
-        )
-    return strongest.image
+    return strongest_of(plan, model, layer, chosen_units(plan, model, layer), plan.of(ReceptiveFieldOptions).images)
 
 
 def fill_of(plan: Plan, view: int, size: tuple[int, int]) -> np.ndarray:

@@ -5,8 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from filterscope.operators.and_or.answering import answered
-from filterscope.operators.and_or.asking import ALPHA, STRATEGIES, next_question, predicted_gain, unlikeness
+from filterscope.operators.and_or.answering import answered, marked
+from filterscope.operators.and_or.asking import (
+    ALPHA,
+    STRATEGIES,
+    next_question,
+    next_questions,
+    predicted_gain,
+    unlikeness,
+)
 from filterscope.operators.and_or.inquiry import Answer, Inquiry
 from tests.planted.poses import EXTENT, answer_of, planted_poses
 
@@ -138,3 +145,43 @@ def test_on_planted_poses_gain_needs_at_most_two_thirds_of_the_questions_of_chan
     needed = int(np.argmax(curves["gain"] <= curves["random"][-1])) + 1
     assert curves["gain"].min() <= curves["random"][-1]
     assert needed <= QUESTIONS * 2 / 3
+
+
+def test_questions_of_one_page_are_chosen_as_if_those_before_were_answered():
+    rng = np.random.default_rng(5)
+    score, template, left = rng.normal(size=12), rng.integers(0, 2, 12), np.arange(12) > 2
+    apart = unlikeness(rng.normal(size=(12, 3)))
+    found = next_questions(score, template, left, apart, 5)
+    assert found[0][0] == next_question("gain", score, template, left, apart, np.zeros(12))
+    known, values = [0, 1, 2], score.tolist()
+    for chosen, gain in found:
+        usual = np.mean([values[i] for i in known])
+        gains = {
+            i: (usual - values[i])
+            * sum(math.exp(-ALPHA * apart[i, j]) for j in range(12) if j not in known and template[j] == template[i])
+            for i in range(12)
+            if i not in known
+        }
+        assert chosen == max(gains, key=gains.get)
+        assert gain == pytest.approx(gains[chosen])
+        lacking = usual - values[chosen]
+        for j in range(12):
+            if j not in known and template[j] == template[chosen]:
+                values[j] += lacking * (1.0 if j == chosen else math.exp(-ALPHA * apart[chosen, j]))
+        known.append(chosen)
+    assert len(next_questions(score, template, left, apart, 50)) == 9
+
+
+def test_a_twin_is_not_asked_about_on_the_same_page():
+    features = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [1.0, 2.0]])
+    score, template, left = np.array([5.0, 1.0, 1.0, 3.5]), np.zeros(4, np.int64), np.array([False, True, True, True])
+    chosen = [at for at, _ in next_questions(score, template, left, unlikeness(features), 2)]
+    assert chosen == [1, 3]
+
+
+def test_marks_are_of_the_template_whose_views_have_the_part_nearest():
+    part = np.array([[10.0, 10.0], [100.0, 100.0], [12.0, 10.0], [90.0, 100.0]])
+    told = marked(np.array([2, 1, 3, 0]), part, (112, 112))
+    assert [(one.view, one.said, one.template) for one in told] == [
+        (2, "new", 0), (1, "new", 1), (3, "place", 1), (0, "place", 0),
+    ]  # fmt: skip

@@ -20,7 +20,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "graph": {"graph_iterations": 4},
     "bias": {"bias.control_views": 4, "bias.pictures": 2, "bias.edit_views": 2},
     "blind-spots": {"blind-spots.confidence": 0.2},
-    "direction-semantics": {"direction-semantics.label": "kind", "direction-semantics.draws": 3},
+    "semantics": {"semantics.label": "kind", "semantics.draws": 3},
     "influence": {
         "influence.checks": 4,
         "influence.attacked": 2,
@@ -48,6 +48,11 @@ ASKED: dict[str, dict[str, Any]] = {
         "vulnerable.generations": 2,
         "vulnerable.tries": 1,
     },
+    "effective-field": {"effective_images": 2, "effective_controls": 2, "strip_images": 2},
+    "saliency": {"saliency.views": 3, "saliency.classes": 2, "saliency.steps": 3},
+    "inversion": {"inversion.views": 2, "inversion.controls": 1, "inversion.steps": 3},
+    "synthesis": {"synthesis.steps": 3, "synthesis.chains": 2, "synthesis.weights": 0.1, "synthesis.views": 4},
+    "up-convolution": {"up-convolution.views": 6, "up-convolution.fitted": 6, "up-convolution.pictures": 2},
     "visualization": {"visualization.steps": 4, "visualization.pictures": 2},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
     "and-or": {"and-or.questions": 2, "and-or.pool": 6, "and-or.seeds": 2},
@@ -66,6 +71,7 @@ _MISSING = {
     "Fields": ("receptive field",),
     "Grounded": ("concept",),
     "Groups": ("attribute",),
+    "LearnedPrior": ("inverters",),
     "Landmarks": ("landmark",),
     "Part": ("part",),
     "Perturbable": ("no influence",),
@@ -101,6 +107,8 @@ def settings(methods: list[str], data: Path, **more: Any) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name in registry.names():
         options |= ASKED.get(name, {})
+    options["synthesis.prior"] = str(data / "inverters")
+    options["up-convolution.inverters"] = str(data / "inverters")
     return {**_SMALL, **views, "models": [model], "layers": layers, **options, "methods": methods, **more}
 
 
@@ -118,4 +126,16 @@ def write_data(folder: Path) -> Path:
     (folder / "of crops").mkdir()
     write_hostile(folder / "images", 24, attributes=True)
     write_hostile_dots(folder / "crops")
+    _write_inverters(folder)
     return folder
+
+
+def _write_inverters(folder: Path) -> None:
+    """Train inverters of the layers that audits of whole images have, for an epoch."""
+    from filterscope.jobs.config.train import asked_of
+    from filterscope.jobs.runs.train import train
+
+    source = f"factory:tests.planted:classifier;input_size={planted.SIZE};mean=0,0,0;std=1,1,1;interpolation=nearest"
+    quick = {"epochs": 1, "width": 1 / 64, "batch": 16}
+    asked = asked_of("inverter", folder / "images", quick, seeds=1, models=[source], layers="0,1")
+    train(asked, folder / "inverters", actors=0)

@@ -307,7 +307,7 @@ def test_options_and_attributes_are_refused_in_words(data, tmp_path):
         return str(refusal.value)
 
     assert "has no attribute 'hight'. Did you mean 'high'?" in refused(**{"codes.attributes": "hight"})
-    assert "'size=3' is no setting of a classifier" in refused(**{"codes.classifier": "factory:a:b;size=3"})
+    assert "'size=3' is no setting of a network" in refused(**{"codes.classifier": "factory:a:b;size=3"})
     assert "--codes.classifier: " in refused(**{"codes.classifier": "factory:tests.planted:nothing"})
     assert "codes.steps" in refused(**{"codes.steps": 1})
     assert not (tmp_path / "run").exists()

@@ -116,8 +116,9 @@ def killed_at(run, config, number, patch, *, marked):
 
 #: Methods that take many seconds to do three times.
 LONG = (
-    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "graph", "influence", "localize", "location",
-    "pattern-positions", "rules", "unit-attribute", "visualization", "vulnerable",
+    "and-or", "attribution", "bias", "blind-spots", "codes", "decision-tree", "effective-field", "graph", "influence",
+    "inversion", "localize", "location", "pattern-positions", "rules", "saliency", "synthesis", "unit-attribute",
+    "up-convolution", "visualization", "vulnerable",
 )  # fmt: skip
 
 

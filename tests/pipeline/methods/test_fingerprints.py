@@ -20,7 +20,7 @@ OPTIONS = {
     "defaults": {},
     "others": {
         "anchoring": "receptive_field", "geometry": "crop", "min_images": 3, "quantile": 0.02, "mask_size": 56,
-        "unit_image": "top", "top_images": 9, "image_block": 32, "unit_block": 16, "activation_scale": 0.0625,
+        "unit_image": "top", "unit_concept": "top:7", "top_images": 9, "image_block": 32, "unit_block": 16, "activation_scale": 0.0625,
         "location_protocol": "interpretable-cnn", "occluder": 11, "occluder_step": 3, "field_images": 4,
         "field_units": 8, "graph_mode": "release", "graph_iterations": 5, "graph_heldout": 0.25,
     },

@@ -1,5 +1,7 @@
 """Occluded copies of one image, against copies made one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from captum.attr import Occlusion
 from torch import nn
 
 from filterscope.operators.location.occlusion import NOWHERE, Occluders, empirical_field
+from filterscope.pipeline.models.field import box
 from filterscope.pipeline.models.geometry import receptive_fields
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.models.network import Network
@@ -78,6 +81,22 @@ def test_a_layer_has_the_same_drops_alone_and_beside_others(forward, layers):
     for layer in layers:
         alone, _ = discrepancies(forward, [layer], {layer.name: np.array([2])}, pixels, fill, occluders)
         assert np.array_equal(alone[layer.name].drop[0], both[layer.name].drop[1])
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_boxes_outside_the_fields_are_not_run_and_no_bit_changes(forward, layers, number):
+    pixels, fill = pictures(3)
+    occluders, layer = Occluders(SIZE, 9, 5), layers[number]
+    (found, copies), (every, all_copies) = (
+        discrepancies(forward, [one], {layer.name: np.array([0, 2])}, pixels, fill, occluders)
+        for one in (layer, replace(layer, field=None))
+    )
+    assert np.array_equal(found[layer.name].drop, every[layer.name].drop)
+    met = np.zeros(len(occluders.corners), bool)
+    for place in found[layer.name].position.tolist():
+        met |= occluders.touching(*box(layer.field, place // layer.width, place % layer.width))
+    assert copies == met.sum() < all_copies == len(occluders.corners)
+    assert not found[layer.name].drop[:, ~met].any()
 
 
 def test_a_symmetric_filter_behind_strides_has_its_centroid_at_the_theoretical_centre(forward, layers):

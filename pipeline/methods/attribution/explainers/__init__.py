@@ -12,6 +12,8 @@ EXPLAINERS: dict[str, str] = {
     "grad_cam": "grad_cam:GradCam",
     "guided_grad_cam": "guided:GuidedGradCam",
     "guided": "guided:Guided",
+    "deconvnet": "guided:Deconvnet",
+    "saliency": "guided:Saliency",
     "gradient": "gradients:Gradient",
     "integrated_gradients": "gradients:IntegratedGradients",
     "occlusion": "occlusion:Occlusion",

@@ -46,7 +46,7 @@ class Guided:
         """Explain scores; see `Explainer`. Raises InputError where no rectifier follows the rule."""
         taps, maps = tapped_for(network.taps, ()), []
         for rows, batch in prepared(network, pixels):
-            slopes = _ruled(taps, batch, classes[rows], self.rule, self.smooth_as_relu).abs()
+            slopes = ruled(taps, batch, classes[rows], self.rule, self.smooth_as_relu).abs()
             maps.append((slopes.amax(dim=1) if self.largest else slopes.sum(dim=1)).cpu().numpy())
         return _smoothed(maps, self.window, pixels, self.projected_passes(*pixels.shape[1:3]))
 
@@ -57,6 +57,32 @@ class Guided:
     def projected_passes(self, height: int, width: int) -> float:
         """Return how many forward passes an image takes as long as."""
         return 3.0
+
+
+@dataclass(frozen=True)
+class Deconvnet(Guided):
+    """The deconvnet rule: what goes back passes a rectifier where it is positive, whatever came in.
+
+    References
+    ----------
+    Zeiler & Fergus 2014, Visualizing and Understanding Convolutional Networks, section 2.1. Maxima go back to the places
+    that they came from, as its switches do.
+    """
+
+    rule: Rule = "deconvnet"
+
+
+@dataclass(frozen=True)
+class Saliency(Guided):
+    """The plain gradient: largest magnitude of the channels.
+
+    References
+    ----------
+    Simonyan et al. 2014, Deep Inside Convolutional Networks, section 3.1. The window is ours.
+    """
+
+    rule: Rule = "saliency"
+    largest: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +112,7 @@ class GuidedGradCam:
         plain, taps, maps = tapped_for(network.taps, (self.layer,)), tapped_for(network.taps, ()), []
         for rows, batch in prepared(network, pixels):
             cam = weighted(plain, self.layer, batch, classes[rows]).clamp(min=0)[:, None]
-            slopes = _ruled(taps, batch, classes[rows], "guided", self.smooth_as_relu)
+            slopes = ruled(taps, batch, classes[rows], "guided", self.smooth_as_relu)
             product = slopes * interpolate(cam, slopes.shape[2:], mode="bilinear", align_corners=False)
             maps.append(product.abs().sum(dim=1).cpu().numpy())
         return _smoothed(maps, self.window, pixels, self.projected_passes(*pixels.shape[1:3]))
@@ -102,10 +128,10 @@ class GuidedGradCam:
 
 def _check(module: nn.Module, blank: Tensor, rule: Rule, smooth_as_relu: bool) -> None:
     """Take the gradient of the first of the scores of a blank image (1, C, H, W) by a rule."""
-    _ruled(Taps(module, ()), blank, np.zeros(1, np.int64), rule, smooth_as_relu)
+    ruled(Taps(module, ()), blank, np.zeros(1, np.int64), rule, smooth_as_relu)
 
 
-def _ruled(taps: Taps, batch: Tensor, classes: np.ndarray, rule: Rule, smooth_as_relu: bool) -> Tensor:
+def ruled(taps: Taps, batch: Tensor, classes: np.ndarray, rule: Rule, smooth_as_relu: bool) -> Tensor:
     """Return the gradient at the input by a rule, of the first images of a batch, whose classes are given."""
     of = Ruled(class_score, rule, smooth_as_relu)
     return gradients_of(taps, batch, of, (INPUT,), len(classes), scores=True, targets=classes)[INPUT].detach()
@@ -116,4 +142,4 @@ def _smoothed(maps: list[np.ndarray], window: int, pixels: np.ndarray, passes: f
     return Explanation(window_mean(np.concatenate(maps), odd(scaled(window, height, width))), passes)
 
 
-__all__ = ["Guided", "GuidedGradCam"]
+__all__ = ["Deconvnet", "Guided", "GuidedGradCam", "Saliency", "ruled"]

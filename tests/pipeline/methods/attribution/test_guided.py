@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.attribution.explainers.guided import Guided, GuidedGradCam
+from filterscope.pipeline.methods.attribution.explainers.guided import Deconvnet, Guided, GuidedGradCam, Saliency
 from filterscope.pipeline.models.network import Network
 from filterscope.pipeline.models.taps import Taps
 
@@ -55,6 +55,23 @@ def test_guided_equals_captum(rule: str, largest: bool) -> None:
     np.testing.assert_allclose(found.maps, expected.numpy(), rtol=1e-5, atol=1e-7)
     assert found.maps.dtype == np.float32
     assert found.passes == 3.0
+
+
+def test_the_saliency_of_a_linear_layer_is_its_weights() -> None:
+    """Exactly, in every image."""
+    torch.manual_seed(0)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 5)).eval().requires_grad_(False)
+    found = Saliency(window=1)(around(linear), pictures(), CLASSES, SEEDS)
+    expected = linear[1].weight[CLASSES].view(7, 3, SIDE, SIDE).abs().amax(1).numpy()
+    assert np.array_equal(found.maps, expected)
+
+
+def test_rules_have_names_of_their_own() -> None:
+    network, pixels = around(module()), pictures()
+    for named, ruled in ((Saliency(), Guided("saliency", largest=True)), (Deconvnet(), Guided("deconvnet"))):
+        maps = named(network, pixels, CLASSES, SEEDS).maps
+        assert np.array_equal(maps, ruled(network, pixels, CLASSES, SEEDS).maps)
+        assert not np.array_equal(maps, Guided(largest=named.largest)(network, pixels, CLASSES, SEEDS).maps)
 
 
 def test_guided_grad_cam_equals_captum() -> None:

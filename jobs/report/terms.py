@@ -1,0 +1,70 @@
+"""What numbers of findings with pictures are, for the glossary."""
+
+#: As `glossary.TERMS`, which holds these.
+OF_PICTURES: dict[str, str] = {
+    # of effective fields
+    "68 %": "radius of the disc about the centroid that holds 68 % of the gradient's magnitude",
+    "95 %": "radius of the disc about the centroid that holds 95 % of the gradient's magnitude",
+    "uniform 68 %": "radius of 68 % were all pixels of the theoretical field inside the input alike",
+    "uniform 95 %": "radius of 95 % were all pixels of the theoretical field inside the input alike",
+    "random 68 %": "radius of 68 % in the network with its weights in another order",
+    "random 95 %": "radius of 95 % in the network with its weights in another order",
+    "long to short": "standard deviation of the field along its long axis over that along its short one",
+    "random long to short": "the same in the network with its weights in another order",
+    "down": "centroid of the field less its theoretical centre, rows, mean over units",
+    "right": "centroid of the field less its theoretical centre, columns, mean over units",
+    "by chance up to": "largest correlation, either sign, of the central 95 % of permuted units",
+    "occlusion to gradient": "size found by occlusion over the side of a square as large as the disc of 68 %, median",
+    # of feature visualisation
+    "beat the data": "share of the units whose picture reaches at least the largest activation on the data",
+    "noise": "the same of the noise that the picture began as",
+    "scrambled": "the same of the picture with its phases drawn anew",
+    # of saliency
+    "Whether saliency maps depend on what was learned.rectifiers": "rectifiers of the network that followed the rule",
+    "head shuffled": "rank correlation with the map of the network whose last module has its weights in another order",
+    "all shuffled": "rank correlation with the map of the network all of whose weights are in another order",
+    "edges": "rank correlation with the strength of the edges of the image",
+    "Images made for classes.in the data": "largest score of the class on the drawn views",
+    "of noise": "score of the class on the noise that the image was made from",
+    "Images made for classes.scrambled": "score of the class on the image with random phases",
+    "of the twin's": "score of the class on the image that the network with shuffled weights makes for it",
+    "gain of the twin": "by how much the network with shuffled weights raises its own score",
+    # of inversion
+    "of its class": "error of other drawn views of the class in place of the image, mean",
+    "What layers still know of an image.nearest": "error of the drawn view that is nearest in the layer",
+    "What layers still know of an image.noise": "error of the noise that the image was made from",
+    "shuffled": "error in the network with its weights in another order",
+    "in pixels": "squared distance of the pixels to the view, over that of the view to its mean colour",
+    "nearest in pixels": "the same of the drawn view whose pixels are nearest",
+    "shuffled in pixels": "the same of what the network with shuffled weights gives back",
+    # of inversions
+    "What inversions keep.untrained": "the measure of an inverter of the same network with random weights",
+    "What inversions keep.linear": "the measure of a linear inverter",
+    "What inversions keep.nearest": "the measure of the training image whose features are nearest",
+    "What inversions keep.another": "the measure of the inversion of another image",
+    "What inversions keep.mean image": "the measure of the mean training image",
+    "kept by training": "how much better the value is than that of the untrained network; below 0 where that keeps more",
+    "kept low": "lower end of the 95 % interval of what training kept",
+    "kept high": "upper end of the 95 % interval of what training kept",
+    "Inversions of damaged features.error": "distance from the image over that of random pairs of images",
+    "Inversions of damaged features.colour": "distance of the mean colours a and b of CIELAB",
+    "Inversions of damaged features.place": "distance of the centroids of what stands out, in diagonals",
+    "Inversions of damaged features.edges": "difference of the gradients' sizes over the mean size of the images' own",
+    "Inversions of damaged features.structure": "structural similarity of grey values; 1 for the same picture",
+    "Inversions of damaged features.cycle": "distance of the picture's features from the image's, over their size",
+    "Inversions of damaged features.identity": "share of pictures in which the network sees the same class as in the image",
+    "in another's": "share of the change in the fifth of the picture where another unit is strongest",
+    # of synthesis with a prior
+    "over data": "activation over the unit's largest on the data",
+    "What pictures with a prior reach.pictures": "pictures of all units",
+    "What pictures with a prior reach.unguided": "median of the same for chains that no unit guides",
+    "What pictures with a prior reach.natural": "share of real images that are reconstructed no better, the median",
+    "What pictures with a prior reach.kept": "share of the pictures that are not unlike all real images",
+    "What pictures with a prior reach.nearest": "distance from the nearest known image over that of random pairs, the median",
+    "nearest of real": "the same of other real images",
+    "What pictures with a prior reach.diversity": "how far a unit's pictures differ, over its top images; the median",
+    "What pictures with a prior reach.transfer": "how the matched unit of another network ranks them among real images",
+    "of a random unit": "the same of a random unit of the other network",
+}
+
+__all__ = ["OF_PICTURES"]

@@ -107,7 +107,12 @@ PART_ANSWERS = table(
     ),
     column("height", pa.float64(), "of the box", null="a point, or no box was drawn", unit="input pixels"),
     column("width", pa.float64(), "of the box", null="a point, or no box was drawn", unit="input pixels"),
-    column("predicted_gain", pa.float64(), "by which the crop was chosen, up to a factor", null="chance chose it"),
+    column(
+        "predicted_gain",
+        pa.float64(),
+        "by how much KL(P || Q) is predicted to fall, which the crop was chosen by",
+        null="chance chose it",
+    ),
     column("source", pa.string(), "file and row that the answer was read from"),
 )
 

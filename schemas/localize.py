@@ -52,6 +52,7 @@ _ASKED = (
     column("layers", pa.string(), "layers whose nodes are used, from the top, separated by commas"),
     column("shots", pa.int32(), "annotated images"),
     column("share", pa.float64(), "share of the nodes that are retrieved for a template"),
+    column("draw", pa.int32(), "number of the set of annotated images, as of `localize`; 0 is the first"),
 )
 
 EDIT_DECISIONS = table(

@@ -15,7 +15,7 @@ import pyarrow as pa
 from filterscope.schemas.columns import Joined, table, tables_in
 
 #: Modules that declare no table of a run.
-_OTHERS = ("__main__", "columns", "dataset", "marked", "opening", "reference", "results")
+_OTHERS = ("__main__", "columns", "dataset", "marked", "opening", "reference", "results", "retries")
 
 
 def gathered(modules: Iterable[ModuleType]) -> dict[str, pa.Schema]:

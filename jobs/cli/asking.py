@@ -140,6 +140,7 @@ def edit(
     ] = None,
     shots: Annotated[int, typer.Option(help="Annotated images.")] = 3,
     share: Annotated[float, typer.Option(help="Share of the nodes that a template retrieves.")] = 0.01,
+    draw: Annotated[int, typer.Option(help="Number of the set of annotated images, as of `localize`.")] = 0,
     page: Annotated[
         Path | None, typer.Option(help="An HTML file; unset: in RUN/pages, from which `serve` serves it.")
     ] = None,
@@ -153,7 +154,7 @@ def edit(
     """
     from filterscope.jobs.report.edit import write_edit_page
 
-    asked = {"category": category, "model": model, "layers": layers, "shots": shots, "share": share}
+    asked = {"category": category, "model": model, "layers": layers, "shots": shots, "share": share, "draw": draw}
     written = write_edit_page(run, part, page, **asked)
     show(f"nodes: {written}")
     if opened:

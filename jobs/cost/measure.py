@@ -33,6 +33,8 @@ _DECODED, _BLOCK, _REPEATS = 64, 64, 5
 _OF_ATTRIBUTES, _OF_A_HEAD = (64, 1000, 10), (500, 200, 8)
 #: Strokes, and their side in pixels; images, codes and factors.
 _OF_SHAPES, _OF_CODES = (64, 28), (1000, 16, 6)
+#: Views, filters and side of a map that templates are grown of, and side of the input.
+_OF_PARTS = (8, 64, 13, 224)
 _UNITS = {"stored_byte": "bytes", "table_pair": "bytes", "table_concept": "bytes"}
 _UNITS |= {"gpu_gflop": "GPU seconds", "gpu_melement": "GPU seconds", "extract_over_pass": "times"}
 
@@ -160,6 +162,7 @@ def factors(audits: Sequence[Measured]) -> dict[str, float]:
         "head_gflop": _head_seconds(),
         "code_shape": _shape_seconds(),
         "code_pair": _association_seconds(),
+        **_part_factors(),
         **_gpu_factors(audits),
     }
 
@@ -276,6 +279,33 @@ def _association_seconds() -> float:
 
     with threadpool_limits(1):
         return _shortest(compare) / (images * count * factors)
+
+
+def _part_factors() -> dict[str, float]:
+    """Time And-Or graphs on random numbers: a million responses, a million places of patterns, and a pattern on a view."""
+    from filterscope.operators.and_or.growing import grow
+    from filterscope.operators.and_or.parsing import parse
+    from filterscope.operators.and_or.responses import LayerResponses, standardise, usual_sums
+    from filterscope.operators.localization.patches import Lattice
+
+    views, channels, cells, side = _OF_PARTS
+    stride = side / cells
+    maps = np.random.default_rng(0).normal(size=(views, channels, cells, cells)).astype(np.float32)
+    response = standardise(maps, np.zeros(channels), np.ones(channels))
+    lattice = Lattice((stride / 2,) * 2, (stride,) * 2)
+    layer = LayerResponses(response, np.zeros(response.shape[1:]), lattice)
+    down, right = layer.reach(side)
+    rows, part, seen = np.zeros(1, np.int64), np.full((1, 2), side / 2), np.arange(views)
+    usual = _shortest(lambda: usual_sums(response, (down, right), (8.0, 8.0)))
+    grown = _shortest(lambda: grow([layer], rows, part, side))
+    template = grow([layer], rows, part, side)
+    parsed = _shortest(lambda: parse(template, [layer], seen, (side, side)))
+    places = channels * cells**2 * (2 * down + 1) * (2 * right + 1)
+    return {
+        "usual_melement": usual / (1e-6 * response.size),
+        "grow_mmove": grown / (1e-6 * places),
+        "parse_pattern": parsed / (template.count * views),
+    }
 
 
 def _gpu_factors(audits: Sequence[Measured]) -> dict[str, float]:

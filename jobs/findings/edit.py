@@ -9,7 +9,7 @@ from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.engine.lock import RunLock
 from filterscope.pipeline.engine.runner import LocalRunner
 from filterscope.pipeline.methods.graph.part_views import landmarks_of
-from filterscope.pipeline.methods.localize.edits import Asked, keep_edits, read_edits
+from filterscope.pipeline.methods.localize.edits import MOST_DRAWS, Asked, keep_edits, read_edits
 from filterscope.pipeline.methods.localize.findings import edit_verdict, edits_of
 from filterscope.pipeline.methods.localize.options import SHOTS
 from filterscope.pipeline.methods.localize.retrieved import Retrieved
@@ -23,7 +23,7 @@ SHARE = 0.01
 
 def asked_of(
     plan: Plan, part: str, *, category: str | None = None, model: str | None = None, layers: str | None = None,
-    shots: int = SHOTS, share: float = SHARE,
+    shots: int = SHOTS, share: float = SHARE, draw: int = 0,
 ) -> Asked:  # fmt: skip
     """Return the question that options name, where they leave one.
 
@@ -33,9 +33,9 @@ def asked_of(
         If the run has no finished graph, what is named is not in it, or several models or categories are left.
     """
     refuse_unfinished(plan)
-    _refuse_numbers(shots, share)
+    _refuse_numbers(shots, share, draw)
     planned, named, used = resolved(plan, part, category, model, layers)
-    return Asked(planned.name, named, part, used, shots, float(share))
+    return Asked(planned.name, named, part, used, shots, float(share), draw)
 
 
 def resolved(
@@ -64,11 +64,13 @@ def resolved(
     return planned, _the("category", category, having), ",".join(name for name in known if name in wanted)
 
 
-def _refuse_numbers(shots: int, share: float) -> None:
+def _refuse_numbers(shots: int, share: float, draw: int) -> None:
     if not 1 <= shots <= 1_000_000:
         raise InputError(f"--shots {shots}: at least 1 annotated image, at most 1,000,000")
     if not 0 < share <= 1:
         raise InputError(f"--share {share:g}: a share of the nodes, above 0 and at most 1")
+    if not 0 <= draw <= MOST_DRAWS:
+        raise InputError(f"--draw {draw}: the number of a set of annotated images, from 0 to {MOST_DRAWS:,}")
 
 
 def _the(option: str, name: str | None, known: list[str]) -> str:
@@ -103,7 +105,7 @@ def apply(run: str | Path, file: str | Path) -> pl.DataFrame:
     _the("model", edits.model, [one.name for one in plan.models])
     asked = asked_of(
         plan, edits.part, category=edits.category, model=edits.model, layers=edits.layers, shots=edits.shots,
-        share=edits.share,
+        share=edits.share, draw=edits.draw,
     )  # fmt: skip
     planned = plan.model(asked.model)
     edits.refuse_others(

@@ -45,7 +45,7 @@ def write_edit_page(run: str | Path, part: str, page: Path | None = None, **aske
     page : path, optional
         An HTML file; unset: in the run's folder ``pages``, from which `filterscope serve` serves it.
     **asked
-        category, model, layers, shots, share; see `jobs.findings.edit.asked_of`.
+        category, model, layers, shots, share, draw; see `jobs.findings.edit.asked_of`.
 
     Raises
     ------

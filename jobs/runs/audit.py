@@ -317,6 +317,7 @@ def carry_on(run: RunFolder, plan: Plan, lock: RunLock) -> None:
             analyses=stages.analyses,
             finished=lambda model: finished_with(plan.only(model)),
             together=panels(plan).__getitem__,
+            jointly=not plan.options.stored,
         )
 
 

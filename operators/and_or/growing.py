@@ -96,7 +96,7 @@ def grow_layer(
 
     Every unit begins as a pattern; on each view it moves to the unit of its channel, in its window, of highest 1.5 response +
     .35 log G(moved) + 10 parents. Its score is that, with 5 usual + 2 log G(from the part) and 5 log G(twice what its vote is
-    off), averaged over the views; patterns that chose the same units are one.
+    off), averaged over the views; of patterns that on average lie on the same unit the best stays.
 
     Parameters
     ----------
@@ -140,11 +140,15 @@ def _kept(
     layer: LayerResponses, score: NDArray[np.float64], chosen: NDArray[np.int64], place: NDArray[np.float64],
     part: NDArray[np.float64], near: NDArray[np.float64], tied: NDArray[np.int64],
 ) -> Patterns:  # fmt: skip
-    """Keep the best of the patterns that chose the same units, and of these the highest."""
+    """Keep the best of the patterns that on average lie on the same unit, and of these the highest."""
     channels, cells = score.shape
     order = np.argsort(-score.reshape(-1), kind="stable")
-    units = np.repeat(np.arange(channels), cells)
-    names = np.concatenate([units[None], chosen.reshape(len(chosen), -1)]).T[order]
+    shots = len(chosen)
+    # the mean cell, halves up, in integers: no rounding of places decides
+    row, column = (
+        (2 * index.sum(axis=0).ravel() + shots) // (2 * shots) for index in np.divmod(chosen, layer.cells[1])
+    )
+    names = np.column_stack([np.repeat(np.arange(channels), cells), row, column])[order]
     _, first = np.unique(names, axis=0, return_index=True)
     order = order[np.sort(first)]
     order = order[: kept_count(score.reshape(-1)[order])]

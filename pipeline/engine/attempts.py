@@ -31,11 +31,13 @@ class Attempts:
 
     def open(self, stage: str) -> list[str]:
         """Return the keys of a stage that were started and have not ended, sorted."""
-        return sorted({str(path.relative_to(self.folder).parent) for path in (self.folder / stage).rglob("step-*")})
+        found = (path.relative_to(self.folder) for path in (self.folder / stage).rglob("*.step-*"))
+        return sorted({str(path.parent / path.name.rpartition(".")[0]) for path in found})
 
     def forget(self, stage: str) -> None:
         """Reset the counts of a stage, as in a new run."""
         remove_tree(self.folder / stage)
 
     def _path(self, key: Key, step: int) -> Path:
-        return self.folder.joinpath(key.stage, *key.place, f"step-{step}")
+        # a folder of each would be made and removed as often as there are pieces
+        return self.folder.joinpath(key.stage, *key.place[:-1], f"{key.place[-1]}.step-{step}")

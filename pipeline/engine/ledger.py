@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class Ledger:
         key = output.key
         record = {
             "key": key.text,
-            **{name: value for name, value in asdict(output).items() if name != "key"},
+            **{name: value for name, value in vars(output).items() if name != "key"},
+            "checksums": dict(output.checksums),
             "seconds": round(seconds, 3),
             "core_seconds": round(core_seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -37,7 +38,7 @@ class Ledger:
             "inputs": dict(key.fingerprint.inputs),
         }
         record["seal"] = _seal(record)
-        write_atomically(self.path(key), json.dumps(record, indent=1).encode())
+        write_atomically(self.path(key), json.dumps(record).encode())
 
     def missing(self, keys: Iterable[Key]) -> Iterator[Key]:
         """Yield the keys that have no marker of their present or former fingerprint, in the order given.

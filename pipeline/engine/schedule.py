@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from threading import Event
 from typing import Protocol
 
@@ -39,9 +40,10 @@ class Schedule:
         *,
         before: Sequence[Stage],
         forward: Sequence[Stage],
-        analyses: Callable[[str], Sequence[Stage]],
+        analyses: Callable[..., Sequence[Stage]],
         finished: Callable[[str], None],
         together: Callable[[str], Hashable] = lambda model: model,
+        jointly: bool = False,
     ) -> None:
         """Run everything that is missing.
 
@@ -52,24 +54,27 @@ class Schedule:
         forward : sequence of Stage
             The forward passes, a stage for each model, whose name begins the places of its keys.
         analyses : callable
-            Returns the stages of a model that read what its forward passes wrote, in order.
+            Returns the stages of the models named that read what their forward passes wrote, in order.
         finished : callable
             Called with the name of a model when its analyses are done.
         together : callable
             Says, as of `Stage.joined`, of which models the forward passes go block by block.
+        jointly : bool
+            Whether the analyses of these models wait for all of them, and run together.
         """
         left = Counter({_model(stage): self._runner.count_missing(stage) for stage in forward})
+        panels = _panels(list(left), together if jointly else lambda model: model)
         stopped = Event()
         with _Background(stopped) as background:
             # they need no activations, and the extraction needs nothing from them
             background.submit(self._carry_out_all, before, stopped)
 
-            def analyse(model: str) -> None:
-                background.submit(self._analyse, model, analyses, finished, stopped)
+            def analyse(panel: tuple[str, ...]) -> None:
+                if not any(left[model] for model in panel):
+                    background.submit(self._analyse, panel, analyses, finished, stopped)
 
-            for model, count in left.items():
-                if not count:
-                    analyse(model)
+            for panel in dict.fromkeys(panels.values()):
+                analyse(panel)
 
             def advance(outputs: Sequence[Output]) -> None:
                 self._watcher.advance(outputs)
@@ -78,7 +83,7 @@ class Schedule:
                     model = output.key.place[0]
                     left[model] -= 1
                     if not left[model]:
-                        analyse(model)
+                        analyse(panels[model])
 
             stages = [stage for stage in forward if left[_model(stage)]]
             if stages:
@@ -101,13 +106,20 @@ class Schedule:
 
     def _analyse(
         self,
-        model: str,
-        analyses: Callable[[str], Sequence[Stage]],
+        models: tuple[str, ...],
+        analyses: Callable[..., Sequence[Stage]],
         finished: Callable[[str], None],
         stopped: Event,
     ) -> None:
-        self._carry_out_all(analyses(model), stopped)
-        finished(model)
+        self._carry_out_all(analyses(*models), stopped)
+        for model in models:
+            finished(model)
+
+
+def _panels(models: Sequence[str], together: Callable[[str], Hashable]) -> dict[str, tuple[str, ...]]:
+    """Return for each model all that it goes together with, itself among them."""
+    panels = (tuple(members) for _, members in groupby(models, key=together))
+    return {model: panel for panel in panels for model in panel}
 
 
 def _model(stage: Stage) -> str:

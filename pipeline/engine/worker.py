@@ -47,6 +47,10 @@ class Piece:
     repeatable: bool = False
 
 
+#: Stands for the work of a piece that is done.
+_NOTHING = Work((), None)
+
+
 class Worker:
     """Carries out one step; builds its function once, and marks keys after the last step.
 
@@ -71,7 +75,7 @@ class Worker:
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield a row for each piece of a row's lease, or for its piece; nothing of a lease after a failure."""
         if "lease" not in row:
-            yield {"piece": self.carry_out(row["piece"])}
+            yield self._row(self.carry_out(row["piece"]))
             return
         works = pickle.loads(row["lease"])
         for group in sharers(works):
@@ -80,9 +84,13 @@ class Worker:
                 leave_if_draining()
                 with sharing(values):
                     piece = self.carry_out(Piece(work, {}, repeatable=len(works) > 1))
-                yield {"piece": piece}
+                yield self._row(piece)
                 if isinstance(piece.result, Exception):
                     return
+
+    def _row(self, piece: Piece) -> dict[str, Any]:
+        """Return what goes on: to the driver, which knows what it asked for, only what came of it."""
+        return {"piece": replace(piece, work=_NOTHING) if self._last else piece}
 
     def carry_out(self, piece: Piece) -> Piece:
         """Return the piece with what the step gave, or with the error that it met."""

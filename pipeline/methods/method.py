@@ -65,6 +65,8 @@ class StageKind:
         The fingerprint that version 0.1 marked the same outputs with: ``former(plan, model, prints)``.
     forward : bool
         Whether it is the forward pass that all that reads activations waits for.
+    again : bool
+        Whether it shows the views to the networks again; those of a panel are then shown a block together.
     bytes : callable, optional
         The most bytes that it may write beside tables, for the check of the disk: ``bytes(plan)``.
     prepare : callable, optional
@@ -81,6 +83,7 @@ class StageKind:
     same_as: "StageKind | None" = None
     former: "Callable[[Plan, PlannedModel, Prints], Fingerprint] | None" = field(default=None, repr=False)
     forward: bool = False
+    again: bool = False
     bytes: "Callable[[Plan], int] | None" = field(default=None, repr=False)
     prepare: "Callable[[Plan], None] | None" = field(default=None, repr=False)
 

@@ -1,6 +1,6 @@
 """The stages of a run: those of its methods and, through what they read, those of others; in order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from filterscope.pipeline.engine.stage import Stage
@@ -106,12 +106,15 @@ class Stages:
             for stage in self._planned(kind, self.plan.only(model.name))
         ]
 
-    def analyses(self, model: str) -> list[Stage]:
-        """Return the stages of a model that read what its forward passes wrote."""
+    def analyses(self, *models: str) -> list[Stage]:
+        """Return the stages of models that read what their forward passes wrote; another pass takes them block by block."""
         late = self.dependents(kind.name for kind in self.kinds if kind.forward)
-        own = self.plan.only(model)
-        kinds = [kind for kind in self.kinds if kind.name in late and not kind.forward]
-        return [stage for kind in kinds for stage in self._planned(kind, own)]
+        plans = [self.plan.only(model) for model in models]
+        found: list[Stage] = []
+        for kind in (kind for kind in self.kinds if kind.name in late and not kind.forward):
+            stages = [stage for own in plans for stage in self._planned(kind, own)]
+            found += [Stage.joined(stages, lambda model: "together")] if kind.again and stages else stages
+        return found
 
     def dependents(self, names: Iterable[str]) -> set[str]:
         """Return stages and all that read, directly or through others, what they write."""
@@ -151,7 +154,5 @@ class Stages:
     def _planned(self, kind: StageKind, plan: Plan) -> Sequence[Stage]:
         return kind.plan(kind, plan, self.prints)
 
-
-Analyses = Callable[[str], Sequence[Stage]]
 
 __all__ = ["Stages", "all_kinds", "with_sources", "writers_of"]

@@ -187,6 +187,8 @@ def _disk() -> ThreadPoolExecutor:
 
 def _make_folder(folder: Path) -> list[Path]:
     """Make a folder where there is none; return those above, which tell of what was made."""
+    if folder.exists():
+        return []
     made = list(takewhile(lambda above: not above.exists(), (folder, *folder.parents)))
     folder.mkdir(parents=True, exist_ok=True)
     return [above.parent for above in made]
@@ -273,8 +275,12 @@ def lengthen(place: Place) -> int:
         before = place.stat().st_size if place.is_file() else 0
         place.write_bytes(b"." * (before + 1))
         return before
-    place.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    try:
+        file = os.open(place, flags, 0o666)
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(place, flags, 0o666)
     try:
         before = os.fstat(file).st_size
         os.write(file, b".")

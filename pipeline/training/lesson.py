@@ -118,7 +118,7 @@ def _lesson(folder: Path, identity: str, options: LessonOptions, listed: str) ->
     if options.train_on:
         train = _listed(dataset, options.train_on)[views.image]
     else:
-        train = ~_held_out(views.group, known, target, options.held_out, identity)
+        train = ~held_out_groups(views.group, known, target, options.held_out, identity)
     lesson = Lesson(kind, tuple(names), target, np.flatnonzero(train & known), np.flatnonzero(~train & known))
     _refuse_little(lesson, dataset)
     return lesson
@@ -182,7 +182,9 @@ def _categories(dataset: Dataset, options: LessonOptions, views: Views) -> tuple
     return names.tolist(), target.astype(np.int64)
 
 
-def _held_out(group: np.ndarray, known: np.ndarray, target: np.ndarray, share: float, identity: str) -> np.ndarray:
+def held_out_groups(
+    group: np.ndarray, known: np.ndarray, target: np.ndarray, share: float, identity: str
+) -> np.ndarray:
     """Return which views are held out: a share of the groups of each class, or of all; drawn by the data set alone."""
     rows = np.flatnonzero(known)
     groups, first = np.unique(group[rows], return_index=True)
@@ -293,6 +295,7 @@ __all__ = [
     "Lesson",
     "LessonOptions",
     "accuracies",
+    "held_out_groups",
     "lesson_of",
     "majority",
     "parameters_of",

@@ -7,8 +7,9 @@ from filterscope.pipeline.training.recipes.infogan import INFOGAN
 from filterscope.pipeline.training.recipes.interpretable_cnn import INTERPRETABLE_CNN
 from filterscope.pipeline.training.recipes.inverter import INVERTER
 from filterscope.pipeline.training.recipes.plain import PLAIN
+from filterscope.pipeline.training.recipes.rule_distil import RULE_DISTIL
 
-RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN, CAPSNET, INFOGAN, INVERTER)
+RECIPES: tuple[Recipe, ...] = (PLAIN, INTERPRETABLE_CNN, CAPSNET, INFOGAN, INVERTER, RULE_DISTIL)
 
 
 def names() -> list[str]:

@@ -26,6 +26,8 @@ def _start(cpus: list[int]) -> Any:
     os.environ["RAY_AUTH_MODE"] = "disabled"
     # else whatever runs beside a test starves its workers, which Ray starts at 15
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
+    # on a busy machine a node that is alive answers late; one that is gone refuses the connection at once
+    os.environ["RAY_health_check_timeout_ms"] = "60000"  # noqa: SIM112
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     hook = {"worker_process_setup_hook": "tests.faults.injected.install", "env_vars": given}
     quiet = {"log_to_driver": False, "logging_level": "error"}
@@ -66,7 +68,8 @@ def _come_late(cluster: Any, nodes: int, ledger: Path, ended: threading.Event) -
         if list((ledger / "extract").rglob("*.json")):
             for _ in range(nodes):
                 cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
-            return
+            # Ray's processes are killed when the thread ends that started them
+            ended.wait()
 
 
 def _drain(cluster: Any, seconds: float, ledger: Path, ended: threading.Event) -> None:

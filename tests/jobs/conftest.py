@@ -36,7 +36,15 @@ def write_localization(run: Path) -> None:
 
 def write_edits(run: Path) -> None:
     """Write what a person decided of two nodes and what that did, as `apply` would."""
-    asked = {"model": "planted", "category": CATEGORY, "part": LANDMARK, "layers": "3,1", "shots": 2, "share": 0.02}
+    asked = {
+        "model": "planted",
+        "category": CATEGORY,
+        "part": LANDMARK,
+        "layers": "3,1",
+        "shots": 2,
+        "share": 0.02,
+        "draw": 0,
+    }
     made = {"fingerprint": "0123456789abcdef", "node": "3/0/0", "decision": "remove", "seconds": 2.5}
     decided = [{**asked, **made, "order": 1}, {**asked, **made, "order": 2, "node": "3/1/0", "decision": "keep"}]
     spans = {f"{name}_{end}": value for name in ("distance", "less") for end, value in (("low", 0.01), ("high", 0.9))}

@@ -42,7 +42,7 @@ def own_score(response, place, first, deviation, expected, side):
 
 
 def grow(responses, usual_of, places, reach, rows, part, side, upper=None):
-    """Return {chosen units: (score, first cell)} over all first cells; `upper` holds place and found of patterns above."""
+    """Return {(channel, mean row, mean column): (score, chosen units)}, the best of each; `upper` holds patterns above."""
     channels, height, width = responses.shape[1:]
     deviation, found = 70 / 224 * side, {}
     middle = [sum(p[a] for p in part) / len(part) for a in (0, 1)]
@@ -67,7 +67,7 @@ def grow(responses, usual_of, places, reach, rows, part, side, upper=None):
                     total += best + 5 * log_gaussian(vote, [2 * part[shot][a] for a in (0, 1)], deviation)
                     chosen.append(at)
                 score = total / len(rows) + 5 * usual_of[c][i][j] + 2 * log_gaussian(first, middle, deviation)
-                name = (c, *chosen)
+                name = (c, *(math.floor(sum(at[a] for at in chosen) / len(chosen) + 0.5) for a in (0, 1)))
                 if name not in found or score > found[name][0]:
-                    found[name] = score, (i, j)
+                    found[name] = score, chosen
     return found

@@ -1,15 +1,16 @@
 """And-Or graphs of parts, grown from a few annotated images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from filterscope.pipeline.methods.and_or.options import AndOrOptions
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.options import RunOptions
+    from filterscope.pipeline.run.plan import Plan
 
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
@@ -41,6 +42,12 @@ def findings() -> "Sequence[Finding]":
     return *FINDINGS, *drawn.FINDINGS
 
 
+def _planned(factors: Mapping[str, float], plan: "Plan", views: int) -> Mapping[str, float]:
+    from filterscope.pipeline.methods.and_or.costs import planned
+
+    return planned(factors, plan, views)
+
+
 METHOD = Method(
     name="and-or",
     about="And-Or graphs of parts, grown from a few annotated images",
@@ -50,6 +57,7 @@ METHOD = Method(
     options=AndOrOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(("usual_melement", "grow_mmove", "parse_pattern"), planned=_planned),
     slow=True,
 )
 

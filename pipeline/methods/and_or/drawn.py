@@ -161,7 +161,7 @@ FINDINGS = (
         "Answers of a person about parts",
         ("part_answers",),
         answers_given,
-        note="`predicted_gain` is what the crop was chosen by, up to a factor; none where chance chose it.",
+        note="`predicted_gain`: how much KL(P || Q) was predicted to fall, which the crop was chosen by; none where by chance.",
         terminal=False,
     ),
     Finding(

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from filterscope.operators.and_or.answering import POINT, SAME, answered
-from filterscope.operators.and_or.asking import ALPHA, STRATEGIES
+from filterscope.operators.and_or.asking import ALPHA, BETA, STRATEGIES
 from filterscope.operators.and_or.inquiry import Inquiry
 from filterscope.operators.localization.measures import normalised_distance
 from filterscope.operators.numerics.seeds import seed_of
@@ -43,7 +43,7 @@ class QuestionsTask(ModelTask):
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what answers depend on beside responses."""
     asked = plan.of(AndOrOptions)
-    rules = {"alpha": ALPHA, "same": SAME, "point": POINT}
+    rules = {"alpha": ALPHA, "beta": BETA, "same": SAME, "point": POINT}
     return {"part": plan.of(LocalizeOptions).part, "questions": asked.questions, "pool": asked.pool, **rules}
 
 

@@ -114,6 +114,7 @@ TALLIES_STAGE = StageKind(
     plan=by_spans(_Tallies),
     parameters=parameters,
     former=former,
+    again=True,
 )
 
 #: What merges them has the outputs of the stage that reads stored activations, bit for bit.

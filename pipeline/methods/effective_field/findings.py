@@ -89,6 +89,12 @@ def of_units(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def wall(run: str | Path, model: str, layer: str) -> pl.DataFrame:
+    """Return the effective fields of the units of a layer with fewer numbers, for the page of the layer."""
+    columns = ("model", "layer", "unit", "68 %", "uniform 68 %", "long to short", "picture")
+    return of_units(run, model, layer).select(columns)
+
+
 def strips(run: str | Path, model: str, layer: str) -> pl.DataFrame:
     """Return what active cells of the units of a layer see of strongest and of drawn views."""
     order = pl.col("kind").replace_strict({"top": 0, "random": 1}, return_dtype=pl.Int8)
@@ -122,9 +128,9 @@ FINDINGS = (
         agreement,
         note="Rank correlation over units; 1 in `occlusion to gradient`: as large as the disc of 68 %.",
     ),
-    Finding("Effective fields of the units", ("effective_fields",), of_units, per="layer", look="wall", note=_NOTE),
+    Finding("Effective fields of the units", ("effective_fields",), wall, per="layer", look="wall", note=_NOTE),
     Finding("Effective field of the unit", ("effective_fields",), of_units, per="unit", look="wall", note=_NOTE),
     Finding("What active cells see", ("field_strips",), strips, per="unit", look="wall", note=_STRIPS),
 )
 
-__all__ = ["FINDINGS", "agreement", "of_units", "strips", "summary"]
+__all__ = ["FINDINGS", "agreement", "of_units", "strips", "summary", "wall"]

@@ -7,7 +7,8 @@ from filterscope.pipeline.engine.keys import Key
 from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.extraction.artifacts import DECODED, MAXIMA
 from filterscope.pipeline.methods.extraction.extract import PassTask, create_stores, whole_images_in
-from filterscope.pipeline.methods.extraction.passes import SPAN, ForwardPass, by_spans, left_path, left_removed
+from filterscope.pipeline.methods.extraction.panels import SPAN
+from filterscope.pipeline.methods.extraction.passes import ForwardPass, by_spans, left_path, left_removed
 from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.activations import ActivationStore

@@ -5,8 +5,10 @@ from filterscope.pipeline.run.plan import Plan, PlannedModel
 
 #: Networks of a panel, and bytes of the float32 weights of those that a worker holds; one network may exceed them.
 _MOST, ROOM = 8, 1 << 30
-#: Image blocks that each worker must find, or the panel would keep workers idle.
-_BLOCKS = 4
+#: Pieces of work that each worker must find, or the panel would keep workers idle.
+_PIECES = 4
+#: Blocks of views of a piece of work without a store: what a span leaves does not grow with its views as activations do.
+SPAN = 16
 
 
 def weight_bytes(model: PlannedModel) -> int:
@@ -16,7 +18,8 @@ def weight_bytes(model: PlannedModel) -> int:
 
 def panels(plan: Plan) -> dict[str, int]:
     """Return the number of the panel of each network: those that follow each other and fit into a worker together."""
-    most = _MOST if len(view_blocks(plan)) >= _BLOCKS * (plan.options.actors or 0) else 1
+    pieces = -(-len(view_blocks(plan)) // (1 if plan.options.stored else SPAN))
+    most = _MOST if pieces >= _PIECES * (plan.options.actors or 0) else 1
     found: dict[str, int] = {}
     number, members, held = 0, 0, 0
     for model in plan.models:
@@ -26,4 +29,4 @@ def panels(plan: Plan) -> dict[str, int]:
     return found
 
 
-__all__ = ["ROOM", "panels", "weight_bytes"]
+__all__ = ["ROOM", "SPAN", "panels", "weight_bytes"]

@@ -20,14 +20,12 @@ from filterscope.pipeline.methods.extraction.extract import (
     forward_step,
     write_rejects,
 )
+from filterscope.pipeline.methods.extraction.panels import SPAN
 from filterscope.pipeline.methods.extraction.scale import refuse_lost, tell_vanished
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.tasks import Planner, grids, planned_views
 from filterscope.pipeline.run.plan import Plan
 from filterscope.pipeline.stores.places import remove_tree
-
-#: Blocks of views of a piece of work: what a span leaves does not grow with its views as activations do.
-SPAN = 16
 
 #: Folders of a run that hold what the passes left.
 _LEFT = ("histograms", "thresholds", "tallies")

@@ -20,8 +20,8 @@ from filterscope.schemas.results import TABLES
 
 KEEP, REMOVE, UNSURE = "keep", "remove", "unsure"
 TABLE = "edit_decisions"
-#: Bytes of a file of edits, and decisions in it, at most.
-LARGEST, MOST_DECISIONS = 2**20, 5000
+#: Bytes of a file of edits, decisions in it, and numbers of sets of annotated crops, at most.
+LARGEST, MOST_DECISIONS, MOST_DRAWS = 2**20, 5000, 9999
 
 _Name = Annotated[str, Field(max_length=500)]
 
@@ -30,7 +30,8 @@ _Name = Annotated[str, Field(max_length=500)]
 class Asked:
     """Which nodes a person looks at: those retrieved for a part of a category from some annotated crops.
 
-    `layers` are separated by commas, from the top; `share` is that of the nodes that each template retrieves.
+    `layers` are separated by commas, from the top; `share` is that of the nodes that each template retrieves; `draw` is the
+    number of the set of annotated crops, as of `localize`.
     """
 
     model: str
@@ -39,11 +40,13 @@ class Asked:
     layers: str
     shots: int
     share: float
+    draw: int = 0
 
     @property
     def block(self) -> str:
         """Name of what is computed of it."""
-        return quote(f"{self.category}-{self.part}-{self.shots}-{self.share:g}-{self.layers}", safe=",-")
+        drawn = f".{self.draw}" if self.draw else ""
+        return quote(f"{self.category}-{self.part}-{self.shots}{drawn}-{self.share:g}-{self.layers}", safe=",-")
 
     def fingerprint(self, plan: Plan, model: PlannedModel, prints: Prints) -> str:
         """Return 16 hexadecimal digits that change with the question and with the graph that it is about."""
@@ -75,12 +78,13 @@ class Edits(BaseModel):
     layers: Annotated[str, Field(max_length=5000)]
     shots: int = Field(ge=1, le=1_000_000)
     share: float = Field(gt=0, le=1)
+    draw: int = Field(0, ge=0, le=MOST_DRAWS)
     decisions: list[Decision] = Field(max_length=MOST_DECISIONS)
 
     @property
     def asked(self) -> Asked:
         """What the decisions are about."""
-        return Asked(self.model, self.category, self.part, self.layers, self.shots, self.share)
+        return Asked(self.model, self.category, self.part, self.layers, self.shots, self.share, self.draw)
 
     def refuse_others(self, file: Path, fingerprint: str, known: Sequence[str]) -> None:
         """Stop where decisions are about another graph, a node that was never shown, or the same node twice.
@@ -167,6 +171,7 @@ def kept_edits(plan: Plan, model: PlannedModel) -> dict[str, tuple[Asked, str, l
 
 __all__ = [
     "KEEP",
+    "MOST_DRAWS",
     "REMOVE",
     "UNSURE",
     "Asked",

@@ -51,7 +51,8 @@ def verdict_of(rows: pl.DataFrame) -> str:
     return "\n".join(said) + "\n"
 
 
-_EDIT = ["model", "category", "part", "layers", "shots", "share"]
+_CURVE = ["model", "category", "part", "layers", "draw"]
+_EDIT = ["model", "category", "part", "layers", "shots", "share", "draw"]
 
 
 def edits_of(run: str | Path, asked: Asked) -> pl.DataFrame:
@@ -68,12 +69,12 @@ def before_and_after(run: str | Path) -> pl.DataFrame:
 
 
 def decision_curve(run: str | Path) -> pl.DataFrame:
-    """Return the error against the number of decisions: model, category, part, layers, decisions, distance with its band."""
+    """Return the error against the number of decisions: model, category, part, layers, draw, decisions, distance, its band."""
     rows = schemas.scan_edited_localization(run).filter(pl.col("method").is_in([BEFORE, AFTER]))
     decisions = pl.col("decisions").fill_null(0)
     band = (pl.col(f"distance_{end}").alias(f"distance {end}") for end in ("low", "high"))
-    own = rows.select("model", "category", "part", "layers", decisions, "distance", *band)
-    return own.sort("model", "category", "part", "layers", "decisions").collect()
+    own = rows.select(*_CURVE, decisions, "distance", *band)
+    return own.sort(*_CURVE, "decisions").collect()
 
 
 def decisions_made(run: str | Path) -> pl.DataFrame:

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from filterscope.operators.localization.pruning import without
-from filterscope.operators.localization.shots import draw_shots
 from filterscope.operators.localization.templates import Found, Template, locate, mix_templates, retrieve
-from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.methods.graph.crops import graph_layers
 from filterscope.pipeline.methods.graph.options import GraphOptions
 from filterscope.pipeline.methods.graph.part_views import PartViews, read_found
@@ -15,7 +13,7 @@ from filterscope.pipeline.methods.graph.rows import read_nodes
 from filterscope.pipeline.methods.localize.asked import refuse_few
 from filterscope.pipeline.methods.localize.edits import Asked
 from filterscope.pipeline.methods.localize.options import MOST
-from filterscope.pipeline.methods.localize.trial import NODE_SHARPNESS
+from filterscope.pipeline.methods.localize.trial import NODE_SHARPNESS, annotated
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 
 
@@ -36,7 +34,7 @@ class Retrieved:
     extent : (int, int)
         Height and width of the network input.
     annotated : int64 ndarray of shape (shots,)
-        Rows of the annotated crops: the first set of `localize`.
+        Rows of the annotated crops: those of one draw of `localize`.
     templates : list of (int, Template)
         Of the annotated crops and their mirror images, each after the annotated crop that it is made of.
     """
@@ -68,18 +66,15 @@ class Retrieved:
             nodes = read_nodes(plan.run, model.name, layer.name, parts.views.name)
             pairs = nodes.select(["unit", "node"]).to_pylist()
             names += [f"{layer.name}/{pair['unit']}/{pair['node']}" for pair in pairs]
-        rows = parts.annotatable
-        annotated = rows[
-            draw_shots(parts.image[rows], asked.shots, seed_of("localize", asked.category, asked.part, asked.shots, 0))
-        ]
+        rows = annotated(parts, asked.shots, asked.draw)
         extent, count = model.geometry(plan.options.geometry).size, min(max(1, round(asked.share * len(names))), MOST)
         templates = []
-        for row in annotated.tolist():
+        for row in rows.tolist():
             for template in (row, int(parts.mirror[row])):
                 if template >= 0:
                     made = retrieve(found, template, parts.centre[template], count, float(max(extent)))
                     templates.append((row, made))
-        return cls(asked, parts, found, names, extent, annotated, templates)
+        return cls(asked, parts, found, names, extent, rows, templates)
 
     @property
     def nodes(self) -> np.ndarray:

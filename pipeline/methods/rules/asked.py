@@ -11,10 +11,10 @@ from filterscope.pipeline.datasets.attributes import attribute_values
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods.outputs.truth import class_of, indexes_of, true_classes
-from filterscope.pipeline.methods.rules.file import Rule, rules_of
 from filterscope.pipeline.methods.rules.options import RulesOptions
 from filterscope.pipeline.methods.tasks import view_blocks
 from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.run.rule_file import Rule, rules_of
 
 #: What the data set does not say.
 UNKNOWN = -1

@@ -18,10 +18,10 @@ from filterscope.pipeline.methods.rules.asked import (
     stated_labels,
     true_class,
 )
-from filterscope.pipeline.methods.rules.file import Rule
 from filterscope.pipeline.methods.rules.options import RulesOptions
 from filterscope.pipeline.methods.rules.scores import read_scores
 from filterscope.pipeline.run.plan import Plan
+from filterscope.pipeline.run.rule_file import Rule
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.operators.rules.formula import truth
 from filterscope.operators.rules.posterior import bootstrap_interval, project
-from filterscope.pipeline.methods.rules.file import Rule
 from filterscope.pipeline.methods.rules.grounds import Grounds
+from filterscope.pipeline.run.rule_file import Rule
 
 #: Permutations of concepts over images.
 PERMUTED = 20

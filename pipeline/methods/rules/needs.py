@@ -8,9 +8,9 @@ from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
 from filterscope.pipeline.methods.outputs.needs import scores_of_blank
 from filterscope.pipeline.methods.rules.asked import concept_values, names_in, outputs_named
-from filterscope.pipeline.methods.rules.file import rules_of
 from filterscope.pipeline.methods.rules.options import RulesOptions
 from filterscope.pipeline.run.needs import Need
+from filterscope.pipeline.run.rule_file import rules_of
 
 if TYPE_CHECKING:
     from filterscope.pipeline.models.layer import Layer

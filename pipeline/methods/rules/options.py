@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, StrictInt, StrictStr
 
-from filterscope.pipeline.methods.rules.file import rule_rows
 from filterscope.pipeline.run.options import Options, at_most, option
+from filterscope.pipeline.run.rule_file import rule_rows
 
 
 class RulesOptions(Options):

@@ -12,13 +12,13 @@ from filterscope.operators.rules.obedience import BROKEN, obedience
 from filterscope.pipeline.engine.stage import Output, Stage
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs import truth as classes
-from filterscope.pipeline.methods.rules.file import Rule
 from filterscope.pipeline.methods.rules.grounds import Grounds, grounds, sides
 from filterscope.pipeline.methods.rules.imposed import PERMUTED, Imposed
 from filterscope.pipeline.methods.rules.options import RulesOptions
 from filterscope.pipeline.methods.rules.scores import RULE_SCORES
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, key_of, one
 from filterscope.pipeline.run.plan import Plan, PlannedModel
+from filterscope.pipeline.run.rule_file import Rule
 from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.method import Cost, Method
 from filterscope.pipeline.methods.shift.options import ShiftOptions
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
     from filterscope.pipeline.run.needs import Need
     from filterscope.pipeline.run.options import RunOptions
+    from filterscope.pipeline.run.plan import Plan
 
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
@@ -34,6 +35,12 @@ def findings() -> "Sequence[Finding]":
     return FINDINGS
 
 
+def _drawn(plan: "Plan") -> float:
+    from filterscope.pipeline.methods.shift.costs import drawn
+
+    return drawn(plan)
+
+
 METHOD = Method(
     name="shift",
     about="Whether units move with the content of an image, or stay where they are in the crop",
@@ -42,6 +49,7 @@ METHOD = Method(
     options=ShiftOptions,
     needs=needs,
     findings=findings,
+    cost=Cost(drawn=_drawn),
 )
 
 __all__ = ["METHOD"]

@@ -15,7 +15,7 @@ class SynthesisOptions(Options):
 
     prior: StrictStr | None = option(
         None,
-        "what generates: folder of the inverters of the layers, or a network with decode, as SOURCE;input_size=28;mean=0;std=1",
+        "what generates: folder of the inverters of the layers, or a network with decode, as in SOURCE;mean=0;std=1",
     )
     weights: Annotated[
         tuple[Annotated[StrictFloat, Field(ge=0, le=1e6)], ...], BeforeValidator(floats), AfterValidator(different)

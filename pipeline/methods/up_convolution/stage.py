@@ -41,7 +41,7 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 
 INVERT = StageKind(
-    "invert",
+    "up-convolve",
     reads=(),
     writes=(Table("upconvolutions"), Table("upconvolution_pictures"), Table("upconvolution_units")),
     plan=plan_inversions,

@@ -1,4 +1,4 @@
-"""The chain of a planted Gaussian in the plane: where 400 chains are at their end, and the ellipses of one and two deviations."""
+"""The chain of a planted Gaussian in the plane: where 400 chains end, and the ellipses of one and two deviations."""
 
 import numpy as np
 import torch

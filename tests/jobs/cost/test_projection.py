@@ -17,17 +17,20 @@ from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods import registry
 from filterscope.pipeline.methods.codes import costs as code_costs
 from filterscope.pipeline.methods.dissection.options import DissectionOptions
+from filterscope.pipeline.methods.shift import costs as shift_costs
 from filterscope.pipeline.methods.unit_attribute.asked import asked
 from filterscope.pipeline.methods.unit_attribute.options import UnitAttributeOptions
 from filterscope.pipeline.models import timing
 from tests import planted
 from tests.pipeline.methods.test_influence import write_colours
 from tests.planted import codes as planted_codes
+from tests.planted.dots import GRAPH, write_birds
 
 FACTORS = {
     "masks_image": 0.01, "decode_megapixel": 0.02, "extract_over_pass": 1.5, "store_megabyte": 0.002,
     "dissect_melement": 0.004, "dissect_pair": 1e-5, "anchorings_pair": 5e-6, "significance_pair": 2e-5,
     "attribute_pair": 1e-7, "head_gflop": 0.05, "code_shape": 0.01, "code_pair": 1e-6,
+    "usual_melement": 0.03, "grow_mmove": 0.01, "parse_pattern": 1e-5,
     "stored_byte": 0.5, "table_pair": 10, "table_concept": 5,
 }  # fmt: skip
 COSTS = UnitCosts.of(FACTORS)
@@ -388,6 +391,38 @@ def test_unit_costs_are_measured_from_audits(monkeypatch):
     assert all(value >= 0 for value in rows.values())
     assert rows["extract_over_pass"] > 0.5
     assert 0 < rows["stored_byte"] < 2
+
+
+def birds(tmp_path, **options):
+    """Plan an audit of 36 drawn birds and of their mirror images; `two_layers` has two filters in each of them."""
+    data = tmp_path / "birds"
+    data.mkdir()
+    write_birds(data, birds=36)
+    asked = {name: GRAPH[name] for name in ("models", "layers", "views", "flips", "negatives")} | options
+    return plan_of(load_config(out=tmp_path / "run", data=data, **asked))
+
+
+def test_shifts_cost_two_passes_of_so_many_views_of_each_category(tmp_path):
+    plan = birds(tmp_path, metrics="shift", **{"shift.views": 20})
+    assert shift_costs.drawn(plan) == 2 * 20
+    assert shift_costs.drawn(plan.with_options(**{"shift.views": 100})) == 2 * 36
+    assert of_plan(plan, "shift").core_seconds["shift"] == pytest.approx(0.1 * 2 * 20)
+
+
+def test_part_graphs_cost_templates_and_parses(tmp_path):
+    plan = birds(tmp_path, metrics="and-or", **{"localize.part": "above", "localize.shots": 2, "localize.draws": 3})
+    # by hand: 40 views to learn from and 16 held-out ones; maps of 3 filters of 32 x 32 and 16 x 16 cells, moves of 5 and 2
+    usual = 40 * 1e-6 * (3 * 32**2 + 3 * 16**2) * 0.03
+    grown = 1e-6 * (3 * 32**2 * 11**2 + 3 * 16**2 * 5**2) * 0.01
+    parsed = 2 * 150 * 1e-5
+    templates = 3 * 2 * 2  # draws, shots and mirror images
+    found = of_plan(plan, "and-or", images=36, views=78).core_seconds["and-or"]
+    assert found == pytest.approx(usual + templates * (grown + 16 * parsed))
+    asked = plan.with_options(**{"and-or.questions": 5, "and-or.pool": 8, "and-or.seeds": 2})
+    inquiries = 4 * 2 * 5 * (3 * grown + (8 + 16) * parsed)
+    assert of_plan(asked, "and-or", images=36, views=78).core_seconds["and-or"] == pytest.approx(found + inquiries)
+    larger = of_plan(plan, "and-or", images=360, views=780).core_seconds["and-or"]
+    assert larger == pytest.approx(10 * usual + templates * (grown + 160 * parsed))
 
 
 def main_exits(arguments):

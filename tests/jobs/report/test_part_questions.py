@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import pytest
@@ -10,12 +11,16 @@ from filterscope import schemas
 from filterscope.jobs.cli.main import main
 from filterscope.jobs.findings.ask_parts import PartAsking, answer_parts
 from filterscope.jobs.report.ask_parts import write_parts_page
+from filterscope.jobs.report.glossary import column_says
 from filterscope.jobs.report.questions import held_of
 from filterscope.jobs.report.serve import HOST
+from filterscope.jobs.report.thumbnails import Look
 from filterscope.pipeline.engine.errors import InputError
+from filterscope.pipeline.methods.and_or.drawn import FINDINGS
 from tests import planted
 from tests.audits import audit_here
 from tests.jobs.report.browsing import Opened, assert_accessible, until_it_says
+from tests.jobs.report.pages import written_here
 from tests.jobs.report.test_edit_page import begun, count, press, served, settled
 from tests.planted.dots import write_birds
 
@@ -221,6 +226,32 @@ def test_served_answers_are_saved_by_two_tabs_and_while_the_server_was_dead(brow
         opened.assert_quiet()
         opened.page.context.close()
     assert len(json.loads(page.with_suffix(".answers.json").read_bytes())["items"]) == 3
+
+
+def test_every_number_of_what_answers_came_to_says_what_it_is(run, tmp_path):
+    teach(run, tmp_path)
+    for finding in FINDINGS:
+        frame = finding.frame(run)
+        assert frame.height or finding.tables[0] == "aog_places"
+        numbers = [name for name in frame.columns if frame[name].dtype.is_numeric()]
+        assert [name for name in numbers if not column_says(name, finding)] == [], finding.title
+
+
+@pytest.mark.slow
+def test_the_report_draws_templates_on_crops_where_their_patterns_lie(run, tmp_path):
+    seen = teach(run, tmp_path)
+    text = (written_here(run, tmp_path / "report") / "index.html").read_text()
+    for title in ("Parts found after a person", "Error against a person", "And-Or graph of a person"):
+        assert title in text
+    section = text.partition('id="templates-of-a-person-s-answers-on-crops"')[2].partition("</section>")[0]
+    assert f"template {seen[0]}" in section.replace("</b>", "")
+    first = section.partition('<g class="marks">')[2].partition("</g>")[0]
+    rows = schemas.scan_answered_places(run).filter(parse="annotated").collect()
+    asking = PartAsking(run, "above")
+    look = Look.of(asking.plan, asking.model)
+    scale = look.width / asking.model.transform.input_size[1]
+    drawn = [float(found) for found in re.findall(r'<circle class="mark-0" cx="([\d.]+)"', first)]
+    assert drawn == pytest.approx([(x + 0.5) * scale for x in rows["x"].explode()], abs=0.06)
 
 
 def drawn_one(tab):

@@ -1,5 +1,7 @@
 """Templates are grown of the units that the formulas choose, and find planted parts."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,8 +67,9 @@ def test_growing_equals_the_formula_in_both_layers(seed, shots):
         np.testing.assert_allclose(found.score, best[: len(found.score)], atol=1e-8)
         cell = np.round((found.found - layer.lattice.centre) / layer.lattice.stride).astype(int)
         for k, unit in enumerate(found.unit.tolist()):
-            name = (unit, *(tuple(at) for at in cell[:, k].tolist()))
+            name = (unit, *np.floor(cell[:, k].mean(axis=0) + 0.5).astype(int).tolist())
             assert known[name][0] == pytest.approx(found.score[k], abs=1e-8)
+            assert known[name][1] == [tuple(at) for at in cell[:, k].tolist()]
         np.testing.assert_allclose(found.displacement, part.mean(axis=0) - found.place, atol=1e-9)
         upper = found
 
@@ -76,14 +79,34 @@ def planted(request):
     """Forty views; six filters of one part each among noise, three of noise alone, in two layers."""
     parts = planted_parts(40, request.param)
     layers = [planted_layer(parts, cells, 6, 3, request.param, mixed=1, peaks=2) for cells in (14, 28)]
-    return parts, layers, [responses_of(layer) for layer in layers]
+    responses = [responses_of(layer) for layer in layers]
+    return parts, layers, responses, [grow(responses, np.arange(5), parts[:5, part], SIDE) for part in range(3)]
+
+
+def lies_on_its_part(layer, patterns, parts):
+    """Return of each pattern whether it lies where its filter's part shows, on most of the annotated views."""
+    found = []
+    for k, unit in enumerate(patterns.unit.tolist()):
+        # a planted part raises its filter up to 1.75 strides away
+        near = [
+            np.hypot(*(patterns.found[:, k] - parts[:, one]).T) < 1.75 * layer.stride[0] for one in layer.mixes[unit]
+        ]
+        found.append(bool(near) and np.mean(near[0]) > 0.5)
+    return found
+
+
+def test_cells_drawn_at_random_rarely_lie_on_a_part(planted):
+    parts, layers, responses, _ = planted
+    for layer, units in zip(layers, responses, strict=True):
+        cells = np.random.default_rng(0).integers(0, len(units.places()), (5, 300))
+        drawn = SimpleNamespace(unit=np.arange(300) % 9, found=units.places()[cells])
+        assert np.mean(lies_on_its_part(layer, drawn, parts[:5])) < 0.05
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_planted_parts_are_found_within_a_cell_by_patterns_of_their_filters(planted, part):
-    parts, layers, responses = planted
-    rows, tested = np.arange(5), np.arange(20, 40)
-    template = grow(responses, rows, parts[rows, part], SIDE)
+    parts, layers, responses, templates = planted
+    rows, tested, template = np.arange(5), np.arange(20, 40), templates[part]
     for layer, patterns in zip(layers, template.layers, strict=True):
         of_a_part = [bool(layer.mixes[unit]) for unit in patterns.unit]
         assert np.mean(of_a_part) >= 0.9  # 6 of 9 by chance
@@ -94,8 +117,17 @@ def test_planted_parts_are_found_within_a_cell_by_patterns_of_their_filters(plan
     assert apart.mean() < usual.mean() / 2
 
 
+def test_nine_in_ten_patterns_lie_on_planted_parts(planted):
+    parts, layers, _, templates = planted
+    found = []
+    for template in templates:
+        for layer, patterns in zip(layers, template.layers, strict=True):
+            found += lies_on_its_part(layer, patterns, parts[:5])
+    assert np.mean(found) >= 0.9
+
+
 def test_patterns_follow_a_part_from_one_annotated_view(planted):
-    parts, _, responses = planted
+    parts, _, responses, _ = planted
     tested = np.arange(20, 40)
     for row in range(3):
         template = grow(responses, np.array([row]), parts[[row], 0], SIDE)

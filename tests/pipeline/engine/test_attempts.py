@@ -33,6 +33,16 @@ def test_tries_are_counted_until_one_comes_to_an_end(tmp_path):
     assert attempts.begin(WORK, 0) == 0
 
 
+def test_layers_of_any_name_have_tries_of_their_own(tmp_path):
+    attempts, names = Attempts(tmp_path), ["layer", "layer.step-0", "layer.step-0.step-0"]
+    works = [Work((Key("extract", ("net", name), Fingerprint({})),), "task") for name in names]
+    for count, work in enumerate(works, 1):
+        assert [attempts.begin(work, 0) for _ in range(count)] == list(range(count))
+    assert attempts.open("extract") == [work.keys[0].text for work in works]
+    attempts.end(works[0], 0)
+    assert attempts.open("extract") == [work.keys[0].text for work in works[1:]]
+
+
 @pytest.mark.parametrize(("died", "given_up"), [(0, False), (TRIES - 1, False), (TRIES, True)])
 def test_what_ended_its_worker_too_often_is_not_called_again(tmp_path, died, given_up):
     for _ in range(died):

@@ -55,11 +55,13 @@ ASKED: dict[str, dict[str, Any]] = {
     "up-convolution": {"up-convolution.views": 6, "up-convolution.fitted": 6, "up-convolution.pictures": 2},
     "visualization": {"visualization.steps": 4, "visualization.pictures": 2},
     "localize": {"localize.part": "<em>dot</em>", "localize.shots": 2, "localize.draws": 2},
+    "parses": {"parses.steps": 6, "parses.features": 4},
     "and-or": {"and-or.questions": 2, "and-or.pool": 6, "and-or.seeds": 2},
 }
 #: What the refusal of a need says is missing; a need that is not here is named by the words of its class.
 _MISSING = {
     "Attackable": ("class scores",),
+    "Boxed": ("categories of boxes",),
     "Category": ("category",),
     "Classes": ("two classes",),
     "Comparable": ("class scores",),

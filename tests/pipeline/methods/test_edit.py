@@ -24,6 +24,8 @@ from filterscope.pipeline.methods.localize.edited import (
     simulated,
 )
 from filterscope.pipeline.methods.localize.edits import LARGEST, read_edits
+from filterscope.pipeline.methods.localize.retrieved import Retrieved
+from filterscope.pipeline.methods.localize.trial import annotated
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
@@ -87,10 +89,10 @@ def run(learned, tmp_path):
     return shutil.copytree(learned, tmp_path / "run")
 
 
-def held(run, decide=lambda number: "remove" if number == 0 else "keep"):
+def held(run, decide=lambda number: "remove" if number == 0 else "keep", draw=0):
     """Return edits as the page gives them."""
     plan = RunFolder(run).plan()
-    asked = asked_of(plan, "above", shots=2, share=0.3)
+    asked = asked_of(plan, "above", shots=2, share=0.3, draw=draw)
     model = plan.model(asked.model)
     nodes = shown_nodes(plan, model, asked)
     decisions = [{"node": node, "decision": decide(n), "seconds": 1.5} for n, node in enumerate(nodes)]
@@ -123,6 +125,27 @@ def test_decisions_are_kept_computed_once_and_replaced_by_later_ones(run, tmp_pa
     assert f"{len(rows)} of {len(rows)} nodes removed" in edits_report(later)
 
 
+def test_sets_of_annotated_crops_are_those_of_localize_and_edited_side_by_side(run, tmp_path):
+    plan = RunFolder(run).plan()
+    model, sets = plan.model("planted"), []
+    for draw in (0, 1, 2):
+        mixed = Retrieved.of(plan, model, asked_of(plan, "above", shots=2, share=0.3, draw=draw))
+        assert mixed.annotated.tolist() == annotated(mixed.parts, 2, draw).tolist()
+        sets.append(tuple(mixed.annotated.tolist()))
+    assert len(set(sets)) > 1
+    first, second = (given(run, held(run, draw=draw), tmp_path) for draw in (0, 1))
+    assert (first["draw"].unique().to_list(), second["draw"].unique().to_list()) == ([0], [1])
+    kept = schemas.scan_edited_localization(run).sort("draw").collect()
+    assert kept.height == first.height + second.height
+    assert kept.filter(draw=0)["distance"].sort().to_list() == first["distance"].sort().to_list()
+
+
+@pytest.mark.parametrize("draw", [-1, 10_000])
+def test_a_number_of_no_set_is_refused(learned, draw):
+    with pytest.raises(InputError, match=f"--draw {draw}: the number of a set of annotated images, from 0 to 9,999"):
+        asked_of(RunFolder(learned).plan(), "above", shots=2, share=0.3, draw=draw)
+
+
 def test_decisions_of_before_are_computed_again_where_they_were_changed_by_hand(run, tmp_path):
     given(run, held(run), tmp_path)
     (file,) = (run / "tables" / "edit_decisions").rglob("*.parquet")
@@ -150,6 +173,9 @@ def test_decisions_of_before_are_computed_again_where_they_were_changed_by_hand(
         ({"shots": 1e9}, "shots"),
         ({"shots": True}, "shots"),
         ({"share": 0}, "share"),
+        ({"draw": -1}, "draw"),
+        ({"draw": 10_000}, "draw"),
+        ({"draw": True}, "draw"),
         ({"share": float("nan")}, "share"),
         ({"extra": 1}, "extra"),
         ({"decisions": {}}, "decisions"),

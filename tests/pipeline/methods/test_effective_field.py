@@ -14,7 +14,7 @@ from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.methods.attribution.drawn import drawn_views
 from filterscope.pipeline.methods.effective_field.costs import drawn, told
-from filterscope.pipeline.methods.effective_field.findings import agreement, of_units, strips, summary
+from filterscope.pipeline.methods.effective_field.findings import agreement, of_units, strips, summary, wall
 from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
 from tests.audits import audit_here
@@ -156,7 +156,10 @@ def test_pages_of_units_show_field_and_strip(run, tmp_path):
     assert len(pictures) == 1 + 7
     assert "Effective field of the unit" in page.text
     assert "What active cells see" in page.text
-    assert of_units(run, "averaging", "1").height == 3
+    every = of_units(run, "averaging", "1")
+    assert wall(run, "averaging", "1").equals(
+        every.select("model", "layer", "unit", "68 %", "uniform 68 %", "long to short", "picture")
+    )
     assert strips(run, "averaging", "1").filter(pl.col("unit") == 1)["kind"].to_list() == ["top"] * 3 + ["random"] * 4
 
 

@@ -20,7 +20,7 @@ OPTIONS = {
     "defaults": {},
     "others": {
         "anchoring": "receptive_field", "geometry": "crop", "min_images": 3, "quantile": 0.02, "mask_size": 56,
-        "unit_image": "top", "unit_concept": "top:7", "top_images": 9, "image_block": 32, "unit_block": 16, "activation_scale": 0.0625,
+        "unit_image": "top", "top_images": 9, "image_block": 32, "unit_block": 16, "activation_scale": 0.0625,
         "location_protocol": "interpretable-cnn", "occluder": 11, "occluder_step": 3, "field_images": 4,
         "field_units": 8, "graph_mode": "release", "graph_iterations": 5, "graph_heldout": 0.25,
     },
@@ -94,6 +94,14 @@ def test_what_is_like_another_stage_without_reading_it_is_known():
     assert same == {"dissect": "dissect"}
 
 
+@pytest.mark.parametrize("store", STORES)
+def test_two_stages_of_one_name_are_one_stage(store):
+    plan, named = plan_with(store=store), {}
+    for method in registry.METHODS:
+        for kind in method.stages(plan.options):
+            assert named.setdefault(kind.name, kind) == kind, f"{method.name} calls a stage {kind.name}, as another method does"
+
+
 #: Options that say which work there is, and so stand in the places of keys.
 IN_KEYS = {
     "localize.shots", "localize.category", "localize.model", "localize.layers", "attribution.methods",
@@ -123,8 +131,8 @@ def another(options, field):
     default = options.model_fields[field].default
     for value in (7, 0.125, True, False, "release", "top", "survey", "receptive_field", "interpretable-cnn", "1,2", "a",
                   ("a",), (0.25,), ("occlusion",), "lasso", "positives", "cg", ("pgd",), ("a,b,+",),
-                  ("eye,0,0,1,1,",), ("grey",), ("a,1,label:a",), "sigmoid", "share", "attributes", "centre",
-                  "factory:a:b"):  # fmt: skip
+                  ("eye,0,0,1,1,",), ("grey",), ("a,1,label:a",), "sigmoid", "sum", "share", "attributes", "centre",
+                  "factory:a:b", "top:7"):  # fmt: skip
         try:
             if getattr(options(**{field: value}), field) != default:
                 return value

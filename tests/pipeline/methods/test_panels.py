@@ -7,16 +7,17 @@ import pytest
 from filterscope.pipeline.engine.keys import Fingerprint, Grid, Keys, beside, blocks
 from filterscope.pipeline.engine.sharing import shared, sharing
 from filterscope.pipeline.engine.stage import Stage, Work
+from filterscope.pipeline.methods.dissection.tallies import _Tallies
 from filterscope.pipeline.methods.extraction.panels import ROOM, panels
 from filterscope.pipeline.views import decode
 from tests.audits import audit_here, tables
 from tests.planted import PLANTED, SIZE, write_dataset
 
 
-def plan(parameters, *, blocks=64, actors=2):
+def plan(parameters, *, blocks=64, actors=2, stored=True):
     models = [SimpleNamespace(name=f"net-{number}", parameters=count) for number, count in enumerate(parameters)]
     return SimpleNamespace(
-        models=models, view_count=64 * blocks, options=SimpleNamespace(image_block=64, actors=actors)
+        models=models, view_count=64 * blocks, options=SimpleNamespace(image_block=64, actors=actors, stored=stored)
     )
 
 
@@ -36,6 +37,12 @@ def test_a_panel_is_of_networks_that_fit_into_a_worker(parameters, found):
 @pytest.mark.parametrize(("blocks", "actors", "together"), [(1, 0, 3), (7, 2, 1), (8, 2, 3), (8, 3, 1)])
 def test_no_panel_leaves_workers_without_a_block(blocks, actors, together):
     assert list(panels(plan([1, 1, 1], blocks=blocks, actors=actors)).values()).count(0) == together
+
+
+@pytest.mark.parametrize(("blocks", "together"), [(112, 1), (113, 3)])
+def test_without_a_store_a_piece_is_a_span_of_blocks(blocks, together):
+    found = panels(plan([1, 1, 1], blocks=blocks, actors=2, stored=False))
+    assert list(found.values()).count(0) == together
 
 
 def grid(model, layers, cuts):
@@ -112,7 +119,7 @@ def test_a_zoo_decodes_an_image_once_and_finds_what_single_audits_find(tmp_path,
         "data": tmp_path / "data", "layers": "1", "quantile": 0.05, "min_images": 3, "image_block": 4, "store": store
     }  # fmt: skip
     zoo = audit_here(tmp_path / "zoo", models=ZOO, **settings)
-    passes = 1 if store == "zarr" else 1 + len(ZOO)  # the second pass is an analysis of each network
+    passes = 1 if store == "zarr" else 2
     assert all(loaded.count(name) == passes for name in set(loaded)), sorted(loaded)
     for model in ZOO:
         name = model["name"]
@@ -120,3 +127,36 @@ def test_a_zoo_decodes_an_image_once_and_finds_what_single_audits_find(tmp_path,
         for table, frame in tables(alone).items():
             found = tables(zoo)[table]
             assert found.filter(found["model"] == name).equals(frame), (table, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [1, 4, 5])
+def test_a_zoo_interrupted_in_its_second_pass_finds_the_same(tmp_path, monkeypatch, before):
+    """Stopped after one network of the first span, between two spans, and within the second."""
+    write_dataset(tmp_path / "data", images=36)
+    settings = {
+        "data": tmp_path / "data", "layers": "1", "quantile": 0.05, "min_images": 3, "image_block": 2, "store": "none",
+        "models": ZOO,
+    }  # fmt: skip
+    calm = audit_here(tmp_path / "calm", **settings)
+    call, calls, most = _Tallies.__call__, [], [before]
+
+    def counted(self, task):
+        if len(calls) == most[0]:
+            raise KeyboardInterrupt
+        calls.append((task.model.name, task.start))
+        return call(self, task)
+
+    monkeypatch.setattr(_Tallies, "__call__", counted)
+    with pytest.raises(KeyboardInterrupt):
+        audit_here(tmp_path / "stopped", **settings)
+    first = list(calls)
+    monkeypatch.setattr(
+        _Tallies, "__call__", lambda self, task: calls.append((task.model.name, task.start)) or call(self, task)
+    )
+    stopped = audit_here(tmp_path / "stopped", **settings)
+    assert calls[: len(first)] == first
+    assert sorted(calls) == sorted((model["name"], start) for model in ZOO for start in (0, 32))
+    for table, frame in tables(calm).items():
+        assert tables(stopped)[table].equals(frame), table
+        assert frame.height

@@ -12,8 +12,8 @@ from filterscope.operators.rules.formula import parse
 from filterscope.pipeline.datasets.layout import DatasetWriter
 from filterscope.pipeline.datasets.sample import draw_sample
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.rules.file import rule_rows, rules_of
 from filterscope.pipeline.methods.rules.findings import broken, imposed, obeyed
+from filterscope.pipeline.run.rule_file import rule_rows, rules_of
 from tests import planted
 from tests.audits import audit_here
 from tests.naive import rules as naive

@@ -1,0 +1,1 @@
+"""Parses of a box by an And-Or grammar over a grid of cells."""

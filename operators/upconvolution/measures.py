@@ -3,6 +3,8 @@
 Images are float arrays of shape (n, height, width, 3) from 0 to 1.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,7 +96,8 @@ def structure(images: Images, pictures: Images) -> Values:
     if min(images.shape[1:3]) < _WINDOW:
         return np.full(len(images), np.nan)
     pairs = zip(np.asarray(images, np.float64) @ _GREY, np.asarray(pictures, np.float64) @ _GREY, strict=True)
-    return np.array([structural_similarity(*pair, data_range=1.0, win_size=_WINDOW) for pair in pairs])
+    similarity: Callable[..., float] = structural_similarity
+    return np.array([similarity(*pair, data_range=1.0, win_size=_WINDOW) for pair in pairs])
 
 
 def relative(features: NDArray[np.floating], again: NDArray[np.floating]) -> Values:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.stores.places import write_atomically
 from filterscope.pipeline.training.images import Images
-from filterscope.pipeline.training.lesson import Lesson
 
 #: Images of a pass, and rows of a product.
 _BATCH, _ROWS = 32, 256
@@ -25,6 +24,18 @@ _FLAT = 1e-12
 
 #: Returns the maps, float32 of shape (n, C, h, w), of images, uint8 of shape (n, height, width, 3).
 Layer = Callable[[np.ndarray], np.ndarray]
+
+
+class Divided(Protocol):
+    """Views that train and views held out, as a `Lesson` has them."""
+
+    @property
+    def train(self) -> np.ndarray:
+        """Views that train, ascending."""
+
+    @property
+    def heldout(self) -> np.ndarray:
+        """Views held out, ascending."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class Features:
 
 
 def features_of(
-    folder: Path, stated: Any, images: Images, lesson: Lesson, layer: Layer, *, mirrored: bool = True
+    folder: Path, stated: Any, images: Images, lesson: Divided, layer: Layer, *, mirrored: bool = True
 ) -> Features:
     """Return the features of a lesson, computed if they are not there.
 
@@ -65,7 +76,7 @@ def features_of(
         All that they depend on, as for JSON.
     images : Images
         The views.
-    lesson : Lesson
+    lesson : Divided
         Which are needed.
     layer : callable
         Computes them.

@@ -236,7 +236,7 @@ class Inverting(Training):
                     "--learning-rate helps"
                 )
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self._optimiser.step()
             self._schedule.step()
             self.step += 1

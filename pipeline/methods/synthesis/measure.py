@@ -145,7 +145,7 @@ class Work:
                 "unguided": unguided[number] / best if best > 0 else None,
                 "quantile": float(share_below(reached[number : number + 1], every)[0]),
                 "natural": natural[number], "nearest": near[number], "nearest_real": self.nearest_real,
-                "kept": None if natural[number] is None else natural[number] >= UNNATURAL,
+                "kept": _looks_real(natural[number]),
                 "picture": png(shown[number]),
             })  # fmt: skip
         return rows, [{**same, **row} for row in self._of_units(units, shown, maps)]
@@ -176,6 +176,10 @@ class Work:
             shares = [interval(share_below(mine[:, one], real[:, one]))[0] for one in (partner, int(random))]
             rows.append({"matched": partner, "transfer": shares[0], "transfer_control": shares[1]})
         return rows
+
+
+def _looks_real(natural: float | None) -> bool | None:
+    return None if natural is None else natural >= UNNATURAL
 
 
 def _kept(images: torch.Tensor) -> np.ndarray:

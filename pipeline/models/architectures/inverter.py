@@ -69,7 +69,8 @@ class Inverter(nn.Module):
 
     def decode(self, codes: Tensor, group: int) -> Tensor:
         """Return images from 0 to 1 of flattened features (n, channels * rows * columns), as a decoder of codes."""
-        return self(codes.unflatten(1, self.features)).clamp(0, 1)
+        images: Tensor = self(codes.reshape(-1, *self.features)).clamp(0, 1)
+        return images
 
 
 def _full(inputs: int, outputs: int) -> list[nn.Module]:

@@ -1,4 +1,4 @@
-"""The chain of a planted Gaussian in the plane: where 400 chains end, and the ellipses of one and two deviations."""
+"""The chain of a planted Gaussian in the plane: the ends of 400 chains, and the ellipses of one and two deviations."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ def picture():
     """Draw the ends of the chains, and one chain's way."""
     generator, mean, covariance = torch.Generator().manual_seed(0), torch.tensor(MEAN), torch.tensor(COVARIANCE)
     shrink = covariance @ torch.linalg.inv(covariance + NOISE**2 * torch.eye(2))
-    codes, way = torch.full((400, 2), -3.0), []
+    codes, way = torch.full((8000, 2), -2.0), []
     for _ in range(400):
         denoised = mean + (codes - mean) @ shrink.T
         noise = torch.randn(codes.shape, generator=generator)
@@ -25,7 +25,7 @@ def picture():
         return 230 + 50 * point[0], 165 - 50 * point[1]
 
     sheet.lines([place(point) for point in way[:120:2]], colour=SOFT, width=0.8)
-    for point in codes.numpy():
+    for point in codes[:400].numpy():
         sheet.dot(*place(point), 2, fill=TEAL, opacity=0.5)
     turn = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     root = np.linalg.cholesky(np.array(COVARIANCE))

@@ -99,7 +99,9 @@ def test_two_stages_of_one_name_are_one_stage(store):
     plan, named = plan_with(store=store), {}
     for method in registry.METHODS:
         for kind in method.stages(plan.options):
-            assert named.setdefault(kind.name, kind) == kind, f"{method.name} calls a stage {kind.name}, as another method does"
+            assert named.setdefault(kind.name, kind) == kind, (
+                f"{method.name} calls a stage {kind.name}, as another method does"
+            )
 
 
 #: Options that say which work there is, and so stand in the places of keys.

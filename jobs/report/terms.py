@@ -1,4 +1,4 @@
-"""What numbers of findings with pictures are, for the glossary."""
+"""What numbers of findings with pictures and of biases are, for the glossary."""
 
 #: As `glossary.TERMS`, which holds these.
 OF_PICTURES: dict[str, str] = {
@@ -65,6 +65,22 @@ OF_PICTURES: dict[str, str] = {
     "What pictures with a prior reach.diversity": "how far a unit's pictures differ, over its top images; the median",
     "What pictures with a prior reach.transfer": "how the matched unit of another network ranks them among real images",
     "of a random unit": "the same of a random unit of the other network",
+    # of biased representations
+    "What the labels explain of relations.pairs": "pairs of outputs that have a relation",
+    "What the labels explain of relations.strength": "size of a relation, the median over pairs",
+    "What the labels explain of relations.random network": "the same in the network with its weights in another order",
+    "What the labels explain of relations.labelled": "pairs that have a relation and a correlation in the labels",
+    "explained": "correlation, over these pairs, of the relation with that of the labels",
+    "slope": "of the straight line through them; the residual is what it leaves",
+    "intercept": "relation of two attributes whose labels do not correlate, by that line",
+    "What the labels explain of relations.expected": "pairs of which something is expected",
+    "conflicts": "pairs of these that are not as expected",
+    "Relations that differ between models.relation": "relation in the model",
+    "in the other": "relation in the other model",
+    "difference": "relation in the model less that in the other",
+    "own effect": "largest effect of editing a region that the attribute is seen in",
+    "context effect": "largest effect of editing another region",
+    "context share": "context effect over own effect",
 }
 
 __all__ = ["OF_PICTURES"]

@@ -130,7 +130,7 @@ def coherence(chosen: NDArray[np.int64], features: NDArray[np.float64]) -> NDArr
     chosen : int64 ndarray of shape (D, M)
         Numbers of the images of each direction, at least two.
     features : float64 ndarray of shape (n, F)
-        Features of each image; their mean over the images is subtracted, so that chance gives about 0.
+        Features of each image; their mean over the images is subtracted.
 
     Returns
     -------

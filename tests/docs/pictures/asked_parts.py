@@ -45,5 +45,5 @@ def picture():
                 )  # fmt: skip
         error = np.hypot(*(inquiry.parsed(tested)[0] - part[tested]).T).mean() / np.hypot(*EXTENT)
         sheet.text(left, top + SIDE + 20, WORDS[answer.said])
-        sheet.note(left, top + SIDE + 38, f"error then {error:.3f}" + ("" if np.isnan(gain) else f"; gain {gain:.0f}"))
+        sheet.note(left, top + SIDE + 38, f"error then {error:.3f}" + ("" if np.isnan(gain) else f"; gain {gain:.2f}"))
     return sheet.svg()

@@ -185,6 +185,7 @@ def test_the_next_page_asks_by_what_was_answered_and_nothing_twice(browser, run,
     assert (again.new, again.known, again.blank) == (0, 2, 1)
 
 
+@pytest.mark.slow
 def test_served_answers_are_saved_by_two_tabs_and_while_the_server_was_dead(browser, run, page):
     with served(run) as server:
         port, opened = server.server_port, begun(browser, server)

@@ -51,6 +51,7 @@ def test_a_pool_starts_where_there_are_nodes_of_its_label_and_grows_to_its_size(
         assert (pool.min_size, pool.max_size, pool.initial_size) == (1, most, first)
 
 
+@pytest.mark.slow
 def test_workers_are_made_from_a_path_and_names_and_load_the_rest_themselves():
     """What travels to the maker of a worker is small, so that Ray can make it again wherever it went."""
     settings = {"actors": 2, "methods": ("dissection", "anchorings", "significance", "influence")}

@@ -20,7 +20,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "graph": {"graph_iterations": 4},
     "bias": {"bias.control_views": 4, "bias.pictures": 2, "bias.edit_views": 2},
     "blind-spots": {"blind-spots.confidence": 0.2},
-    "direction-semantics": {"direction-semantics.label": "kind", "direction-semantics.draws": 3},
+    "semantics": {"semantics.label": "kind", "semantics.draws": 3},
     "influence": {
         "influence.checks": 4,
         "influence.attacked": 2,

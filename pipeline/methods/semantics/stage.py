@@ -1,4 +1,4 @@
-"""Stage `direction-semantics`: the strongest images of the units of a layer, and those of directions that are no units."""
+"""Stage `semantics`: the strongest images of the units of a layer, and those of directions that are no units."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +11,11 @@ from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.errors import RunError
 from filterscope.pipeline.engine.keys import blocks
 from filterscope.pipeline.engine.stage import Output
-from filterscope.pipeline.methods.direction_semantics.judge import JUDGED, read_judged
-from filterscope.pipeline.methods.direction_semantics.options import DirectionSemanticsOptions
 from filterscope.pipeline.methods.extraction.artifacts import MAXIMA
 from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.outputs.truth import stated_labels
+from filterscope.pipeline.methods.semantics.judge import JUDGED, read_judged
+from filterscope.pipeline.methods.semantics.options import SemanticsOptions
 from filterscope.pipeline.methods.tasks import LayerTask, by_layer
 from filterscope.pipeline.methods.units import named_or_drawn
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -57,7 +57,7 @@ class _Images:
 
 def measure(task: LayerTask) -> list[Output]:
     """Compare the units of a layer with other directions, and write its parts of both tables."""
-    plan, options = task.plan, task.plan.of(DirectionSemanticsOptions)
+    plan, options = task.plan, task.plan.of(SemanticsOptions)
     names, images = _images(task)
     units, layer = named_or_drawn(None, options.directions, task.model, task.layer), task.layer.channels
     # a unit that does not vary has no strongest images
@@ -65,7 +65,7 @@ def measure(task: LayerTask) -> list[Output]:
     if not len(units):
         return _outputs(task, [], [])
     chosen = {"unit": images.along(np.eye(layer)[units])}
-    seed = (plan.data_identity, "direction-semantics", task.model.weights_sha256, task.layer.name)
+    seed = (plan.data_identity, "semantics", task.model.weights_sha256, task.layer.name)
     chance = images.measured(by_chance(images.group, images.top, CHANCE, seed_of(*seed, "chance")))
     own = images.measured(chosen["unit"])
     measures = [name for name in own if name != "concept"]
@@ -95,7 +95,7 @@ def _outputs(task: LayerTask, rows: list[dict[str, Any]], summary: list[dict[str
 
 def _images(task: LayerTask) -> tuple[list[str], _Images]:
     plan = task.plan
-    options = plan.of(DirectionSemanticsOptions)
+    options = plan.of(SemanticsOptions)
     store = ActivationStore(plan.run, task.model.name, task.layer.name)
     cuts = blocks("images", plan.view_count, plan.options.image_block)
     maxima = np.concatenate([store.read_maxima(start, stop, slice(None)) for _, start, stop in cuts])
@@ -103,14 +103,14 @@ def _images(task: LayerTask) -> tuple[list[str], _Images]:
     label = of_image[plan.views.image]
     kept = np.flatnonzero((label >= 0) & ~np.isnan(maxima[:, 0]))
     # many images do not drive a sparse unit at all: which of equal ones come first must not go by their place in the data set
-    seed = seed_of(plan.data_identity, "direction-semantics", "ties")
+    seed = seed_of(plan.data_identity, "semantics", "ties")
     kept = np.random.Generator(np.random.PCG64(seed)).permutation(kept)
     group = plan.views.group[kept].astype(np.int64)
     if len(np.unique(group)) < 2 or len(np.unique(label[kept])) < 2:
         raise RunError(
             f"{len(kept)} views were decoded and have one value of {options.label!r}, of {len(np.unique(label[kept]))} "
             "different ones; directions are compared on two images or more, of two labels; add images, or name another "
-            "attribute with --direction-semantics.label"
+            "attribute with --semantics.label"
         )
     features = {name: values[kept] for name, values in sorted(read_judged(plan, task.model).items())}
     return names, _Images(kept, label[kept], group, maxima[kept].astype(np.float64), features, options.top)
@@ -160,13 +160,13 @@ def _write(task: LayerTask, name: str, rows: list[dict[str, Any]]) -> tuple[int,
 
 def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     """Return what the comparison depends on, beside the maxima and the judge."""
-    asked = plan.of(DirectionSemanticsOptions)
+    asked = plan.of(SemanticsOptions)
     drawn = {"directions": asked.directions, "draws": asked.draws, "chance": CHANCE, "bases": list(OTHERS)}
     return {"label": asked.label, "top": asked.top, **drawn}
 
 
 MEASURE = StageKind(
-    "direction-semantics",
+    "semantics",
     reads=(MAXIMA, JUDGED),
     writes=(Table("direction_semantics"), Table("layer_semantics")),
     plan=by_layer(measure),

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from filterscope.pipeline.methods.direction_semantics.options import DirectionSemanticsOptions
 from filterscope.pipeline.methods.method import Method
+from filterscope.pipeline.methods.semantics.options import SemanticsOptions
 
 if TYPE_CHECKING:
     from filterscope.pipeline.methods.method import Finding, StageKind
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 def stages(options: "RunOptions") -> "Sequence[StageKind]":
     """Return the stages of the method."""
-    from filterscope.pipeline.methods.direction_semantics.judge import JUDGE
-    from filterscope.pipeline.methods.direction_semantics.stage import MEASURE
+    from filterscope.pipeline.methods.semantics.judge import JUDGE
+    from filterscope.pipeline.methods.semantics.stage import MEASURE
 
     return JUDGE, MEASURE
 
 
 def needs() -> "Sequence[Need]":
     """Return what must be there."""
-    from filterscope.pipeline.methods.direction_semantics.needs import Labels
+    from filterscope.pipeline.methods.semantics.needs import Labels
 
     return (Labels(),)
 
 
 def findings() -> "Sequence[Finding]":
     """Return what it found."""
-    from filterscope.pipeline.methods.direction_semantics.findings import FINDINGS
+    from filterscope.pipeline.methods.semantics.findings import FINDINGS
 
     return FINDINGS
 
 
 METHOD = Method(
-    name="direction-semantics",
+    name="semantics",
     about="Whether units mean more than random directions and rotated bases",
     source="Szegedy et al. 2014, Intriguing Properties of Neural Networks",
     stages=stages,
-    options=DirectionSemanticsOptions,
+    options=SemanticsOptions,
     needs=needs,
     findings=findings,
 )

@@ -14,10 +14,10 @@ def _judge(value: str) -> str:
     return value
 
 
-class DirectionSemanticsOptions(Options):
+class SemanticsOptions(Options):
     """What images of a direction are compared by, and with how many other directions."""
 
-    method: ClassVar[str] = "direction-semantics"
+    method: ClassVar[str] = "semantics"
 
     label: StrictStr = option("class", "attribute of the data set that holds the label of an image")
     top: Annotated[StrictInt, at_most(1000, "they are to be the strongest images")] = option(
@@ -36,4 +36,4 @@ class DirectionSemanticsOptions(Options):
     )
 
 
-__all__ = ["DirectionSemanticsOptions"]
+__all__ = ["SemanticsOptions"]

@@ -8,8 +8,8 @@ from filterscope import schemas
 from filterscope.pipeline.methods.method import Finding
 
 _NOTE = (
-    "Purity: share of the strongest images with the label that most have. Units are special where random directions and "
-    "rotated bases hardly ever have as high a mean (p). Likeness: the same images compared by their colours alone."
+    "Purity: share of the strongest images with the label that most of them have. Units are special where random directions "
+    "and rotated bases hardly ever have as high a mean (p). Likeness: the same images compared by their colours alone."
 )
 
 
@@ -33,28 +33,11 @@ def headline(run: str | Path) -> pl.DataFrame:
 
 
 def by_depth(run: str | Path) -> pl.DataFrame:
-    """Return the purity of units, of rotated bases and of images at random layer by layer, in the order of the tables."""
-    rows = schemas.scan_layer_semantics(run)
-    keys = ["model", "layer"]
-    units = rows.filter(pl.col("basis") == "unit").select(*keys, pl.col("purity").alias("units"), "purity_chance")
-    rotated = rows.filter(pl.col("basis") == "rotated").select(
-        *keys,
-        pl.col("purity").alias("rotated"),
-        pl.col("purity_low").alias("rotated low"),
-        pl.col("purity_high").alias("rotated high"),
-    )
-    depths = rows.select(*keys, "depth").unique()
-    joined = units.join(rotated, on=keys).join(depths, on=keys).sort("model", "depth")
-    columns = (
-        "model",
-        "depth",
-        "units",
-        "rotated",
-        "rotated low",
-        "rotated high",
-        pl.col("purity_chance").alias("chance"),
-    )
-    return joined.select(*columns).collect()
+    """Return the mean purity of units, of every other basis and of images at random layer by layer, in order of depth."""
+    columns = ("model", "basis", "depth", "purity", "purity low", "purity high", "purity_chance")
+    ends = (pl.col("purity_low").alias("purity low"), pl.col("purity_high").alias("purity high"))
+    rows = schemas.scan_layer_semantics(run).sort("model", "basis", "depth")
+    return rows.with_columns(*ends).select(*columns).collect()
 
 
 def of_layer(run: str | Path, model: str, layer: str, count: int = 6) -> pl.DataFrame:

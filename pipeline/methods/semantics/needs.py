@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError, did_you_mean
-from filterscope.pipeline.methods.direction_semantics.options import DirectionSemanticsOptions
+from filterscope.pipeline.methods.semantics.options import SemanticsOptions
 from filterscope.pipeline.run.needs import Need
 
 
@@ -18,27 +18,27 @@ class Labels(Need):
 
     def check_data(self, method: str, dataset: Dataset, settings: Mapping[str, Any]) -> None:
         """Refuse a data set without such an attribute, and another network that does not open."""
-        asked, table = DirectionSemanticsOptions.of(settings), dataset.table("attributes")
+        asked, table = SemanticsOptions.of(settings), dataset.table("attributes")
         known = sorted(set(table["attribute"].to_pylist()))
         if asked.label not in known:
             said = f"It has: {', '.join(known[:50])}" if known else "`filterscope import attributes` brings labels in"
             hint = did_you_mean(asked.label, known) or f" {said}."
             raise InputError(
-                f"--direction-semantics.label: the data set {dataset.folder} has no attribute {asked.label!r}.{hint}"
+                f"--semantics.label: the data set {dataset.folder} has no attribute {asked.label!r}.{hint}"
             )
         values = pc.unique(table.filter(pc.equal(table["attribute"], asked.label))["value"]).to_pylist()
         if len(values) < 2:
             raise InputError(
-                f"--direction-semantics.label: all images of {dataset.folder} with the attribute {asked.label!r} have the "
+                f"--semantics.label: all images of {dataset.folder} with the attribute {asked.label!r} have the "
                 f"value {values[0]!r}; name one of two labels or more"
             )
         if asked.judge is not None:
-            from filterscope.pipeline.methods.direction_semantics.judge import Judge
+            from filterscope.pipeline.methods.semantics.judge import Judge
 
             try:
                 Judge(asked.judge, "cpu")
             except InputError as error:
-                raise InputError(f"--direction-semantics.judge: {error}") from error
+                raise InputError(f"--semantics.judge: {error}") from error
 
 
 __all__ = ["Labels"]

@@ -11,11 +11,11 @@ import numpy as np
 from filterscope.pipeline.engine.keys import Grid, Key, Keys
 from filterscope.pipeline.engine.stage import Output, Stage, Work
 from filterscope.pipeline.methods.codes.classifier import digest_of
-from filterscope.pipeline.methods.direction_semantics.options import DirectionSemanticsOptions
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
 from filterscope.pipeline.methods.method import Prints, StageKind
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
+from filterscope.pipeline.methods.semantics.options import SemanticsOptions
 from filterscope.pipeline.methods.tasks import ModelTask, each_model, start_of, view_blocks
 from filterscope.pipeline.models.stated import stated_spec
 from filterscope.pipeline.run.plan import Plan, PlannedModel
@@ -109,7 +109,7 @@ class _Judging:
         self._held: tuple[str, Judge] | None = None
 
     def __call__(self, task: JudgeTask) -> list[Output]:
-        plan, text = task.plan, task.plan.of(DirectionSemanticsOptions).judge
+        plan, text = task.plan, task.plan.of(SemanticsOptions).judge
         pixels, seen = seen_views(plan, task.model, task.start, task.stop)
         arrays = {"pixels": coarse(pixels)}
         if text is not None:
@@ -145,7 +145,7 @@ def read_judged(plan: Plan, model: PlannedModel) -> dict[str, np.ndarray]:
 
 def judged_by(plan: Plan) -> str | None:
     """Return what tells one judge from another; None for none."""
-    return digest_of(plan.of(DirectionSemanticsOptions).judge)
+    return digest_of(plan.of(SemanticsOptions).judge)
 
 
 def _parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:

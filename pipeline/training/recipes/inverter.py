@@ -26,7 +26,7 @@ class InverterOptions(RecipeOptions):
     batch: Annotated[StrictInt, at_most(65_536, "a batch is in memory at once")] = option(
         64, "images of an update", ge=1
     )
-    learning_rate: StrictFloat = option(3e-3, "of Adam, the largest of one cycle", gt=0, le=1)
+    learning_rate: StrictFloat = option(1e-3, "of Adam, the largest of one cycle", gt=0, le=1)
 
 
 def check(options: InverterOptions, dataset: Dataset) -> None:

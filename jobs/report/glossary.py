@@ -354,6 +354,8 @@ TERMS: dict[str, str] = {
     "Edited views.after": "score after the edit",
     "Edited views.under control": "score after the control: an equal region painted elsewhere, or a view with it pasted",
     "Edited views.effect": "of the edit over all views: part of the contrast that it takes, less that of its control",
+    "How sure parses are.boxes": "boxes that are parsed as this class",
+    "What its strongest images have in common.unit": "number of the unit in its layer",
     **OF_PICTURES,
     "gap before": "accuracy on images that agree less that on images that contradict, of the network as it was",
     "gap after": "the same of the mended network, mean over trials",

@@ -97,6 +97,7 @@ def test_what_a_store_lost_is_found_and_computed_again(local, store, runs):
     assert_same(place, runs[0])
 
 
+@pytest.mark.slow
 def test_graphs_locations_and_patterns_are_the_same_on_a_store(server, tmp_path):
     write_animals(tmp_path / "data")
     bucket = new_bucket(server)

@@ -87,10 +87,11 @@ def data(tmp_path_factory):
     ("number", "code"),
     [
         (signal.SIGTERM, 143),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        (signal.SIGHUP, 129),
+        (signal.SIGINT, 130),
     ],
 )
+@pytest.mark.slow
 def test_a_signal_ends_a_run_as_ctrl_c_does(data, tmp_path, number, code):
     command = [sys.executable, "-c", WAITING, *AUDIT, "--data", str(data), "--out", str(tmp_path / "run")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

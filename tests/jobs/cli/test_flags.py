@@ -61,6 +61,7 @@ def test_flags_beside_the_options_work(asked):
     assert [model.source for model in config.models] == ["torchvision:resnet18@random:0", "timm:vgg11"]
 
 
+@pytest.mark.slow
 def test_a_flag_has_its_effect_by_each_of_its_names(asked, monkeypatch):
     seen = []
 
@@ -81,6 +82,7 @@ def test_a_flag_has_its_effect_by_each_of_its_names(asked, monkeypatch):
             assert seen[-1][flag.key] is False
 
 
+@pytest.mark.slow
 def test_a_default_said_aloud_changes_nothing(asked):
     plain = asked()
     for flag in flags():

@@ -86,7 +86,7 @@ class Asking:
 
     def reload(self):
         """Reload as a person does; what is stored goes to another process, which a reload within milliseconds may overtake."""
-        self.page.wait_for_timeout(500)
+        self.page.wait_for_timeout(1500)
         self.page.reload()
 
     def rows(self):

@@ -89,6 +89,7 @@ def test_the_network_opens_with_its_classes_and_is_an_encoder_and_a_decoder(run:
         assert torch.allclose(model.module(drawn), model.module.codes(drawn).norm(dim=2), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_codes_of_a_trained_network_are_audited_a_group_for_each_class(data: Path, run: Path, tmp_path: Path) -> None:
     audited = audit_here(
         tmp_path / "audit",

@@ -82,6 +82,7 @@ def test_boxes_of_exact_shares_are_those_of_fine_samples():
     assert whole.mean(axis=0) == pytest.approx(maps[0].mean(axis=(1, 2)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_boxes_are_those_of_roi_align():
     try:
         from torchvision.ops import roi_align

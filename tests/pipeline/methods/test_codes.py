@@ -15,10 +15,10 @@ from filterscope.jobs.config.audit import load_config
 from filterscope.jobs.runs.audit import audit
 from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.methods.codes.classifier import parsed
 from filterscope.pipeline.methods.codes.factors import stated
 from filterscope.pipeline.models.coder import coding_of, with_forward
 from filterscope.pipeline.models.coding import Categorical, Coding, Normal
+from filterscope.pipeline.models.stated import stated_spec
 from filterscope.pipeline.run.folder import RunFolder
 from tests.audits import audit_here
 from tests.pipeline.methods.test_vulnerable import write
@@ -311,7 +311,7 @@ def test_options_and_attributes_are_refused_in_words(data, tmp_path):
     assert "--codes.classifier: " in refused(**{"codes.classifier": "factory:tests.planted:nothing"})
     assert "codes.steps" in refused(**{"codes.steps": 1})
     assert not (tmp_path / "run").exists()
-    assert parsed("factory:a:b;input_size=32;mean=0.1;std=0.3").mean == (0.1,)
+    assert stated_spec("factory:a:b;input_size=32;mean=0.1;std=0.3").mean == (0.1,)
 
 
 def test_attributes_are_numbers_or_names_of_classes(data):

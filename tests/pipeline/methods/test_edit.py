@@ -125,6 +125,29 @@ def test_decisions_are_kept_computed_once_and_replaced_by_later_ones(run, tmp_pa
     assert f"{len(rows)} of {len(rows)} nodes removed" in edits_report(later)
 
 
+def test_a_call_that_is_killed_keeps_its_decisions_and_ends_with_the_same_bytes(run, tmp_path, monkeypatch):
+    undisturbed = shutil.copytree(run, tmp_path / "undisturbed")
+    given(undisturbed, held(undisturbed), tmp_path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(edited, "write_table", killed)
+        with pytest.raises(KeyboardInterrupt):
+            given(run, held(undisturbed), tmp_path)
+    assert list((run / "tables" / "edit_decisions").rglob("*.parquet"))
+    assert not list((run / "tables" / "edited_localization").rglob("*.parquet"))
+    given(run, held(undisturbed), tmp_path)
+    for table in ("edit_decisions", "edited_localization"):
+        mine, other = (
+            {path.name: path.read_bytes() for path in (folder / "tables" / table).rglob("*.parquet")}
+            for folder in (run, undisturbed)
+        )
+        assert mine == other, table
+    assert examine(run) == []
+
+
 def test_sets_of_annotated_crops_are_those_of_localize_and_edited_side_by_side(run, tmp_path):
     plan = RunFolder(run).plan()
     model, sets = plan.model("planted"), []

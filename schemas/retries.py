@@ -19,7 +19,7 @@ class _Count:
     """Requests that this process sent again."""
 
     def __init__(self) -> None:
-        self._lock, self._count = Lock(), 0
+        self._lock, self._count, self._told = Lock(), 0, 0
 
     def add(self) -> None:
         with self._lock:
@@ -28,6 +28,11 @@ class _Count:
     def get(self) -> int:
         return self._count
 
+    def take(self) -> int:
+        with self._lock:
+            new, self._told = self._count - self._told, self._count
+        return new
+
 
 _COUNT = _Count()
 
@@ -35,6 +40,11 @@ _COUNT = _Count()
 def retries() -> int:
     """Return how many requests to object stores this process sent again since it began."""
     return _COUNT.get()
+
+
+def unreported() -> int:
+    """Return how many of them nobody was told of yet; whoever asks tells of them, once for the process."""
+    return _COUNT.take()
 
 
 def retried(
@@ -52,4 +62,4 @@ def retried(
     return call()
 
 
-__all__ = ["FIRST", "LONGEST", "TRIES", "retried", "retries"]
+__all__ = ["FIRST", "LONGEST", "TRIES", "retried", "retries", "unreported"]

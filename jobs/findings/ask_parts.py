@@ -220,6 +220,18 @@ def answer_parts(run: str | Path, file: str | Path) -> KeptParts:
     """
     folder = RunFolder.existing(run)
     rows = _rows(Path(file))
+    with RunLock(folder.path, "answer"):  # before what was told is read: another call may be adding to it
+        checks, blank = _checked(run, Path(file), rows)
+        for check in checks:
+            check.write()
+        if checks:
+            updated(folder)
+    new, known = (sum(len(getattr(check, name)) for check in checks) for name in ("new", "known"))
+    return KeptParts(new, known, blank, tuple(check.asking.about for check in checks))
+
+
+def _checked(run: str | Path, file: Path, rows: list[dict[str, str]]) -> tuple[list["_Checks"], int]:
+    """Return the answers of rows by what they are about, and how many rows are blank; InputError with all that is wrong."""
     checks: dict[tuple[str, ...], _Checks] = {}
     problems: list[str] = []
     blank = 0
@@ -233,21 +245,16 @@ def answer_parts(run: str | Path, file: str | Path) -> KeptParts:
                 model, category, part, layers = names
                 asking = PartAsking(run, part, category=category, model=model, layers=layers)
                 checks[names] = _Checks(asking)
-            checks[names].take(row, f"{Path(file).name}, row {number}")
+            checks[names].take(row, f"{file.name}, row {number}")
         except InputError as error:
-            problems.append(str(error) if "row" in str(error) else f"{Path(file).name}, row {number}: {error}")
+            row_of = f"{file.name}, row {number}"
+            problems.append(str(error) if row_of in str(error) else f"{row_of}: {error}")
     for check in checks.values():
         problems += check.unknown_templates()
     if problems:
         told = [*problems[:_TOLD], *([f"and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else [])]
         raise InputError("\n".join([*told, "No answer was kept: correct these rows and give the file again."]))
-    with RunLock(folder.path, "answer"):
-        for check in checks.values():
-            check.write()
-        if checks:
-            updated(folder)
-    new, known = (sum(len(getattr(check, name)) for check in checks.values()) for name in ("new", "known"))
-    return KeptParts(new, known, blank, tuple(check.asking.about for check in checks.values()))
+    return list(checks.values()), blank
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

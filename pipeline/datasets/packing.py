@@ -9,8 +9,8 @@ from filterscope.pipeline.datasets.checks import check_dataset
 from filterscope.pipeline.datasets.layout import MANIFEST, Dataset
 from filterscope.pipeline.datasets.reading import Progress
 from filterscope.pipeline.engine.errors import InputError
-from filterscope.pipeline.stores.packs import FOLDER, INDEX, SHARD_BYTES, expect, write_pack
-from filterscope.pipeline.stores.places import Place, StoreError, listing, path_of, write_atomically
+from filterscope.pipeline.stores.packs import BEGUN, FOLDER, INDEX, SHARD_BYTES, expect, write_pack
+from filterscope.pipeline.stores.places import Place, StoreError, listing, path_of, remove_tree, write_atomically
 
 #: Images that are read together.
 _TOGETHER = 64
@@ -48,6 +48,7 @@ def pack(
     check_dataset(source)
     target = packed_beside(source.folder) if folder is None else path_of(folder).absolute()
     _refuse_taken(target, source.folder)
+    remove_tree(target / FOLDER)
     stated = write_pack(target, _members(source, progress), shard_bytes)
     for path in sorted(source.folder.glob("*.parquet")):
         write_atomically(target / path.name, path.read_bytes())
@@ -58,7 +59,8 @@ def pack(
 def _refuse_taken(target: Place, source: Place) -> None:
     found = listing(target)
     tables = {path.name for path in source.glob("*.parquet")}
-    others = sorted(found - tables - {PurePosixPath(FOLDER).name})
+    begun = PurePosixPath(BEGUN).name in listing(target / FOLDER)
+    others = sorted(found - tables - ({FOLDER} if begun else set()))
     if target == source or others:
         what = "is the data set itself" if target == source else f"holds {', '.join(others[:3])} already"
         raise InputError(f"{target} {what}; a pack is a data set of its own: choose another folder or remove that one")
@@ -67,19 +69,25 @@ def _refuse_taken(target: Place, source: Place) -> None:
 def _members(source: Dataset, progress: Progress | None) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of each image, in order, with the digest that was recorded."""
     images = source.images.select(["uri", "sha256"]).to_pylist()
+    taken: set[str] = set()
     for first in range(0, len(images), _TOGETHER):
         rows = images[first : first + _TOGETHER]
         files = source.files(range(first, first + len(rows)))
         expect(files)
         for number, (row, file) in enumerate(zip(rows, files, strict=True), first):
-            yield _name(number, row["uri"]), _sound(file, row["sha256"])
+            yield _name(number, row["uri"], taken), _sound(file, row["sha256"])
         if progress is not None:
             progress(first + len(rows), len(images))
 
 
-def _name(number: int, uri: str) -> str:
-    """Return an image's name in its shard; one that was imported in place lies anywhere, and is named by its number."""
-    return f"images/{number:08d}{PurePosixPath(uri).suffix}" if uri.startswith("/") else uri
+def _name(number: int, uri: str, taken: set[str]) -> str:
+    """Return an image's name in its shard, which no other has; one that lies outside the data set is named by its number."""
+    path = PurePosixPath(uri)
+    name = f"images/{number:08d}{path.suffix}" if path.is_absolute() or ".." in path.parts else uri
+    while name in taken:
+        name = f"again/{name}"
+    taken.add(name)
+    return name
 
 
 def _sound(file: Path, digest: str) -> bytes:

@@ -22,7 +22,7 @@ from filterscope.pipeline.engine.stage import Output, Step, Work
 from filterscope.pipeline.stores.places import durable
 from filterscope.pipeline.stores.promises import DamagedError
 from filterscope.schemas.opening import StoreError
-from filterscope.schemas.retries import retries
+from filterscope.schemas.retries import unreported
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ class Worker:
     def __init__(self, step: Step, ledger: Path, number: int = 0, last: bool = True) -> None:
         self._step, self._ledger, self._number, self._last = step, Ledger(ledger), number, last
         self._attempts = attempts_of(ledger)
-        self._reported = retries()
         self._call: Callable[..., Any] | None = None
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -145,8 +144,7 @@ class Worker:
 
     def _with_retries(self, outputs: list[Output]) -> list[Output]:
         """Return the outputs of a piece, the first of which reports what was sent again to a store since the last report."""
-        count = retries()
-        new, self._reported = count - self._reported, count
+        new = unreported()
         return [replace(output, retries=0 if number else new) for number, output in enumerate(outputs)]
 
 

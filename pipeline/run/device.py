@@ -1,6 +1,7 @@
 """Where the forward passes of a run are computed: cores or GPUs, and on which card, since no two kinds give the same floats."""
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -61,9 +62,15 @@ def card() -> str:
 
 def _own_card(accelerator: str) -> str:
     name = card()
-    if accelerator and accelerator.casefold() not in name.casefold().replace(" ", "-"):
+    if accelerator and not _is_of(name, accelerator):
         raise InputError(f"--accelerator {accelerator} was asked for, and this machine has {name}")
     return name
+
+
+def _is_of(name: str, accelerator: str) -> bool:
+    """Tell whether a card has every word of a type's name, such as A100-40G; its driver writes 40GB."""
+    words = set(re.findall(r"[a-z0-9]+", name.casefold()))
+    return all({word, f"{word}b"} & words for word in re.findall(r"[a-z0-9]+", accelerator.casefold()))
 
 
 def accelerator_of(nodes: Collection[Mapping[str, Any]], asked: str) -> str:

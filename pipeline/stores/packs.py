@@ -7,6 +7,7 @@ slow to copy. A shard is a tar file, so that any program can unpack it; the inde
 import hashlib
 import io
 import json
+import re
 import tarfile
 import threading
 from bisect import bisect_right
@@ -33,6 +34,11 @@ from filterscope.pipeline.stores.places import (
 SHARD_BYTES = 256_000_000
 #: Where shards and index lie in a data set.
 FOLDER, INDEX = "shards", "shards/index.parquet"
+#: Tells a pack that was begun from a folder of the same name that somebody else filled.
+BEGUN = "shards/begun"
+
+#: Bytes of an image file, and of a shard, beyond which an index is damaged.
+_LARGEST, _LONGEST = 1 << 31, 1 << 50
 
 #: Bytes between two images that are read rather than left out, of one request, and of what a thread keeps.
 _GAP, _MOST, _KEPT = 1 << 18, 32 << 20, 64 << 20
@@ -98,8 +104,9 @@ class Pack:
             if hashlib.sha256(data).hexdigest() != stated["index"]:
                 raise PackError("it is not the one that was written (its SHA-256 differs)")
             table = pq.read_table(io.BytesIO(data))
-            self._names = [str(name) for name in json.loads(table.schema.metadata[b"shards"])]
+            self._names = [_shard_name(name) for name in json.loads(table.schema.metadata[b"shards"])]
             table = table.cast(_SCHEMA)
+            _check(table, len(self._names))
         except StoreError:
             raise
         except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
@@ -118,6 +125,23 @@ class Pack:
         """Return an image's file by its number and name."""
         shard = self._folder / FOLDER / self._names[self._shard[image]]
         return Packed(shard, int(self._start[image]), int(self._size[image]), uri)
+
+
+def _shard_name(name: object) -> str:
+    if not isinstance(name, str) or not re.fullmatch(r"\d{6,}\.tar", name):
+        raise ValueError(f"{name!r} is no name of a shard")
+    return name
+
+
+def _check(table: pa.Table, shards: int) -> None:
+    """Raise ValueError unless every image lies within a shard that there is."""
+    if any(table[name].null_count for name in _SCHEMA.names):
+        raise ValueError("a place is missing")
+    shard, start, size = (np.asarray(table[name]) for name in _SCHEMA.names)
+    if ((shard < 0) | (shard >= shards)).any():
+        raise ValueError(f"it names a shard that is none of its {shards}")
+    if ((start < 0) | (start > _LONGEST) | (size < 0) | (size > _LARGEST)).any():
+        raise ValueError("an image lies outside its shard")
 
 
 def write_pack(folder: Place, files: Iterable[tuple[str, bytes]], shard_bytes: int = SHARD_BYTES) -> dict[str, Any]:
@@ -139,6 +163,7 @@ def write_pack(folder: Place, files: Iterable[tuple[str, bytes]], shard_bytes: i
     """
     rows: list[tuple[int, int, int]] = []
     names: list[str] = []
+    write_atomically(folder / BEGUN, b"filterscope pack\n")
     left = iter(files)
     first = next(left, None)
     while first is not None:
@@ -257,4 +282,4 @@ def as_place(file: Packed) -> Path:
     return cast("Path", file)
 
 
-__all__ = ["FOLDER", "INDEX", "SHARD_BYTES", "Pack", "PackError", "Packed", "as_place", "expect", "write_pack"]
+__all__ = ["BEGUN", "FOLDER", "INDEX", "SHARD_BYTES", "Pack", "PackError", "Packed", "as_place", "expect", "write_pack"]

@@ -13,6 +13,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -127,8 +128,10 @@ def open_ranges(place: Place) -> Iterator[Ranges]:
     if isinstance(place, ObjectPath):
         yield place
         return
-    file = os.open(place, os.O_RDONLY)
+    file = os.open(place, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for somebody who writes
     try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(place))
         yield _LocalRanges(file)
     finally:
         os.close(file)

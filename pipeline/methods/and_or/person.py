@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.tables import table_path, write_table
 from filterscope.schemas.results import TABLES
@@ -31,8 +32,9 @@ class About:
 
     @property
     def block(self) -> str:
-        """Name of what is computed of it."""
-        return quote(f"{self.category}-{self.part}-{self.layers}", safe=",-")
+        """Name of what is computed of it: the part, and digits that no other category, part and layers have."""
+        stated = json.dumps([self.category, self.part, self.layers])
+        return f"{quote(self.part, safe='')[:40]}-{hashlib.sha256(stated.encode()).hexdigest()[:16]}"
 
     def subject(self, plan: Plan) -> str:
         """Return 16 hexadecimal digits that change with the question, the data set and the network."""
@@ -86,8 +88,12 @@ def keep_told(plan: Plan, about: About, images: Mapping[int, int], before: int, 
                 "source": one.source,
             }
         )
-    table = pa.Table.from_pylist(rows, schema=TABLES[TABLE])
-    write_table(plan.run, TABLE, (about.model, f"{about.block}-{before:06d}"), [table])
+    place = (about.model, f"{about.block}-{before:06d}")
+    if table_path(plan.run, TABLE, place).exists():
+        raise InputError(
+            f"{table_path(plan.run, TABLE, place)} holds answers that cannot be read; move it away, and no other answer is lost"
+        )
+    write_table(plan.run, TABLE, place, [pa.Table.from_pylist(rows, schema=TABLES[TABLE])])
 
 
 def kept_answers(plan: Plan, model: PlannedModel) -> dict[About, list[Told]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from filterscope.schemas.retries import FIRST, LONGEST, TRIES, retried, retries
+from filterscope.schemas.retries import FIRST, LONGEST, TRIES, retried, retries, unreported
 
 
 def failing(times):
@@ -43,3 +43,9 @@ def test_workers_do_not_come_back_together():
     for _ in range(20):
         retried(failing(1), lambda error: True, waits.append)
     assert len(set(waits)) == 20
+
+
+def test_what_was_sent_again_is_told_once():
+    unreported()
+    retried(failing(2), lambda error: True, lambda seconds: None)
+    assert (unreported(), unreported()) == (2, 0)

@@ -11,7 +11,7 @@ from filterscope.jobs.cli.main import main
 from filterscope.pipeline.datasets.checks import check_dataset
 from filterscope.pipeline.datasets.depth import depth_note
 from filterscope.pipeline.datasets.layout import MANIFEST, Dataset, DatasetWriter
-from filterscope.pipeline.datasets.packing import pack
+from filterscope.pipeline.datasets.packing import _name, pack
 from filterscope.pipeline.datasets.sequences import _thumbnails
 from filterscope.pipeline.engine.errors import InputError
 from filterscope.pipeline.stores.packs import INDEX
@@ -108,6 +108,36 @@ def test_nothing_else_is_overwritten(data, packed, tmp_path):
     (tmp_path / "mine").write_text("")
     with pytest.raises(InputError, match="holds mine already"):
         pack(data.folder, tmp_path)
+
+
+def test_a_folder_of_somebody_elses_shards_is_left_alone(data, tmp_path):
+    mine = tmp_path / "shards" / "000000.tar"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    with pytest.raises(InputError, match="holds shards already"):
+        pack(data.folder, tmp_path)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_pack_that_was_begun_is_begun_anew_without_its_shards(data, tmp_path):
+    small = pack(data.folder, tmp_path / "pack", shard_bytes=1)
+    assert len(small.pack.shards) > 1
+    (tmp_path / "pack" / MANIFEST).unlink()  # as if it had been killed before its end
+    again = pack(data.folder, tmp_path / "pack")
+    assert [path.name for path in sorted((tmp_path / "pack" / "shards").glob("*.tar"))] == ["000000.tar"]
+    assert list(altered_images(again)) == []
+
+
+@pytest.mark.parametrize(
+    ("uris", "names"),
+    [
+        (["a.png", "/x/b.png", "../c.png"], ["a.png", "images/00000001.png", "images/00000002.png"]),
+        (["images/00000001.png", "/x/b.png"], ["images/00000001.png", "again/images/00000001.png"]),
+    ],
+)
+def test_names_in_shards_lie_within_and_are_each_their_own(uris, names):
+    taken = set()
+    assert [_name(number, uri, taken) for number, uri in enumerate(uris)] == names
 
 
 def test_a_changed_shard_names_the_images_that_are_not_those_that_were_imported(copy):

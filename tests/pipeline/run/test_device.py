@@ -6,7 +6,7 @@ from filterscope.pipeline.engine.errors import InputError, RunError
 from filterscope.pipeline.methods.extraction import extract
 from filterscope.pipeline.methods.extraction.extract import forward_step, parameters
 from filterscope.pipeline.run import device
-from filterscope.pipeline.run.device import LABEL, accelerator_of, device_name, refuse_other_card
+from filterscope.pipeline.run.device import LABEL, _is_of, accelerator_of, device_name, refuse_other_card
 from tests.pipeline.methods.test_fingerprints import plan_with
 
 
@@ -69,3 +69,15 @@ def test_forward_passes_ask_for_nodes_with_the_label():
     step = forward_step(plan_with(device="cuda", accelerator="A100"), extract._Extractor)
     assert (step.gpus, step.labels) == (1, {LABEL: "A100"})
     assert forward_step(plan_with(), extract._Extractor).labels == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator", "whether"),
+    [
+        ("NVIDIA A100-SXM4-80GB", "A100", True), ("NVIDIA A100-SXM4-40GB", "A100-40G", True),
+        ("NVIDIA A100-SXM4-80GB", "A100-40G", False), ("NVIDIA A100-SXM4-80GB", "A10", False),
+        ("NVIDIA L40S", "L4", False), ("NVIDIA L4", "l4", True), ("Tesla T4", "T4", True),
+    ],
+)  # fmt: skip
+def test_a_card_is_known_by_whole_words_of_its_name(name, accelerator, whether):
+    assert _is_of(name, accelerator) == whether

@@ -1,8 +1,13 @@
 """Shards of images: what is written is read, neighbours come together, and what is damaged is told."""
 
+import hashlib
+import json
+import os
 import tarfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from filterscope.pipeline.stores import packs
@@ -94,3 +99,46 @@ def test_an_index_that_is_not_the_one_that_was_written_is_refused(tmp_path, spoi
     spoil(tmp_path / INDEX)
     with pytest.raises(PackError, match=r"index\.parquet is missing or damaged: "):
         Pack(tmp_path, stated)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("shard", -1),
+        ("shard", 7),
+        ("start", -512),
+        ("start", 1 << 62),
+        ("size", -1),
+        ("size", 1 << 50),
+        ("start", None),
+    ],
+)
+def test_a_place_outside_the_shards_is_refused(tmp_path, column, value):
+    stated = write_pack(tmp_path, [("a.png", b"one"), ("b.png", b"two")])
+    table = pq.read_table(tmp_path / INDEX)
+    changed = pa.array([value, table[column][1].as_py()], table.schema.field(column).type)
+    _rewrite(tmp_path, table.set_column(table.schema.get_field_index(column), column, changed), stated)
+    with pytest.raises(PackError, match="index"):
+        Pack(tmp_path, stated)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../000000.tar", "x/000000.tar", "000000.tar\n", 7])
+def test_a_name_that_is_no_shards_is_refused(tmp_path, name):
+    stated = write_pack(tmp_path, [("a.png", b"one")])
+    table = pq.read_table(tmp_path / INDEX)
+    _rewrite(tmp_path, table.replace_schema_metadata({"shards": json.dumps([name])}), stated)
+    with pytest.raises(PackError, match="no name of a shard"):
+        Pack(tmp_path, stated)
+
+
+def _rewrite(folder, table, stated):
+    pq.write_table(table, folder / INDEX)
+    stated["index"] = hashlib.sha256((folder / INDEX).read_bytes()).hexdigest()
+
+
+def test_a_pipe_in_the_place_of_a_shard_is_not_waited_for(tmp_path):
+    made = Pack(tmp_path, write_pack(tmp_path, [("a.png", b"one")]))
+    made.shards[0].unlink()
+    os.mkfifo(made.shards[0])
+    with pytest.raises(OSError, match="no regular file"):
+        made.file(0, "a.png").read_bytes()

@@ -21,6 +21,7 @@ from filterscope.pipeline.methods.and_or.drawn import (
     error_against_answers,
 )
 from filterscope.pipeline.methods.and_or.grown import Grown
+from filterscope.pipeline.methods.and_or.person import TABLE, About, keep_told
 from filterscope.pipeline.methods.stages import Stages
 from filterscope.pipeline.run.folder import RunFolder
 from tests import planted
@@ -205,3 +206,20 @@ def test_an_answer_that_contradicts_one_that_is_kept_is_refused(answered, tmp_pa
     (tmp_path / "again.csv").write_text(text.replace(",right,", ",absent,"))
     with pytest.raises(InputError, match=r"row 3: view .* is answered 'absent', but two.csv, row 3 answers 'right'"):
         answer_parts(run, tmp_path / "again.csv")
+
+
+def test_no_two_questions_share_a_name_and_none_is_too_long():
+    asked = [("a-b", "c", "1"), ("a", "b-c", "1"), ("a", "b", "c-1"), ("a", "%" * 300, ",".join(map(str, range(99))))]
+    names = [About("planted", *one).block for one in asked]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) < 80
+
+
+def test_answers_that_cannot_be_read_are_not_written_over(answered, tmp_path):
+    run = shutil.copytree(answered[0], tmp_path / "run")
+    plan, asking = RunFolder(run).plan(), PartAsking(run, "above")
+    (first,) = (run / "tables" / TABLE).rglob("*-000000.parquet")
+    first.write_bytes(b"damaged")
+    with pytest.raises(InputError, match="holds answers that cannot be read; move it away"):
+        keep_told(plan, asking.about, {one.view: 0 for one in asking.told}, 0, asking.told)
+    assert first.read_bytes() == b"damaged"

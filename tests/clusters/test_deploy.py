@@ -196,7 +196,7 @@ def test_what_the_image_copies_is_let_through():
     assert all((ROOT / name).exists() for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_kernels_are_compiled_into_the_cache_for_other_machines_too(tmp_path):
     arguments = dict(re.findall(r"^ARG (NUMBA_\w+)=(\S+)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}

@@ -39,7 +39,9 @@ def drive(tmp_path, store, undisturbed, name, **fault):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["shard", "table", "marker"])
+@pytest.mark.parametrize(
+    "fault", [pytest.param("shard", marks=pytest.mark.fault), pytest.param("table", marks=pytest.mark.fault), "marker"]
+)
 def test_a_process_that_dies_while_it_writes(undisturbed, store, tmp_path, fault):
     arm(tmp_path, fault, times=2)
     for _ in range(2):
@@ -51,7 +53,7 @@ def test_a_process_that_dies_while_it_writes(undisturbed, store, tmp_path, fault
     assert_same(store / fault, undisturbed[0] / "run")
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_workers_of_ray_that_die_while_they_write(undisturbed, store, tmp_path):
     """The workers themselves open the store; in one run each fault ends one of them."""
     faults = ("shard", "table", "marker")

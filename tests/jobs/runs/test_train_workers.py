@@ -94,7 +94,7 @@ def test_two_workers_learn_what_is_planted(run: Path) -> None:
     assert not (run / "ledger/.workers/plain-0").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_command_that_is_killed_between_and_within_epochs_ends_in_the_same_bits(
     data: Path, run: Path, tmp_path: Path
 ) -> None:
@@ -130,7 +130,7 @@ def dying(config: dict[str, Any]) -> list[Output]:
     return workers._worker(config)
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_a_worker_that_is_killed_within_an_epoch_has_it_repeated_with_the_same_bits(
     data: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

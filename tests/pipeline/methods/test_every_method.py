@@ -218,5 +218,6 @@ def test_what_it_needs_is_refused_before_anything_runs(name, data, tmp_path):
 @pytest.mark.parametrize("group", ["images", "crops"])
 def test_two_workers_leave_what_one_process_leaves(group, data, audited, tmp_path):
     names = every.groups()[group]
+    names = names if group == "crops" else names[::2]  # what is added to a run changes nothing of it
     runs = [audited(**every.settings(names, data, actors=actors), out=tmp_path / f"{actors}") for actors in (0, 2)]
     assert contents(runs[0]) == contents(runs[1])

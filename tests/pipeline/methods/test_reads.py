@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 UNSTORED = ["dissection", "significance"]
 
-#: Writes nothing without the decisions of a person: see test_edit.py.
-ASKS_A_PERSON = "edit"
-STORED_KINDS = [kind.name for kind in all_kinds(RunOptions()) if kind.reads and kind.name != ASKS_A_PERSON]
+#: They write nothing without the decisions or answers of a person: see test_edit.py and test_part_answers.py.
+ASK_A_PERSON = ("edit", "and-or-answers")
+STORED_KINDS = [kind.name for kind in all_kinds(RunOptions()) if kind.reads and kind.name not in ASK_A_PERSON]
 #: What a stage reads of some networks alone: the values of a choice among the codes, which no code here is.
 OF_SOME = {"codes": {"coded"}}
 UNSTORED_KINDS = ["thresholds", "tallies", "dissect"]

@@ -61,7 +61,7 @@ MARKED = re.compile(
 )
 _TIMES = re.compile(r"\bin [\d.,]+ (?:s|min|h)\b(?:, [\d.,]+ \w+/s)?")
 _GAPS = re.compile(r"[ ─]{2,}|-{2,}|─")
-_NUMBER = re.compile(r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w-])")
+_NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?(?![\w-])")
 _PICTURE = "<a picture>\n"
 _ENTRY = "from filterscope.jobs.cli.main import main; main()"
 

@@ -87,6 +87,7 @@ def test_a_page_is_rewritten_where_it_says_something_else():
         ("3 units", "5 units", False), ("a  red", "a blue", False), ("p = 1.9e-16", "p = 1.9e-15", False),
         ("lite0-57934424 1", "lite0-57934425 1", False), ("1,280", "1280", True), ("a", "a 1", False),
         ("tasks in 1.2 s", "tasks in 31 s", True), ("in 12 images", "in 30 images", False), ("-1.5", "1.5", False),
+        ("by 8, 50 to 87", "by 8.1, 50 to 87", True), ("2,045, then", "2,044, then", True),
     ],
 )  # fmt: skip
 def test_outputs_say_the_same_where_words_are_alike_and_numbers_near(one, other, alike):

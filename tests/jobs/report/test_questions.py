@@ -180,6 +180,7 @@ def test_answers_are_kept_by_what_they_are_about(browser, tmp_path):
         page = opened.goto(f"{name}/questions.html")
         counts.append(page.locator("#count").inner_text())
         page.keyboard.press("y")
+        page.wait_for_timeout(1500)  # what is stored goes to another process: see `Asking.reload`
     assert counts == ["0 of 4 answered", "1 of 4 answered: yes 1, no 0, unsure 0", "0 of 4 answered"]
     opened.assert_quiet()
     page.context.close()

@@ -249,22 +249,6 @@ def _workers(stage: Stage) -> int:
 class LocalRunner(Runner):
     """Carries out stages in this process, without Ray, where that is done before workers would have started."""
 
-    @contextmanager
-    def _holding(self, stage: Stage) -> Iterator[None]:
-        """Take note of the CPUs that the pools of a stage hold while it runs."""
-        self._held[stage.name] = sum(step.cpus * step.actors for step in stage.steps)
-        try:
-            yield
-        finally:
-            self._held.pop(stage.name, None)
-
-    def _budget(self, stage: Stage, cpus: float) -> dict[str, float]:
-        """Return what a stage may plan with, of the CPUs of a cluster; Ray would let each stage plan with all of it."""
-        beside = sum(held for name, held in list(self._held.items()) if name != stage.name)
-        least = sum(step.cpus for step in stage.steps)
-        limits = {"cpu": max(cpus - beside, least)} if beside else {}
-        return limits if stage.on_gpu else {**limits, "gpu": 0}
-
     def _outcomes(self, stage: Stage, works: Iterable[Work]) -> Iterator[list[Output] | Exception]:
         last = len(stage.steps) - 1
         workers = [Worker(step, self._ledger.folder, number, number == last) for number, step in enumerate(stage.steps)]

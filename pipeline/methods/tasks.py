@@ -56,6 +56,14 @@ class ModelTask:
     model: PlannedModel
 
 
+@dataclass(frozen=True)
+class ModelViewsTask(ModelTask):
+    """Views `start` to `stop` - 1 through one model."""
+
+    start: int
+    stop: int
+
+
 def one(kind: StageKind, tasks: dict[Key, Any], call: Callable[..., Any]) -> Sequence[Stage]:
     """Return one stage in which each task is a piece of work of its own."""
     return [Stage.of(kind.name, tasks, call)]
@@ -101,6 +109,26 @@ def by_views(call: Callable[[ViewsTask], Any]) -> Planner:
         return [Stage(kind.name, grids(kind, plan, prints, view_blocks(plan)), group, (Step(call),))]
 
     return plan_views
+
+
+def by_model_views(step: Callable[[Plan], Step]) -> Planner:
+    """Return what plans a piece of work for each model and block of views, carried out by a step that follows from the plan."""
+
+    def plan_views(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
+        cuts = view_blocks(plan)
+        keys = Keys([Grid(kind.name, ((model.name,),), cuts, prints.of(kind, model)) for model in plan.models])
+        plans = {model.name: own for model, own in each_model(plan)}
+        return [Stage(kind.name, keys, partial(_model_views, plans), (step(plan),))]
+
+    return plan_views
+
+
+def _model_views(plans: dict[str, Plan], missing: Iterable[Key]) -> Iterator[Work]:
+    for key in missing:
+        name, block = key.place
+        own, start = plans[name], start_of(block)
+        stop = min(start + own.options.image_block, own.view_count)
+        yield Work((key,), ModelViewsTask(key, own, own.model(name), start, stop))
 
 
 def views_works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
@@ -178,9 +206,11 @@ __all__ = [
     "BlockTask",
     "LayerTask",
     "ModelTask",
+    "ModelViewsTask",
     "Planner",
     "ViewsTask",
     "by_layer",
+    "by_model_views",
     "by_units",
     "by_views",
     "chosen_views",

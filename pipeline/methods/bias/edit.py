@@ -3,7 +3,6 @@
 A key is a model and a block of views. What is stored of each edit is the score before, after, and after its control.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,14 @@ import numpy as np
 from filterscope.operators.bias.edits import centre, filled, moved, pasted
 from filterscope.operators.numerics.seeds import seed_of
 from filterscope.pipeline.engine.errors import RunError
-from filterscope.pipeline.engine.keys import Grid, Key, Keys
-from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.bias.artifacts import EDIT, EDITED, SCORES, edits_path, read_scores
 from filterscope.pipeline.methods.bias.asked import labels_of, outputs_of
 from filterscope.pipeline.methods.bias.options import EDITS, BiasOptions
 from filterscope.pipeline.methods.bias.regions import Shown
-from filterscope.pipeline.methods.extraction.extract import PassTask, forward_step
-from filterscope.pipeline.methods.method import Prints, StageKind
-from filterscope.pipeline.methods.tasks import chosen_views, each_model, start_of, view_blocks
+from filterscope.pipeline.methods.extraction.extract import forward_step
+from filterscope.pipeline.methods.method import StageKind
+from filterscope.pipeline.methods.tasks import ModelViewsTask, by_model_views, chosen_views
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import write_arrays
 
@@ -30,21 +28,6 @@ if TYPE_CHECKING:
 
 #: Views that are asked for one that shows the same region, at most.
 _TRIES = 16
-
-
-def plan_edits(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    """Plan the edits: a key for each model and block of views."""
-    cuts = view_blocks(plan)
-    keys = Keys([Grid(kind.name, ((model.name,),), cuts, prints.of(kind, model)) for model in plan.models])
-    plans = {model.name: own for model, own in each_model(plan)}
-    group = partial(_works, plans, plan.view_count, plan.options.image_block)
-    return [Stage(kind.name, keys, group, (forward_step(plan, _Editor),))]
-
-
-def _works(plans: dict[str, Plan], views: int, size: int, missing: Iterable[Key]) -> Iterator[Work]:
-    for key in missing:
-        own, start = plans[key.place[0]], start_of(key.place[1])
-        yield Work((key,), PassTask((key,), own, own.model(key.place[0]), start, min(start + size, views)))
 
 
 @dataclass(frozen=True)
@@ -127,8 +110,8 @@ class _Editor:
         self._networks = HeldNetworks()
         self._sides: tuple[str, Sides, Shown] | None = None
 
-    def __call__(self, task: PassTask) -> list[Output]:
-        plan, model, (key,) = task.plan, task.model, task.keys
+    def __call__(self, task: ModelViewsTask) -> list[Output]:
+        plan, model, key = task.plan, task.model, task.key
         sides, shown = self._held(plan, model)
         found = _Found(len(sides.names))
         work = _drawn_for_edits(plan, sides, task.start, task.stop) if shown.regions else {}
@@ -273,6 +256,13 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     }
 
 
-EDITING = StageKind(EDIT, reads=(SCORES,), writes=(EDITED,), plan=plan_edits, parameters=parameters, like=("extract",))
+EDITING = StageKind(
+    EDIT,
+    reads=(SCORES,),
+    writes=(EDITED,),
+    plan=by_model_views(partial(forward_step, actor=_Editor)),
+    parameters=parameters,
+    like=("extract",),
+)
 
 __all__ = ["EDITING", "Redone", "Sides"]

@@ -1,7 +1,5 @@
 """Stage `encode`: the codes of drawn views, the shapes in them, and the codes of some of them once they are transformed."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +8,14 @@ import numpy as np
 
 from filterscope.operators.codes.equivariance import TRANSFORMS, drawn, transformed
 from filterscope.operators.codes.morphometry import FACTORS, morphometry
-from filterscope.pipeline.engine.keys import Grid, Key, Keys
-from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.codes.options import CodesOptions
 from filterscope.pipeline.methods.codes.subjects import Subject, drawn_views, measures_shapes, random_of, subjects
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
-from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
-from filterscope.pipeline.methods.tasks import ModelTask, each_model, start_of, view_blocks
+from filterscope.pipeline.methods.tasks import ModelViewsTask, by_model_views, view_blocks
 from filterscope.pipeline.models.layer import Layer
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
@@ -35,14 +32,6 @@ _PIXELS, _PLAIN = 28, 4
 _GREY = np.array([0.299, 0.587, 0.114])
 
 
-@dataclass(frozen=True)
-class EncodeTask(ModelTask):
-    """Views `start` to `stop` - 1 through one model."""
-
-    start: int
-    stop: int
-
-
 def coded_path(run: Path, place: KeyPlace) -> Path:
     """Return where the codes of a block of views lie."""
     return run.joinpath(_STAGE, *place[:-1], f"{place[-1]}.npz")
@@ -50,22 +39,6 @@ def coded_path(run: Path, place: KeyPlace) -> Path:
 
 #: Codes, shapes, and codes of transformed views.
 CODED = Artifact.single("coded", coded_path)
-
-
-def plan_encode(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    """Plan the codes: a key for each model and block of views."""
-    cuts = view_blocks(plan)
-    keys = Keys([Grid(kind.name, ((model.name,),), cuts, prints.of(kind, model)) for model in plan.models])
-    plans = {model.name: own for model, own in each_model(plan)}
-    return [Stage(kind.name, keys, partial(_works, plans), (forward_step(plan, _Encoder),))]
-
-
-def _works(plans: dict[str, Plan], missing: Iterable[Key]) -> Iterator[Work]:
-    for key in missing:
-        name, block = key.place
-        own, start = plans[name], start_of(block)
-        stop = min(start + own.options.image_block, own.view_count)
-        yield Work((key,), EncodeTask(key, own, own.model(name), start, stop))
 
 
 class _Encoder:
@@ -76,7 +49,7 @@ class _Encoder:
 
         self._networks = HeldNetworks()
 
-    def __call__(self, task: EncodeTask) -> list[Output]:
+    def __call__(self, task: ModelViewsTask) -> list[Output]:
         plan, model = task.plan, task.model
         pixels, seen = seen_views(plan, model, task.start, task.stop)
         here = np.zeros(len(pixels), bool)
@@ -201,7 +174,12 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 
 ENCODE = StageKind(
-    _STAGE, reads=(DECODED,), writes=(CODED,), plan=plan_encode, parameters=parameters, like=("extract",)
+    _STAGE,
+    reads=(DECODED,),
+    writes=(CODED,),
+    plan=by_model_views(partial(forward_step, actor=_Encoder)),
+    parameters=parameters,
+    like=("extract",),
 )
 
 __all__ = ["CODED", "ENCODE", "Subject", "encoded", "grey", "plain_layer", "read_coded"]

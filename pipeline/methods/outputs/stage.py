@@ -1,51 +1,25 @@
 """Stage `outputs`: the class scores of every view, the highest of which are kept, and that of the true class."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from filterscope.pipeline.engine.keys import Grid, Key, Keys
-from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
-from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.outputs import truth
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.outputs.options import OutputsOptions
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
-from filterscope.pipeline.methods.tasks import ModelTask, each_model, start_of, view_blocks
+from filterscope.pipeline.methods.tasks import ModelViewsTask, by_model_views
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.artifacts import Table
 from filterscope.pipeline.stores.tables import write_table
 from filterscope.schemas.results import TABLES
-
-
-@dataclass(frozen=True)
-class ScoresTask(ModelTask):
-    """Views `start` to `stop` - 1 through one model."""
-
-    start: int
-    stop: int
-
-
-def plan_outputs(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    """Plan the class scores: a key for each model and block of views."""
-    cuts = view_blocks(plan)
-    keys = Keys([Grid(kind.name, ((model.name,),), cuts, prints.of(kind, model)) for model in plan.models])
-    plans = {model.name: own for model, own in each_model(plan)}
-    return [Stage(kind.name, keys, partial(_works, plans), (forward_step(plan, _Scorer),))]
-
-
-def _works(plans: dict[str, Plan], missing: Iterable[Key]) -> Iterator[Work]:
-    for key in missing:
-        name, block = key.place
-        own, start = plans[name], start_of(block)
-        stop = min(start + own.options.image_block, own.view_count)
-        yield Work((key,), ScoresTask(key, own, own.model(name), start, stop))
 
 
 class _Scorer:
@@ -57,7 +31,7 @@ class _Scorer:
         self._networks = HeldNetworks()
         self._names: dict[str, list[str]] = {}
 
-    def __call__(self, task: ScoresTask) -> list[Output]:
+    def __call__(self, task: ModelViewsTask) -> list[Output]:
         plan, model = task.plan, task.model
         pixels, seen = seen_views(plan, model, task.start, task.stop)
         network = self._networks.network(plan, model, ())
@@ -79,12 +53,12 @@ class _Scorer:
         return [Output(task.key, rows, len(np.unique(plan.views.image[task.start : task.stop])), checksums=checksums)]
 
 
-def rows_of(task: ScoresTask, scores: np.ndarray, seen: np.ndarray, true: np.ndarray) -> pa.Table:
+def rows_of(task: ModelViewsTask, scores: np.ndarray, seen: np.ndarray, true: np.ndarray) -> pa.Table:
     """Return the rows of `outputs` of a block, by view and rank.
 
     Parameters
     ----------
-    task : ScoresTask
+    task : ModelViewsTask
         The block.
     scores : float32 ndarray of shape (views, classes)
         Class scores, finite where `seen`.
@@ -140,7 +114,7 @@ OUTPUTS_STAGE = StageKind(
     "outputs",
     reads=(DECODED,),
     writes=(Table("outputs"), Table("classes")),
-    plan=plan_outputs,
+    plan=by_model_views(partial(forward_step, actor=_Scorer)),
     parameters=parameters,
     like=("extract",),
 )

@@ -1,22 +1,21 @@
 """Stage `rule-scores`: the probabilities of the labels that rules name, on every view."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.engine.keys import Grid, Key, Keys
-from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
-from filterscope.pipeline.methods.extraction.extract import PassTask, forward_step
-from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.extraction.extract import forward_step
+from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.outputs.needs import refused
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
 from filterscope.pipeline.methods.rules.asked import names_in, outputs_named, rules_asked
 from filterscope.pipeline.methods.rules.options import RulesOptions
-from filterscope.pipeline.methods.tasks import each_model, start_of, view_blocks
+from filterscope.pipeline.methods.tasks import ModelViewsTask, by_model_views, view_blocks
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
 from filterscope.pipeline.stores.artifacts import Artifact
@@ -33,21 +32,6 @@ def scores_path(run: Path, place: Sequence[str]) -> Path:
 RULE_SCORES = Artifact.single(_STAGE, scores_path)
 
 
-def plan_scores(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    """Plan the probabilities: a key for each model and block of views."""
-    keys = Keys([Grid(kind.name, ((model.name,),), view_blocks(plan), prints.of(kind, model)) for model in plan.models])
-    plans = {model.name: own for model, own in each_model(plan)}
-    return [Stage(kind.name, keys, partial(_works, plans), (forward_step(plan, _Scorer),))]
-
-
-def _works(plans: dict[str, Plan], missing: Iterable[Key]) -> Iterator[Work]:
-    for key in missing:
-        name, block = key.place
-        own, start = plans[name], start_of(block)
-        stop = min(start + own.options.image_block, own.view_count)
-        yield Work((key,), PassTask((key,), own, own.model(name), start, stop))
-
-
 class _Scorer:
     """Called once for each block of views; holds the networks it used last."""
 
@@ -56,8 +40,8 @@ class _Scorer:
 
         self._networks = HeldNetworks()
 
-    def __call__(self, task: PassTask) -> list[Output]:
-        plan, model, (key,) = task.plan, task.model, task.keys
+    def __call__(self, task: ModelViewsTask) -> list[Output]:
+        plan, model, key = task.plan, task.model, task.key
         pixels, seen = seen_views(plan, model, task.start, task.stop)
         network = self._networks.network(plan, model, ())
         with refused("rules", model.name):
@@ -134,7 +118,12 @@ def parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
 
 
 SCORING = StageKind(
-    _STAGE, reads=(DECODED,), writes=(RULE_SCORES,), plan=plan_scores, parameters=parameters, like=("extract",)
+    _STAGE,
+    reads=(DECODED,),
+    writes=(RULE_SCORES,),
+    plan=by_model_views(partial(forward_step, actor=_Scorer)),
+    parameters=parameters,
+    like=("extract",),
 )
 
 __all__ = ["RULE_SCORES", "SCORING", "logarithms", "read_scores", "scores_path"]

@@ -1,22 +1,19 @@
 """Stage `judge`: the colours of the views of a run in coarse cells, and what another network says of them, block by block."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from filterscope.pipeline.engine.keys import Grid, Key, Keys
-from filterscope.pipeline.engine.stage import Output, Stage, Work
+from filterscope.pipeline.engine.stage import Output
 from filterscope.pipeline.methods.codes.classifier import digest_of
 from filterscope.pipeline.methods.extraction.artifacts import DECODED
 from filterscope.pipeline.methods.extraction.extract import forward_step
-from filterscope.pipeline.methods.method import Prints, StageKind
+from filterscope.pipeline.methods.method import StageKind
 from filterscope.pipeline.methods.outputs.views import refuse_broken, seen_views
 from filterscope.pipeline.methods.semantics.options import SemanticsOptions
-from filterscope.pipeline.methods.tasks import ModelTask, each_model, start_of, view_blocks
+from filterscope.pipeline.methods.tasks import ModelViewsTask, by_model_views, view_blocks
 from filterscope.pipeline.models.stated import stated_spec
 from filterscope.pipeline.run.plan import Plan, PlannedModel
 from filterscope.pipeline.stores.arrays import read_arrays, write_arrays
@@ -70,14 +67,6 @@ class Judge:
         return np.concatenate(found)
 
 
-@dataclass(frozen=True)
-class JudgeTask(ModelTask):
-    """Views `start` to `stop` - 1, as one model sees them."""
-
-    start: int
-    stop: int
-
-
 def judged_path(run: Path, place: KeyPlace) -> Path:
     """Return where the scores of a block of views lie."""
     return run.joinpath(_STAGE, *place[:-1], f"{place[-1]}.npz")
@@ -87,28 +76,13 @@ def judged_path(run: Path, place: KeyPlace) -> Path:
 JUDGED = Artifact.single("judged", judged_path)
 
 
-def _plan(kind: StageKind, plan: Plan, prints: Prints) -> Sequence[Stage]:
-    cuts = view_blocks(plan)
-    keys = Keys([Grid(kind.name, ((model.name,),), cuts, prints.of(kind, model)) for model in plan.models])
-    plans = {model.name: own for model, own in each_model(plan)}
-    return [Stage(kind.name, keys, partial(_works, plans), (forward_step(plan, _Judging),))]
-
-
-def _works(plans: dict[str, Plan], missing: Iterable[Key]) -> Iterator[Work]:
-    for key in missing:
-        name, block = key.place
-        own, start = plans[name], start_of(block)
-        stop = min(start + own.options.image_block, own.view_count)
-        yield Work((key,), JudgeTask(key, own, own.model(name), start, stop))
-
-
 class _Judging:
     """Called once for each block of views; holds the other network."""
 
     def __init__(self) -> None:
         self._held: tuple[str, Judge] | None = None
 
-    def __call__(self, task: JudgeTask) -> list[Output]:
+    def __call__(self, task: ModelViewsTask) -> list[Output]:
         plan, text = task.plan, task.plan.of(SemanticsOptions).judge
         pixels, seen = seen_views(plan, task.model, task.start, task.stop)
         arrays = {"pixels": coarse(pixels)}
@@ -152,6 +126,13 @@ def _parameters(plan: Plan, model: PlannedModel) -> dict[str, Any]:
     return {"judge": judged_by(plan), "batch": _BATCH, "cells": _CELLS}
 
 
-JUDGE = StageKind(_STAGE, reads=(DECODED,), writes=(JUDGED,), plan=_plan, parameters=_parameters, like=("extract",))
+JUDGE = StageKind(
+    _STAGE,
+    reads=(DECODED,),
+    writes=(JUDGED,),
+    plan=by_model_views(partial(forward_step, actor=_Judging)),
+    parameters=_parameters,
+    like=("extract",),
+)
 
 __all__ = ["JUDGE", "JUDGED", "Judge", "coarse", "judged_by", "read_judged"]

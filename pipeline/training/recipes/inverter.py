@@ -1,6 +1,6 @@
 """The recipe `inverter`: networks that make images again of what a layer gives for them, and the same of random weights."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, StrictFloat, StrictInt, StrictStr
 
@@ -8,6 +8,9 @@ from filterscope.pipeline.datasets.layout import Dataset
 from filterscope.pipeline.run.options import at_most, option
 from filterscope.pipeline.training.lesson import views_option
 from filterscope.pipeline.training.recipe import Recipe, RecipeOptions, Setting, Training
+
+if TYPE_CHECKING:
+    from filterscope.pipeline.views.transform import Transform
 
 
 class InverterOptions(RecipeOptions):
@@ -64,20 +67,11 @@ def start(setting: Setting) -> Training:
     stated = {**subject.parameters, "data": setting.data_identity, **views.parameters, "device": setting.device}
     stated |= {"kind": setting.variant, "transform": repr(transform)}
     features = features_of(setting.shared / "features", stated, images, split, layer, mirrored=False)
-    colours = 1 if transform.channels == 1 else 3
-    channels, rows, columns = features.train.shape[2:]
-    arguments = {
-        "channels": channels, "rows": rows, "columns": columns, "height": transform.input_size[0],
-        "width": transform.input_size[1], "colours": colours, "multiplier": options.width,
-    }  # fmt: skip
+    arguments = _arguments(features.train.shape[2:], transform, options.width)
     torch.set_rng_state(drawn)
-    about = {
-        "kind": setting.variant, "layer": subject.layer, "model": subject.model, "weights": subject.weights_sha256,
-        "views": options.views, "held_out": options.held_out,
-    }  # fmt: skip
     return Inverting(
         Inverter(**arguments),
-        Description("inverter", arguments, transform, about=about),
+        Description("inverter", arguments, transform, about=_about(setting)),
         features,
         split,
         images,
@@ -86,6 +80,25 @@ def start(setting: Setting) -> Training:
         epochs=options.epochs,
         device=setting.device,
     )
+
+
+def _arguments(shape: tuple[int, ...], transform: "Transform", width: float) -> dict[str, Any]:
+    """Return what the inverter of maps of a shape (channels, rows, columns) is built from."""
+    channels, rows, columns = shape
+    height, across = transform.input_size
+    return {
+        "channels": channels, "rows": rows, "columns": columns, "height": height, "width": across,
+        "colours": 1 if transform.channels == 1 else 3, "multiplier": width,
+    }  # fmt: skip
+
+
+def _about(setting: Setting) -> dict[str, Any]:
+    """Return what the checkpoint says of the layer that it inverts, and of the views that it learned from."""
+    options, subject = setting.options, setting.subject
+    return {
+        "kind": setting.variant, "layer": subject.layer, "model": subject.model, "weights": subject.weights_sha256,
+        "views": options.views, "held_out": options.held_out,
+    }  # fmt: skip
 
 
 INVERTER = Recipe(
